@@ -1,0 +1,104 @@
+// swift-tools-version: 6.2
+// The build of mile-dist. Targets are listed from the bottom of the dependency order to the top; imports point
+// strictly downward, C modules are imported only by the binding that owns them.
+
+import PackageDescription
+
+/// The instruction set that Swift code is compiled for. `x86-64-v3` (AVX2 and FMA) runs on every cluster node of the
+/// last ten years; `native` is faster on one machine and breaks on an older node. The BLAS chooses its own at run time.
+let instructionSet: String? = {
+    if let chosen = Context.environment["MILE_MARCH"], !chosen.isEmpty { return chosen }
+    #if arch(x86_64)
+    return "x86-64-v3"
+    #else
+    return nil
+    #endif
+}()
+
+let settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    // Swift has no setting for the target CPU; the clang importer's is what its code generator follows.
+    .unsafeFlags(instructionSet.map { ["-Xcc", "-march=\($0)"] } ?? []),
+]
+
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+func system(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "mile-dist",
+    products: [.executable(name: "mile-dist", targets: ["mile-dist"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        system("CMPI", pkgConfig: "ompi-c", apt: "libopenmpi-dev"),
+        system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev"),
+        system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
+        system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+
+        module("Tensors", []),
+
+        module("MessagePassing", ["CMPI", "Tensors"]),
+        module("HDF5Store", ["CHDF5", "Tensors"]),
+        module("LinearAlgebra", ["COpenBLAS", "Tensors"]),
+        module("Zstandard", ["CZstd"]),
+
+        module("Kernels", ["Tensors", "LinearAlgebra"]),
+        module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
+        module("Optimization", ["Tensors", "Kernels"]),
+        module("TokenData", ["Zstandard", crypto]),
+        module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
+        module("Checkpointing", ["Tensors", "HDF5Store", "LlamaModel", crypto]),
+        module("Configuration", ["Kernels", "LlamaModel", "Optimization", "TokenData", yams]),
+        module(
+            "Training",
+            [
+                "Tensors", "MessagePassing", "LinearAlgebra", "Kernels", "LlamaModel", "Optimization", "TokenData",
+                "Sharding", "Checkpointing", "Configuration", crypto,
+            ]),
+        .executableTarget(
+            name: "mile-dist",
+            dependencies: ["Training", "Configuration", argumentParser],
+            swiftSettings: settings),
+
+        .target(
+            name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests("TestSupportTests", ["TestSupport", "Tensors"]),
+        tests("TensorsTests", ["Tensors"]),
+        tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
+        tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
+        tests("ZstandardTests", ["Zstandard", "TestSupport"]),
+        tests("KernelsTests", ["Kernels", "Tensors", "LinearAlgebra", "TestSupport"]),
+        tests("LlamaModelTests", ["LlamaModel", "Kernels", "Tensors", "TestSupport"]),
+        tests("OptimizationTests", ["Optimization", "Kernels", "Tensors", "TestSupport"]),
+        tests("TokenDataTests", ["TokenData", "TestSupport"]),
+        tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
+        tests("CheckpointingTests", ["Checkpointing", "HDF5Store", "LlamaModel", "Tensors", "TestSupport"]),
+        tests("ConfigurationTests", ["Configuration", "TestSupport"]),
+        tests("TrainingTests", ["Training", "Configuration", "Kernels", "LlamaModel", "Tensors", "TestSupport"]),
+        // Run by mpirun, one process per rank: XCTest, because MPI belongs to the main thread.
+        tests("RankTests", ["MessagePassing", "Sharding", "Kernels", "Optimization", "Tensors"]),
+        // Runs the program itself, as a user would.
+        tests("ProgramTests", ["mile-dist", "TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

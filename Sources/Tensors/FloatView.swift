@@ -1,0 +1,84 @@
+// FloatView - the unowned, unchecked window that kernels and bindings use in their innermost loops.
+
+internal import Glibc
+
+/// The vector that element-wise kernels work in. Sixteen lanes are one AVX-512 register or two AVX2 ones, and the lane
+/// count is part of the result's bits: never make it depend on the machine.
+public typealias Lanes = SIMD16<Float>
+
+/// Number of elements in ``Lanes``.
+public let laneCount = 16
+
+/// Contiguous floats without an owner.
+///
+/// Bounds are checked once, where a kernel takes its views from slices (``FloatSlice``); here they are asserted in debug
+/// builds only. It is `Sendable` because the thread pool hands disjoint parts of one view to several threads; that
+/// the parts are disjoint is the kernel's promise.
+@safe public struct FloatView: @unchecked Sendable {
+    @usableFromInline let base: UnsafeMutablePointer<Float>
+    public let count: Int
+
+    @inlinable init(base: UnsafeMutablePointer<Float>, count: Int) {
+        unsafe self.base = base
+        self.count = count
+    }
+
+    /// The `count` elements from `offset` on.
+    @inlinable @inline(__always)
+    package func advanced(by offset: Int, count: Int) -> FloatView {
+        assert(offset >= 0 && count >= 0 && offset + count <= self.count)
+        return unsafe FloatView(base: base + offset, count: count)
+    }
+
+    @inlinable @inline(__always)
+    package subscript(index: Int) -> Float {
+        get {
+            assert(index >= 0 && index < count)
+            return unsafe base[index]
+        }
+        nonmutating set {
+            assert(index >= 0 && index < count)
+            unsafe base[index] = newValue
+        }
+    }
+
+    /// Sixteen elements from `index` on.
+    @inlinable @inline(__always)
+    package func lanes(at index: Int) -> Lanes {
+        assert(index >= 0 && index + laneCount <= count)
+        return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: Lanes.self)
+    }
+
+    /// Stores sixteen elements from `index` on.
+    @inlinable @inline(__always)
+    package func store(_ value: Lanes, at index: Int) {
+        assert(index >= 0 && index + laneCount <= count)
+        unsafe UnsafeMutableRawPointer(base + index).storeBytes(of: value, as: Lanes.self)
+    }
+
+    /// The elements from `index` to the end, at most sixteen, padded with `padding`.
+    @inlinable @inline(never)
+    package func partialLanes(at index: Int, padding: Float) -> Lanes {
+        var value = Lanes(repeating: padding)
+        for lane in 0..<Swift.min(laneCount, count - index) { value[lane] = self[index + lane] }
+        return value
+    }
+
+    /// Stores the first lanes of `value`, as many as there are elements from `index` on.
+    @inlinable @inline(never)
+    package func storePartial(_ value: Lanes, at index: Int) {
+        for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
+    }
+
+    /// Start of the memory, for a binding's C call or a product.
+    package var pointer: UnsafeMutablePointer<Float> { unsafe base }
+
+    /// Sets every element.
+    package func fill(_ value: Float) { unsafe base.update(repeating: value, count: count) }
+
+    /// Copies as many elements as this view has.
+    package func copy(from source: FloatView) {
+        assert(source.count == count)
+        unsafe _ = memmove(base, source.base, count * MemoryLayout<Float>.stride)
+    }
+}

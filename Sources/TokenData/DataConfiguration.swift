@@ -1,0 +1,40 @@
+// DataConfiguration - what a run reads (configuration key `data`).
+
+/// The text of a run: tokenizer, domains, sequence length.
+public struct DataConfiguration: Sendable, Equatable {
+    /// One named body of text.
+    public struct Domain: Sendable, Equatable {
+        public var name: String
+        /// A `.txt`, `.jsonl` or `.jsonl.zst` file, or the prefix of a prepared `.bin`/`.idx` pair; relative to the
+        /// working directory.
+        public var path: String
+        /// Share of the training sequences, relative to the other domains'. Unused for validation.
+        public var weight: Double
+
+        public init(name: String, path: String, weight: Double = 1) {
+            self.name = name
+            self.path = path
+            self.weight = weight
+        }
+    }
+
+    /// `bytes`, or the path of a SentencePiece model.
+    public var tokenizer: String
+    public var train: [Domain]
+    public var validation: [Domain]
+    /// T: targets per sequence.
+    public var sequenceLength: Int
+    /// Token ids that carry no loss as targets.
+    public var ignoredTargets: [Int32]
+
+    public init(
+        tokenizer: String = "bytes", train: [Domain], validation: [Domain] = [], sequenceLength: Int = 1024,
+        ignoredTargets: [Int32] = []
+    ) {
+        self.tokenizer = tokenizer
+        self.train = train
+        self.validation = validation
+        self.sequenceLength = sequenceLength
+        self.ignoredTargets = ignoredTargets
+    }
+}
