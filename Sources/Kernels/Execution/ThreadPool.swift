@@ -1,0 +1,173 @@
+// ThreadPool - the one set of threads that computes; MPI and files stay with the main thread.
+
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// A fixed set of threads that run the tasks of one operation at a time.
+///
+/// The caller's thread takes part. Which thread runs which task is decided by arrival, so a task's result must depend on
+/// its index only; then results do not depend on the number of threads.
+public final class ThreadPool: Sendable {
+    /// Threads that compute, the caller's included.
+    public let threadCount: Int
+    private let shared: Shared
+
+    /// Starts `threadCount - 1` threads.
+    ///
+    /// - Parameter spins: whether an idle thread polls for a while before it sleeps. It saves the wake-up between the
+    ///   operations of a step; it must be off where more threads than cores run, because polling takes the core from
+    ///   the thread that is waited for.
+    public init(threadCount: Int, spins: Bool = true) {
+        precondition(threadCount >= 1, "a pool needs at least one thread")
+        self.threadCount = threadCount
+        shared = Shared(workerCount: threadCount - 1, spins: spins)
+        for worker in 0..<(threadCount - 1) { Self.start(worker: worker, of: shared) }
+    }
+
+    deinit { shared.stop() }
+
+    /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
+    ///
+    /// `worker` is in `0..<threadCount` and names the running thread, for scratch memory.
+    public func run(_ taskCount: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        if taskCount <= 1 || threadCount == 1 {
+            for task in 0..<taskCount { body(task, 0) }
+            return
+        }
+        withoutActuallyEscaping(body) { escapable in shared.run(taskCount, escapable) }
+    }
+
+    /// Runs `body` over `0..<count` in consecutive ranges of `grain` elements (the last one shorter).
+    public func runRanges(count: Int, grain: Int, _ body: (_ range: Range<Int>, _ worker: Int) -> Void) {
+        run((count + grain - 1) / grain) { task, worker in
+            body((task * grain)..<min((task + 1) * grain, count), worker)
+        }
+    }
+
+    private static func start(worker: Int, of shared: Shared) {
+        final class Start {
+            let shared: Shared
+            let worker: Int
+            init(_ shared: Shared, _ worker: Int) {
+                self.shared = shared
+                self.worker = worker
+            }
+        }
+        let context = unsafe Unmanaged.passRetained(Start(shared, worker)).toOpaque()
+        var thread = pthread_t()
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { context in
+                guard let context = unsafe context else { return nil }
+                let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
+                start.shared.work(start.worker)
+                return nil
+            }, context)
+        precondition(status == 0, "a compute thread could not be started: \(unsafe String(cString: strerror(status)))")
+        _ = pthread_detach(thread)
+    }
+}
+
+/// What the threads of a pool share. `@unchecked Sendable`: `job` is written by the caller only while every worker is
+/// known to be idle, and published by the release of `generation`.
+private final class Shared: @unchecked Sendable {
+    typealias Job = (_ task: Int, _ worker: Int) -> Void
+
+    private static let pollsBeforeSleep = 20_000
+    private static let stopped = -1
+
+    private let workerCount: Int
+    private let spins: Bool
+    private var job: Job?
+    private var taskCount = 0
+    private let generation = Atomic<Int>(0)
+    private let nextTask = Atomic<Int>(0)
+    private let busyWorkers = Atomic<Int>(0)
+    private let sleepers: [Sleeper]
+
+    init(workerCount: Int, spins: Bool) {
+        self.workerCount = workerCount
+        self.spins = spins
+        sleepers = (0..<workerCount).map { _ in Sleeper() }
+    }
+
+    func run(_ count: Int, _ body: @escaping Job) {
+        job = body
+        taskCount = count
+        nextTask.store(0, ordering: .relaxed)
+        busyWorkers.store(workerCount, ordering: .relaxed)
+        generation.add(1, ordering: .sequentiallyConsistent)
+        for sleeper in sleepers { sleeper.wake() }
+        drain(worker: workerCount)
+        var polls = 0
+        while busyWorkers.load(ordering: .acquiring) > 0 {
+            polls += 1
+            if !spins || polls > Self.pollsBeforeSleep { sched_yield() }
+        }
+        job = nil
+    }
+
+    func stop() {
+        generation.store(Self.stopped, ordering: .sequentiallyConsistent)
+        for sleeper in sleepers { sleeper.wake() }
+    }
+
+    func work(_ worker: Int) {
+        var seen = 0
+        while true {
+            let current = waitForChange(from: seen, sleeper: sleepers[worker])
+            if current == Self.stopped { return }
+            seen = current
+            drain(worker: worker)
+            busyWorkers.subtract(1, ordering: .acquiringAndReleasing)
+        }
+    }
+
+    private func drain(worker: Int) {
+        guard let job else { return }
+        // The caller is worker 0; the started threads follow.
+        let name = worker == workerCount ? 0 : worker + 1
+        while true {
+            let task = nextTask.add(1, ordering: .relaxed).oldValue
+            if task >= taskCount { return }
+            job(task, name)
+        }
+    }
+
+    private func waitForChange(from seen: Int, sleeper: Sleeper) -> Int {
+        for _ in 0..<(spins ? Self.pollsBeforeSleep : 0) {
+            let current = generation.load(ordering: .acquiring)
+            if current != seen { return current }
+        }
+        while true {
+            sleeper.prepare()
+            let current = generation.load(ordering: .sequentiallyConsistent)
+            if current != seen {
+                sleeper.cancel()
+                return current
+            }
+            sleeper.sleep()
+        }
+    }
+}
+
+/// Lets one thread sleep until another wakes it, without losing a wake-up that comes in between.
+private final class Sleeper: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+    private let isAsleep = Atomic<Bool>(false)
+
+    /// Announces that this thread is about to sleep; what it waits for must be checked once more afterwards.
+    func prepare() { isAsleep.store(true, ordering: .sequentiallyConsistent) }
+
+    /// Takes the announcement back; when a waker was faster, consumes its signal.
+    func cancel() {
+        if !isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.wait() }
+    }
+
+    func sleep() { semaphore.wait() }
+
+    func wake() {
+        if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.signal() }
+    }
+}

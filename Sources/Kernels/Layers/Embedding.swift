@@ -1,0 +1,48 @@
+// Embedding - token lookup and its scatter-add gradient.
+//
+// Legend: N tokens, D features, V vocabulary. table_VD, x_ND.
+
+public import Tensors
+
+public enum Embedding {
+    /// `x[n] = table[tokens[n]]`.
+    ///
+    /// Traps on a token outside of the table: data is checked when it is loaded.
+    public static func forward(_ pool: ThreadPool, tokens: [Int32], table: FloatSlice, features D: Int, into x: FloatSlice) {
+        let N = tokens.count
+        precondition(x.count == N * D && table.count % D == 0, "embedding: \(x.count) floats for \(N) x \(D)")
+        let vocabulary = table.count / D
+        let (table_VD, x_ND) = (table.view, x.view)
+        pool.runRanges(count: N, grain: tokenTile) { range, _ in
+            for n in range {
+                let token = Int(tokens[n])
+                precondition(token >= 0 && token < vocabulary, "token \(token) is outside the vocabulary of \(vocabulary)")
+                x_ND.advanced(by: n * D, count: D).copy(from: table_VD.advanced(by: token * D, count: D))
+            }
+        }
+    }
+
+    /// `dtable[tokens[n]] += dx[n]`, tokens in order.
+    ///
+    /// Tasks are fixed ranges of columns, so that every element is added up in token order whatever the threads.
+    ///
+    /// - Parameter dtable: `[V, D]`; cleared first unless `adding`.
+    public static func backward(
+        _ pool: ThreadPool, tokens: [Int32], dx: FloatSlice, features D: Int, dtable: FloatSlice, adding: Bool
+    ) {
+        let N = tokens.count
+        precondition(dx.count == N * D && dtable.count % D == 0, "embedding: \(dx.count) floats for \(N) x \(D)")
+        let (dx_ND, dtable_VD) = (dx.view, dtable.view)
+        if !adding {
+            pool.runRanges(count: dtable.count, grain: 1 << 16) { range, _ in
+                dtable_VD.advanced(by: range.lowerBound, count: range.count).fill(0)
+            }
+        }
+        pool.runRanges(count: D, grain: 4 * laneCount) { columns, _ in
+            for n in 0..<N {
+                let row = dtable_VD.advanced(by: Int(tokens[n]) * D + columns.lowerBound, count: columns.count)
+                mapLanes(row, dx_ND.advanced(by: n * D + columns.lowerBound, count: columns.count), into: row) { $0 + $1 }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// RMSNorm - root-mean-square normalisation (Zhang and Sennrich, arXiv 1910.07467; Hugging Face's LlamaRMSNorm).
+//
+// Legend: N tokens, D features. x_ND, y_ND, d..._ND gradients, gain_D, rstd_N = 1 / sqrt(mean(x^2) + eps).
+
+public import Tensors
+
+/// Tokens per task. Sums over tokens run over tiles of this many, in tile order, so that they have one shape.
+let tokenTile = 64
+
+public enum RMSNorm {
+    /// `y = gain * x * rstd`, row by row.
+    ///
+    /// - Parameters:
+    ///   - x: input, `[N, D]`.
+    ///   - gain: `[D]`.
+    ///   - y: output, `[N, D]`; may be `x`.
+    ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per token, `[N]`.
+    public static func forward(
+        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: FloatSlice, rstd: FloatSlice
+    ) {
+        let D = gain.count
+        let N = rstd.count
+        precondition(x.count == N * D && y.count == N * D, "RMSNorm: \(x.count), \(y.count) floats for \(N) x \(D)")
+        let (x_ND, gain_D, y_ND, rstd_N) = (x.view, gain.view, y.view, rstd.view)
+        pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
+            for n in tokens {
+                let row = x_ND.advanced(by: n * D, count: D)
+                let meanSquare = sumLanes(row) { $0 * $0 } / Float(D)
+                rstd_N[n] = 1 / (meanSquare + epsilon).squareRoot()
+                apply(row, gain_D, rstd_N[n], into: y_ND.advanced(by: n * D, count: D))
+            }
+        }
+    }
+
+    /// The output again, from the stored `rstd`: backward recomputes it instead of storing `[N, D]` per norm.
+    public static func recompute(
+        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, into y: FloatSlice
+    ) {
+        let D = gain.count
+        let N = rstd.count
+        precondition(x.count == N * D && y.count == N * D, "RMSNorm: \(x.count), \(y.count) floats for \(N) x \(D)")
+        let (x_ND, gain_D, y_ND, rstd_N) = (x.view, gain.view, y.view, rstd.view)
+        pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
+            for n in tokens {
+                let row = x_ND.advanced(by: n * D, count: D)
+                apply(row, gain_D, rstd_N[n], into: y_ND.advanced(by: n * D, count: D))
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func apply(_ row: FloatView, _ gain_D: FloatView, _ rstd: Float, into target: FloatView) {
+        let scale = Lanes(repeating: rstd)
+        mapLanes(row, gain_D, into: target) { $0 * scale * $1 }
+    }
+
+    /// Adds the input's gradient to `dx` and writes or adds the gain's.
+    ///
+    /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy * xhat`.
+    ///
+    /// - Parameters:
+    ///   - dy: gradient of the output, `[N, D]`.
+    ///   - dx: gradient of the residual stream, `[N, D]`; added to.
+    ///   - dgain: `[D]`; overwritten unless `adding`.
+    ///   - scratch: at least `ceil(N / 64) * D` floats.
+    public static func backward(
+        _ pool: ThreadPool, dy: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, dx: FloatSlice,
+        dgain: FloatSlice, adding: Bool, scratch: FloatSlice
+    ) {
+        let D = gain.count
+        let N = rstd.count
+        let tiles = (N + tokenTile - 1) / tokenTile
+        precondition(dy.count == N * D && x.count == N * D && dx.count == N * D, "RMSNorm backward: sizes for \(N) x \(D)")
+        precondition(dgain.count == D && scratch.count >= tiles * D, "RMSNorm backward: scratch too small")
+        let (dy_ND, x_ND, gain_D, rstd_N, dx_ND) = (dy.view, x.view, gain.view, rstd.view, dx.view)
+        let (dgain_D, partial_tileD) = (dgain.view, scratch.view)
+        pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
+            let partial_D = partial_tileD.advanced(by: tokens.lowerBound / tokenTile * D, count: D)
+            partial_D.fill(0)
+            for n in tokens {
+                let dyRow = dy_ND.advanced(by: n * D, count: D)
+                let xRow = x_ND.advanced(by: n * D, count: D)
+                let dxRow = dx_ND.advanced(by: n * D, count: D)
+                let rstd = Lanes(repeating: rstd_N[n])
+                mapLanes(partial_D, dyRow, xRow, into: partial_D) { $0.addingProduct($1, $2 * rstd) }
+                // mean(g * xhat) with g = gain * dy; dy * gain is formed twice rather than stored.
+                let projection = sumLanes(dyRow, gain_D, xRow) { $0 * $1 * $2 } * rstd_N[n] / Float(D)
+                let factor = Lanes(repeating: projection) * rstd
+                mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow) { dx, dy, gain, x in
+                    dx.addingProduct(rstd, dy * gain - x * factor)
+                }
+            }
+        }
+        pool.runRanges(count: D, grain: 256) { columns, _ in
+            let sum = dgain_D.advanced(by: columns.lowerBound, count: columns.count)
+            if !adding { sum.fill(0) }
+            for tile in 0..<tiles {
+                let partial = partial_tileD.advanced(by: tile * D + columns.lowerBound, count: columns.count)
+                mapLanes(sum, partial, into: sum) { $0 + $1 }
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+// Rotary - rotary position embedding (Su et al., arXiv 2104.09864) in Hugging Face's rotate-half convention.
+//
+// Legend: N tokens, T positions, Dh features per head. Feature j < Dh/2 is paired with j + Dh/2 and turned by the angle
+// t * theta^(-2j / Dh).
+
+internal import Glibc
+public import Tensors
+
+public struct Rotary: Sendable {
+    /// Features per head; even.
+    public let headSize: Int
+    /// Positions 0 ..< positions are tabulated.
+    public let positions: Int
+    private let cosines_TDh2: FloatSlice
+    private let sines_TDh2: FloatSlice
+
+    /// Tabulates the angles; computed in double, stored in single precision.
+    public init(headSize: Int, positions: Int, theta: Double) {
+        precondition(headSize > 0 && headSize % 2 == 0 && positions > 0, "rotary: head size \(headSize) must be even")
+        self.headSize = headSize
+        self.positions = positions
+        let half = headSize / 2
+        cosines_TDh2 = Arena(count: positions * half).all
+        sines_TDh2 = Arena(count: positions * half).all
+        for t in 0..<positions {
+            for j in 0..<half {
+                // Hugging Face forms the inverse frequency and the angle in fp32; double is closer to the definition
+                // and within the rounding of theirs.
+                let angle = Double(t) * pow(theta, -2 * Double(j) / Double(headSize))
+                cosines_TDh2[t * half + j] = Float(cos(angle))
+                sines_TDh2[t * half + j] = Float(sin(angle))
+            }
+        }
+    }
+
+    /// Turns the first `heads` heads of every token in place.
+    ///
+    /// - Parameters:
+    ///   - x: `[N, stride]`; the heads lie at the start of each row.
+    ///   - position: of token `n`, must be below ``positions``.
+    ///   - inverse: turns back, which is also the gradient's way through.
+    public func apply(
+        _ pool: ThreadPool, to x: FloatSlice, stride: Int, heads: Int, inverse: Bool = false,
+        position: (_ token: Int) -> Int
+    ) {
+        let half = headSize / 2
+        precondition(x.count % stride == 0 && heads * headSize <= stride, "rotary: \(heads) heads in rows of \(stride)")
+        let (x_N, cosines, sines) = (x.view, cosines_TDh2.view, sines_TDh2.view)
+        pool.runRanges(count: x.count / stride, grain: tokenTile) { tokens, _ in
+            for n in tokens {
+                let t = position(n)
+                precondition(t >= 0 && t < positions, "position \(t) is outside the rotary table of \(positions)")
+                let cosine = cosines.advanced(by: t * half, count: half)
+                let sine = sines.advanced(by: t * half, count: half)
+                for head in 0..<heads {
+                    let first = x_N.advanced(by: n * stride + head * headSize, count: half)
+                    let second = x_N.advanced(by: n * stride + head * headSize + half, count: half)
+                    turn(first, second, cosine, sine, inverse: inverse)
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func turn(_ first: FloatView, _ second: FloatView, _ cosine: FloatView, _ sine: FloatView, inverse: Bool) {
+        let sign = Lanes(repeating: inverse ? -1 : 1)
+        let full = first.count & ~(laneCount - 1)
+        var index = 0
+        while index < full {
+            let (a, b, c) = (first.lanes(at: index), second.lanes(at: index), cosine.lanes(at: index))
+            let s = sine.lanes(at: index) * sign
+            first.store(a * c - b * s, at: index)
+            second.store(b * c + a * s, at: index)
+            index += laneCount
+        }
+        if index < first.count {
+            let a = first.partialLanes(at: index, padding: 0)
+            let b = second.partialLanes(at: index, padding: 0)
+            let c = cosine.partialLanes(at: index, padding: 0)
+            let s = sine.partialLanes(at: index, padding: 0) * sign
+            first.storePartial(a * c - b * s, at: index)
+            second.storePartial(b * c + a * s, at: index)
+        }
+    }
+}

@@ -1,0 +1,175 @@
+// FusedHead - output projection, weighted loss and their gradients in token chunks: tokens x V logits never exist.
+//
+// Legend: N tokens, C tokens of a chunk, D features, V vocabulary. hidden_ND, weight_VD, logits_CV.
+
+internal import LinearAlgebra
+public import Tensors
+
+/// Per-token results of a head pass, `[N]` each.
+public struct TokenLosses: Sendable {
+    /// CE of each target in nats; 0 where ignored.
+    public let crossEntropy: FloatSlice
+    /// H of each prediction in nats.
+    public let entropy: FloatSlice
+    /// The weight w of each target; where ignored, what the reference normalisation counts.
+    public let weight: FloatSlice
+
+    /// Room for `count` tokens.
+    public init(count: Int) {
+        let all = Arena(count: 3 * count).all
+        crossEntropy = all[0..<count]
+        entropy = all[count..<(2 * count)]
+        weight = all[(2 * count)..<(3 * count)]
+    }
+
+    private init(crossEntropy: FloatSlice, entropy: FloatSlice, weight: FloatSlice) {
+        self.crossEntropy = crossEntropy
+        self.entropy = entropy
+        self.weight = weight
+    }
+
+    /// The first `count` tokens.
+    public func prefix(_ count: Int) -> TokenLosses {
+        TokenLosses(crossEntropy: crossEntropy[0..<count], entropy: entropy[0..<count], weight: weight[0..<count])
+    }
+
+    /// The sums over all tokens, in token order and double precision.
+    public func sums(targets: [Int32]) -> LossSums {
+        precondition(targets.count == crossEntropy.count, "\(targets.count) targets for \(crossEntropy.count) losses")
+        var sums = LossSums()
+        for (n, target) in targets.enumerated() {
+            let weight = Double(self.weight.view[n])
+            sums.positions += 1
+            sums.weightOfAllPositions += weight
+            guard target >= 0 else { continue }
+            sums.weightedCrossEntropy += weight * Double(crossEntropy.view[n])
+            sums.weight += weight
+            sums.crossEntropy += Double(crossEntropy.view[n])
+            sums.entropy += Double(entropy.view[n])
+            sums.targets += 1
+        }
+        return sums
+    }
+}
+
+/// The language-model head of one model size.
+public struct FusedHead: Sendable {
+    public let features: Int
+    public let vocabulary: Int
+    /// Tokens per chunk: a function of the sizes only, because the sum over tokens in the weight's gradient is cut there.
+    public let chunkTokens: Int
+
+    /// Logits that a chunk may hold: 32 MiB, small beside activations and large enough for the products to be efficient.
+    private static let chunkLogits = 8 << 20
+    private static let rowGrain = 8
+
+    public init(features: Int, vocabulary: Int) {
+        precondition(features > 0 && vocabulary > 0, "a head needs sizes above 0")
+        self.features = features
+        self.vocabulary = vocabulary
+        let fitting = Self.chunkLogits / vocabulary / tokenTile * tokenTile
+        chunkTokens = min(max(fitting, tokenTile), 1024)
+    }
+
+    /// Floats of scratch for a pass over `tokens` tokens.
+    public func scratchCount(tokens: Int) -> Int { min(tokens, chunkTokens) * vocabulary }
+
+    /// Losses and, unnormalised, the gradients of `sum_n w_n CE_n` with w held fixed.
+    ///
+    /// `dlogits_n = w_n (p_n - onehot(y_n))` (0 for ignored targets), `dhidden = dlogits W`, `dW = dlogits^T hidden`.
+    ///
+    /// - Parameters:
+    ///   - hidden: `[N, D]`, after the final norm.
+    ///   - weight: `[V, D]`.
+    ///   - targets: `[N]`, below 0: ignored.
+    ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.
+    ///   - dweight: `[V, D]`; overwritten unless `adding`.
+    ///   - losses: receives the per-token results.
+    ///   - scratch: ``scratchCount(tokens:)`` floats.
+    public func lossAndGradient(
+        _ pool: ThreadPool, hidden: FloatSlice, weight: FloatSlice, targets: [Int32], loss: LossConfiguration,
+        dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
+    ) {
+        precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
+        let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
+        forEachChunk(pool, hidden, weight, targets, scratch) { tokens, hidden_CD, logits_CV in
+            pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
+                for row in rows {
+                    let n = tokens.lowerBound + row
+                    let dlogits = logits_CV.view.advanced(by: row * vocabulary, count: vocabulary)
+                    let target = Int(targets[n])
+                    let statistics = reduce(dlogits, target: target, loss: loss)
+                    let weight = record(statistics, at: n, loss: loss, in: losses)
+                    let scale = Lanes(repeating: target >= 0 ? weight * statistics.probabilityScale : 0)
+                    mapLanes(dlogits, into: dlogits) { $0 * scale }
+                    if target >= 0 { dlogits[target] -= weight }
+                }
+            }
+            let range = (tokens.lowerBound * features)..<(tokens.upperBound * features)
+            pool.multiply(
+                logits_CV, .asStored, Matrix(weight, rows: vocabulary, columns: features), .asStored,
+                into: Matrix(dhidden[range], rows: tokens.count, columns: features))
+            pool.multiply(
+                logits_CV, .transposed, hidden_CD, .asStored, into: dweight_VD,
+                adding: adding || tokens.lowerBound > 0)
+        }
+    }
+
+    /// Losses only, for evaluation.
+    public func evaluate(
+        _ pool: ThreadPool, hidden: FloatSlice, weight: FloatSlice, targets: [Int32], loss: LossConfiguration,
+        losses: TokenLosses, scratch: FloatSlice
+    ) {
+        forEachChunk(pool, hidden, weight, targets, scratch) { tokens, _, logits_CV in
+            pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
+                for row in rows {
+                    let n = tokens.lowerBound + row
+                    let logits = logits_CV.view.advanced(by: row * vocabulary, count: vocabulary)
+                    let statistics = reduce(logits, target: Int(targets[n]), loss: loss)
+                    _ = record(statistics, at: n, loss: loss, in: losses)
+                }
+            }
+        }
+    }
+
+    private func forEachChunk(
+        _ pool: ThreadPool, _ hidden: FloatSlice, _ weight: FloatSlice, _ targets: [Int32], _ scratch: FloatSlice,
+        _ body: (_ tokens: Range<Int>, _ hidden_CD: Matrix, _ logits_CV: Matrix) -> Void
+    ) {
+        let N = targets.count
+        precondition(hidden.count == N * features, "head: \(hidden.count) floats for \(N) x \(features)")
+        precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
+        precondition(scratch.count >= scratchCount(tokens: N), "head: scratch too small")
+        let weight_VD = Matrix(weight, rows: vocabulary, columns: features)
+        for start in stride(from: 0, to: N, by: chunkTokens) {
+            let tokens = start..<min(start + chunkTokens, N)
+            let hidden_CD = Matrix(
+                hidden[(tokens.lowerBound * features)..<(tokens.upperBound * features)], rows: tokens.count,
+                columns: features)
+            let logits_CV = Matrix(scratch, rows: tokens.count, columns: vocabulary)
+            pool.multiply(hidden_CD, .asStored, weight_VD, .transposed, into: logits_CV)
+            body(tokens, hidden_CD, logits_CV)
+        }
+    }
+
+    @inline(__always)
+    private func reduce(_ row: FloatView, target: Int, loss: LossConfiguration) -> LogitStatistics {
+        precondition(target < vocabulary, "target \(target) is outside the vocabulary of \(vocabulary)")
+        if loss.probabilityFloor > 0 {
+            return reduceLogits(row, target: target, floor: Float(loss.probabilityFloor))
+        }
+        return reduceLogits(row, target: target)
+    }
+
+    /// Stores a token's results and returns its weight.
+    @inline(__always)
+    private func record(
+        _ statistics: LogitStatistics, at n: Int, loss: LossConfiguration, in losses: TokenLosses
+    ) -> Float {
+        let weight = Float(loss.weight(entropy: statistics.entropy, crossEntropy: statistics.crossEntropy))
+        losses.crossEntropy.view[n] = Float(statistics.crossEntropy)
+        losses.entropy.view[n] = Float(statistics.entropy)
+        losses.weight.view[n] = weight
+        return weight
+    }
+}

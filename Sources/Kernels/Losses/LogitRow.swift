@@ -1,0 +1,83 @@
+// LogitRow - one row of logits into cross-entropy, entropy and the unweighted gradient: max, sum e^d, sum d e^d in one go.
+
+internal import Glibc
+internal import Tensors
+
+/// What the loss needs to know about one token's prediction.
+struct LogitStatistics {
+    /// -ln p_y, nats; 0 for an ignored target.
+    var crossEntropy: Double
+    /// Entropy of the prediction, nats.
+    var entropy: Double
+    /// The row now holds numbers that are probabilities once multiplied by this.
+    var probabilityScale: Float
+}
+
+/// Replaces a row of logits by (scaled) probabilities and returns its statistics.
+///
+/// With `d = z - max z`, `s = sum e^d` and `t = sum d e^d`: `CE = ln s - d_y` and `H = ln s - t / s`, so the entropy costs
+/// one multiply-add per logit. `target` below 0 means ignored.
+@inline(__always)
+func reduceLogits(_ row: FloatView, target: Int) -> LogitStatistics {
+    let largest = maximum(row)
+    let targetDistance = target >= 0 ? Double(row[target]) - Double(largest) : 0
+    let shift = Lanes(repeating: largest)
+    var total = Lanes(repeating: 0)
+    var moment = Lanes(repeating: 0)
+    let full = row.count & ~(laneCount - 1)
+    var index = 0
+    while index < full {
+        let distance = row.lanes(at: index) - shift
+        let value = exponential(distance)
+        total += value
+        moment = moment.addingProduct(value, distance)
+        row.store(value, at: index)
+        index += laneCount
+    }
+    if index < row.count {
+        // Padded with a distance whose exponential is exactly 0.
+        let distance = row.partialLanes(at: index, padding: largest - 1e4) - shift
+        let value = exponential(distance)
+        total += value
+        moment = moment.addingProduct(value, distance)
+        row.storePartial(value, at: index)
+    }
+    let s = Double(horizontalSum(total))
+    let logarithm = log(s)
+    return LogitStatistics(
+        crossEntropy: target >= 0 ? logarithm - targetDistance : 0,
+        entropy: logarithm - Double(horizontalSum(moment)) / s, probabilityScale: Float(1 / s))
+}
+
+/// The same with probabilities clamped to `[floor, 1]` inside H, not renormalised: the authors' published code.
+func reduceLogits(_ row: FloatView, target: Int, floor: Float) -> LogitStatistics {
+    let largest = maximum(row)
+    let targetDistance = target >= 0 ? Double(row[target]) - Double(largest) : 0
+    let shift = Lanes(repeating: largest)
+    let total = sumLanes(row, padding: largest - 1e4) { exponential($0 - shift) }
+    let logarithm = log(Double(total))
+    let logSum = Lanes(repeating: Float(Double(largest) + logarithm))
+    let (floors, logFloors) = (Lanes(repeating: floor), Lanes(repeating: logf(floor)))
+    var entropy = Lanes(repeating: 0)
+    var index = 0
+    while index < row.count {
+        let isPartial = index + laneCount > row.count
+        let z = isPartial ? row.partialLanes(at: index, padding: largest) : row.lanes(at: index)
+        let logProbability = z - logSum
+        let probability = exponential(logProbability)
+        let isBelow = probability .< floors
+        var term = probability.replacing(with: floors, where: isBelow)
+            * logProbability.replacing(with: logFloors, where: isBelow)
+        if isPartial {
+            for lane in (row.count - index)..<laneCount { term[lane] = 0 }
+            row.storePartial(probability, at: index)
+        } else {
+            row.store(probability, at: index)
+        }
+        entropy -= term
+        index += laneCount
+    }
+    return LogitStatistics(
+        crossEntropy: target >= 0 ? logarithm - targetDistance : 0, entropy: Double(horizontalSum(entropy)),
+        probabilityScale: 1)
+}

@@ -1,0 +1,93 @@
+// LossSums - what one unit of work (a micro-batch) adds to the loss, and how sums become the step's numbers.
+
+/// Sums over the targets of one unit, in double. Those of several units and ranks are added element by element.
+public struct LossSums: Sendable, Equatable {
+    /// Sum of w * CE over non-ignored targets.
+    public var weightedCrossEntropy = 0.0
+    /// Sum of w over non-ignored targets.
+    public var weight = 0.0
+    /// Sum of w over all positions, ignored ones too (for `normalization: reference`).
+    public var weightOfAllPositions = 0.0
+    /// Sum of CE over non-ignored targets, nats.
+    public var crossEntropy = 0.0
+    /// Sum of H over non-ignored targets, nats.
+    public var entropy = 0.0
+    /// Non-ignored targets.
+    public var targets = 0.0
+    /// Positions, ignored targets included.
+    public var positions = 0.0
+
+    public init() {}
+
+    /// The sums as a list, for reductions.
+    public var values: [Double] {
+        [weightedCrossEntropy, weight, weightOfAllPositions, crossEntropy, entropy, targets, positions]
+    }
+
+    /// Number of ``values``.
+    public static let valueCount = LossSums().values.count
+
+    /// The reverse of ``values``; traps on another count.
+    public init(values: [Double]) {
+        precondition(values.count == Self.valueCount, "\(values.count) values are not the sums of a loss")
+        weightedCrossEntropy = values[0]
+        weight = values[1]
+        weightOfAllPositions = values[2]
+        crossEntropy = values[3]
+        entropy = values[4]
+        targets = values[5]
+        positions = values[6]
+    }
+
+    public static func + (a: LossSums, b: LossSums) -> LossSums {
+        LossSums(values: zip(a.values, b.values).map { $0 + $1 })
+    }
+}
+
+/// The loss of an optimizer step, and the factor that turns the accumulated gradient into its gradient.
+public struct NormalizedLoss: Sendable, Equatable {
+    /// The objective.
+    public let loss: Double
+    /// Plain mean CE over non-ignored targets, nats.
+    public let crossEntropy: Double
+    /// Mean H over non-ignored targets, nats.
+    public let entropy: Double
+    /// `N / sum w` for `global`; the mean of the micro-steps' alpha for `reference`.
+    public let alpha: Double
+}
+
+extension LossSums {
+    /// The step's numbers under `normalization: global`: everything over `sum w`, which counts every target of the step.
+    ///
+    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. A step without any weight (all targets
+    /// ignored) has loss and gradient 0.
+    public var normalizedGlobally: NormalizedLoss {
+        NormalizedLoss(
+            loss: weight != 0 ? weightedCrossEntropy / weight : 0,
+            crossEntropy: targets != 0 ? crossEntropy / targets : 0, entropy: targets != 0 ? entropy / targets : 0,
+            alpha: weight != 0 ? targets / weight : 0)
+    }
+
+    /// Factor on the accumulated gradient under `global`.
+    public var globalGradientScale: Double { weight != 0 ? 1 / weight : 0 }
+}
+
+/// One micro-step of the authors' trainer (`normalization: reference`): each unit plays one of its ranks.
+public struct ReferenceMicroStep: Sendable, Equatable {
+    /// Mean over the units of `1 / mean(w)`, the mean over all positions of the unit.
+    public let alpha: Double
+    /// `alpha` times the mean over the units of `mean(w * CE)`.
+    public let loss: Double
+    /// Per unit: factor on its unnormalised gradient `sum w dCE`.
+    public let unitScales: [Double]
+
+    /// - Parameter units: sums of the units that form the micro-step, at least one.
+    public init(units: [LossSums]) {
+        precondition(!units.isEmpty, "a micro-step has at least one unit")
+        let count = Double(units.count)
+        let alpha = units.reduce(0) { $0 + ($1.weightOfAllPositions != 0 ? $1.positions / $1.weightOfAllPositions : 0) } / count
+        self.alpha = alpha
+        unitScales = units.map { $0.positions != 0 ? alpha / (count * $0.positions) : 0 }
+        loss = zip(units, unitScales).reduce(0) { $0 + $1.0.weightedCrossEntropy * $1.1 }
+    }
+}
