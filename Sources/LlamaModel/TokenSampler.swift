@@ -1,0 +1,49 @@
+// TokenSampler - choosing the next token from logits: greedy, temperature, top-k, top-p.
+
+internal import Glibc
+
+/// How `generate` picks tokens, with a seeded random generator of its own.
+public struct TokenSampler: Sendable {
+    /// 0: greedy.
+    public var temperature: Double
+    /// Only the `topK` most probable tokens; 0: all.
+    public var topK: Int
+    /// Only the smallest set of most probable tokens whose probabilities reach `topP` (Holtzman et al.,
+    /// arXiv 1904.09751); 1: all.
+    public var topP: Double
+    private var state: UInt64
+
+    public init(temperature: Double = 1, topK: Int = 0, topP: Double = 1, seed: UInt64 = 0) {
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        state = CounterGenerator.key(seed: seed, name: "sampling")
+    }
+
+    /// The next token for `logits`, `[V]`. Ties go to the smaller id.
+    public mutating func next(_ logits: [Float]) -> Int32 {
+        let order = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
+        guard temperature > 0, topK != 1 else { return Int32(order[0]) }
+        let candidates = topK > 0 ? Array(order.prefix(topK)) : Array(order)
+        let largest = Double(logits[candidates[0]])
+        let weights = candidates.map { exp((Double(logits[$0]) - largest) / temperature) }
+        let total = weights.reduce(0, +)
+        var kept = 0
+        var mass = 0.0
+        repeat {
+            mass += weights[kept]
+            kept += 1
+        } while kept < weights.count && mass < topP * total
+        var remaining = uniform() * mass
+        for index in 0..<kept {
+            remaining -= weights[index]
+            if remaining < 0 { return Int32(candidates[index]) }
+        }
+        return Int32(candidates[kept - 1])
+    }
+
+    private mutating func uniform() -> Double {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        return Double(CounterGenerator.mix(state) >> 11) * 0x1p-53
+    }
+}

@@ -1,0 +1,126 @@
+// Transformer - the LLaMA network (Hugging Face's LlamaForCausalLM): sizes, buffers and the two entry points.
+//
+// Legend: B sequences, T positions, N = B * T tokens, D hidden, F ffn, V vocabulary.
+
+public import Kernels
+public import Tensors
+
+/// A LLaMA over a flat parameter buffer that it does not own the meaning of: sharding and optimizer see the same buffer.
+public final class Transformer {
+    public let configuration: ModelConfiguration
+    /// T.
+    public let sequenceLength: Int
+    /// The largest number of sequences that one pass takes.
+    public let maximumSequences: Int
+    /// The flat parameter buffer, in the order of ``ModelConfiguration/tensorTable``.
+    public let parameters: FloatSlice
+
+    let pool: ThreadPool
+    let weights: ModelSlices
+    let attention: Attention
+    let rotary: Rotary
+    let head: FusedHead
+    let activations: Activations
+    let losses: TokenLosses
+
+    /// Allocates the activations for `maximumSequences` sequences of `sequenceLength` tokens.
+    ///
+    /// - Parameter forTraining: false leaves out what only backward needs.
+    public init(
+        _ configuration: ModelConfiguration, parameters: FloatSlice, sequenceLength: Int, maximumSequences: Int,
+        forTraining: Bool, pool: ThreadPool
+    ) {
+        precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
+        self.configuration = configuration
+        self.sequenceLength = sequenceLength
+        self.maximumSequences = maximumSequences
+        self.parameters = parameters
+        self.pool = pool
+        weights = ModelSlices(configuration, flat: parameters)
+        attention = Attention(
+            heads: configuration.attentionHeadCount, keyValueHeads: configuration.keyValueHeadCount,
+            headSize: configuration.headSize, positions: sequenceLength)
+        rotary = Rotary(headSize: configuration.headSize, positions: sequenceLength, theta: configuration.ropeTheta)
+        head = FusedHead(features: configuration.hiddenSize, vocabulary: configuration.vocabularySize)
+        activations = Activations(
+            configuration, attention: attention, head: head, sequences: maximumSequences,
+            sequenceLength: sequenceLength, threads: pool.threadCount, keepsLayers: forTraining)
+        losses = TokenLosses(count: maximumSequences * sequenceLength)
+    }
+
+    /// Bytes that a transformer's activations take, for planning.
+    public static func activationBytes(
+        _ configuration: ModelConfiguration, sequenceLength T: Int, sequences B: Int, forTraining: Bool
+    ) -> Int {
+        let N = B * T
+        let (D, F, Q) = (configuration.hiddenSize, configuration.intermediateSize, configuration.hiddenSize)
+        let S = Q + 2 * configuration.keyValueHeadCount * configuration.headSize
+        let layers = forTraining ? configuration.hiddenLayerCount : 1
+        let perLayer = 2 * D + S + Q + 2 * F + configuration.attentionHeadCount + 2
+        let shared = 2 * D + F + (forTraining ? 2 * D + F + Q + S : 0)
+        let head = FusedHead(features: D, vocabulary: configuration.vocabularySize).scratchCount(tokens: N)
+        return 4 * (N * (layers * perLayer + shared) + head)
+    }
+
+    /// Loss and unnormalised gradient of one micro-batch.
+    ///
+    /// The gradient is that of `sum_n w_n CE_n` with w held fixed; whoever collects it divides by `sum w` once.
+    ///
+    /// - Parameters:
+    ///   - inputs: `[B * T]` token ids.
+    ///   - targets: `[B * T]`, below 0: ignored.
+    ///   - gradient: flat buffer; overwritten unless `adding`.
+    ///   - isFinal: called as soon as every gradient element at or behind the given flat position is final, with falling
+    ///     positions, last with 0. Its caller may start to reduce them.
+    /// - Returns: the micro-batch's sums.
+    public func lossAndGradient(
+        inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
+        isFinal: (_ from: Int) throws -> Void = { _ in }
+    ) rethrows -> LossSums {
+        let batch = batch(inputs, targets)
+        let gradients = ModelSlices(configuration, flat: gradient)
+        forward(batch)
+        head.lossAndGradient(
+            pool, hidden: batch.hidden(activations.normed), weight: weights.head, targets: targets, loss: loss,
+            dhidden: batch.hidden(activations.dnormed), dweight: gradients.head, adding: adding,
+            losses: losses.prefix(batch.tokens), scratch: activations.scratch)
+        try backward(batch, gradients: gradients, adding: adding, isFinal: isFinal)
+        return losses.prefix(batch.tokens).sums(targets: targets)
+    }
+
+    /// Per-token losses of one micro-batch, without gradients. Valid until the next call.
+    public func evaluate(inputs: [Int32], targets: [Int32], loss: LossConfiguration) -> TokenLosses {
+        let batch = batch(inputs, targets)
+        forward(batch)
+        let result = losses.prefix(batch.tokens)
+        head.evaluate(
+            pool, hidden: batch.hidden(activations.normed), weight: weights.head, targets: targets, loss: loss,
+            losses: result, scratch: activations.scratch)
+        return result
+    }
+
+    private func batch(_ inputs: [Int32], _ targets: [Int32]) -> Batch {
+        precondition(
+            !inputs.isEmpty && inputs.count == targets.count && inputs.count % sequenceLength == 0
+                && inputs.count / sequenceLength <= maximumSequences,
+            "\(inputs.count) inputs and \(targets.count) targets are not whole sequences of \(sequenceLength)")
+        return Batch(inputs: inputs, sequences: inputs.count / sequenceLength, configuration: configuration)
+    }
+}
+
+/// One micro-batch and the sizes that follow from it.
+struct Batch {
+    let inputs: [Int32]
+    /// B.
+    let sequences: Int
+    let configuration: ModelConfiguration
+
+    /// N.
+    var tokens: Int { inputs.count }
+
+    /// The part of an `[N, D]` buffer that this batch uses.
+    func hidden(_ buffer: FloatSlice) -> FloatSlice { buffer[0..<(tokens * configuration.hiddenSize)] }
+
+    /// The part of an `[N, columns]` buffer that this batch uses.
+    func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
+}
