@@ -1,0 +1,80 @@
+// Calls - the one path on which return codes of the C library become errors.
+
+internal import CMPI
+
+/// Who makes a call: what every error must name.
+struct CallSite {
+    let rank: Int
+    let host: String
+
+    /// Before `MPI_Init_thread` there is neither rank nor host to name.
+    static let beforeStart = CallSite(rank: -1, host: "")
+
+    /// Throws unless `status`, which the C function `function` returned, is `MPI_SUCCESS`.
+    func check(_ status: Int32, _ function: String) throws(MPIError) {
+        guard status != MPI_SUCCESS else { return }
+        // Codes may be more specific than classes; callers compare classes.
+        var errorClass: Int32 = 0
+        let known = unsafe MPI_Error_class(status, &errorClass) == MPI_SUCCESS
+        throw error(MPIError.Code(rawValue: known ? errorClass : status), function, Self.text(of: status))
+    }
+
+    /// An error at this site.
+    func error(_ code: MPIError.Code, _ function: String, _ message: String) -> MPIError {
+        MPIError(code: code, function: function, message: message, rank: rank, host: host)
+    }
+
+    /// The library's text of a code. The corresponding C function is `MPI_Error_string`.
+    private static func text(of status: Int32) -> String {
+        let text = unsafe string(capacity: cmpi_max_error_string()) { unsafe MPI_Error_string(status, $0, $1) }
+        return text ?? "error code \(status), for which the library has no text"
+    }
+
+    /// The text that `fill` writes into a buffer of `capacity` characters; nil when it does not return `MPI_SUCCESS`.
+    static func string(
+        capacity: Int32, fill: (UnsafeMutablePointer<CChar>, UnsafeMutablePointer<Int32>) -> Int32
+    ) -> String? {
+        let bytes = PinnedArray<CChar>(repeating: 0, count: Int(capacity) + 1)
+        var length: Int32 = 0
+        guard unsafe fill(bytes.pointer, &length) == MPI_SUCCESS else { return nil }
+        return String(decoding: bytes.array.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+/// An element type that messages consist of. Safe: the handle points at a constant of the library.
+@safe struct ElementType {
+    let datatype: MPI_Datatype
+    /// Bytes from one element to the next.
+    let stride: Int
+
+    static var byte: ElementType { unsafe ElementType(datatype: cmpi_byte(), stride: 1) }
+    static var int64: ElementType { unsafe ElementType(datatype: cmpi_int64(), stride: MemoryLayout<Int>.stride) }
+    static var float: ElementType { unsafe ElementType(datatype: cmpi_float(), stride: MemoryLayout<Float>.stride) }
+    static var double: ElementType { unsafe ElementType(datatype: cmpi_double(), stride: MemoryLayout<Double>.stride) }
+}
+
+/// Elements at an address that does not change: MPI keeps the addresses of buffers, counts and displacements until an
+/// operation is complete, which Swift's arrays do not allow. Safe: the memory lives as long as the object.
+@safe final class PinnedArray<Element: BitwiseCopyable> {
+    let pointer: UnsafeMutablePointer<Element>
+    let count: Int
+
+    init(repeating value: Element, count: Int) {
+        self.count = count
+        // Never empty, so that the address is always one that may be passed.
+        unsafe pointer = UnsafeMutablePointer.allocate(capacity: max(count, 1))
+        unsafe pointer.initialize(repeating: value, count: max(count, 1))
+    }
+
+    init(_ values: [Element], padding: Element) {
+        count = values.count
+        unsafe pointer = UnsafeMutablePointer.allocate(capacity: max(count, 1))
+        unsafe pointer.initialize(to: padding)
+        for (index, value) in values.enumerated() { unsafe (pointer + index).initialize(to: value) }
+    }
+
+    deinit { unsafe pointer.deallocate() }
+
+    /// The elements, copied.
+    var array: [Element] { unsafe Array(UnsafeBufferPointer(start: pointer, count: count)) }
+}

@@ -1,0 +1,53 @@
+// Chunking - how an operation on more elements than a C count can hold is cut into several.
+
+/// Cuts runs of elements into windows that a C `int` can count.
+///
+/// A window is a contiguous range of the whole index space. For operations on segments (one per rank, contiguous, in
+/// rank order), a window takes from every segment what of it lies inside: most windows touch one or two segments only,
+/// and the others take part with a count of zero. So each window is again a valid operation of the same kind, on a
+/// contiguous buffer, and every rank computes the same windows from the same counts.
+struct Chunking {
+    /// Number of elements of all segments together.
+    let count: Int
+    /// First element of each segment, then the end of the last.
+    private let starts: [Int]
+    /// Longest window.
+    private let limit: Int
+
+    /// Segments of `counts` elements in windows of at most `limit`. One segment for operations that have none.
+    init(counts: [Int], limit: Int) {
+        precondition(limit > 0 && limit <= Int(Int32.max), "a window of \(limit) elements does not fit a C int")
+        var starts = [0]
+        for count in counts { starts.append(starts[starts.count - 1] + count) }
+        self.starts = starts
+        self.limit = limit
+        count = starts[starts.count - 1]
+    }
+
+    /// Number of segments.
+    var segmentCount: Int { starts.count - 1 }
+
+    /// The windows, in order; none where there is nothing to send.
+    var windows: [Range<Int>] {
+        stride(from: 0, to: count, by: limit).map { $0..<min($0 + limit, count) }
+    }
+
+    /// The part of segment `rank` inside `window`, as positions of the whole index space. Where there is none it is empty
+    /// and at one of the window's ends, so that its start is a valid position of the window's buffer.
+    func part(of rank: Int, in window: Range<Int>) -> Range<Int> {
+        (starts[rank]..<starts[rank + 1]).clamped(to: window)
+    }
+
+    /// Where the part of segment `rank` inside `window` starts, counted from the segment's start; 0 where there is none.
+    func offset(of rank: Int, in window: Range<Int>) -> Int {
+        let part = part(of: rank, in: window)
+        return part.isEmpty ? 0 : part.lowerBound - starts[rank]
+    }
+
+    /// What C takes for a window: the number of elements from each rank, and where they start, counted from the
+    /// window's start.
+    func layout(of window: Range<Int>) -> (counts: [Int32], displacements: [Int32]) {
+        let parts = (0..<segmentCount).map { part(of: $0, in: window) }
+        return (parts.map { Int32($0.count) }, parts.map { Int32($0.lowerBound - window.lowerBound) })
+    }
+}

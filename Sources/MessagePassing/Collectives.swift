@@ -1,0 +1,116 @@
+// Collectives - each nonblocking collective of MPI that the module uses, cut into chunks, on untyped memory.
+//
+// The functions with types and checked arguments call these; nothing else does. `base` is the address of the first element
+// of the whole index space, `memory` owns it.
+
+internal import CMPI
+
+extension Communicator {
+    /// The corresponding C function is `MPI_Ibarrier`.
+    func startBarrier() throws(MPIError) -> Operation {
+        // One window, since the operation has no elements to cut.
+        try unsafe start("MPI_Ibarrier", [0..<1], keeping: []) { _, request in
+            unsafe MPI_Ibarrier(world, request)
+        }
+    }
+
+    /// Copies `count` elements from rank `root` to all. The corresponding C function is `MPI_Ibcast`.
+    func startBroadcast(
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, count: Int, root: Int, keeping memory: AnyObject
+    ) throws(MPIError) -> Operation {
+        let windows = Chunking(counts: [count], limit: chunkLimit).windows
+        return try unsafe start("MPI_Ibcast", windows, keeping: [memory]) { window, request in
+            unsafe MPI_Ibcast(
+                base + window.lowerBound * type.stride, Int32(window.count), type.datatype, Int32(root), world, request)
+        }
+    }
+
+    /// Combines `count` elements of every rank, in place. The corresponding C function is `MPI_Iallreduce`.
+    func startAllReduce(
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, count: Int, _ combination: MPI_Op,
+        keeping memory: AnyObject
+    ) throws(MPIError) -> Operation {
+        let windows = Chunking(counts: [count], limit: chunkLimit).windows
+        return try unsafe start("MPI_Iallreduce", windows, keeping: [memory]) { window, request in
+            unsafe MPI_Iallreduce(
+                cmpi_in_place(), base + window.lowerBound * type.stride, Int32(window.count), type.datatype,
+                combination, world, request)
+        }
+    }
+
+    /// Sums segments of `counts` elements over the ranks; segment r ends up at `target` of rank r.
+    /// The corresponding C function is `MPI_Ireduce_scatter`.
+    func startReduceScatter(
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], into target: UnsafeMutableRawPointer,
+        keeping memory: [AnyObject]
+    ) throws(MPIError) -> Operation {
+        let chunking = Chunking(counts: counts, limit: chunkLimit)
+        let layouts = WindowLayouts(chunking)
+        return try unsafe start("MPI_Ireduce_scatter", chunking.windows, keeping: memory + [layouts]) { window, request in
+            unsafe MPI_Ireduce_scatter(
+                base + window.lowerBound * type.stride, target + chunking.offset(of: rank, in: window) * type.stride,
+                layouts.counts(of: window), type.datatype, cmpi_sum(), world, request)
+        }
+    }
+
+    /// Copies segment r of `counts` elements from rank r to the same place of all.
+    /// The corresponding C function is `MPI_Iallgatherv`.
+    func startAllGather(
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject
+    ) throws(MPIError) -> Operation {
+        let chunking = Chunking(counts: counts, limit: chunkLimit)
+        let layouts = WindowLayouts(chunking)
+        return try unsafe start("MPI_Iallgatherv", chunking.windows, keeping: [memory, layouts]) { window, request in
+            unsafe MPI_Iallgatherv(
+                cmpi_in_place(), 0, type.datatype, base + window.lowerBound * type.stride, layouts.counts(of: window),
+                layouts.displacements(of: window), type.datatype, world, request)
+        }
+    }
+
+    /// Copies the `counts[rank]` elements at `own` of every rank to its segment of `base` on rank `root`; `base` is not used
+    /// on the others. The corresponding C function is `MPI_Igatherv`.
+    func startGather(
+        _ own: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], into base: UnsafeMutableRawPointer,
+        root: Int, keeping memory: [AnyObject]
+    ) throws(MPIError) -> Operation {
+        let chunking = Chunking(counts: counts, limit: chunkLimit)
+        let layouts = WindowLayouts(chunking)
+        return try unsafe start("MPI_Igatherv", chunking.windows, keeping: memory + [layouts]) { window, request in
+            unsafe MPI_Igatherv(
+                own + chunking.offset(of: rank, in: window) * type.stride,
+                Int32(chunking.part(of: rank, in: window).count), type.datatype,
+                base + (rank == root ? window.lowerBound * type.stride : 0), layouts.counts(of: window),
+                layouts.displacements(of: window), type.datatype, Int32(root), world, request)
+        }
+    }
+}
+
+/// Counts and displacements of all windows of one operation: C keeps their addresses until the operation is complete.
+private final class WindowLayouts {
+    private let rankCount: Int
+    /// For each window the counts of all ranks, and then the displacements of all ranks.
+    private let values: PinnedArray<Int32>
+    private let firstValue: [Int: Int]
+
+    init(_ chunking: Chunking) {
+        rankCount = chunking.segmentCount
+        var values: [Int32] = []
+        var firstValue: [Int: Int] = [:]
+        for window in chunking.windows {
+            firstValue[window.lowerBound] = values.count
+            let layout = chunking.layout(of: window)
+            values += layout.counts + layout.displacements
+        }
+        self.values = PinnedArray(values, padding: 0)
+        self.firstValue = firstValue
+    }
+
+    func counts(of window: Range<Int>) -> UnsafePointer<Int32> {
+        guard let first = firstValue[window.lowerBound] else { preconditionFailure("no window starts at \(window)") }
+        return unsafe UnsafePointer(values.pointer + first)
+    }
+
+    func displacements(of window: Range<Int>) -> UnsafePointer<Int32> {
+        unsafe counts(of: window) + rankCount
+    }
+}

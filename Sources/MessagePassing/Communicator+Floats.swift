@@ -1,0 +1,88 @@
+// Communicator+Floats - parameters and gradients: large buffers of floats, reduced and gathered in the background.
+
+internal import CMPI
+public import Tensors
+
+extension Communicator {
+    /// Copies the slice of rank `root` to the slices of all, which have the same count; complete on return.
+    /// The corresponding C function is `MPI_Ibcast`.
+    public func broadcast(_ slice: FloatSlice, root: Int) throws(MPIError) {
+        try enter("MPI_Ibcast")
+        try check(root: root, "MPI_Ibcast")
+        try unsafe wait(for: [
+            startBroadcast(slice.address, .float, count: slice.count, root: root, keeping: slice.arena)
+        ])
+    }
+
+    /// Replaces every element of `buffer` by its sum over all ranks. The order of the additions is the library's.
+    /// The corresponding C function is `MPI_Iallreduce`.
+    ///
+    /// - Parameter buffer: as many elements on every rank; not to be touched until the request is complete.
+    public func startAllReduceSum(_ buffer: FloatSlice) throws(MPIError) -> Request {
+        try enter("MPI_Iallreduce")
+        let operation = try unsafe startAllReduce(
+            buffer.address, .float, count: buffer.count, cmpi_sum(), keeping: buffer.arena)
+        return Request(operation, of: self)
+    }
+
+    /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum. The order of the additions is the
+    /// library's. The corresponding C function is `MPI_Ireduce_scatter`.
+    ///
+    /// - Parameters:
+    ///   - buffer: contiguous segments in rank order; not to be written to until the request is complete, and unchanged by it.
+    ///   - counts: number of elements of each segment, the same on all ranks; may be 0.
+    ///   - target: receives this rank's segment; must not overlap `buffer`.
+    /// - Throws: an error of code ``MPIError/Code/count`` unless the counts add up to `buffer.count` and this rank's is
+    ///   `target.count`; of code ``MPIError/Code/buffer`` when the two overlap.
+    public func startReduceScatterSum(
+        _ buffer: FloatSlice, counts: [Int], into target: FloatSlice
+    ) throws(MPIError) -> Request {
+        let function = "MPI_Ireduce_scatter"
+        try enter(function)
+        try check(counts: counts, of: buffer, function)
+        guard target.count == counts[rank] else {
+            throw site.error(
+                .count, function, "the target has room for \(target.count) floats, this rank's count is \(counts[rank])")
+        }
+        guard !target.overlaps(buffer) else {
+            throw site.error(.buffer, function, "the target overlaps the buffer that is reduced")
+        }
+        let operation = try unsafe startReduceScatter(
+            buffer.address, .float, counts: counts, into: target.address, keeping: [buffer.arena, target.arena])
+        return Request(operation, of: self)
+    }
+
+    /// Gives every rank all segments of `buffer`, of which each rank has filled its own.
+    /// The corresponding C function is `MPI_Iallgatherv`.
+    ///
+    /// - Parameters:
+    ///   - buffer: contiguous segments in rank order, this rank's already in place; not to be touched until the request is
+    ///     complete.
+    ///   - counts: number of elements of each segment, the same on all ranks; may be 0.
+    /// - Throws: an error of code ``MPIError/Code/count`` unless the counts add up to `buffer.count`.
+    public func startAllGather(inPlace buffer: FloatSlice, counts: [Int]) throws(MPIError) -> Request {
+        let function = "MPI_Iallgatherv"
+        try enter(function)
+        try check(counts: counts, of: buffer, function)
+        let operation = try unsafe startAllGather(buffer.address, .float, counts: counts, keeping: buffer.arena)
+        return Request(operation, of: self)
+    }
+
+    private func check(counts: [Int], of buffer: FloatSlice, _ function: String) throws(MPIError) {
+        try check(counts: counts, function)
+        let sum = counts.reduce(0, +)
+        guard sum == buffer.count else {
+            throw site.error(
+                .count, function, "the counts add up to \(sum), the buffer has \(buffer.count) floats")
+        }
+    }
+}
+
+extension FloatSlice {
+    /// Where the first element lies; valid while the arena is kept.
+    fileprivate var address: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(view.pointer) }
+
+    fileprivate func overlaps(_ other: FloatSlice) -> Bool {
+        arena === other.arena && (offset..<(offset + count)).overlaps(other.offset..<(other.offset + other.count))
+    }
+}

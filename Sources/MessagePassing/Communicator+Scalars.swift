@@ -1,0 +1,75 @@
+// Communicator+Scalars - a few numbers of every rank: sums, extremes, counters.
+
+internal import CMPI
+
+extension Communicator {
+    /// Gives every rank the values of all, one after another in rank order.
+    /// The corresponding C function is `MPI_Iallgatherv`.
+    ///
+    /// - Parameter counts: number of values of each rank, the same on all; values may be none.
+    /// - Throws: an error of code ``MPIError/Code/count`` unless there is a count for each rank and this rank's is
+    ///   `values.count`.
+    public func allGather(_ values: [Double], counts: [Int]) throws(MPIError) -> [Double] {
+        try enter("MPI_Iallgatherv")
+        try check(counts: counts, "MPI_Iallgatherv")
+        guard counts[rank] == values.count else {
+            throw site.error(
+                .count, "MPI_Iallgatherv", "this rank has \(values.count) values, its count is \(counts[rank])")
+        }
+        let all = PinnedArray<Double>(repeating: 0, count: counts.reduce(0, +))
+        let start = counts[..<rank].reduce(0, +)
+        for (index, value) in values.enumerated() { unsafe all.pointer[start + index] = value }
+        try unsafe wait(for: [
+            startAllGather(UnsafeMutableRawPointer(all.pointer), .double, counts: counts, keeping: all)
+        ])
+        return all.array
+    }
+
+    /// The sum over all ranks of each value, the same bits on every rank: the values are gathered, and added in rank order
+    /// in double precision. A floating-point reduction of the library may add in any order, so it takes no part.
+    ///
+    /// - Parameter values: as many on every rank.
+    public func sumInRankOrder(_ values: [Double]) throws(MPIError) -> [Double] {
+        let all = try allGather(values, counts: [Int](repeating: values.count, count: size))
+        return values.indices.map { index in
+            (0..<size).reduce(0) { sum, rank in sum + all[rank * values.count + index] }
+        }
+    }
+
+    /// The largest `value` of all ranks. The corresponding C function is `MPI_Iallreduce` with `MPI_MAX`.
+    public func maximum(_ value: Int) throws(MPIError) -> Int {
+        try unsafe combine([value], cmpi_maximum())[0]
+    }
+
+    /// The smallest `value` of all ranks. The corresponding C function is `MPI_Iallreduce` with `MPI_MIN`.
+    public func minimum(_ value: Int) throws(MPIError) -> Int {
+        try unsafe combine([value], cmpi_minimum())[0]
+    }
+
+    /// The sum over all ranks of each value, as many on every rank; it wraps around where it does not fit 64 bits.
+    /// The corresponding C function is `MPI_Iallreduce` with `MPI_SUM`.
+    public func sum(_ values: [Int]) throws(MPIError) -> [Int] {
+        try unsafe combine(values, cmpi_sum())
+    }
+
+    /// Integers only: their combinations do not depend on the order.
+    private func combine(_ values: [Int], _ combination: MPI_Op) throws(MPIError) -> [Int] {
+        try enter("MPI_Iallreduce")
+        let all = PinnedArray(values, padding: 0)
+        try unsafe wait(for: [
+            startAllReduce(
+                UnsafeMutableRawPointer(all.pointer), .int64, count: values.count, combination, keeping: all)
+        ])
+        return all.array
+    }
+
+    /// Throws unless there is one count, not negative, for each rank.
+    func check(counts: [Int], _ function: String) throws(MPIError) {
+        guard counts.count == size else {
+            throw site.error(.count, function, "there are \(counts.count) counts for \(size) ranks")
+        }
+        if let rank = counts.firstIndex(where: { $0 < 0 }) {
+            throw site.error(.count, function, "the count of rank \(rank) is negative (\(counts[rank]))")
+        }
+    }
+}

@@ -1,0 +1,247 @@
+// Communicator - all ranks of the job: start, end, and how a rank waits for the others.
+
+internal import CMPI
+internal import Glibc
+
+/// The ranks of this job and the collective operations between them.
+///
+/// A collective operation is complete only when every rank has called it, so all ranks must make the same calls in the same
+/// order with matching arguments: a decision that leads to a call must itself be shared (reduced or broadcast) first.
+/// No call blocks inside the library: each starts a nonblocking operation and polls it, so a rank that waits still
+/// runs ``idle`` and notices ``deadlineSeconds``.
+///
+/// One object per process, used on the thread that started it (`MPI_THREAD_FUNNELED`); using it on another thread traps.
+/// Keep it until the process ends. An error of one rank must end all of them: leave with ``abort(status:)``, because
+/// the others would wait for ever for a rank that unwinds alone.
+///
+/// Safe: the only pointers it holds are the library's handles.
+@safe public final class Communicator {
+    /// Number of this process among all, from 0.
+    public let rank: Int
+    /// Number of processes of the job; 1 without `mpirun`.
+    public let size: Int
+    /// Number of this process among those on the same node, from 0.
+    public let nodeRank: Int
+    /// Number of processes of the job on this node.
+    public let nodeSize: Int
+    /// Name of this node, for messages.
+    public let host: String
+
+    /// Called now and then while an operation waits for other ranks: the place for a look at signals and watchdogs.
+    /// It may call ``abort(status:)`` and no other function of the communicator.
+    public var idle: (() -> Void)?
+    /// The longest that one wait may take, in seconds; nil waits for ever. A wait that takes longer throws an error of
+    /// code ``MPIError/Code/deadline`` that names the operation.
+    public var deadlineSeconds: Double?
+
+    /// The most elements that one C call gets; longer operations are cut into several. Half of what a C `int` holds,
+    /// because Open MPI 4.1 adds the number of ranks to a count. Tests set a small one, the same on every rank.
+    package var chunkLimit = 1 << 30
+
+    let world: MPI_Comm
+    let site: CallSite
+    private let thread: pthread_t
+    private var hasFinished = false
+    private var isIdling = false
+    /// Everything started and not known to be complete. Owning them here keeps their memory in place whatever becomes of
+    /// the request: after a deadline the library may still write to it.
+    private var inFlight: [Operation] = []
+    /// Those of them that nobody will wait for, because waiting failed.
+    private var abandoned: [Operation] = []
+    /// Whether an operation has failed or was abandoned, after which a job has to end.
+    private(set) var hasFailed = false
+
+    /// Starts message passing for this process, also without `mpirun`, then as the only rank.
+    ///
+    /// Throws an error of code ``MPIError/Code/alreadyStarted`` when called again. The corresponding C function is
+    /// `MPI_Init_thread`.
+    public static func start() throws(MPIError) -> Communicator {
+        try Communicator()
+    }
+
+    private init() throws(MPIError) {
+        let early = CallSite.beforeStart
+        var isStarted: Int32 = 0
+        try early.check(unsafe MPI_Initialized(&isStarted), "MPI_Initialized")
+        guard isStarted == 0 else {
+            throw early.error(
+                .alreadyStarted, "MPI_Init_thread", "message passing can be started only once in a process")
+        }
+        var level: Int32 = 0
+        try early.check(unsafe MPI_Init_thread(nil, nil, Int32(MPI_THREAD_FUNNELED), &level), "MPI_Init_thread")
+        guard level >= MPI_THREAD_FUNNELED else {
+            throw early.error(
+                .threadSupport, "MPI_Init_thread",
+                "the MPI library was built without support for threads (it offers level \(level), and "
+                    + "MPI_THREAD_FUNNELED, \(MPI_THREAD_FUNNELED), is needed): use another build of it")
+        }
+        let world: MPI_Comm = unsafe cmpi_comm_world()
+        // The library's default would end the process inside a call, without a word about rank and cause.
+        try early.check(
+            unsafe MPI_Comm_set_errhandler(world, cmpi_errors_return()), "MPI_Comm_set_errhandler")
+        let (rank, size) = try unsafe Self.rankAndSize(of: world, early)
+        let host = unsafe CallSite.string(capacity: cmpi_max_processor_name()) {
+            unsafe MPI_Get_processor_name($0, $1)
+        }
+        guard let host else {
+            throw early.error(.other, "MPI_Get_processor_name", "the library does not know the name of this node")
+        }
+        let site = CallSite(rank: rank, host: host)
+
+        var node: MPI_Comm?
+        try site.check(
+            unsafe MPI_Comm_split_type(
+                world, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), cmpi_info_null(), &node),
+            "MPI_Comm_split_type")
+        guard let nodeRanks = unsafe node else {
+            throw site.error(.internal, "MPI_Comm_split_type", "the library returned no communicator for this node")
+        }
+        try site.check(
+            unsafe MPI_Comm_set_errhandler(nodeRanks, cmpi_errors_return()), "MPI_Comm_set_errhandler")
+        (nodeRank, nodeSize) = try unsafe Self.rankAndSize(of: nodeRanks, site)
+        try site.check(unsafe MPI_Comm_free(&node), "MPI_Comm_free")
+
+        unsafe self.world = world
+        self.rank = rank
+        self.size = size
+        self.host = host
+        self.site = site
+        thread = pthread_self()
+    }
+
+    private static func rankAndSize(of communicator: MPI_Comm, _ site: CallSite) throws(MPIError) -> (Int, Int) {
+        var rank: Int32 = 0
+        var size: Int32 = 0
+        try site.check(unsafe MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank")
+        try site.check(unsafe MPI_Comm_size(communicator, &size), "MPI_Comm_size")
+        return (Int(rank), Int(size))
+    }
+
+    /// Name and version of the library in use. Needs no communicator.
+    /// The corresponding C function is `MPI_Get_library_version`.
+    public static var libraryVersion: String {
+        let text = unsafe CallSite.string(capacity: cmpi_max_library_version_string()) {
+            unsafe MPI_Get_library_version($0, $1)
+        }
+        return text ?? "an MPI library that does not tell its version"
+    }
+
+    /// Ends message passing; every rank must call it. No other call is allowed afterwards.
+    ///
+    /// Throws an error of code ``MPIError/Code/unfinishedRequests`` while a request has not been waited for, and waits for
+    /// operations whose wait has failed before. The corresponding C function is `MPI_Finalize`.
+    public func finish() throws(MPIError) {
+        try enter("MPI_Finalize")
+        try reap()
+        if let operation = inFlight.first(where: { operation in !abandoned.contains { $0 === operation } }) {
+            throw site.error(
+                .unfinishedRequests, "MPI_Finalize",
+                "\(inFlight.count - abandoned.count) request(s) have not been waited for, the first of \(operation.function)")
+        }
+        try wait(for: abandoned)
+        // MPI_Finalize blocks until every rank has come to it. After this barrier all are there, so it cannot be long.
+        try barrier()
+        hasFinished = true
+        try site.check(MPI_Finalize(), "MPI_Finalize")
+    }
+
+    /// Ends every process of the job with `status`, without waiting for anything.
+    /// The corresponding C function is `MPI_Abort`.
+    public func abort(status: Int32) -> Never {
+        _ = unsafe MPI_Abort(world, status)
+        preconditionFailure("MPI_Abort returned")
+    }
+
+    // MARK: Operations
+
+    /// Called first in every operation: traps on a wrong thread, throws after ``finish()``.
+    func enter(_ function: String) throws(MPIError) {
+        precondition(pthread_equal(thread, pthread_self()) != 0, "\(function) outside the thread that started MPI")
+        precondition(!isIdling, "\(function) inside the idle closure of another operation")
+        guard !hasFinished else {
+            throw site.error(.finished, function, "message passing has already been finished")
+        }
+    }
+
+    /// Starts `function` once for each window of `chunking`. `call` gets the window and the place of the request, and
+    /// returns what the C function returns; `memory` owns all that the call passes addresses of.
+    func start(
+        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject],
+        _ call: (Range<Int>, UnsafeMutablePointer<MPI_Request?>) -> Int32
+    ) throws(MPIError) -> Operation {
+        try reap()
+        let operation = Operation(function, keeping: memory)
+        // From here on, so that a failure of a later chunk does not free what an earlier one uses.
+        inFlight.append(operation)
+        do throws(MPIError) {
+            for window in windows {
+                try unsafe operation.start(at: site) { unsafe call(window, $0) }
+            }
+        } catch {
+            abandon([operation])
+            throw error
+        }
+        return operation
+    }
+
+    /// Polls one operation once.
+    func test(_ operation: Operation) throws(MPIError) -> Bool {
+        do throws(MPIError) {
+            guard try operation.test(at: site) else { return false }
+        } catch {
+            abandon([operation])
+            throw error
+        }
+        inFlight.removeAll { $0 === operation }
+        return true
+    }
+
+    /// Polls until all `operations` are complete. Where that fails they are abandoned.
+    func wait(for operations: [Operation]) throws(MPIError) {
+        var waiting = Waiting(deadlineSeconds: deadlineSeconds)
+        var next = 0
+        while next < operations.count {
+            let operation = operations[next]
+            do throws(MPIError) {
+                if try test(operation) {
+                    next += 1
+                    continue
+                }
+                switch waiting.pause() {
+                case .none: break
+                case .idle:
+                    isIdling = true
+                    idle?()
+                    isIdling = false
+                case .expired:
+                    throw site.error(
+                        .deadline, operation.function,
+                        "not complete after \(waiting.elapsedSeconds) s (the deadline is \(deadlineSeconds ?? 0) s): "
+                            + "another rank is late, stopped or gone")
+                }
+            } catch {
+                abandon(operations[next...])
+                throw error
+            }
+        }
+        abandoned.removeAll { $0.isComplete }
+    }
+
+    /// Notes that nobody will wait for `operations`; their memory is kept until they are complete.
+    func abandon(_ operations: some Sequence<Operation>) {
+        hasFailed = true
+        for operation in operations where !abandoned.contains(where: { $0 === operation }) {
+            abandoned.append(operation)
+        }
+    }
+
+    /// Lets go of abandoned operations that are complete by now.
+    private func reap() throws(MPIError) {
+        for operation in abandoned { _ = try test(operation) }
+        abandoned.removeAll { $0.isComplete }
+    }
+}
+
+/// MPI calls belong to one thread.
+@available(*, unavailable)
+extension Communicator: Sendable {}

@@ -1,0 +1,65 @@
+// Waiting - how a rank spends the time until others have done their part.
+
+internal import Glibc
+
+/// The pauses between two polls of one wait.
+///
+/// A short wait spins, because the answer of a rank on the same node takes about a microsecond. A longer one gives up
+/// the core after each poll, and a long one sleeps, so that ranks which share cores do not take them from the rank
+/// that they are all waiting for.
+struct Waiting {
+    /// Unsuccessful polls before the core is offered to others (some 50 us).
+    private static let spinningPolls = 300
+    /// Unsuccessful polls before sleeping (some 10 ms): messages move only while somebody polls, so sleeping earlier would
+    /// slow down a large reduction.
+    private static let yieldingPolls = 20_000
+    /// Polls from one look at the clock to the next.
+    private static let pollsPerCheck = 64
+    /// Length of a sleep. The kernel adds about as much again.
+    private static let sleepNanoseconds = 50_000
+
+    private let deadlineSeconds: Double?
+    private let start: Double
+    private var polls = 0
+
+    init(deadlineSeconds: Double?) {
+        self.deadlineSeconds = deadlineSeconds
+        start = Self.now()
+    }
+
+    /// Seconds since the wait began.
+    var elapsedSeconds: Double { Self.now() - start }
+
+    /// What the caller has to do after a pause.
+    enum Check {
+        /// Poll again.
+        case none
+        /// Call the idle closure, then poll again.
+        case idle
+        /// Give up.
+        case expired
+    }
+
+    /// Pauses after an unsuccessful poll.
+    mutating func pause() -> Check {
+        polls += 1
+        if polls > Self.yieldingPolls {
+            var time = timespec(tv_sec: 0, tv_nsec: Self.sleepNanoseconds)
+            // A signal cuts the sleep short, which is what its handler needs: the idle closure runs soon after.
+            _ = unsafe nanosleep(&time, nil)
+        } else if polls > Self.spinningPolls {
+            sched_yield()
+        }
+        guard polls % Self.pollsPerCheck == 0 else { return .none }
+        if let deadlineSeconds, elapsedSeconds > deadlineSeconds { return .expired }
+        return .idle
+    }
+
+    /// Seconds of the monotonic clock, which no change of the date disturbs.
+    private static func now() -> Double {
+        var time = timespec()
+        let status = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        precondition(status == 0, "the kernel has no monotonic clock")
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}
