@@ -1,0 +1,106 @@
+// CrossChecks - what single keys cannot know: values that contradict one another.
+
+internal import Kernels
+internal import LlamaModel
+internal import Optimization
+internal import TokenData
+
+/// Checks of a configuration whose single values are all allowed.
+enum CrossChecks {
+    /// The contradictions in `run`, each at the key to change; `node` tells where the keys were written.
+    static func findings(_ run: RunConfiguration, node: YAMLNode) -> [Finding] {
+        var findings: [Finding] = []
+        func report(_ key: String, found: String, allowed: String) {
+            findings.append(Finding(at: node.origin(of: key), key: key, found: found, allowed: allowed))
+        }
+        checkModel(run, report)
+        checkData(run, report)
+        checkSteps(run, report)
+        return findings
+    }
+
+    private typealias Report = (_ key: String, _ found: String, _ allowed: String) -> Void
+
+    private static func checkModel(_ run: RunConfiguration, _ report: Report) {
+        let model = run.model
+        let heads = model.attentionHeadCount
+        if !model.hiddenSize.isMultiple(of: heads) {
+            report(
+                "model.num_attention_heads", "\(heads), which does not divide model.hidden_size \(model.hiddenSize)",
+                "a divisor of \(model.hiddenSize)")
+        } else if !model.headSize.isMultiple(of: 2) {
+            report(
+                "model.num_attention_heads",
+                "\(heads), which makes heads of size \(model.headSize); rotary embeddings turn pairs of features",
+                "a divisor of model.hidden_size \(model.hiddenSize) with an even quotient")
+        }
+        if !heads.isMultiple(of: model.keyValueHeadCount) {
+            report(
+                "model.num_key_value_heads",
+                "\(model.keyValueHeadCount), which does not divide model.num_attention_heads \(heads)",
+                "a divisor of \(heads)")
+        }
+        if run.data.tokenizer == "bytes", model.vocabularySize < Schema.bytesVocabulary {
+            report(
+                "model.vocab_size", "\(model.vocabularySize), which the tokenizer bytes exceeds",
+                "at least \(Schema.bytesVocabulary): 256 bytes and the end of a document")
+        }
+    }
+
+    private static func checkData(_ run: RunConfiguration, _ report: Report) {
+        let data = run.data
+        if data.train.isEmpty {
+            report("data.train", "an empty list", "at least one mapping, as in [{name: ..., path: ...}]")
+        }
+        for (list, domains) in [("data.train", data.train), ("data.validation", data.validation)] {
+            var names: Set<String> = []
+            for (index, domain) in domains.enumerated() where !names.insert(domain.name).inserted {
+                report(
+                    "\(list).\(index).name", "\(OutputValue.quoted(domain.name)) a second time",
+                    "each name once in \(list)")
+            }
+        }
+        if data.sequenceLength > run.model.maxPositionEmbeddings {
+            let most = run.model.maxPositionEmbeddings
+            report(
+                "data.sequence_length", "\(data.sequenceLength), more than model.max_position_embeddings \(most)",
+                "an integer from 1 to \(most)")
+        }
+        for (index, token) in data.ignoredTargets.enumerated() where Int(token) >= run.model.vocabularySize {
+            report(
+                "data.ignored_targets.\(index)", "\(token), which is no token of a vocabulary of this size",
+                "an integer from 0 to \(run.model.vocabularySize - 1)")
+        }
+    }
+
+    private static func checkSteps(_ run: RunConfiguration, _ report: Report) {
+        let total = run.schedule.totalSteps
+        let training = run.training
+        if run.schedule.warmupSteps > total {
+            report(
+                "schedule.warmup_steps", "\(run.schedule.warmupSteps), more than schedule.total_steps \(total)",
+                "an integer from 0 to \(total)")
+        }
+        if training.stopAtStep > total {
+            report(
+                "training.stop_at_step", "\(training.stopAtStep), more than schedule.total_steps \(total)",
+                "an integer from 0 to \(total)")
+        }
+        let sequence = training.globalBatchSize.multipliedReportingOverflow(by: run.data.sequenceLength)
+        if sequence.overflow || sequence.partialValue.multipliedReportingOverflow(by: total).overflow {
+            report(
+                "schedule.total_steps", "\(total), with which the run's tokens cannot be counted",
+                "fewer than 2^63 tokens: total_steps * global_batch_size * sequence_length")
+        }
+        if run.loss.normalization == .reference, run.loss.referenceRanks > 0 {
+            let unit = training.microBatchSize * run.loss.referenceRanks
+            if !training.globalBatchSize.isMultiple(of: unit) {
+                report(
+                    "training.global_batch_size",
+                    "\(training.globalBatchSize), which training.micro_batch_size \(training.microBatchSize) * "
+                        + "loss.reference_ranks \(run.loss.referenceRanks) does not divide",
+                    "a multiple of \(unit) with loss.normalization reference")
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+// Field - one key of the configuration, described once: type, range, default, help, decoding, output, resume rule.
+
+/// A key of `Root`. The same description decodes the key, prints it, documents it and compares it on resume.
+struct Field<Root: Sendable>: Sendable {
+    /// What a resumed run may do with a key.
+    enum ResumeRule: Sendable {
+        /// Another value is another run.
+        case mustMatch
+        /// Another value is allowed, and logged.
+        case mayChange
+    }
+
+    /// Everything a decoder needs beside the value: the path for messages, and where to put them.
+    typealias Decode = @Sendable (YAMLNode, _ key: String, inout Root) -> [Finding]
+
+    /// The key; dotted for a key of a section.
+    let name: String
+    let help: String
+    /// The allowed values in words.
+    let allowed: String
+    /// Whether a configuration must name it, because there can be no default.
+    var isRequired = false
+    var resume = ResumeRule.mayChange
+    /// The default in words, where it is not a value.
+    var standard: String?
+    /// Keys of the elements, for a list of mappings.
+    var elements: [FieldDescription] = []
+    let decode: Decode
+    let encode: @Sendable (Root) -> OutputValue
+    /// The part of the value that a resumed run may not change.
+    var identity: (@Sendable (Root) -> OutputValue)?
+
+    /// The key marked as one that a configuration must name.
+    var required: Field {
+        var copy = self
+        copy.isRequired = true
+        return copy
+    }
+
+    /// The key marked as one that a resumed run may not change.
+    var fixed: Field {
+        var copy = self
+        copy.resume = .mustMatch
+        copy.identity = encode
+        return copy
+    }
+
+    /// For the reference text, with the default taken from `defaults`.
+    func description(defaults: Root) -> FieldDescription {
+        FieldDescription(
+            name: name, help: help, allowed: allowed,
+            standard: isRequired ? nil : standard ?? encode(defaults).text(json: false), elements: elements)
+    }
+
+    /// The key with a default in words, where it depends on another key.
+    func standard(_ words: String) -> Field {
+        var copy = self
+        copy.standard = words
+        return copy
+    }
+}
+
+/// What the reference text says about a key.
+struct FieldDescription: Sendable {
+    var name: String
+    var help: String
+    var allowed: String
+    /// As it would be written in YAML; nil for a key that must be named.
+    var standard: String?
+    /// Keys of the elements, for a list of mappings.
+    var elements: [FieldDescription]
+}
+
+/// A value of the right type that is refused all the same.
+struct Refusal: Sendable {
+    /// Continues "found 3 (integer), ...".
+    var reason: String
+    var allowed: String
+
+    /// A value that the configuration knows and this version of the program does not have.
+    static func unavailable(allowed: String) -> Refusal {
+        Refusal(reason: "which this version does not have", allowed: allowed)
+    }
+}
+
+extension Field {
+    private static func finding(
+        _ node: YAMLNode, _ key: String, allowed: String, reason: String? = nil
+    ) -> [Finding] {
+        let found = reason.map { "\(node.found), \($0)" } ?? node.found
+        return [Finding(at: node.origin, key: key, found: found, allowed: allowed)]
+    }
+
+    /// A field whose value is read from a scalar, checked, and written through a key path.
+    private static func scalar<Value: Sendable>(
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, allowed: String, help: String,
+        refuse: (@Sendable (Value) -> Refusal?)?, read: @escaping @Sendable (YAMLNode.Scalar) -> Value?,
+        write: @escaping @Sendable (Value) -> OutputValue
+    ) -> Field {
+        Field(
+            name: name, help: help, allowed: allowed,
+            decode: { node, key, root in
+                guard case .scalar(let scalar, _) = node.content, let value = read(scalar) else {
+                    return finding(node, key, allowed: allowed)
+                }
+                if let refusal = refuse?(value) {
+                    return finding(node, key, allowed: refusal.allowed, reason: refusal.reason)
+                }
+                root[keyPath: path] = value
+                return []
+            },
+            encode: { write($0[keyPath: path]) })
+    }
+
+    static func integer<Value: FixedWidthInteger & Sendable>(
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ range: ClosedRange<Value>,
+        refuse: (@Sendable (Value) -> Refusal?)? = nil, _ help: String
+    ) -> Field {
+        scalar(
+            name, path, allowed: "an integer from \(range.lowerBound) to \(range.upperBound)", help: help,
+            refuse: refuse,
+            read: { scalar in
+                guard case .integer(let integer) = scalar, let value = Value(exactly: integer) else { return nil }
+                return range.contains(value) ? value : nil
+            },
+            write: { .integer(String($0)) })
+    }
+
+    static func number(
+        _ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable, _ range: NumberRange,
+        refuse: (@Sendable (Double) -> Refusal?)? = nil, _ help: String
+    ) -> Field {
+        scalar(
+            name, path, allowed: range.description, help: help, refuse: refuse,
+            read: { scalar in
+                let value: Double
+                switch scalar {
+                case .integer(let integer): value = Double(integer)
+                case .number(let number): value = number
+                default: return nil
+                }
+                return range.contains(value) ? value : nil
+            },
+            write: { .number($0) })
+    }
+
+    static func boolean(
+        _ name: String, _ path: any WritableKeyPath<Root, Bool> & Sendable,
+        refuse: (@Sendable (Bool) -> Refusal?)? = nil, _ help: String
+    ) -> Field {
+        scalar(
+            name, path, allowed: "true or false", help: help, refuse: refuse,
+            read: { scalar in
+                guard case .boolean(let value) = scalar else { return nil }
+                return value
+            },
+            write: { .boolean($0) })
+    }
+
+    /// One of an enumeration's words; those in `unavailable` are known and refused.
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable & Equatable>(
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, unavailable: [Value] = [], _ help: String
+    ) -> Field {
+        let available = Value.allCases.filter { !unavailable.contains($0) }.map(\.rawValue)
+        let allowed = available.count == 1 ? available[0] : "one of " + available.joined(separator: ", ")
+        return scalar(
+            name, path, allowed: allowed, help: help,
+            refuse: { unavailable.contains($0) ? .unavailable(allowed: allowed) : nil },
+            read: { scalar in
+                guard case .text(let word) = scalar else { return nil }
+                return Value(rawValue: word)
+            },
+            write: { .word($0.rawValue) })
+    }
+
+    /// Text without control characters, which would break the lines of logs and messages.
+    static func text(
+        _ name: String, _ path: any WritableKeyPath<Root, String> & Sendable, allowed: String = "text",
+        refuse: (@Sendable (String) -> Refusal?)? = nil, _ help: String
+    ) -> Field {
+        scalar(
+            name, path, allowed: allowed, help: help,
+            refuse: { text in
+                let isControl = text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+                return isControl ? Refusal(reason: "which has control characters", allowed: allowed) : refuse?(text)
+            },
+            read: { scalar in
+                guard case .text(let text) = scalar else { return nil }
+                return text
+            },
+            write: { .text($0) })
+    }
+}
+
+extension Field {
+    /// A list of integers.
+    static func integers<Value: FixedWidthInteger & Sendable>(
+        _ name: String, _ path: any WritableKeyPath<Root, [Value]> & Sendable, _ range: ClosedRange<Value>,
+        _ help: String
+    ) -> Field {
+        let allowed = "a list of integers from \(range.lowerBound) to \(range.upperBound), as in [0, 2]"
+        return Field(
+            name: name, help: help, allowed: allowed,
+            decode: { node, key, root in
+                guard case .sequence(let elements) = node.content else { return finding(node, key, allowed: allowed) }
+                var values: [Value] = []
+                var findings: [Finding] = []
+                for (index, element) in elements.enumerated() {
+                    if case .scalar(.integer(let integer), _) = element.content, let value = Value(exactly: integer),
+                        range.contains(value)
+                    {
+                        values.append(value)
+                    } else {
+                        findings += finding(
+                            element, key.appending(key: index),
+                            allowed: "an integer from \(range.lowerBound) to \(range.upperBound)")
+                    }
+                }
+                root[keyPath: path] = values
+                return findings
+            },
+            encode: { .list($0[keyPath: path].map { .integer(String($0)) }) })
+    }
+
+    /// A list of mappings, each decoded into a copy of `standard` by `fields`.
+    static func objects<Element: Sendable>(
+        _ name: String, _ path: any WritableKeyPath<Root, [Element]> & Sendable, standard: Element,
+        fields: [Field<Element>], _ help: String
+    ) -> Field {
+        let example = fields.map { "\($0.name): ..." }.joined(separator: ", ")
+        let allowed = "a list of mappings, as in [{\(example)}]"
+        let identifying = fields.filter { $0.resume == .mustMatch }
+        var field = Field(
+            name: name, help: help, allowed: allowed,
+            elements: fields.map { $0.description(defaults: standard) },
+            decode: { node, key, root in
+                guard case .sequence(let nodes) = node.content else { return finding(node, key, allowed: allowed) }
+                var values: [Element] = []
+                var findings: [Finding] = []
+                for (index, node) in nodes.enumerated() {
+                    var value = standard
+                    findings += Decoder(fields: fields).decode(node, key: key.appending(key: index), into: &value)
+                    values.append(value)
+                }
+                root[keyPath: path] = values
+                return findings
+            },
+            encode: { root in
+                .list(
+                    root[keyPath: path].map { element in
+                        .object(fields.map { OutputValue.Member(key: $0.name, value: $0.encode(element)) })
+                    })
+            })
+        if !identifying.isEmpty {
+            field.resume = .mustMatch
+            field.identity = { root in
+                .list(
+                    root[keyPath: path].map { element in
+                        .object(identifying.map { OutputValue.Member(key: $0.name, value: $0.encode(element)) })
+                    })
+            }
+        }
+        return field
+    }
+}

@@ -1,0 +1,61 @@
+// OutputValue - a configuration value on its way out, as YAML or JSON.
+
+/// A value as it is written to a resolved configuration.
+enum OutputValue: Sendable, Equatable {
+    case integer(String)
+    case number(Double)
+    case boolean(Bool)
+    case text(String)
+    /// One of a key's fixed words.
+    case word(String)
+    case list([OutputValue])
+    case object([Member])
+
+    struct Member: Sendable, Equatable {
+        var key: String
+        var value: OutputValue
+    }
+
+    /// The value on one line. JSON quotes words and keys and sorts the keys of objects; YAML does neither.
+    func text(json: Bool) -> String {
+        switch self {
+        case .integer(let digits): return digits
+        case .number(let number): return Self.exact(number)
+        case .boolean(let value): return value ? "true" : "false"
+        case .text(let text): return Self.quoted(text)
+        case .word(let word): return json ? Self.quoted(word) : word
+        case .list(let elements): return "[" + elements.map { $0.text(json: json) }.joined(separator: ", ") + "]"
+        case .object(let members):
+            let ordered = json ? members.sorted { $0.key < $1.key } : members
+            let pairs = ordered.map { member in
+                (json ? Self.quoted(member.key) : member.key) + ": " + member.value.text(json: json)
+            }
+            return "{" + pairs.joined(separator: ", ") + "}"
+        }
+    }
+
+    /// The shortest decimal that reads back as the same number. Exponents get a point (`1.0e-05`): without it YAML 1.1
+    /// readers take the number for text.
+    static func exact(_ number: Double) -> String {
+        let text = number.description
+        guard let exponent = text.firstIndex(of: "e"), !text[..<exponent].contains(".") else { return text }
+        return text[..<exponent] + ".0" + text[exponent...]
+    }
+
+    /// `text` in double quotes, with the escapes that YAML and JSON share.
+    static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            // Controls, line separators and what libyaml refuses to read unescaped.
+            case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}"..."\u{2029}", "\u{FEFF}", "\u{FFFE}"..."\u{FFFF}":
+                let digits = String(scalar.value, radix: 16, uppercase: true)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

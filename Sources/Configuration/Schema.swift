@@ -1,0 +1,221 @@
+// Schema - every key of the configuration, in the order of the written file.
+
+internal import Kernels
+internal import LlamaModel
+internal import Optimization
+internal import TokenData
+
+/// The keys (design section 4). Defaults are the owners': those of the structs' initialisers.
+enum Schema {
+    /// Tokens of the `bytes` tokenizer: 256 bytes and the end of a document.
+    static let bytesVocabulary = 257
+
+    // Upper limits are far beyond any model of ours; they keep every product of sizes within Int.
+    private static let million = 1 << 20
+    private static let steps = 1 << 30
+
+    static let fields: [Field<RunConfiguration>] =
+        model + data + loss + optimizer + schedule + training + evaluation + checkpoint + logging
+
+    /// A configuration with every default, before the keys that have none and the directories are set.
+    static let defaults = RunConfiguration(
+        unresolved: "",
+        model: ModelConfiguration(
+            hiddenSize: 0, intermediateSize: 0, hiddenLayerCount: 0, attentionHeadCount: 0, keyValueHeadCount: 0,
+            vocabularySize: 0, maxPositionEmbeddings: 0),
+        data: DataConfiguration(train: []))
+
+    private static let model: [Field<RunConfiguration>] = [
+        .integer("model.hidden_size", \.model.hiddenSize, 1...million, "Features of a token's representation.")
+            .required.fixed,
+        .integer(
+            "model.intermediate_size", \.model.intermediateSize, 1...(million * 16),
+            "Features inside the feed-forward layer."
+        ).required.fixed,
+        .integer("model.num_hidden_layers", \.model.hiddenLayerCount, 1...65_536, "Transformer layers.")
+            .required.fixed,
+        .integer(
+            "model.num_attention_heads", \.model.attentionHeadCount, 1...million,
+            "Query heads; divides hidden_size into even head sizes."
+        ).required.fixed,
+        .integer(
+            "model.num_key_value_heads", \.model.keyValueHeadCount, 1...million,
+            "Key and value heads; divides num_attention_heads."
+        ).standard("num_attention_heads").fixed,
+        .integer(
+            "model.vocab_size", \.model.vocabularySize, 1...Int(Int32.max),
+            "Rows of the embedding; at least the tokenizer's size (bytes: 257)."
+        ).required.fixed,
+        .integer(
+            "model.max_position_embeddings", \.model.maxPositionEmbeddings, 1...(million * 16),
+            "Positions the model is made for; at least data.sequence_length."
+        ).required.fixed,
+        .number("model.rms_norm_eps", \.model.rmsNormEpsilon, .positive, "Added to the mean square in RMSNorm.").fixed,
+        .number("model.rope_theta", \.model.ropeTheta, .positive, "Base of the rotary frequencies.").fixed,
+        .number(
+            "model.initializer_range", \.model.initializerRange, .positive, "Standard deviation of the initial weights."
+        ).fixed,
+        .boolean(
+            "model.tie_word_embeddings", \.model.tieWordEmbeddings, "Whether the head is the embedding itself."
+        ).fixed,
+    ]
+
+    private static let domainName = Field<DataConfiguration.Domain>.text(
+        "name", \.name, allowed: "text that is not empty",
+        refuse: { $0.isEmpty ? Refusal(reason: "which names nothing", allowed: "text that is not empty") : nil },
+        "The domain's name in metrics; each name once in a list.")
+
+    private static let domainPath = Field<DataConfiguration.Domain>.text(
+        "path", \.path, allowed: "a path",
+        refuse: { $0.isEmpty ? Refusal(reason: "which is no path", allowed: "a path") : nil },
+        "A .txt, .jsonl or .jsonl.zst file, relative to the working directory.")
+
+    private static let data: [Field<RunConfiguration>] = [
+        .text(
+            "data.tokenizer", \.data.tokenizer, allowed: "bytes",
+            refuse: {
+                $0 == "bytes"
+                    ? nil
+                    : Refusal(
+                        reason: "which this version cannot read: it has the bytes tokenizer only", allowed: "bytes")
+            },
+            "How text becomes tokens. bytes: the bytes, and 256 ends a document."
+        ).fixed,
+        .objects(
+            "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),
+            fields: [
+                domainName.required.fixed, domainPath.required,
+                .number(
+                    "weight", \.weight, .positive, "Share of the training sequences, relative to the other domains'."
+                ).fixed,
+            ],
+            "The text to train on, one mapping for each domain."
+        ).required,
+        .objects(
+            "data.validation", \.data.validation, standard: DataConfiguration.Domain(name: "", path: ""),
+            fields: [domainName.required, domainPath.required],
+            "The text to evaluate on, one mapping for each domain."),
+        .integer("data.sequence_length", \.data.sequenceLength, 1...million, "Targets of a sequence.").fixed,
+        .integers(
+            "data.ignored_targets", \.data.ignoredTargets, 0...Int32.max,
+            "Token ids that carry no loss as targets; below model.vocab_size."
+        ).fixed,
+    ]
+
+    private static let loss: [Field<RunConfiguration>] = [
+        .choice("loss.kind", \.loss.kind, "What weighs a token: its entropy, its probability, or nothing."),
+        .number("loss.gamma", \.loss.gamma, .notNegative, "Exponent of the weight; 0 is plain cross-entropy."),
+        .number("loss.sigma", \.loss.sigma, .notNegative, "Added to the entropy before the exponent (mile)."),
+        .choice(
+            "loss.normalization", \.loss.normalization,
+            "global: the sum of weights of the whole step. reference: as the authors' published trainer."),
+        .integer(
+            "loss.reference_ranks", \.loss.referenceRanks, 0...million,
+            "Ranks that the authors' trainer would have had (reference); 0: the MPI ranks."),
+        .number(
+            "loss.probability_floor", \.loss.probabilityFloor, .belowOne,
+            "Smaller probabilities count as this in the entropy; the authors' is 1.0e-8; 0: exact entropy."),
+    ]
+
+    private static let optimizer: [Field<RunConfiguration>] = [
+        .number(
+            "optimizer.learning_rate", \.optimizer.learningRate, .notNegative, "The highest rate of the schedule."),
+        .number("optimizer.beta1", \.optimizer.beta1, .belowOne, "Decay of AdamW's first moment."),
+        .number("optimizer.beta2", \.optimizer.beta2, .belowOne, "Decay of AdamW's second moment."),
+        .number("optimizer.epsilon", \.optimizer.epsilon, .positive, "Added outside the root in AdamW."),
+        .number(
+            "optimizer.weight_decay", \.optimizer.weightDecay, .notNegative,
+            "Decoupled decay of all tensors but norm gains."),
+        .number(
+            "optimizer.gradient_clip", \.optimizer.gradientClip, .notNegative,
+            "Largest norm of the whole gradient; 0: no clipping."),
+    ]
+
+    private static let schedule: [Field<RunConfiguration>] = [
+        .choice("schedule.kind", \.schedule.kind, "Decay of the learning rate after the warm-up."),
+        .integer(
+            "schedule.warmup_steps", \.schedule.warmupSteps, 0...steps,
+            "Steps of linear warm-up; at most schedule.total_steps."),
+        .integer("schedule.total_steps", \.schedule.totalSteps, 1...steps, "Optimizer steps of the run."),
+        .number(
+            "schedule.minimum_ratio", \.schedule.minimumRatio, .share,
+            "Where the decay ends, as a share of optimizer.learning_rate."),
+    ]
+
+    private static let training: [Field<RunConfiguration>] = [
+        .integer(
+            "training.global_batch_size", \.training.globalBatchSize, 1...million,
+            "Sequences of an optimizer step, over all ranks."),
+        .integer(
+            "training.micro_batch_size", \.training.microBatchSize, 1...million,
+            "Most sequences that a rank computes at a time."),
+        .integer(
+            "training.seed", \.training.seed, 0...UInt64(Int.max), "Decides initial values and the order of the data."
+        ).fixed,
+        .choice("training.precision", \.training.precision, unavailable: [.bf16], "Number format of the products."),
+        .boolean(
+            "training.reproducible", \.training.reproducible,
+            refuse: { $0 ? .unavailable(allowed: "false") : nil },
+            "Bit-identical results for any number of ranks and threads; not in this version."),
+        .choice("training.blas", \.training.blas, unavailable: [.onednn], "Library of the products."),
+        .choice(
+            "training.gradient_reduction", \.training.gradientReduction,
+            "Whether each rank receives its part of the summed gradient or all of it."),
+        .choice(
+            "training.activation_checkpointing", \.training.activationCheckpointing, unavailable: [.layer],
+            "What is computed again in the backward pass to save memory."),
+        .integer("training.threads", \.training.threads, 0...4096, "Threads of a rank; 0: the cores bound to it."),
+        .integer(
+            "training.stop_at_step", \.training.stopAtStep, 0...steps,
+            "Save and end after this step, the schedule unchanged; 0: schedule.total_steps."),
+        .text(
+            "training.time_limit", \.training.timeLimit, allowed: TimeLimit.allowed,
+            refuse: {
+                $0.isEmpty || TimeLimit.seconds($0) != nil
+                    ? nil : Refusal(reason: "which is no duration", allowed: TimeLimit.allowed)
+            },
+            "Save and end with status 75 after this time."),
+        .integer(
+            "training.bucket_mib", \.training.bucketMiB, 0...million,
+            "Size of a gradient bucket in MiB; 0: chosen by the program."),
+        .integer(
+            "training.maximum_skipped_steps", \.training.maximumSkippedSteps, 0...steps,
+            "Consecutive steps with a non-finite gradient that a run survives."),
+        .number(
+            "training.spike_z_score", \.training.spikeZScore, .notNegative,
+            refuse: { $0 != 0 ? .unavailable(allowed: "0") : nil },
+            "Skip steps whose loss is this far from the usual; not in this version."),
+        .integer(
+            "training.watchdog_seconds", \.training.watchdogSeconds, 0...steps,
+            refuse: { $0 != 0 ? .unavailable(allowed: "0") : nil },
+            "End a run that makes no progress for this long; not in this version."),
+    ]
+
+    private static let evaluation: [Field<RunConfiguration>] = [
+        .integer(
+            "evaluation.every", \.evaluation.every, 1...steps, "Steps between evaluations; one follows the last step."),
+        .integer(
+            "evaluation.sequences", \.evaluation.sequences, 0...Int(Int32.max),
+            "Sequences of each validation domain, from its start; 0: all."),
+    ]
+
+    private static let checkpoint: [Field<RunConfiguration>] = [
+        .text("checkpoint.directory", \.checkpoint.directory, "Default: checkpoints in logging.directory."),
+        .integer(
+            "checkpoint.every", \.checkpoint.every, 1...steps, "Steps between checkpoints; one follows the last step."),
+        .integer("checkpoint.keep", \.checkpoint.keep, 1...steps, "Newest checkpoints that are kept."),
+        .integer(
+            "checkpoint.keep_every", \.checkpoint.keepEvery, 0...steps,
+            "Checkpoints at multiples of this step are kept for good; 0: none."),
+        .boolean("checkpoint.initial", \.checkpoint.initial, "Whether step 0 is written too."),
+    ]
+
+    private static let logging: [Field<RunConfiguration>] = [
+        .text("logging.directory", \.logging.directory, "The run directory. Default: runs/NAME of the configuration."),
+        .integer(
+            "logging.every", \.logging.every, 1...steps, "Steps between progress lines; metrics.jsonl has every step."),
+        .boolean(
+            "logging.profile", \.logging.profile,
+            refuse: { $0 ? .unavailable(allowed: "false") : nil }, "Times of the phases; not in this version."),
+    ]
+}
