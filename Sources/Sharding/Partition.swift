@@ -1,0 +1,74 @@
+// Partition - who owns which part of the flat space: buckets, blocks, runs (design section 7).
+
+/// The ownership of the flat index space: a function of its size, the bucket table and the number of ranks.
+///
+/// The space is cut into buckets, each bucket into blocks of 64 Ki elements, and of every bucket rank r owns the r-th
+/// contiguous run of blocks (possibly none). Every rank has a part of every bucket, so that reducing one keeps all links
+/// busy; runs that are one block longer rotate from bucket to bucket, so that no rank owns noticeably more.
+public struct Partition: Sendable, Equatable {
+    /// Elements per block.
+    public static let blockSize = 1 << 16
+
+    /// Flat ranges in the order in which backward finishes them: falling positions.
+    public let buckets: [Range<Int>]
+    public let rankCount: Int
+    /// Per bucket: the flat positions at which the ranks' runs start, and the bucket's end.
+    private let boundaries: [[Int]]
+
+    /// - Parameters:
+    ///   - count: elements of the flat space.
+    ///   - finalPositions: falling positions that backward reports as final, the last one 0.
+    ///   - bucketElements: consecutive groups are joined until a bucket has at least this many elements.
+    ///   - rankCount: ranks that share the space.
+    public init(count: Int, finalPositions: [Int], bucketElements: Int, rankCount: Int) {
+        precondition(count > 0 && rankCount > 0, "a partition needs elements and ranks")
+        precondition(finalPositions.last == 0, "the last final position must be 0")
+        var buckets: [Range<Int>] = []
+        var end = count
+        for position in finalPositions where position < end {
+            if end - position >= bucketElements || position == 0 {
+                buckets.append(position..<end)
+                end = position
+            }
+        }
+        self.buckets = buckets
+        self.rankCount = rankCount
+        var firstLonger = 0
+        boundaries = buckets.map { bucket in
+            let blocks = (bucket.count + Self.blockSize - 1) / Self.blockSize
+            let longer = blocks % rankCount
+            var positions = [bucket.lowerBound]
+            var block = 0
+            for rank in 0..<rankCount {
+                let isLonger = (rank - firstLonger + rankCount) % rankCount < longer
+                block += blocks / rankCount + (isLonger ? 1 : 0)
+                positions.append(min(bucket.lowerBound + block * Self.blockSize, bucket.upperBound))
+            }
+            firstLonger = (firstLonger + longer) % rankCount
+            return positions
+        }
+    }
+
+    /// The flat range of `bucket` that `rank` owns; may be empty.
+    public func owned(bucket: Int, rank: Int) -> Range<Int> {
+        boundaries[bucket][rank]..<boundaries[bucket][rank + 1]
+    }
+
+    /// Elements of `bucket` per rank, in rank order.
+    public func counts(bucket: Int) -> [Int] {
+        (0..<rankCount).map { owned(bucket: bucket, rank: $0).count }
+    }
+
+    /// Everything that `rank` owns, as ascending, non-empty flat ranges.
+    public func runs(rank: Int) -> [Range<Int>] {
+        buckets.indices.reversed().map { owned(bucket: $0, rank: rank) }.filter { !$0.isEmpty }
+    }
+
+    /// Number of elements that `rank` owns.
+    public func count(rank: Int) -> Int { runs(rank: rank).reduce(0) { $0 + $1.count } }
+
+    /// Blocks of `bucket` that `rank` owns.
+    func blockCount(bucket: Int, rank: Int) -> Int {
+        (owned(bucket: bucket, rank: rank).count + Self.blockSize - 1) / Self.blockSize
+    }
+}

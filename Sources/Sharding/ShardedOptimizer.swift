@@ -1,0 +1,183 @@
+// ShardedOptimizer - gradients reduced to their owners, AdamW on the owner's shard, parameters gathered (ZeRO stage 1).
+
+public import Kernels
+public import MessagePassing
+public import Optimization
+public import Tensors
+
+/// What is sent, and kept, when gradients are reduced. Both leave the same sums with the owner.
+public enum GradientReduction: String, Sendable, CaseIterable {
+    /// Each rank receives the sum of what it owns.
+    case reduceScatter = "reduce_scatter"
+    /// Each rank receives the whole sum.
+    case allReduce = "all_reduce"
+}
+
+/// The optimizer state of one rank: moments of what it owns, and the exchange around its update.
+///
+/// A step is `gradientIsFinal` (falling positions, while backward still runs), `finishReduction`, `normSquared`, then
+/// `update` or, for a skipped step, nothing. All ranks make the same calls in the same order.
+public final class ShardedOptimizer {
+    public let partition: Partition
+    /// First moments of the owned elements, in ascending flat order (``Partition/runs(rank:)``).
+    public let firstMoment: FloatSlice
+    /// Second moments, likewise.
+    public let secondMoment: FloatSlice
+
+    private let communicator: Communicator
+    private let reduction: GradientReduction
+    private let table: TensorTable
+    private let decays: @Sendable (TensorTable.Entry) -> Bool
+    private let parameters: FloatSlice
+    private let gradient: FloatSlice
+    private let pool: ThreadPool
+    /// Reduced gradient of the owned elements, in the moments' order; empty where `gradient` itself holds it.
+    private let shardGradient: FloatSlice
+    /// Per bucket: where the owned run starts in the shard's buffers.
+    private let shardOffsets: [Int]
+    private var pending = RequestSet()
+    private var startedBuckets = 0
+
+    /// - Parameters:
+    ///   - table: the flat space.
+    ///   - decays: whether weight decay applies to a tensor.
+    ///   - parameters: replica of this rank, flat.
+    ///   - gradient: this rank's accumulated gradient, flat.
+    public init(
+        communicator: Communicator, partition: Partition, reduction: GradientReduction, table: TensorTable,
+        decays: @escaping @Sendable (TensorTable.Entry) -> Bool, parameters: FloatSlice, gradient: FloatSlice,
+        pool: ThreadPool
+    ) {
+        precondition(partition.rankCount == communicator.size, "the partition is for \(partition.rankCount) ranks")
+        precondition(parameters.count == table.count && gradient.count == table.count, "buffers do not fit the table")
+        self.communicator = communicator
+        self.partition = partition
+        self.reduction = reduction
+        self.table = table
+        self.decays = decays
+        self.parameters = parameters
+        self.gradient = gradient
+        self.pool = pool
+        let count = partition.count(rank: communicator.rank)
+        firstMoment = Arena(count: count).all
+        secondMoment = Arena(count: count).all
+        let needsShard = communicator.size > 1 && reduction == .reduceScatter
+        shardGradient = Arena(count: needsShard ? count : 0).all
+        var offsets = [Int](repeating: 0, count: partition.buckets.count)
+        var offset = 0
+        for bucket in partition.buckets.indices.reversed() {
+            offsets[bucket] = offset
+            offset += partition.owned(bucket: bucket, rank: communicator.rank).count
+        }
+        shardOffsets = offsets
+    }
+
+    /// An error that unwinds past a running reduction ends the program through `MPI_Abort`; its requests end there.
+    deinit { pending.abandon() }
+
+    /// Bytes of moments, and of the reduced gradient where it has a buffer of its own.
+    public static func stateBytes(partition: Partition, rank: Int, reduction: GradientReduction) -> Int {
+        let hasShard = partition.rankCount > 1 && reduction == .reduceScatter
+        return 4 * partition.count(rank: rank) * (hasShard ? 3 : 2)
+    }
+
+    /// Starts the reduction of every bucket that lies at or behind `position`, and lets running ones progress.
+    public func gradientIsFinal(from position: Int) throws(MPIError) {
+        guard communicator.size > 1 else { return }
+        while startedBuckets < partition.buckets.count && partition.buckets[startedBuckets].lowerBound >= position {
+            let bucket = startedBuckets
+            let buffer = gradient[partition.buckets[bucket]]
+            switch reduction {
+            case .reduceScatter:
+                let target = shardGradient[shardRange(bucket)]
+                pending.add(
+                    try communicator.startReduceScatterSum(buffer, counts: partition.counts(bucket: bucket), into: target))
+            case .allReduce:
+                pending.add(try communicator.startAllReduceSum(buffer))
+            }
+            startedBuckets += 1
+        }
+        try pending.progress()
+    }
+
+    /// Waits until this rank holds the sums of what it owns.
+    public func finishReduction() throws(MPIError) {
+        precondition(
+            communicator.size == 1 || startedBuckets == partition.buckets.count, "a bucket's gradient was never final")
+        try pending.wait()
+        startedBuckets = 0
+    }
+
+    /// Square of the norm of the whole reduced gradient, unscaled; the same bits on every rank and for any rank count
+    /// that has the same gradient: per-block sums are added in the blocks' order.
+    public func normSquared() throws(MPIError) -> Double {
+        let rank = communicator.rank
+        var own: [Double] = []
+        for bucket in partition.buckets.indices {
+            own += GradientNorm.blockSquares(pool, ownedGradient(bucket), blockSize: Partition.blockSize)
+        }
+        precondition(own.count == blockTotal(rank), "blocks of rank \(rank)")
+        let counts = (0..<communicator.size).map(blockTotal)
+        let all = try communicator.allGather(own, counts: counts)
+        var next = [Int](repeating: 0, count: communicator.size)
+        for rank in 1..<max(communicator.size, 1) { next[rank] = next[rank - 1] + counts[rank - 1] }
+        var total = 0.0
+        for bucket in partition.buckets.indices {
+            for rank in 0..<communicator.size {
+                for _ in 0..<partition.blockCount(bucket: bucket, rank: rank) {
+                    total += all[next[rank]]
+                    next[rank] += 1
+                }
+            }
+        }
+        return total
+    }
+
+    /// Updates what this rank owns and gathers everybody's parameters.
+    public func update(_ adam: AdamW) throws(MPIError) {
+        var gathers = RequestSet()
+        for bucket in partition.buckets.indices {
+            updateOwned(bucket, adam)
+            guard communicator.size > 1 else { continue }
+            let buffer = parameters[partition.buckets[bucket]]
+            gathers.add(try communicator.startAllGather(inPlace: buffer, counts: partition.counts(bucket: bucket)))
+            try gathers.progress()
+        }
+        try gathers.waitAll()
+    }
+
+    private func updateOwned(_ bucket: Int, _ adam: AdamW) {
+        let owned = partition.owned(bucket: bucket, rank: communicator.rank)
+        let gradient = ownedGradient(bucket)
+        let shard = shardRange(bucket)
+        for entry in table.entries(overlapping: owned) {
+            let part = owned.clamped(to: entry.range)
+            let local = (part.lowerBound - owned.lowerBound)..<(part.upperBound - owned.lowerBound)
+            let inShard = (shard.lowerBound + local.lowerBound)..<(shard.lowerBound + local.upperBound)
+            adam.apply(
+                pool, parameters: parameters[part], gradient: gradient[local], firstMoment: firstMoment[inShard],
+                secondMoment: secondMoment[inShard], decays: decays(entry))
+        }
+    }
+
+    private func shardRange(_ bucket: Int) -> Range<Int> {
+        let count = partition.owned(bucket: bucket, rank: communicator.rank).count
+        return shardOffsets[bucket]..<(shardOffsets[bucket] + count)
+    }
+
+    private func ownedGradient(_ bucket: Int) -> FloatSlice {
+        if shardGradient.count > 0 { return shardGradient[shardRange(bucket)] }
+        return gradient[partition.owned(bucket: bucket, rank: communicator.rank)]
+    }
+
+    private func blockTotal(_ rank: Int) -> Int {
+        partition.buckets.indices.reduce(0) { $0 + partition.blockCount(bucket: $1, rank: rank) }
+    }
+}
+
+extension TensorTable {
+    /// The entries that share elements with `range`, in order.
+    func entries(overlapping range: Range<Int>) -> [Entry] {
+        range.isEmpty ? [] : entries.filter { $0.range.overlaps(range) }
+    }
+}
