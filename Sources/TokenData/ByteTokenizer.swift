@@ -1,0 +1,16 @@
+// ByteTokenizer - every byte is a token.
+
+/// Ids 0-255 are the byte, 256 ends a document.
+public struct ByteTokenizer: Tokenizer {
+    public init() {}
+
+    public var name: String { "bytes" }
+    public var size: Int { 257 }
+    public var endToken: Int32 { 256 }
+    public var modelBytes: [UInt8] { [] }
+    public var splitsAnywhere: Bool { true }
+
+    public func encode(_ text: [UInt8]) -> [Int32] { text.map { Int32($0) } }
+
+    public func decode(_ tokens: [Int32]) -> [UInt8] { tokens.compactMap { UInt8(exactly: $0) } }
+}

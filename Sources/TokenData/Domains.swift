@@ -1,0 +1,119 @@
+// Domains - from the configuration key `data` to sequences.
+
+/// What the domains of a configuration are loaded for.
+public enum DataPurpose: String, Sendable {
+    case training = "train"
+    case validation
+}
+
+/// Loads the domains of `configuration` for one purpose: texts are read and turned into tokens, prepared pairs are
+/// mapped and checked.
+///
+/// - Parameters:
+///   - configuration: key `data`.
+///   - vocabularySize: `model.vocab_size`: every id is below it.
+///   - purpose: which of the two lists.
+///   - progress: called with one line of words per domain.
+/// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed.
+public func loadDomains(
+    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose,
+    progress: (String) -> Void = { _ in }
+) throws -> [TokenDomain] {
+    let tokenizer = try makeTokenizer(configuration.tokenizer)
+    try requireSettings(configuration, tokenizer: tokenizer, vocabularySize: vocabularySize)
+    let list = purpose == .training ? configuration.train : configuration.validation
+    let key = "data.\(purpose.rawValue)"
+    if list.isEmpty && purpose == .validation { return [] }
+    try requireDomains(list.map(\.name), key: key)
+    if purpose == .training {
+        // Checked before hours of reading; the seed does not matter.
+        _ = try Mixture(weights: list.map(\.weight), names: list.map(\.name), seed: 0)
+    }
+    return try list.enumerated().map { index, domain in
+        let source = try openSource(
+            path: domain.path, key: "\(key)[\(index)].path", tokenizer: tokenizer,
+            sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize, purpose: purpose)
+        let size = source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"
+        progress("\(purpose.rawValue) domain \(domain.name): \(domain.path), \(size)")
+        return TokenDomain(name: domain.name, weight: domain.weight, source: source)
+    }
+}
+
+/// Checks what does not depend on any file.
+private func requireSettings(
+    _ configuration: DataConfiguration, tokenizer: any Tokenizer, vocabularySize: Int
+) throws {
+    guard vocabularySize >= tokenizer.size else {
+        throw DataError(
+            key: "model.vocab_size", problem: "\(vocabularySize) is smaller than the tokenizer \(tokenizer.name)",
+            remedy: "allowed: \(tokenizer.size) or more")
+    }
+    guard configuration.sequenceLength > 0 else {
+        throw DataError(
+            key: "data.sequence_length", problem: "\(configuration.sequenceLength) is no length",
+            remedy: "allowed: 1 or more")
+    }
+    for (index, token) in configuration.ignoredTargets.enumerated() where token < 0 || Int(token) >= vocabularySize {
+        throw DataError(
+            key: "data.ignored_targets[\(index)]", problem: "\(token) is no token id",
+            remedy: "allowed: 0 to \(vocabularySize - 1)")
+    }
+}
+
+/// Opens one path of a configuration: a text file, a prepared prefix, or a synthetic domain.
+///
+/// - Parameters:
+///   - path: as in the configuration.
+///   - key: what errors name, for example `data.train[1].path`.
+///   - purpose: a validation set must have an end.
+/// - Throws: ``DataError``.
+public func openSource(
+    path: String, key: String, tokenizer: any Tokenizer, sequenceLength: Int, vocabularySize: Int,
+    purpose: DataPurpose
+) throws -> any SequenceSource {
+    do {
+        if path.hasPrefix(SyntheticSource.prefix) {
+            return try SyntheticSource(path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose)
+        }
+        if let format = TextFile.Format(path: path) {
+            let tokens = try tokenize(
+                TextFile(path: path, format: format), with: tokenizer, vocabularySize: vocabularySize)
+            return try TokenSource(tokens, sequenceLength: sequenceLength, file: path)
+        }
+        try requirePrefix(path)
+        let dataset = try IndexedDataset(prefix: path)
+        let source = try TokenSource(dataset, sequenceLength: sequenceLength, file: path + ".bin")
+        try dataset.requireIds(below: vocabularySize)
+        return source
+    } catch let error as DataError {
+        throw error.with(key: key)
+    }
+}
+
+/// All documents of a file as tokens, each followed by the end token.
+private func tokenize(_ file: TextFile, with tokenizer: any Tokenizer, vocabularySize: Int) throws -> TokenStore {
+    var store = TokenStore(vocabularySize: vocabularySize)
+    try file.forEachDocument(inPieces: tokenizer.splitsAnywhere) { text, isEnd in
+        if !text.isEmpty { store.append(try tokenizer.encode(text)) }
+        if isEnd { store.append([tokenizer.endToken]) }
+    }
+    return store
+}
+
+/// Checks that `path` is the prefix of a prepared pair.
+private func requirePrefix(_ path: String) throws {
+    if case .regular = FileKind.at(path + ".idx") { return }
+    if case .regular = FileKind.at(path + ".bin") {
+        throw DataError(file: path + ".idx", problem: "there is no such file", remedy: "\(path).bin needs its index")
+    }
+    let formats = "allowed: a .txt, .jsonl or .jsonl.zst file, or the prefix of a .bin/.idx pair"
+    switch FileKind.at(path) {
+    case .missing: throw DataError(file: path, problem: "there is no such file, and no \(path).idx", remedy: formats)
+    case .directory: throw DataError(file: path, problem: "this is a directory", remedy: formats)
+    default:
+        let isHalf = path.hasSuffix(".bin") || path.hasSuffix(".idx")
+        throw DataError(
+            file: path, problem: isHalf ? "this is one file of a prepared pair" : "the file's ending is not known",
+            remedy: isHalf ? "give \(path.dropLast(4)), without the ending" : formats)
+    }
+}

@@ -1,0 +1,172 @@
+// IndexedDataset - Megatron's indexed dataset, version 1: a prepared pair of PREFIX.bin and PREFIX.idx.
+
+/// The tokens of a prepared pair, mapped read-only.
+///
+/// `.idx`, little-endian: nine bytes "MMIDIDX\0\0", version (u64, 1), type code (u8), number of sequences S (u64),
+/// number of document boundaries D (u64), S lengths (i32), S byte offsets into the `.bin` (i64), D boundaries (i64),
+/// and for multimodal data S modes (i8). The files are not trusted: every count is checked against the sizes of the
+/// files before it is used.
+struct IndexedDataset: TokenSequence {
+    /// How an id is stored. The codes are the format's; 6 and 7 are floating point and hold no ids.
+    enum ElementType: UInt8, CaseIterable {
+        case uint8 = 1
+        case int8 = 2
+        case int16 = 3
+        case int32 = 4
+        case int64 = 5
+        case uint16 = 8
+
+        var size: Int {
+            switch self {
+            case .uint8, .int8: 1
+            case .int16, .uint16: 2
+            case .int32: 4
+            case .int64: 8
+            }
+        }
+
+        /// Number of different ids from 0 that the type can hold; nil if it also holds negative ones or too many.
+        var idCount: Int? {
+            switch self {
+            case .uint8: 1 << 8
+            case .uint16: 1 << 16
+            default: nil
+            }
+        }
+    }
+
+    static let magic: [UInt8] = Array("MMIDIDX".utf8) + [0, 0]
+    private static let headerSize = 34
+
+    let count: Int
+    let elementType: ElementType
+    private let data: MappedFile
+
+    /// Opens `prefix`.bin and `prefix`.idx and checks that they belong together.
+    ///
+    /// - Throws: ``DataError`` naming the file and what is wrong with it.
+    init(prefix: String) throws {
+        let index = try MappedFile(path: prefix + ".idx")
+        let header = try Header(index)
+        count = try Self.tokenCount(index, header)
+        elementType = header.elementType
+        let path = prefix + ".bin"
+        // Cannot overflow: the index's byte offsets were checked to reach this far.
+        let expected = count * elementType.size
+        if expected == 0 {
+            throw DataError(file: prefix + ".idx", problem: "the index lists no tokens", remedy: "prepare the data again")
+        }
+        data = try MappedFile(path: path)
+        guard data.count == expected else {
+            throw DataError(
+                file: path, problem: "the file has \(data.count) bytes, its index describes \(expected)",
+                remedy: "the two files do not belong together, or one is incomplete; copy or prepare both again")
+        }
+    }
+
+    func tokens(in range: Range<Int>) -> [Int32] {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) is outside 0..<\(count)")
+        func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> [Int32] {
+            // Clamped, so that an id beyond 32 bits stays outside every vocabulary and is found by the check of ids.
+            range.map { Int32(clamping: data.load(type, at: $0 * MemoryLayout<Value>.size)) }
+        }
+        return switch elementType {
+        case .uint8: read(UInt8.self)
+        case .int8: read(Int8.self)
+        case .int16: read(Int16.self)
+        case .int32: read(Int32.self)
+        case .int64: read(Int64.self)
+        case .uint16: read(UInt16.self)
+        }
+    }
+
+    /// Checks every id; reads the whole file unless its type cannot hold an id outside the vocabulary.
+    ///
+    /// - Throws: ``DataError`` naming the first id that is not in 0 ..< `vocabularySize`, its position and the file.
+    func requireIds(below vocabularySize: Int) throws {
+        if let possible = elementType.idCount, possible <= vocabularySize { return }
+        let chunk = 1 << 16
+        for start in stride(from: 0, to: count, by: chunk) {
+            let ids = tokens(in: start..<min(start + chunk, count))
+            if let offset = ids.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
+                throw DataError(
+                    file: data.path, problem: "the token at position \(start + offset) has id \(ids[offset])",
+                    remedy: "model.vocab_size \(vocabularySize) allows 0 to \(vocabularySize - 1)")
+            }
+        }
+    }
+
+    /// The fixed part of the index.
+    private struct Header {
+        let elementType: ElementType
+        let sequenceCount: Int
+        let boundaryCount: Int
+
+        init(_ index: MappedFile) throws {
+            func failure(_ problem: String, _ remedy: String = "prepare or copy the data again") -> DataError {
+                DataError(file: index.path, problem: problem, remedy: remedy)
+            }
+            guard index.count >= IndexedDataset.headerSize else {
+                throw failure("the index has \(index.count) bytes, fewer than its header")
+            }
+            let magic = (0..<9).map { index.load(UInt8.self, at: $0) }
+            guard magic == IndexedDataset.magic else {
+                throw failure("the file does not start as an index does", "allowed: Megatron's indexed dataset (MMIDIDX)")
+            }
+            let version = index.load(UInt64.self, at: 9)
+            guard version == 1 else { throw failure("the index has version \(version)", "allowed: version 1") }
+            let code = index.load(UInt8.self, at: 17)
+            guard let type = ElementType(rawValue: code) else {
+                throw failure("the tokens have type code \(code)", "allowed: the integer types 1, 2, 3, 4, 5 and 8")
+            }
+            let sequences = index.load(UInt64.self, at: 18)
+            let boundaries = index.load(UInt64.self, at: 26)
+            // 12 bytes per sequence, 8 per boundary, perhaps one more per sequence; compared without overflow.
+            let room = UInt64(index.count - IndexedDataset.headerSize)
+            guard sequences <= room / 12, boundaries <= (room - 12 * sequences) / 8 else {
+                throw failure(
+                    "the index claims \(sequences) sequences and \(boundaries) document boundaries, more than its "
+                        + "\(index.count) bytes hold")
+            }
+            let rest = room - 12 * sequences - 8 * boundaries
+            guard rest == 0 || rest == sequences else {
+                throw failure("the index has \(rest) bytes after its \(boundaries) document boundaries")
+            }
+            elementType = type
+            sequenceCount = Int(sequences)
+            boundaryCount = Int(boundaries)
+        }
+    }
+
+    /// Checks lengths, offsets and boundaries, and returns the number of tokens.
+    private static func tokenCount(_ index: MappedFile, _ header: Header) throws -> Int {
+        func failure(_ problem: String) -> DataError {
+            DataError(file: index.path, problem: problem, remedy: "prepare or copy the data again")
+        }
+        let offsets = headerSize + 4 * header.sequenceCount
+        let boundaries = offsets + 8 * header.sequenceCount
+        var bytes = 0
+        for sequence in 0..<header.sequenceCount {
+            let length = index.load(Int32.self, at: headerSize + 4 * sequence)
+            let offset = index.load(Int64.self, at: offsets + 8 * sequence)
+            guard length >= 0 else { throw failure("sequence \(sequence) has the length \(length)") }
+            // Every writer of the format stores the sequences one after another, which is the order they are read in.
+            guard offset == Int64(bytes) else {
+                throw failure("sequence \(sequence) starts at byte \(offset) of the .bin, not at byte \(bytes)")
+            }
+            // At most 2^31 * 8 per sequence, and fewer sequences than the index has bytes: below 2^63 only if checked.
+            let (sum, overflow) = bytes.addingReportingOverflow(Int(length) * header.elementType.size)
+            guard !overflow else { throw failure("the lengths of the sequences add up to more than a file can hold") }
+            bytes = sum
+        }
+        var previous = 0
+        for number in 0..<header.boundaryCount {
+            let boundary = index.load(Int64.self, at: boundaries + 8 * number)
+            guard boundary >= previous && boundary <= header.sequenceCount else {
+                throw failure("document boundary \(number) is \(boundary), outside \(previous)...\(header.sequenceCount)")
+            }
+            previous = Int(boundary)
+        }
+        return bytes / header.elementType.size
+    }
+}

@@ -1,0 +1,69 @@
+// Mixture - which domain each position of the training stream reads, and how often that domain was read before.
+
+/// The domains' shares of the stream: every block of 1,024 consecutive positions holds the same quota of each domain,
+/// in an order of its own.
+///
+/// Quotas are the same in every block, so that the number of earlier uses is a product and not a count. The price is a
+/// granularity of 1/1,024: a domain whose quota would be zero is refused, not silently left out.
+struct Mixture: Sendable {
+    static let blockSize = 1024
+
+    /// Uses of each domain per block; they sum to 1,024.
+    let quotas: [Int]
+    /// The domain of each place of a block before the block's permutation.
+    private let domainOfPlace: [UInt16]
+    private let seed: UInt64
+
+    /// - Throws: ``DataError`` naming `data.train[i].weight` for a weight that is not positive and finite, or too small
+    ///   for one use per block.
+    init(weights: [Double], names: [String], seed: UInt64) throws {
+        precondition(!weights.isEmpty && weights.count == names.count, "one weight per domain")
+        for (index, weight) in weights.enumerated() where !(weight > 0 && weight.isFinite) {
+            throw DataError(
+                key: "data.train[\(index)].weight", problem: "the weight of \"\(names[index])\" is \(weight)",
+                remedy: "allowed: a number above zero")
+        }
+        quotas = Self.largestRemainder(weights)
+        if let index = quotas.firstIndex(of: 0) {
+            let total = weights.reduce(0, +)
+            throw DataError(
+                key: "data.train[\(index)].weight",
+                problem: "the weight of \"\(names[index])\" is \(weights[index]) of a total of \(total): less than one "
+                    + "in \(Self.blockSize) sequences",
+                remedy: "give at least \(total / Double(Self.blockSize)), or leave the domain out")
+        }
+        domainOfPlace = quotas.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
+        self.seed = seed
+    }
+
+    /// Shares of 1,024 by largest remainder (Hamilton's method); of equal remainders the first wins.
+    static func largestRemainder(_ weights: [Double]) -> [Int] {
+        // Scaled by the largest first, so that no sum overflows.
+        let largest = weights.max() ?? 1
+        let scaled = weights.map { $0 / largest }
+        let total = scaled.reduce(0, +)
+        let exact = scaled.map { $0 / total * Double(blockSize) }
+        var quotas = exact.map { Int($0) }
+        let order = exact.indices.sorted {
+            let (first, second) = (exact[$0] - Double(quotas[$0]), exact[$1] - Double(quotas[$1]))
+            return first != second ? first > second : $0 < $1
+        }
+        let missing = blockSize - quotas.reduce(0, +)
+        for index in order.prefix(max(0, missing)) { quotas[index] += 1 }
+        return quotas
+    }
+
+    /// The domain read at position `g`, and the number of its uses before `g`.
+    ///
+    /// Within a block the earlier uses are found by walking its at most 1,023 earlier positions.
+    func use(at g: Int) -> (domain: Int, earlierUses: Int) {
+        precondition(g >= 0, "positions start at 0")
+        if quotas.count == 1 { return (0, g) }
+        let (block, place) = g.quotientAndRemainder(dividingBy: Self.blockSize)
+        let order = KeyedPermutation(count: Self.blockSize, key: SplitMix64.seed(seed, .mixture, block))
+        let domain = domainOfPlace[order(place)]
+        var uses = block * quotas[Int(domain)]
+        for earlier in 0..<place where domainOfPlace[order(earlier)] == domain { uses += 1 }
+        return (Int(domain), uses)
+    }
+}

@@ -1,0 +1,51 @@
+// SequenceCut - a run of N tokens as sequences of T + 1 ids.
+
+/// One domain cut into sequences of T + 1 tokens: inputs `[sT, sT + T)`, targets `[sT + 1, sT + T + 1)`.
+public protocol SequenceSource: Sendable {
+    /// Number of sequences; `Int.max` if the source has no end.
+    var sequenceCount: Int { get }
+    /// N; `Int.max` if the source has no end.
+    var tokenCount: Int { get }
+    /// What the tokens are: their SHA-256 in hex, or the identity of their generator. May take a while at first use.
+    var fingerprint: String { get }
+
+    /// The T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``.
+    func sequence(_ s: Int) -> [Int32]
+}
+
+/// Random access to a run of token ids.
+protocol TokenSequence: Sendable {
+    var count: Int { get }
+    func tokens(in range: Range<Int>) -> [Int32]
+}
+
+/// Tokens that exist, in memory or in a mapped file, cut into sequences.
+public struct TokenSource: SequenceSource {
+    public let sequenceCount: Int
+    private let tokens: any TokenSequence
+    private let sequenceLength: Int
+    private let hash: TokenHash
+
+    /// - Throws: ``DataError`` if the tokens are fewer than one sequence of T + 1.
+    init(_ tokens: any TokenSequence, sequenceLength: Int, file: String) throws {
+        precondition(sequenceLength > 0, "a sequence has at least one target")
+        guard tokens.count > sequenceLength else {
+            throw DataError(
+                file: file,
+                problem: "the file holds \(tokens.count) tokens, no whole sequence",
+                remedy: "data.sequence_length \(sequenceLength) needs at least \(sequenceLength + 1)")
+        }
+        self.tokens = tokens
+        self.sequenceLength = sequenceLength
+        sequenceCount = (tokens.count - 1) / sequenceLength
+        hash = TokenHash(tokens)
+    }
+
+    public var tokenCount: Int { tokens.count }
+    public var fingerprint: String { hash.hexadecimal }
+
+    public func sequence(_ s: Int) -> [Int32] {
+        precondition(s >= 0 && s < sequenceCount, "sequence \(s) of \(sequenceCount)")
+        return tokens.tokens(in: (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1))
+    }
+}

@@ -1,0 +1,86 @@
+// EmbeddedLanguage - the words and the grammar that are built into the program.
+
+extension SyntheticLanguage {
+    /// The language of the embedded default job. Part of the program: it depends on nothing, not even on a run's seed.
+    ///
+    /// 96 words in 8 groups. The r-th most frequent word has a frequency proportional to 1/r (Zipf), frequent words are
+    /// short, and the last letter of a word tells its group, as endings do in inflected languages. Each group is
+    /// followed mostly by one or two others.
+    public static let embedded = makeEmbedded()
+
+    private static let embeddedSeed: UInt64 = 20231019
+    private static let wordCount = 96
+    private static let endings: [Character] = ["a", "e", "i", "o", "u", "n", "r", "s"]
+    private static let consonants: [Character] = Array("bdfghjklmnprstvz")
+    private static let vowels: [Character] = Array("aeiou")
+    /// How much likelier than by chance the two preferred successors of a group are, before balancing.
+    private static let preference = (first: 80.0, second: 16.0)
+
+    private static func makeEmbedded() -> SyntheticLanguage {
+        let zipf = (1...wordCount).map { 1 / Double($0) }
+        let total = zipf.reduce(0, +)
+        // Back and forth, so that no group gets the more frequent word of every eight.
+        let groups = (0..<wordCount).map { rank in
+            let (round, place) = rank.quotientAndRemainder(dividingBy: endings.count)
+            return round.isMultiple(of: 2) ? place : endings.count - 1 - place
+        }
+        var groupFrequency = [Double](repeating: 0, count: endings.count)
+        for (group, weight) in zip(groups, zipf) { groupFrequency[group] += weight / total }
+        return SyntheticLanguage(
+            words: makeWords(groups: groups), groups: groups,
+            frequencyInGroup: zip(groups, zipf).map { $1 / total / groupFrequency[$0] },
+            transition: makeTransition(groupFrequency), seed: embeddedSeed)
+    }
+
+    /// Unique pronounceable words of 2 to 7 letters, each with its group's ending.
+    private static func makeWords(groups: [Int]) -> [String] {
+        var random = SplitMix64(seed: SplitMix64.seed(embeddedSeed, .lexicon, 0))
+        var words: [String] = []
+        var known: Set<String> = []
+        for (rank, group) in groups.enumerated() {
+            let syllables = rank < 16 ? 1 : rank < 56 ? 2 : 3
+            var word: String
+            repeat {
+                word = ""
+                for _ in 0..<syllables {
+                    word.append(consonants[random.next(below: consonants.count)])
+                    word.append(vowels[random.next(below: vowels.count)])
+                }
+                // A vowel takes the place of the last vowel, a consonant follows it.
+                if vowels.contains(endings[group]) { word.removeLast() }
+                word.append(endings[group])
+            } while !known.insert(word).inserted
+            words.append(word)
+        }
+        return words
+    }
+
+    /// A transition with preferred successors whose stationary frequencies are exactly `frequency`: the joint
+    /// distribution of two neighbouring groups is balanced until both of its margins are right (Sinkhorn's iteration).
+    private static func makeTransition(_ frequency: [Double]) -> [[Double]] {
+        let count = frequency.count
+        var random = SplitMix64(seed: SplitMix64.seed(embeddedSeed, .grammar, 0))
+        // A random cycle through all groups: each prefers the next one, and less the one after it.
+        var cycle = Array(0..<count)
+        for last in stride(from: count - 1, to: 0, by: -1) { cycle.swapAt(last, random.next(below: last + 1)) }
+        var joint = frequency.map { row in frequency.map { row * $0 } }
+        for (place, group) in cycle.enumerated() {
+            joint[group][cycle[(place + 1) % count]] *= preference.first
+            joint[group][cycle[(place + 2) % count]] *= preference.second
+        }
+        for _ in 0..<2000 {
+            for column in 0..<count {
+                let sum = joint.reduce(0) { $0 + $1[column] }
+                for row in 0..<count { joint[row][column] *= frequency[column] / sum }
+            }
+            for row in 0..<count {
+                let sum = joint[row].reduce(0, +)
+                for column in 0..<count { joint[row][column] *= frequency[row] / sum }
+            }
+        }
+        return joint.map { row in
+            let sum = row.reduce(0, +)
+            return row.map { $0 / sum }
+        }
+    }
+}

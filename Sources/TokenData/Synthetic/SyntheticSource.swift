@@ -1,0 +1,57 @@
+// SyntheticSource - the synthetic language as a domain: the paths `synthetic:train` and `synthetic:validation`.
+
+internal import Crypto
+
+/// Sequences of the embedded synthetic language. Training has no end and no repetition, validation 256 sequences.
+public struct SyntheticSource: SequenceSource {
+    /// How a path starts that names no file but the language.
+    static let prefix = "synthetic:"
+    /// Number of validation sequences.
+    public static let heldOutCount = 256
+
+    public let stream: SyntheticLanguage.Stream
+    private let sequenceLength: Int
+
+    /// - Throws: ``DataError`` for a path that is not one of the two, another tokenizer than `bytes`, or an endless
+    ///   validation set.
+    init(path: String, tokenizer: any Tokenizer, sequenceLength: Int, purpose: DataPurpose) throws {
+        switch path {
+        case Self.prefix + "train": stream = .training
+        case Self.prefix + "validation": stream = .validation
+        default:
+            throw DataError(
+                problem: "\"\(path)\" is not a synthetic text",
+                remedy: "allowed: \(Self.prefix)train and \(Self.prefix)validation")
+        }
+        guard tokenizer.name == "bytes" else {
+            throw DataError(
+                problem: "\(path) is spelled in bytes, data.tokenizer is \(tokenizer.name)",
+                remedy: "set data.tokenizer to bytes")
+        }
+        guard stream == .validation || purpose == .training else {
+            throw DataError(
+                problem: "\(path) has no end, so that it cannot be evaluated",
+                remedy: "validate on \(Self.prefix)validation")
+        }
+        self.sequenceLength = sequenceLength
+    }
+
+    public var sequenceCount: Int { stream == .training ? .max : Self.heldOutCount }
+
+    /// Of the validation set: T + 1 for each of its sequences, which do not overlap.
+    public var tokenCount: Int { stream == .training ? .max : Self.heldOutCount * (sequenceLength + 1) }
+
+    public func sequence(_ s: Int) -> [Int32] {
+        SyntheticLanguage.embedded.sequence(stream: stream, index: s, length: sequenceLength)
+    }
+
+    /// The stream's name and a hash of sequences of it: of anything that could change what the generator gives.
+    public var fingerprint: String {
+        var hasher = SHA256()
+        for index in 0..<64 {
+            let text = SyntheticLanguage.embedded.sequence(stream: stream, index: index, length: 255)
+            hasher.update(data: text.map { UInt8(truncatingIfNeeded: $0) })
+        }
+        return "\(stream)-" + hexadecimalDigits(of: hasher.finalize())
+    }
+}

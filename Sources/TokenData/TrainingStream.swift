@@ -1,0 +1,97 @@
+// TrainingStream - the endless stream of training sequences: a pure function of (seed, weights, position).
+
+/// One named body of sequences and its share of the training stream.
+public struct TokenDomain: Sendable {
+    public var name: String
+    /// Share of the training sequences, relative to the other domains'. Unused for validation.
+    public var weight: Double
+    public var source: any SequenceSource
+
+    public init(name: String, weight: Double, source: any SequenceSource) {
+        self.name = name
+        self.weight = weight
+        self.source = source
+    }
+}
+
+/// The sequences of a run in the order in which they are consumed.
+///
+/// The sequence at position g depends on the seed, the domains and g only: not on ranks, threads, micro-batches or
+/// anything that was read before. So a resume needs the position and nothing else, and is instant.
+public struct TrainingStream: Sendable {
+    public let domains: [TokenDomain]
+    /// T: targets per sequence.
+    public let sequenceLength: Int
+    public let seed: UInt64
+    /// `data.tokenizer` as the fingerprint names it.
+    public let tokenizerName: String
+    private let mixture: Mixture
+
+    /// - Throws: ``DataError`` for no domains, repeated names, or weights that give a domain no sequences.
+    public init(
+        domains: [TokenDomain], sequenceLength: Int, seed: UInt64, tokenizerName: String = "bytes"
+    ) throws {
+        try requireDomains(domains.map(\.name), key: "data.train")
+        precondition(sequenceLength > 0, "a sequence has at least one target")
+        precondition(domains.allSatisfy { $0.source.sequenceCount > 0 }, "a domain without a whole sequence")
+        mixture = try Mixture(weights: domains.map(\.weight), names: domains.map(\.name), seed: seed)
+        self.domains = domains
+        self.sequenceLength = sequenceLength
+        self.seed = seed
+        self.tokenizerName = tokenizerName
+    }
+
+    /// Where the sequence at global position `g` comes from.
+    ///
+    /// The k-th use of a domain of n sequences is sequence `permutation(k mod n)` of epoch `k div n`, each epoch having
+    /// a permutation of its own: every sequence is read once before any is read again.
+    public func location(of g: Int) -> (domain: Int, epoch: Int, sequence: Int) {
+        let (domain, use) = mixture.use(at: g)
+        let count = domains[domain].source.sequenceCount
+        let (epoch, index) = use.quotientAndRemainder(dividingBy: count)
+        let order = KeyedPermutation(count: count, key: SplitMix64.seed(seed, .epoch, domain, epoch))
+        return (domain, epoch, order(index))
+    }
+
+    /// The T + 1 ids at global position `g`.
+    public func sequence(at g: Int) -> [Int32] {
+        let place = location(of: g)
+        let tokens = domains[place.domain].source.sequence(place.sequence)
+        precondition(tokens.count == sequenceLength + 1, "a domain cut for another sequence length")
+        return tokens
+    }
+
+    /// What a resume compares, as JSON; see ``DataFingerprint``. Hashes all tokens at first use.
+    public var fingerprint: String {
+        DataFingerprint(
+            domains: domains.map {
+                let tokens = $0.source.tokenCount
+                return DataFingerprint.Domain(
+                    name: $0.name, weight: $0.weight, tokens: tokens == .max ? nil : tokens,
+                    hash: $0.source.fingerprint)
+            }, sequenceLength: sequenceLength, tokenizer: tokenizerName
+        ).json
+    }
+}
+
+/// Checks that there are domains and that no two have the same name; `key` is `data.train` or `data.validation`.
+func requireDomains(_ names: [String], key: String) throws {
+    guard !names.isEmpty else {
+        throw DataError(key: key, problem: "the list is empty", remedy: "give at least one domain with name and path")
+    }
+    guard names.count <= Mixture.blockSize else {
+        throw DataError(
+            key: key, problem: "\(names.count) domains", remedy: "allowed: at most \(Mixture.blockSize)")
+    }
+    var seen: [String: Int] = [:]
+    for (index, name) in names.enumerated() {
+        guard !name.isEmpty else {
+            throw DataError(key: "\(key)[\(index)].name", problem: "the name is empty", remedy: "name the domain")
+        }
+        if let first = seen.updateValue(index, forKey: name) {
+            throw DataError(
+                key: "\(key)[\(index)].name", problem: "\"\(name)\" is also the name of \(key)[\(first)]",
+                remedy: "give each domain a name of its own")
+        }
+    }
+}
