@@ -1,0 +1,75 @@
+// HDF5File - creating, opening and closing one HDF5 file.
+
+internal import CHDF5
+
+/// An open HDF5 file: either new and writable, or existing and read-only.
+///
+/// Everything in it is a one-dimensional dataset in the root group. End a file with ``close()``, which reports what
+/// could not be written; a file that is dropped while an error unwinds is closed silently.
+public struct HDF5File: ~Copyable, Sendable {
+    /// Path of the file.
+    public let path: String
+    let handle: Handle
+
+    /// Creates a file, replacing an existing one. The corresponding C function is `H5Fcreate`.
+    ///
+    /// - Throws: when the file cannot be created, for example because its directory does not exist.
+    public static func create(_ path: String) throws(HDF5Error) -> HDF5File {
+        let identifier = try Library.locked { () throws(HDF5Error) -> hid_t in
+            let access = try closingEverything(path)
+            let identifier = try Library.check(
+                unsafe H5Fcreate(path, chdf5_access_truncate(), chdf5_properties_default(), access.identifier),
+                "H5Fcreate", path)
+            try access.close(file: path)
+            return identifier
+        }
+        return try HDF5File(path: path, adopting: identifier)
+    }
+
+    /// Opens a file for reading. The corresponding C function is `H5Fopen`.
+    ///
+    /// - Throws: when there is no such file, when it is not an HDF5 file or is truncated, or when it cannot be locked;
+    ///   in the last case the message names the remedy.
+    public static func open(_ path: String) throws(HDF5Error) -> HDF5File {
+        let identifier = try Library.locked { () throws(HDF5Error) -> hid_t in
+            let access = try closingEverything(path)
+            let identifier = try Library.check(
+                unsafe H5Fopen(path, chdf5_access_read_only(), access.identifier), "H5Fopen", path)
+            try access.close(file: path)
+            return identifier
+        }
+        return try HDF5File(path: path, adopting: identifier)
+    }
+
+    private init(path: String, adopting identifier: hid_t) throws(HDF5Error) {
+        self.handle = try Handle(identifier, .file, isShared: true, from: "H5Fopen", file: path)
+        self.path = path
+    }
+
+    /// Writes out what is buffered and closes the file. The corresponding C function is `H5Fclose`.
+    ///
+    /// Traps when a dataset of the file is still open, which is a program error.
+    ///
+    /// - Throws: when the file could not be written completely.
+    public consuming func close() throws(HDF5Error) {
+        let path = self.path
+        let handle = self.handle
+        let identifier = handle.identifier
+        try Library.locked { () throws(HDF5Error) in
+            let open = try Library.check(H5Fget_obj_count(identifier, chdf5_objects_all()), "H5Fget_obj_count", path)
+            precondition(open == 1, "\(path) is closed while \(open - 1) of its datasets are open")
+            // H5Fclose succeeds after a write that failed earlier; flushing first reports what is still unwritten.
+            try Library.check(H5Fflush(identifier, H5F_SCOPE_LOCAL), "H5Fflush", path)
+        }
+        try handle.close(file: path)
+    }
+
+    /// File access that closes datasets with their file, so that a failed save cannot leave the file open.
+    private static func closingEverything(_ path: String) throws(HDF5Error) -> Handle {
+        let access = try Handle(
+            H5Pcreate(chdf5_class_file_access()), .propertyList, from: "H5Pcreate", file: path)
+        try Library.check(
+            H5Pset_fclose_degree(access.identifier, H5F_CLOSE_STRONG), "H5Pset_fclose_degree", path)
+        return access
+    }
+}
