@@ -1,0 +1,110 @@
+// CheckpointError - what is wrong with a checkpoint, and what can be done about it.
+
+internal import Glibc
+internal import HDF5Store
+
+/// A checkpoint that cannot be read or written.
+public struct CheckpointError: Error, Sendable, CustomStringConvertible {
+    /// What a caller decides by.
+    public enum Kind: Sendable, Equatable, CaseIterable {
+        /// A directory or file does not exist.
+        case missing
+        /// The directory has its final name but no `COMPLETE`.
+        case incomplete
+        /// Bytes are not those that were written.
+        case corrupt
+        /// Rank 0 does not see another rank's shard.
+        case notShared
+        /// The system refused a file operation.
+        case io
+        /// No space is left, or a quota is used up.
+        case diskFull
+        /// Well-formed, but written by another version of the program or for something else.
+        case incompatible
+    }
+
+    public let kind: Kind
+    /// Path of the file or directory.
+    public let file: String
+    /// What was found, what was expected and the remedy.
+    public let message: String
+
+    public init(_ kind: Kind, file: String, _ message: String) {
+        self.kind = kind
+        self.file = file
+        self.message = message
+    }
+
+    public var description: String { "\(file): \(message)" }
+
+    /// Whether the checkpoint itself is bad, so that an older one should be used and this one moved aside.
+    ///
+    /// False for a refusal of the system and for another version's checkpoint: those may be perfectly good, and must
+    /// be neither skipped silently nor renamed.
+    public var condemnsCheckpoint: Bool {
+        switch kind {
+        case .missing, .incomplete, .corrupt: true
+        case .notShared, .io, .diskFull, .incompatible: false
+        }
+    }
+}
+
+extension CheckpointError {
+    /// The error of a failed system call.
+    static func system(_ number: Int32, _ action: String, _ file: String) -> CheckpointError {
+        let reason = unsafe String(cString: strerror(number))
+        switch number {
+        case ENOSPC, EDQUOT: return full(reason, action, file)
+        case ENOENT:
+            return CheckpointError(.missing, file: file, "cannot \(action): \(reason)")
+        case EACCES, EPERM, EROFS:
+            return CheckpointError(
+                .io, file: file,
+                "cannot \(action): \(reason); give this user write access or choose another checkpoint.directory")
+        default:
+            return CheckpointError(.io, file: file, "cannot \(action): \(reason)")
+        }
+    }
+
+    private static func full(_ reason: String, _ action: String, _ file: String) -> CheckpointError {
+        CheckpointError(
+            .diskFull, file: file,
+            "cannot \(action): \(reason); free space or raise the quota (a smaller checkpoint.keep needs less), then"
+                + " start again: earlier checkpoints are untouched, and the unfinished one is replaced by the next save")
+    }
+
+    /// The error of a failed HDF5 call while writing.
+    static func writing(_ error: HDF5Error) -> CheckpointError {
+        let text = "\(error.function): \(error.message)"
+        switch error.systemError {
+        case ENOSPC, EDQUOT: return full(text, "write", error.file)
+        case ENOENT: return CheckpointError(.missing, file: error.file, "cannot write: \(text)")
+        default: return CheckpointError(.io, file: error.file, "cannot write: \(text)")
+        }
+    }
+
+    /// The error of a failed HDF5 call while reading: what HDF5 cannot make sense of is damaged, unless the system or
+    /// a lock refused.
+    static func reading(_ error: HDF5Error) -> CheckpointError {
+        let text = "\(error.function): \(error.message)"
+        if error.systemError == ENOENT { return CheckpointError(.missing, file: error.file, text) }
+        if error.systemError != nil || error.isLockingFailure {
+            return CheckpointError(.io, file: error.file, text)
+        }
+        return CheckpointError(.corrupt, file: error.file, "the content is damaged: \(text)")
+    }
+}
+
+/// Runs HDF5 calls that write, turning their errors.
+func writing<Result: ~Copyable>(
+    _ body: () throws(HDF5Error) -> Result
+) throws(CheckpointError) -> Result {
+    do { return try body() } catch { throw .writing(error) }
+}
+
+/// Runs HDF5 calls that read, turning their errors.
+func reading<Result: ~Copyable>(
+    _ body: () throws(HDF5Error) -> Result
+) throws(CheckpointError) -> Result {
+    do { return try body() } catch { throw .reading(error) }
+}

@@ -1,0 +1,179 @@
+// CheckpointReader - loading: verification of a step directory and reads of any range from any shards.
+
+internal import Crypto
+internal import LlamaModel
+public import Tensors
+
+/// A step directory that is open for reading.
+///
+/// Opening verifies everything but the shards' content: `COMPLETE`, the hash of the index, every value in it, the
+/// presence and exact size of all shards, and that their runs cover the flat space exactly once. The content follows
+/// with ``verifyShard(_:)``, whose work ranks can share. Files that the index does not list are never read, whatever
+/// they are called, so they cannot do harm and are ignored.
+///
+/// For one thread.
+public final class CheckpointReader {
+    /// Path of the step directory.
+    public let directory: String
+    public let index: CheckpointIndex
+    /// Ascending, covering the flat space.
+    private let runs: [StoredRun]
+    private var open: [Int: OpenShard] = [:]
+
+    /// Shards that stay open between reads; few enough for the usual limit of 1024 open files.
+    private static let mostOpen = 64
+    /// Floats per block when tensors are hashed: 4 MiB.
+    private static let blockCount = 1 << 20
+
+    /// Opens and verifies a step directory.
+    ///
+    /// - Throws: ``CheckpointError``: `missing`, `incomplete`, `corrupt`, `incompatible` or `io`, naming the file.
+    public init(directory: String) throws {
+        let directory = Files.trimmingSlashes(directory)
+        guard try Files.status(directory) == .directory else {
+            throw CheckpointError(.missing, file: directory, "there is no such checkpoint directory")
+        }
+        let indexPath = directory + "/" + IndexFile.name
+        let expected = try Self.completion(directory)
+        guard case .file = try Files.status(indexPath) else {
+            throw CheckpointError(.missing, file: indexPath, "the checkpoint's index is missing")
+        }
+        let found = try Hash.file(indexPath)
+        guard found == expected else {
+            throw CheckpointError(
+                .corrupt, file: indexPath,
+                "its SHA-256 is \(found), and \(CheckpointStore.completionName) says \(expected): the file was altered")
+        }
+        (index, runs) = try IndexFile.read(indexPath)
+        self.directory = directory
+        for shard in index.shards { try Self.checkSize(of: shard, in: directory) }
+    }
+
+    /// Checks the SHA-256 of shard `number`.
+    ///
+    /// - Throws: ``CheckpointError``: `missing` or `corrupt` naming the shard.
+    public func verifyShard(_ number: Int) throws {
+        let shard = index.shards[number]
+        try Self.checkSize(of: shard, in: directory)
+        let path = path(of: number)
+        let found = try Hash.file(path)
+        guard found == shard.sha256 else {
+            throw CheckpointError(
+                .corrupt, file: path, "its SHA-256 is \(found) instead of \(shard.sha256): the file was altered")
+        }
+    }
+
+    /// Checks every byte of the checkpoint that opening has not, and that every shard opens as what the index says.
+    public func verifyAll() throws {
+        for number in index.shards.indices {
+            try verifyShard(number)
+            _ = try OpenShard(path: path(of: number), runs: index.shards[number].runs)
+        }
+    }
+
+    /// Reads elements of the flat space from whichever shards hold them.
+    ///
+    /// Traps unless `range` lies inside the flat space and is as long as `target`.
+    ///
+    /// - Throws: ``CheckpointError``: `corrupt` when a checksum of the data that are touched is wrong.
+    public func read(_ role: TensorRole, range: Range<Int>, into target: FloatSlice) throws {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= (runs.last?.range.upperBound ?? 0),
+            "\(range) is outside the checkpoint's flat space")
+        precondition(range.count == target.count, "\(range) does not fit \(target.count) floats")
+        if range.isEmpty { return }
+        var position = firstRun(endingAfter: range.lowerBound)
+        while position < runs.count, runs[position].range.lowerBound < range.upperBound {
+            let run = runs[position]
+            let part = run.range.clamped(to: range)
+            let start = run.offset + part.lowerBound - run.range.lowerBound
+            let slice = target[(part.lowerBound - range.lowerBound)..<(part.upperBound - range.lowerBound)]
+            try shard(run.shard).read(role, start..<(start + part.count), into: slice)
+            position += 1
+        }
+    }
+
+    /// Calls `body` with the elements of `range` in order, a bounded block at a time.
+    private func forEachBlock(
+        _ role: TensorRole, of range: Range<Int>, buffer: FloatSlice, _ body: (FloatSlice) -> Void
+    ) throws {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(range.upperBound, start + buffer.count)
+            let block = buffer[0..<(end - start)]
+            try read(role, range: start..<end, into: block)
+            body(block)
+            start = end
+        }
+    }
+
+    /// What a tensor holds, as hashes.
+    public struct TensorHash: Sendable, Equatable {
+        public let name: String
+        public let shape: [Int]
+        /// SHA-256 of the parameter as row-major little-endian fp32, in hexadecimal; likewise the moments.
+        public let parameter: String
+        public let firstMoment: String
+        public let secondMoment: String
+    }
+
+    /// Hashes of every tensor, in table order, in bounded memory.
+    public func tensorHashes() throws -> [TensorHash] {
+        let buffer = Arena(count: Self.blockCount).all
+        func hash(_ role: TensorRole, _ range: Range<Int>) throws -> String {
+            var hasher = SHA256()
+            try forEachBlock(role, of: range, buffer: buffer) { hasher.update($0) }
+            return Hash.hexadecimal(hasher.finalize())
+        }
+        return try index.model.tensorTable.entries.map { entry in
+            TensorHash(
+                name: entry.name, shape: entry.shape, parameter: try hash(.parameter, entry.range),
+                firstMoment: try hash(.firstMoment, entry.range), secondMoment: try hash(.secondMoment, entry.range))
+        }
+    }
+
+    /// Index of the run that holds `position`.
+    private func firstRun(endingAfter position: Int) -> Int {
+        var low = 0
+        var high = runs.count
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[middle].range.upperBound > position { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    private func shard(_ number: Int) throws(CheckpointError) -> OpenShard {
+        if let shard = open[number] { return shard }
+        if open.count >= Self.mostOpen { open.removeAll() }
+        let shard = try OpenShard(path: path(of: number), runs: index.shards[number].runs)
+        open[number] = shard
+        return shard
+    }
+
+    private func path(of shard: Int) -> String { directory + "/" + index.shards[shard].fileName }
+
+    private static func checkSize(of shard: ShardRecord, in directory: String) throws(CheckpointError) {
+        let path = directory + "/" + shard.fileName
+        guard case .file(let byteCount) = try Files.status(path) else {
+            throw CheckpointError(.missing, file: path, "the shard is missing")
+        }
+        guard byteCount == shard.byteCount else {
+            throw CheckpointError(.corrupt, file: path, "it has \(byteCount) bytes instead of \(shard.byteCount)")
+        }
+    }
+
+    /// The hash in `COMPLETE`, which is 64 lower-case hexadecimal digits and a line feed, and nothing else.
+    private static func completion(_ directory: String) throws(CheckpointError) -> String {
+        let path = directory + "/" + CheckpointStore.completionName
+        guard case .file = try Files.status(path) else {
+            throw CheckpointError(.incomplete, file: path, "the file is missing: the checkpoint was never completed")
+        }
+        let bytes = try Files.read(path, limit: Hash.length + 1)
+        let text = String(decoding: bytes.dropLast(), as: UTF8.self)
+        guard bytes.last == UInt8(ascii: "\n"), Hash.isWellFormed(text) else {
+            throw CheckpointError(.corrupt, file: path, "it is not one SHA-256 in hexadecimal")
+        }
+        return text
+    }
+}

@@ -1,0 +1,136 @@
+// CheckpointStore+Retention - finding, recovering, moving aside and removing checkpoints.
+
+extension CheckpointStore {
+    /// The directories with a final name, newest step first, whether they verify or not; none when the directory does
+    /// not exist.
+    public func stepDirectories() throws -> [(step: Int, path: String)] {
+        try names { $0.suffix == .none }
+            .sorted { $0.step > $1.step }
+            .map { ($0.step, path($0)) }
+    }
+
+    /// Rank 0, at start and before a save: resolves what a crash left.
+    ///
+    /// An unfinished save or removal is cleared away. Where a step was being saved again, the new checkpoint stays if it
+    /// has its final name and verifies, and the old one comes back otherwise.
+    ///
+    /// - Returns: a sentence per thing that was done.
+    @discardableResult
+    public func recover() throws -> [String] {
+        var actions: [String] = []
+        for name in try names(where: { $0.suffix == .replaced }) {
+            let aside = path(name)
+            let final = path(StepName(step: name.step))
+            if try Files.status(final) != .absent {
+                do {
+                    try CheckpointReader(directory: final).verifyAll()
+                    try remove(aside)
+                    actions.append("removed \(aside): its replacement \(final) verifies")
+                    continue
+                } catch let error as CheckpointError where error.condemnsCheckpoint {
+                    let moved = try quarantine(final)
+                    actions.append("moved \(final) to \(moved): \(error)")
+                }
+            }
+            try Files.rename(aside, to: final)
+            actions.append("restored \(final): its replacement was not finished")
+        }
+        for name in try names(where: { $0.suffix == .partial || $0.suffix == .removed }) {
+            try Files.removeDirectory(path(name))
+            actions.append("removed \(path(name)): \(name.suffix == .partial ? "a save" : "a removal") did not finish")
+        }
+        if !actions.isEmpty { try Files.sync(directory) }
+        return actions
+    }
+
+    /// Renames a bad step directory to `step-N.corrupt`, or `step-N.corrupt-2` and so on where that exists.
+    ///
+    /// - Returns: the new path.
+    public func quarantine(_ path: String) throws -> String {
+        guard let name = StepName(Files.name(of: path)), name.suffix == .none else {
+            preconditionFailure("\(path) is not a step directory")
+        }
+        let old = self.path(name)
+        var new = old + ".corrupt"
+        var number = 2
+        while try Files.status(new) != .absent {
+            new = old + ".corrupt-\(number)"
+            number += 1
+        }
+        try Files.rename(old, to: new)
+        try Files.sync(directory)
+        return new
+    }
+
+    /// Removes old checkpoints.
+    ///
+    /// Kept are the newest `keep` that open as complete, every one whose step is a multiple of `keepEvery`, and every
+    /// directory that does not open (whoever looks for the cause needs it; it does not count towards `keep`). Before
+    /// anything is removed, a newer checkpoint has been verified to its last byte.
+    ///
+    /// - Parameters:
+    ///   - keep: number to keep; 0: all.
+    ///   - keepEvery: steps whose multiples stay for good; 0: none.
+    ///   - verified: a step directory that the caller has just verified completely, as ``complete(_:index:)`` does:
+    ///     spares reading it again.
+    /// - Returns: the paths of the removed directories.
+    public func applyRetention(keep: Int, keepEvery: Int, verified: String? = nil) throws -> [String] {
+        precondition(keep >= 0 && keepEvery >= 0, "retention counts are negative: \(keep), \(keepEvery)")
+        if keep == 0 { return [] }
+        var complete: [(step: Int, path: String)] = []
+        for candidate in try stepDirectories() {
+            do {
+                _ = try CheckpointReader(directory: candidate.path)
+                complete.append(candidate)
+            } catch is CheckpointError {
+                // Neither counted nor removed: loading it is what reports the error.
+                continue
+            }
+        }
+        let kept = complete.prefix(keep)
+        let superfluous = complete.dropFirst(keep).filter { keepEvery == 0 || $0.step % keepEvery != 0 }
+        if superfluous.isEmpty { return [] }
+        guard try kept.contains(where: { try isSound($0.path, verified: verified) }) else { return [] }
+        for candidate in superfluous { try remove(candidate.path) }
+        try Files.sync(directory)
+        return superfluous.map(\.path)
+    }
+
+    private func isSound(_ path: String, verified: String?) throws -> Bool {
+        if let verified, StepName(Files.name(of: verified)) == StepName(Files.name(of: path)) { return true }
+        do {
+            try CheckpointReader(directory: path).verifyAll()
+            return true
+        } catch let error as CheckpointError where error.condemnsCheckpoint {
+            return false
+        }
+    }
+
+    /// Removes a checkpoint, taking its name first: whatever has a final name is whole, also after a crash in here.
+    private func remove(_ path: String) throws(CheckpointError) {
+        guard let name = StepName(Files.name(of: path)) else { preconditionFailure("\(path) has no step") }
+        let doomed = self.path(StepName(step: name.step, suffix: .removed))
+        if try Files.status(doomed) != .absent { try Files.removeDirectory(doomed) }
+        try Files.rename(path, to: doomed)
+        try Files.removeDirectory(doomed)
+    }
+
+    /// The step names of directories that satisfy `condition`.
+    private func names(where condition: (StepName) -> Bool) throws(CheckpointError) -> [StepName] {
+        switch try Files.status(directory) {
+        case .absent: return []
+        case .directory: break
+        case .file, .other:
+            throw CheckpointError(
+                .io, file: directory, "it is not a directory: move it away or choose another checkpoint.directory")
+        }
+        var found: [StepName] = []
+        for text in try Files.list(directory) {
+            guard let name = StepName(text), condition(name), try Files.status(path(name)) == .directory else {
+                continue
+            }
+            found.append(name)
+        }
+        return found
+    }
+}

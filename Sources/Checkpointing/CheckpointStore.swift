@@ -1,0 +1,205 @@
+// CheckpointStore - saving: temporary directory, shards, index, completion, rename.
+
+public import Tensors
+
+/// A directory of checkpoints.
+///
+/// It knows no MPI: the trainer has rank 0 call ``begin(step:)``, every rank ``writeShard(in:shard:of:runs:parameters:firstMoment:secondMoment:)``,
+/// and rank 0 ``complete(_:index:)`` with the gathered records. Only the holder of the run's lock may call what
+/// changes the directory.
+///
+/// Names in the directory:
+/// - `step-00001000`: complete, because it got this name last
+/// - `step-00001000.partial`: being written, or left by a save that died
+/// - `step-00001000.replaced`: the old one while a step is saved again; ``recover()`` finishes or undoes that
+/// - `step-00001000.removed`: being removed
+/// - `step-00001000.corrupt`, `step-00001000.corrupt-2`, ...: found to be bad and kept for diagnosis
+public struct CheckpointStore: Sendable {
+    /// Path of the directory; it need not exist before the first save.
+    public let directory: String
+
+    static let completionName = "COMPLETE"
+
+    public init(directory: String) {
+        self.directory = Files.trimmingSlashes(directory)
+    }
+
+    /// Rank 0: makes the empty temporary directory for a save of `step`, after clearing what a dead save left.
+    ///
+    /// - Returns: the path of the temporary directory.
+    /// - Throws: ``CheckpointError``, for example when the directory is not writable.
+    public func begin(step: Int) throws -> String {
+        precondition(step >= 0, "step \(step) is negative")
+        try Files.makeDirectories(directory)
+        try recover()
+        let temporary = path(StepName(step: step, suffix: .partial))
+        try Files.makeDirectories(temporary)
+        return temporary
+    }
+
+    /// Every rank: writes `shard-00002-of-00004.h5`, makes it durable, reads it back, compares it with memory and
+    /// hashes it.
+    ///
+    /// - Parameters:
+    ///   - temporary: what rank 0 got from ``begin(step:)``.
+    ///   - shard: this rank's number.
+    ///   - count: number of shards.
+    ///   - runs: ascending, disjoint, non-empty ranges of the flat space; none for an idle rank.
+    ///   - parameters: the whole flat space.
+    ///   - firstMoment: the runs' elements, one run after another.
+    ///   - secondMoment: likewise.
+    /// - Returns: what the index must say about the shard.
+    /// - Throws: ``CheckpointError``; `notShared` when the temporary directory does not exist here, `diskFull` when no
+    ///   space is left.
+    public static func writeShard(
+        in temporary: String, shard: Int, of count: Int, runs: [Range<Int>], parameters: FloatSlice,
+        firstMoment: FloatSlice, secondMoment: FloatSlice
+    ) throws -> ShardRecord {
+        precondition(shard >= 0 && shard < count, "shard \(shard) of \(count) does not exist")
+        var end = 0
+        for run in runs {
+            precondition(
+                run.lowerBound >= end && !run.isEmpty && run.upperBound <= parameters.count,
+                "the run \(run) does not ascend inside 0..<\(parameters.count)")
+            end = run.upperBound
+        }
+        let owned = runs.reduce(0) { $0 + $1.count }
+        precondition(
+            firstMoment.count == owned && secondMoment.count == owned,
+            "\(firstMoment.count) and \(secondMoment.count) moments for \(owned) elements")
+
+        guard try Files.status(temporary) == .directory else {
+            throw CheckpointError(
+                .notShared, file: temporary,
+                "rank 0 made this directory, but shard \(shard)'s rank does not see it: checkpoint.directory must be"
+                    + " on a file system that all nodes share")
+        }
+        let name = ShardRecord.fileName(shard: shard, of: count)
+        let path = temporary + "/" + name
+        let sources: [(role: TensorRole, pieces: [FloatSlice])] = [
+            (.parameter, runs.map { parameters[$0] }), (.firstMoment, [firstMoment]), (.secondMoment, [secondMoment]),
+        ]
+        try ShardFile.write(to: path, runs: runs, sources: sources)
+        try Files.sync(path)
+        try ShardFile.compare(path, runs: runs, sources: sources)
+        guard case .file(let byteCount) = try Files.status(path) else {
+            throw CheckpointError(.io, file: path, "the shard was written but is no file any more")
+        }
+        return ShardRecord(fileName: name, byteCount: byteCount, sha256: try Hash.file(path), runs: runs)
+    }
+
+    /// Rank 0: turns the temporary directory into `step-N`.
+    ///
+    /// Checks that every shard is visible here with its size and hash and that the shards cover the flat space exactly
+    /// once; writes the index, reads it back, writes `COMPLETE`, syncs everything and renames. A checkpoint of the same
+    /// step is moved aside before and removed only after the new one stands in its place and verifies; a crash in
+    /// between leaves a state that ``recover()`` resolves.
+    ///
+    /// - Returns: the path of the new step directory, whose every byte has been verified.
+    /// - Throws: ``CheckpointError``; `notShared` when rank 0 does not see a shard as its rank wrote it.
+    public func complete(_ temporary: String, index: CheckpointIndex) throws -> String {
+        guard let name = StepName(Files.name(of: temporary)), name.suffix == .partial, name.step == index.step else {
+            preconditionFailure("\(temporary) is not the temporary directory of step \(index.step)")
+        }
+        _ = try index.validated(file: temporary + "/" + IndexFile.name)
+        try Self.checkVisible(index.shards, in: temporary)
+        try Self.writeIndex(index, in: temporary)
+        try Files.sync(temporary)
+
+        let final = path(StepName(step: index.step))
+        let aside = path(StepName(step: index.step, suffix: .replaced))
+        let replaces = try Files.status(final) != .absent
+        if replaces { try Files.rename(final, to: aside) }
+        do {
+            try Files.rename(temporary, to: final)
+            try Files.sync(directory)
+            _ = try CheckpointReader(directory: final)
+        } catch {
+            if replaces, try Files.status(final) == .absent { try Files.rename(aside, to: final) }
+            throw error
+        }
+        if replaces {
+            try Files.removeDirectory(aside)
+            try Files.sync(directory)
+        }
+        return final
+    }
+
+    private static func checkVisible(_ shards: [ShardRecord], in temporary: String) throws(CheckpointError) {
+        // Listing first makes NFS ask the server instead of its cache for files that other nodes made.
+        let visible = Set(try Files.list(temporary))
+        for (number, shard) in shards.enumerated() {
+            let path = temporary + "/" + shard.fileName
+            let remedy =
+                "checkpoint.directory is not shared between ranks, or shows them different content: put it on a file"
+                + " system that all nodes share"
+            guard visible.contains(shard.fileName), case .file(let byteCount) = try Files.status(path) else {
+                throw CheckpointError(
+                    .notShared, file: path, "rank 0 does not see what shard \(number)'s rank wrote; \(remedy)")
+            }
+            guard byteCount == shard.byteCount else {
+                throw CheckpointError(
+                    .notShared, file: path,
+                    "rank 0 sees \(byteCount) bytes where shard \(number)'s rank wrote \(shard.byteCount); \(remedy)")
+            }
+            guard try Hash.file(path) == shard.sha256 else {
+                throw CheckpointError(
+                    .notShared, file: path,
+                    "rank 0 sees other bytes than shard \(number)'s rank wrote; \(remedy)")
+            }
+        }
+    }
+
+    private static func writeIndex(_ index: CheckpointIndex, in temporary: String) throws(CheckpointError) {
+        let path = temporary + "/" + IndexFile.name
+        try IndexFile.write(index, to: path)
+        try Files.sync(path)
+        guard try IndexFile.read(path).index == index else {
+            throw CheckpointError(
+                .io, file: path,
+                "what is read back differs from what was written: the storage is not reliable; check its health before"
+                    + " training on")
+        }
+        let completion = Hash.bytes(try Files.read(path, limit: .max)) + "\n"
+        try Files.write(Array(completion.utf8), to: temporary + "/" + completionName)
+    }
+
+    func path(_ name: StepName) -> String { directory + "/" + name.text }
+}
+
+/// The name of something in a checkpoints directory.
+struct StepName: Equatable {
+    enum Suffix: String {
+        case none = ""
+        case partial = ".partial"
+        case replaced = ".replaced"
+        case removed = ".removed"
+    }
+
+    var step: Int
+    var suffix = Suffix.none
+
+    init(step: Int, suffix: Suffix = .none) {
+        self.step = step
+        self.suffix = suffix
+    }
+
+    /// Reads a name; nil unless it is exactly what ``text`` writes.
+    init?(_ name: String) {
+        guard name.hasPrefix(Self.prefix) else { return nil }
+        let rest = name.dropFirst(Self.prefix.count)
+        let digits = rest.prefix { $0.isASCII && $0.isNumber }
+        guard let step = Int(digits), let suffix = Suffix(rawValue: String(rest.dropFirst(digits.count))) else {
+            return nil
+        }
+        self.init(step: step, suffix: suffix)
+        if text != name { return nil }
+    }
+
+    private static let prefix = "step-"
+
+    var text: String {
+        let digits = String(step)
+        return Self.prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + suffix.rawValue
+    }
+}

@@ -1,0 +1,100 @@
+// IndexFile - checkpoint.h5: how an index is written and read.
+
+internal import HDF5Store
+internal import LlamaModel
+
+/// Reading and writing `checkpoint.h5`.
+///
+/// One dataset per value, named as in `inspect --json` where that has it; structures are JSON text. Nothing in the file
+/// is believed before `COMPLETE` has confirmed its hash, and even then every value is checked.
+enum IndexFile {
+    static let name = "checkpoint.h5"
+
+    /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
+    /// would exhaust a node.
+    private static let limit = 1 << 30
+
+    static func write(_ index: CheckpointIndex, to path: String) throws(CheckpointError) {
+        let model = try JSONText.text(ModelRecord(index.model))
+        let tensors = try JSONText.text(TensorRecord.table(of: index.model))
+        let shards = try JSONText.text(index.shards)
+        try writing { () throws(HDF5Error) in
+            let file = try HDF5File.create(path)
+            try file.writeIntegers([Int64(CheckpointIndex.formatVersion)], to: "format")
+            try file.writeIntegers([Int64(index.step)], to: "step")
+            try file.writeIntegers([Int64(index.position)], to: "position")
+            try file.writeIntegers([Int64(index.tokens)], to: "tokens")
+            try file.writeIntegers([Int64(index.optimizerSteps)], to: "optimizer_steps")
+            try file.writeIntegers([Int64(index.ranksWritten)], to: "ranks_written")
+            // As text, because readers in other languages would take the upper half of the range for negative.
+            try file.writeText(String(index.seed), to: "seed")
+            try file.writeText(index.configuration, to: "configuration")
+            try file.writeText(model, to: "model")
+            try file.writeText(tensors, to: "tensors")
+            try file.writeText(index.tokenizer.name, to: "tokenizer_name")
+            try file.writeBytes(index.tokenizer.bytes, to: "tokenizer")
+            try file.writeText(index.dataFingerprint, to: "data_fingerprint")
+            try file.writeText(index.processor, to: "processor")
+            try file.writeText(index.blas, to: "blas")
+            try file.writeText(shards, to: "shards")
+            try file.close()
+        }
+    }
+
+    /// Reads an index and checks every value in it.
+    static func read(_ path: String) throws(CheckpointError) -> (index: CheckpointIndex, runs: [StoredRun]) {
+        let file = try reading { () throws(HDF5Error) in try HDF5File.open(path) }
+        // First of all, since another version may have anything else in it.
+        let format = try integer("format", file, path)
+        guard format == CheckpointIndex.formatVersion else {
+            throw CheckpointError(
+                .incompatible, file: path,
+                "the checkpoint has format version \(format), and this program reads"
+                    + " \(CheckpointIndex.formatVersion): use the version of mile-dist that wrote it")
+        }
+        let seedText = try text("seed", file)
+        guard let seed = UInt64(seedText) else {
+            throw CheckpointError(.corrupt, file: path, "seed is '\(seedText)', not an unsigned number")
+        }
+        let model = try JSONText.decode(ModelRecord.self, from: Array(text("model", file).utf8), of: path).model
+        let tensors = try JSONText.decode([TensorRecord].self, from: Array(text("tensors", file).utf8), of: path)
+        let shards = try JSONText.decode([ShardRecord].self, from: Array(text("shards", file).utf8), of: path)
+        let tokenizer = CheckpointIndex.Tokenizer(
+            name: try text("tokenizer_name", file),
+            bytes: try bytes("tokenizer", file))
+        let index = CheckpointIndex(
+            step: try integer("step", file, path), position: try integer("position", file, path),
+            tokens: try integer("tokens", file, path), optimizerSteps: try integer("optimizer_steps", file, path),
+            configuration: try text("configuration", file), seed: seed, model: model, tokenizer: tokenizer,
+            dataFingerprint: try text("data_fingerprint", file), processor: try text("processor", file),
+            blas: try text("blas", file), ranksWritten: try integer("ranks_written", file, path), shards: shards)
+        do { try file.close() } catch { throw .reading(error) }
+        let runs = try index.validated(file: path)
+        guard tensors == TensorRecord.table(of: model) else {
+            throw CheckpointError(
+                .incompatible, file: path,
+                "its tensor table is not the one that this program lays out for its model: use the version of mile-dist"
+                    + " that wrote it")
+        }
+        return (index, runs)
+    }
+
+    private static func integer(
+        _ name: String, _ file: borrowing HDF5File, _ path: String
+    ) throws(CheckpointError) -> Int {
+        let values: [Int64]
+        do { values = try file.readIntegers(name, limit: 1) } catch { throw .reading(error) }
+        guard values.count == 1, let value = Int(exactly: values[0]) else {
+            throw CheckpointError(.corrupt, file: path, "\(name) is not one integer")
+        }
+        return value
+    }
+
+    private static func bytes(_ name: String, _ file: borrowing HDF5File) throws(CheckpointError) -> [UInt8] {
+        do { return try file.readBytes(name, limit: limit) } catch { throw .reading(error) }
+    }
+
+    private static func text(_ name: String, _ file: borrowing HDF5File) throws(CheckpointError) -> String {
+        do { return try file.readText(name, limit: limit) } catch { throw .reading(error) }
+    }
+}

@@ -1,0 +1,123 @@
+// ShardFile - one rank's part of parameters and moments: written, made durable, read back, hashed.
+
+internal import HDF5Store
+internal import Tensors
+
+/// The three numbers that a checkpoint holds for each parameter.
+public enum TensorRole: String, Sendable, CaseIterable {
+    case parameter
+    /// AdamW's mean of gradients.
+    case firstMoment = "first_moment"
+    /// AdamW's mean of squared gradients.
+    case secondMoment = "second_moment"
+}
+
+/// Reading and writing `shard-NNNNN-of-NNNNN.h5`.
+///
+/// A dataset per role holds the shard's runs one after another; `runs` holds their bounds, so that a shard that takes
+/// another's place is noticed even where its hash is not compared.
+enum ShardFile {
+    /// Floats per comparison when a shard is read back: 4 MiB.
+    private static let blockCount = 1 << 20
+
+    static func write(
+        to path: String, runs: [Range<Int>], sources: [(role: TensorRole, pieces: [FloatSlice])]
+    ) throws(CheckpointError) {
+        let count = runs.reduce(0) { $0 + $1.count }
+        let bounds = bounds(of: runs)
+        try writing { () throws(HDF5Error) in
+            let file = try HDF5File.create(path)
+            try file.writeIntegers(bounds, to: "runs")
+            for (role, pieces) in sources {
+                let dataset = try file.createFloats(role.rawValue, count: count)
+                var offset = 0
+                for piece in pieces {
+                    try dataset.write(piece, to: offset..<(offset + piece.count))
+                    offset += piece.count
+                }
+                try dataset.close()
+            }
+            try file.close()
+        }
+    }
+
+    /// Reads a shard that was just written and compares every element's bits with memory.
+    static func compare(
+        _ path: String, runs: [Range<Int>], sources: [(role: TensorRole, pieces: [FloatSlice])]
+    ) throws(CheckpointError) {
+        let shard = try OpenShard(path: path, runs: runs)
+        let buffer = Arena(count: blockCount).all
+        for (role, pieces) in sources {
+            var offset = 0
+            for piece in pieces {
+                var start = 0
+                while start < piece.count {
+                    let end = min(piece.count, start + blockCount)
+                    let block = buffer[0..<(end - start)]
+                    try shard.read(role, (offset + start)..<(offset + end), into: block)
+                    guard block.hasSameBits(as: piece[start..<end]) else {
+                        throw CheckpointError(
+                            .io, file: path,
+                            "what is read back differs from what was written (\(role.rawValue), elements"
+                                + " \(offset + start)..<\(offset + end)): the storage is not reliable; check its health"
+                                + " before training on")
+                    }
+                    start = end
+                }
+                offset += piece.count
+            }
+        }
+    }
+
+    /// Lower and upper bound of every run.
+    static func bounds(of runs: [Range<Int>]) -> [Int64] {
+        runs.flatMap { [Int64($0.lowerBound), Int64($0.upperBound)] }
+    }
+}
+
+/// A shard that is open for reading. It closes when it is released: closing a file that was only read loses nothing.
+final class OpenShard {
+    private let parameter: HDF5FloatDataset
+    private let firstMoment: HDF5FloatDataset
+    private let secondMoment: HDF5FloatDataset
+    /// Last, because members are released in order and datasets close before their file.
+    private let file: HDF5File
+
+    /// Opens a shard that must hold exactly `runs`.
+    init(path: String, runs: [Range<Int>]) throws(CheckpointError) {
+        let count = runs.reduce(0) { $0 + $1.count }
+        let file = try reading { () throws(HDF5Error) in try HDF5File.open(path) }
+        let stored = try reading { () throws(HDF5Error) in try file.readIntegers("runs", limit: 2 * runs.count) }
+        let parameter = try Self.dataset(.parameter, in: file)
+        let firstMoment = try Self.dataset(.firstMoment, in: file)
+        let secondMoment = try Self.dataset(.secondMoment, in: file)
+        guard stored == ShardFile.bounds(of: runs), parameter.count == count, firstMoment.count == count,
+            secondMoment.count == count
+        else {
+            throw CheckpointError(
+                .corrupt, file: path,
+                "the shard holds other elements than the index says: it belongs to another checkpoint")
+        }
+        self.parameter = parameter
+        self.firstMoment = firstMoment
+        self.secondMoment = secondMoment
+        self.file = file
+    }
+
+    private static func dataset(
+        _ role: TensorRole, in file: borrowing HDF5File
+    ) throws(CheckpointError) -> HDF5FloatDataset {
+        do { return try file.openFloats(role.rawValue) } catch { throw .reading(error) }
+    }
+
+    /// Reads elements of a role, counted inside the shard.
+    func read(_ role: TensorRole, _ range: Range<Int>, into target: FloatSlice) throws(CheckpointError) {
+        try reading { () throws(HDF5Error) in
+            switch role {
+            case .parameter: try parameter.read(range, into: target)
+            case .firstMoment: try firstMoment.read(range, into: target)
+            case .secondMoment: try secondMoment.read(range, into: target)
+            }
+        }
+    }
+}
