@@ -84,6 +84,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport", swiftSettings: settings),
         tests("TestSupportTests", ["TestSupport", "Tensors"]),
         tests("TensorsTests", ["Tensors"]),
+        tests("MessagePassingTests", ["MessagePassing", "Tensors"]),
         tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
         tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
         tests("ZstandardTests", ["Zstandard", "TestSupport"]),

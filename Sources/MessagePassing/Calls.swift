@@ -13,21 +13,29 @@ struct CallSite {
     /// Throws unless `status`, which the C function `function` returned, is `MPI_SUCCESS`.
     func check(_ status: Int32, _ function: String) throws(MPIError) {
         guard status != MPI_SUCCESS else { return }
-        // Codes may be more specific than classes; callers compare classes.
-        var errorClass: Int32 = 0
-        let known = unsafe MPI_Error_class(status, &errorClass) == MPI_SUCCESS
-        throw error(MPIError.Code(rawValue: known ? errorClass : status), function, Self.text(of: status))
+        var code = status
+        var text: String?
+        if Self.canExplainErrors {
+            // Codes may be more specific than classes; callers compare classes.
+            var errorClass: Int32 = 0
+            if unsafe MPI_Error_class(status, &errorClass) == MPI_SUCCESS { code = errorClass }
+            text = unsafe Self.string(capacity: cmpi_max_error_string()) { unsafe MPI_Error_string(status, $0, $1) }
+        }
+        throw error(MPIError.Code(rawValue: code), function, text ?? "the library's error code \(status)")
+    }
+
+    /// Whether the library may be asked about error codes: Open MPI 4.1 ends a process that does so before
+    /// `MPI_Init_thread` or after `MPI_Finalize`.
+    private static var canExplainErrors: Bool {
+        var hasStarted: Int32 = 0
+        var hasFinished: Int32 = 0
+        return unsafe MPI_Initialized(&hasStarted) == MPI_SUCCESS && MPI_Finalized(&hasFinished) == MPI_SUCCESS
+            && hasStarted != 0 && hasFinished == 0
     }
 
     /// An error at this site.
     func error(_ code: MPIError.Code, _ function: String, _ message: String) -> MPIError {
         MPIError(code: code, function: function, message: message, rank: rank, host: host)
-    }
-
-    /// The library's text of a code. The corresponding C function is `MPI_Error_string`.
-    private static func text(of status: Int32) -> String {
-        let text = unsafe string(capacity: cmpi_max_error_string()) { unsafe MPI_Error_string(status, $0, $1) }
-        return text ?? "error code \(status), for which the library has no text"
     }
 
     /// The text that `fill` writes into a buffer of `capacity` characters; nil when it does not return `MPI_SUCCESS`.
@@ -66,10 +74,9 @@ struct CallSite {
         unsafe pointer.initialize(repeating: value, count: max(count, 1))
     }
 
-    init(_ values: [Element], padding: Element) {
+    init(_ values: [Element]) {
         count = values.count
         unsafe pointer = UnsafeMutablePointer.allocate(capacity: max(count, 1))
-        unsafe pointer.initialize(to: padding)
         for (index, value) in values.enumerated() { unsafe (pointer + index).initialize(to: value) }
     }
 

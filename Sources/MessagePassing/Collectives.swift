@@ -46,7 +46,8 @@ extension Communicator {
     ) throws(MPIError) -> Operation {
         let chunking = Chunking(counts: counts, limit: chunkLimit)
         let layouts = WindowLayouts(chunking)
-        return try unsafe start("MPI_Ireduce_scatter", chunking.windows, keeping: memory + [layouts]) { window, request in
+        let owners = memory + [layouts]
+        return try unsafe start("MPI_Ireduce_scatter", chunking.windows, keeping: owners) { window, request in
             unsafe MPI_Ireduce_scatter(
                 base + window.lowerBound * type.stride, target + chunking.offset(of: rank, in: window) * type.stride,
                 layouts.counts(of: window), type.datatype, cmpi_sum(), world, request)
@@ -101,7 +102,7 @@ private final class WindowLayouts {
             let layout = chunking.layout(of: window)
             values += layout.counts + layout.displacements
         }
-        self.values = PinnedArray(values, padding: 0)
+        self.values = PinnedArray(values)
         self.firstValue = firstValue
     }
 

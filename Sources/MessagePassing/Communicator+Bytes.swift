@@ -19,12 +19,12 @@ extension Communicator {
         try check(root: root, "MPI_Ibcast")
         let own = rank == root ? bytes : []
         guard let own else { throw site.error(.argument, "MPI_Ibcast", "the root has no bytes to broadcast") }
-        let length = PinnedArray<Int>([own.count], padding: 0)
+        let length = PinnedArray<Int>([own.count])
         try unsafe wait(for: [
             startBroadcast(UnsafeMutableRawPointer(length.pointer), .int64, count: 1, root: root, keeping: length)
         ])
         let count = length.array[0]
-        let message = rank == root ? PinnedArray(own, padding: 0) : PinnedArray<UInt8>(repeating: 0, count: count)
+        let message = rank == root ? PinnedArray(own) : PinnedArray<UInt8>(repeating: 0, count: count)
         try unsafe wait(for: [
             startBroadcast(UnsafeMutableRawPointer(message.pointer), .byte, count: count, root: root, keeping: message)
         ])
@@ -51,7 +51,7 @@ extension Communicator {
         try enter("MPI_Igatherv")
         try check(root: root, "MPI_Igatherv")
         let counts = try allGatherCounts(bytes.count)
-        let own = PinnedArray(bytes, padding: 0)
+        let own = PinnedArray(bytes)
         let all = PinnedArray<UInt8>(repeating: 0, count: rank == root ? counts.reduce(0, +) : 0)
         try unsafe wait(for: [
             startGather(

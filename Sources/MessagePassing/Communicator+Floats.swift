@@ -42,7 +42,8 @@ extension Communicator {
         try check(counts: counts, of: buffer, function)
         guard target.count == counts[rank] else {
             throw site.error(
-                .count, function, "the target has room for \(target.count) floats, this rank's count is \(counts[rank])")
+                .count, function,
+                "the target has room for \(target.count) floats, this rank's count is \(counts[rank])")
         }
         guard !target.overlaps(buffer) else {
             throw site.error(.buffer, function, "the target overlaps the buffer that is reduced")

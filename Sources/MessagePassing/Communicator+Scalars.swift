@@ -55,7 +55,7 @@ extension Communicator {
     /// Integers only: their combinations do not depend on the order.
     private func combine(_ values: [Int], _ combination: MPI_Op) throws(MPIError) -> [Int] {
         try enter("MPI_Iallreduce")
-        let all = PinnedArray(values, padding: 0)
+        let all = PinnedArray(values)
         try unsafe wait(for: [
             startAllReduce(
                 UnsafeMutableRawPointer(all.pointer), .int64, count: values.count, combination, keeping: all)

@@ -136,7 +136,8 @@ internal import Glibc
         if let operation = inFlight.first(where: { operation in !abandoned.contains { $0 === operation } }) {
             throw site.error(
                 .unfinishedRequests, "MPI_Finalize",
-                "\(inFlight.count - abandoned.count) request(s) have not been waited for, the first of \(operation.function)")
+                "\(inFlight.count - abandoned.count) request(s) have not been waited for, "
+                    + "the first of \(operation.function)")
         }
         try wait(for: abandoned)
         // MPI_Finalize blocks until every rank has come to it. After this barrier all are there, so it cannot be long.
@@ -216,8 +217,8 @@ internal import Glibc
                 case .expired:
                     throw site.error(
                         .deadline, operation.function,
-                        "not complete after \(waiting.elapsedSeconds) s (the deadline is \(deadlineSeconds ?? 0) s): "
-                            + "another rank is late, stopped or gone")
+                        "not complete after \(deadlineSeconds ?? 0) s, the longest a wait may take: another rank is late, "
+                            + "stopped or gone")
                 }
             } catch {
                 abandon(operations[next...])

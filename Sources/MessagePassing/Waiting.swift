@@ -27,9 +27,6 @@ struct Waiting {
         start = Self.now()
     }
 
-    /// Seconds since the wait began.
-    var elapsedSeconds: Double { Self.now() - start }
-
     /// What the caller has to do after a pause.
     enum Check {
         /// Poll again.
@@ -51,7 +48,7 @@ struct Waiting {
             sched_yield()
         }
         guard polls % Self.pollsPerCheck == 0 else { return .none }
-        if let deadlineSeconds, elapsedSeconds > deadlineSeconds { return .expired }
+        if let deadlineSeconds, Self.now() - start > deadlineSeconds { return .expired }
         return .idle
     }
 
