@@ -23,6 +23,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     // Swift has no setting for the target CPU; the clang importer's is what its code generator follows.
     .unsafeFlags(instructionSet.map { ["-Xcc", "-march=\($0)"] } ?? []),
+    // For `--version`: MARCH_X86_64_V3, MARCH_NATIVE, ...
+    .define("MARCH_" + String((instructionSet ?? "default").uppercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })),
 ]
 
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")

@@ -1,5 +1,7 @@
 // RunSections - the parts of a run's configuration that no other module owns.
 
+public import Optimization
+
 /// How a step is computed (configuration key `training`).
 public struct TrainingConfiguration: Sendable, Equatable {
     /// Number format of the products.
@@ -13,14 +15,6 @@ public struct TrainingConfiguration: Sendable, Equatable {
         case auto
         case openblas
         case onednn
-    }
-
-    /// How the gradients of the ranks become one.
-    public enum GradientReduction: String, Sendable, CaseIterable {
-        /// Each rank receives the part that it owns.
-        case reduceScatter = "reduce_scatter"
-        /// Every rank receives everything.
-        case allReduce = "all_reduce"
     }
 
     /// What the forward pass throws away and the backward pass computes again.

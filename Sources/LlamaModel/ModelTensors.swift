@@ -31,3 +31,13 @@ extension ModelConfiguration {
         return TensorTable(tensors)
     }
 }
+
+extension ModelConfiguration {
+    /// Flat positions in the order in which backward reports them: everything at or behind a position is final once it
+    /// is reported. The final norm (with an untied head behind it), the layers from the last to the first, the rest.
+    public var gradientFinalPositions: [Int] {
+        let table = tensorTable
+        let layers = (0..<hiddenLayerCount).reversed().map { "model.layers.\($0).input_layernorm.weight" }
+        return (["model.norm.weight"] + layers).compactMap { table[$0]?.range.lowerBound } + [0]
+    }
+}

@@ -5,14 +5,6 @@ public import MessagePassing
 public import Optimization
 public import Tensors
 
-/// What is sent, and kept, when gradients are reduced. Both leave the same sums with the owner.
-public enum GradientReduction: String, Sendable, CaseIterable {
-    /// Each rank receives the sum of what it owns.
-    case reduceScatter = "reduce_scatter"
-    /// Each rank receives the whole sum.
-    case allReduce = "all_reduce"
-}
-
 /// The optimizer state of one rank: moments of what it owns, and the exchange around its update.
 ///
 /// A step is `gradientIsFinal` (falling positions, while backward still runs), `finishReduction`, `normSquared`, then

@@ -54,6 +54,13 @@ public struct NormalizedLoss: Sendable, Equatable {
     public let entropy: Double
     /// `N / sum w` for `global`; the mean of the micro-steps' alpha for `reference`.
     public let alpha: Double
+
+    public init(loss: Double, crossEntropy: Double, entropy: Double, alpha: Double) {
+        self.loss = loss
+        self.crossEntropy = crossEntropy
+        self.entropy = entropy
+        self.alpha = alpha
+    }
 }
 
 extension LossSums {

@@ -1,0 +1,93 @@
+// GenerateCommand - `mile-dist generate`: text from a checkpoint.
+
+internal import Foundation
+internal import Kernels
+internal import LlamaModel
+internal import MessagePassing
+internal import TokenData
+
+/// `mile-dist generate CHECKPOINT --prompt "..."`
+public struct GenerateCommand: Sendable {
+    public var checkpoint: String
+    public var prompt: String
+    public var maximumTokens: Int
+    /// 0: greedy.
+    public var temperature: Double
+    /// 0: all tokens.
+    public var topK: Int
+    /// 1: all tokens.
+    public var topP: Double
+    public var seed: UInt64
+    public var threads: Int
+
+    public init(
+        checkpoint: String, prompt: String, maximumTokens: Int = 200, temperature: Double = 1, topK: Int = 0,
+        topP: Double = 1, seed: UInt64 = 0, threads: Int = 0
+    ) {
+        self.checkpoint = checkpoint
+        self.prompt = prompt
+        self.maximumTokens = maximumTokens
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.seed = seed
+        self.threads = threads
+    }
+
+    /// Prints the prompt and what follows it, as it is generated. Ends at the end token or when the model's
+    /// `max_position_embeddings` are used up.
+    public func run(_ session: Session) throws -> ExitStatus {
+        let loaded = try LoadedModel(session, path: checkpoint)
+        let tokenizer = loaded.tokenizer
+        let promptTokens = try session.communicator.agreed { try tokenizer.encode(Array(prompt.utf8)) }
+        let capacity = loaded.model.maxPositionEmbeddings
+        guard promptTokens.count < capacity else {
+            throw ProgramFailure(
+                .badInput,
+                "--prompt: its \(promptTokens.count) tokens leave no room in the model's \(capacity) positions",
+                isShared: true)
+        }
+        let pool = try session.makePool(requested: threads)
+        let generator = TextGenerator(
+            loaded.model, parameters: loaded.parameters, capacity: capacity, pool: pool)
+        var sampler = TokenSampler(temperature: temperature, topK: topK, topP: topP, seed: seed)
+        var text = UTF8Stream()
+        session.console.raw(prompt)
+        // Without a prompt the model continues a document's end: it starts a new one.
+        var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
+        for _ in 0..<maximumTokens {
+            guard generator.position + next.count < capacity else { break }
+            let token = sampler.next(generator.feed(next))
+            if token == tokenizer.endToken { break }
+            session.console.raw(text.append(tokenizer.decode([token])))
+            next = [token]
+        }
+        session.console.raw(text.finish() + "\n")
+        return .done
+    }
+}
+
+/// Bytes that arrive one by one, given out as whole characters.
+struct UTF8Stream {
+    private var pending: [UInt8] = []
+
+    /// Everything that is complete after `bytes`; what cannot become a character comes out replaced.
+    mutating func append(_ bytes: [UInt8]) -> String {
+        pending += bytes
+        // A character has at most four bytes: a longer wait means that the bytes are no UTF-8.
+        let incomplete = pending.suffix(3).lastIndex { $0 >= 0xC0 }.map { index -> Int in
+            let lead = pending[index]
+            let length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2
+            return pending.count - index < length ? pending.count - index : 0
+        }
+        let kept = incomplete ?? 0
+        let text = String(decoding: pending.dropLast(kept), as: UTF8.self)
+        pending = Array(pending.suffix(kept))
+        return text
+    }
+
+    mutating func finish() -> String {
+        defer { pending = [] }
+        return String(decoding: pending, as: UTF8.self)
+    }
+}

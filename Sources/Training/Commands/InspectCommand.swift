@@ -1,0 +1,67 @@
+// InspectCommand - `mile-dist inspect`: what a checkpoint holds, after verifying every byte of it.
+
+internal import Checkpointing
+internal import Foundation
+internal import LlamaModel
+internal import MessagePassing
+internal import Tensors
+
+/// `mile-dist inspect CHECKPOINT [--json]`
+public struct InspectCommand: Sendable {
+    public var checkpoint: String
+    public var isJSON: Bool
+
+    public init(checkpoint: String, isJSON: Bool = false) {
+        self.checkpoint = checkpoint
+        self.isJSON = isJSON
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+        let reader = try finder.open(checkpoint)
+        // Rank 0 speaks, so rank 0 reads; an error is everybody's.
+        let hashes = try session.communicator.agreed {
+            session.communicator.rank == 0 ? try reader.tensorHashes() : []
+        }
+        if isJSON {
+            session.console.raw(json(reader.index, hashes).text + "\n")
+        } else {
+            describe(session.console, reader, hashes)
+        }
+        return .done
+    }
+
+    private func json(_ index: CheckpointIndex, _ hashes: [CheckpointReader.TensorHash]) -> JSONValue {
+        let tensors = hashes.map { hash -> (key: String, value: JSONValue) in
+            (
+                hash.name,
+                .object([
+                    ("shape", .array(hash.shape.map { .integer($0) })), ("parameter", .string(hash.parameter)),
+                    ("first_moment", .string(hash.firstMoment)), ("second_moment", .string(hash.secondMoment)),
+                ])
+            )
+        }
+        return .object([
+            ("format", .integer(CheckpointIndex.formatVersion)), ("step", .integer(index.step)),
+            ("position", .integer(index.position)), ("tokens", .integer(index.tokens)),
+            ("ranks_written", .integer(index.ranksWritten)),
+            ("configuration", .verbatim(index.isImported ? "{}" : index.configuration)), ("tensors", .object(tensors)),
+        ])
+    }
+
+    private func describe(_ console: Console, _ reader: CheckpointReader, _ hashes: [CheckpointReader.TensorHash]) {
+        let index = reader.index
+        let parameters = MemoryLayoutPlan.grouped(index.model.tensorTable.count)
+        console.line("\(reader.directory): verified")
+        console.line("format \(CheckpointIndex.formatVersion), step \(index.step), \(index.optimizerSteps) updates")
+        console.line("data position \(index.position) sequences, \(index.tokens) tokens; seed \(index.seed)")
+        console.line("written by \(index.ranksWritten) ranks on \(index.processor), \(index.blas)")
+        console.line("tokenizer \(index.tokenizer.name); \(parameters) parameters in \(hashes.count) tensors")
+        let width = hashes.map(\.name.count).max() ?? 0
+        for hash in hashes {
+            let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)
+            let shape = "[" + hash.shape.map(String.init).joined(separator: ", ") + "]"
+            console.line("\(name)  \(shape.padding(toLength: 16, withPad: " ", startingAt: 0))  \(hash.parameter.prefix(16))")
+        }
+    }
+}

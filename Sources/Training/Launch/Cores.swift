@@ -1,0 +1,45 @@
+// Cores - which processor cores this rank may use, and how many threads it should run.
+
+internal import Foundation
+
+/// The cores that the launcher bound to this process.
+enum Cores {
+    /// Numbers of the allowed cores. Linux states them in `/proc/self/status`; elsewhere all active cores count.
+    static func available() -> [Int] {
+        let all = Array(0..<max(ProcessInfo.processInfo.activeProcessorCount, 1))
+        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return all }
+        let key = "Cpus_allowed_list:"
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return all }
+        return parse(line.dropFirst(key.count).trimmingCharacters(in: .whitespaces)) ?? all
+    }
+
+    /// Reads a list as the kernel writes it: `0-3,8,10-11`. Nil for anything else.
+    static func parse(_ list: String) -> [Int]? {
+        var cores: [Int] = []
+        for part in list.split(separator: ",") {
+            let ends = part.split(separator: "-").map { Int($0) }
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last else {
+                return nil
+            }
+            cores += Array(first...last)
+        }
+        return cores.isEmpty ? nil : cores
+    }
+}
+
+/// How many threads a rank runs, and whether idle ones may poll.
+struct ThreadPlan: Equatable {
+    let threads: Int
+    /// Polling saves wake-ups; where more threads than cores run it would take the core from the thread waited for.
+    let spins: Bool
+
+    /// - Parameters:
+    ///   - requested: `training.threads`; 0: the cores bound to the rank, shared evenly among the ranks of the node that
+    ///     have the same ones.
+    ///   - cores: cores of this rank.
+    ///   - sharingRanks: ranks of this node with the same cores, this one included.
+    init(requested: Int, cores: Int, sharingRanks: Int) {
+        threads = requested > 0 ? requested : max(cores / max(sharingRanks, 1), 1)
+        spins = threads * sharingRanks <= cores
+    }
+}

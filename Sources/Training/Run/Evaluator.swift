@@ -1,0 +1,133 @@
+// Evaluator - unweighted CE per domain, shared among the ranks, with the same result for any number of them.
+
+internal import Kernels
+internal import LlamaModel
+internal import MessagePassing
+internal import Tensors
+internal import TokenData
+
+/// Evaluates a model on domains cut as in training (design section 6).
+final class Evaluator {
+    private let communicator: Communicator
+    private let transformer: Transformer
+    private let domains: [TokenDomain]
+    private let limit: Int
+    private let ignoredTargets: Set<Int32>
+
+    /// - Parameters:
+    ///   - domains: what is evaluated; their sequence length is the transformer's.
+    ///   - limit: sequences per domain, from its start; 0: all.
+    init(
+        communicator: Communicator, transformer: Transformer, domains: [TokenDomain], limit: Int,
+        ignoredTargets: [Int32]
+    ) {
+        self.communicator = communicator
+        self.transformer = transformer
+        self.domains = domains
+        self.limit = limit
+        self.ignoredTargets = Set(ignoredTargets)
+    }
+
+    var isEmpty: Bool { domains.isEmpty }
+
+    /// Evaluates every domain; collective.
+    ///
+    /// Each sequence's sum is formed where it is computed and all sums are added in the sequences' order, so neither the
+    /// number of ranks nor the batching shows in the result.
+    ///
+    /// - Parameters:
+    ///   - perToken: where wanted, receives the non-ignored targets of each domain in order, on rank 0; the closure exists
+    ///     on every rank or on none.
+    ///   - progress: called on every rank with the share that is done.
+    func run(
+        perToken: (([TokenResult]) throws -> Void)? = nil, progress: (Double) -> Void = { _ in }
+    ) throws -> EvaluationResult {
+        let counts = domains.map { domain in
+            limit > 0 ? min(limit, domain.source.sequenceCount) : domain.source.sequenceCount
+        }
+        let total = max(counts.reduce(0, +), 1)
+        var done = 0
+        var results: [EvaluationResult.Domain] = []
+        for (domain, count) in zip(domains, counts) {
+            let shares = (0..<communicator.size).map { rank in
+                (count * rank / communicator.size)..<(count * (rank + 1) / communicator.size)
+            }
+            var sums: [Double] = []
+            var tokens: [Double] = []
+            for sequences in batches(shares[communicator.rank]) {
+                let batch = evaluate(domain, sequences)
+                sums += batch.flatMap(\.sums)
+                if perToken != nil { tokens += batch.flatMap(\.tokens) }
+                progress(Double(done + sums.count / 2 * communicator.size) / Double(total))
+            }
+            results.append(try collect(domain.name, sums, shares))
+            if let perToken { try hand(tokens, to: perToken) }
+            done += count
+        }
+        return EvaluationResult(domains: results)
+    }
+
+    /// Adds all ranks' sums in the order of the sequences.
+    private func collect(_ name: String, _ own: [Double], _ shares: [Range<Int>]) throws -> EvaluationResult.Domain {
+        let all = try communicator.allGather(own, counts: shares.map { 2 * $0.count })
+        var result = EvaluationResult.Domain(name: name, targets: 0, crossEntropySum: 0)
+        for index in stride(from: 0, to: all.count, by: 2) {
+            result.crossEntropySum += all[index]
+            result.targets += Int(all[index + 1])
+        }
+        return result
+    }
+
+    /// Gathers all ranks' targets and hands them over on rank 0.
+    private func hand(_ own: [Double], to perToken: ([TokenResult]) throws -> Void) throws {
+        let lengths = try communicator.allGather([Double(own.count)], counts: communicator.ones).map { Int($0) }
+        let all = try communicator.allGather(own, counts: lengths)
+        try communicator.agreed {
+            guard communicator.rank == 0 else { return }
+            try perToken(
+                stride(from: 0, to: all.count, by: 3).enumerated().map { position, index in
+                    TokenResult(
+                        position: position, token: Int32(all[index]), crossEntropy: all[index + 1],
+                        entropy: all[index + 2])
+                })
+        }
+    }
+
+    private func batches(_ range: Range<Int>) -> [Range<Int>] {
+        stride(from: range.lowerBound, to: range.upperBound, by: transformer.maximumSequences).map {
+            $0..<min($0 + transformer.maximumSequences, range.upperBound)
+        }
+    }
+
+    /// What one sequence contributes: `[sum of CE, number of targets]`, and `[token, CE, H]` per target.
+    private typealias Contribution = (sums: [Double], tokens: [Double])
+
+    private func evaluate(_ domain: TokenDomain, _ sequences: Range<Int>) -> [Contribution] {
+        var inputs: [Int32] = []
+        var targets: [Int32] = []
+        for sequence in sequences {
+            let tokens = domain.source.sequence(sequence)
+            inputs += tokens.dropLast()
+            targets += tokens.dropFirst().map { ignoredTargets.contains($0) ? -1 : $0 }
+        }
+        let losses = transformer.evaluate(
+            inputs: inputs, targets: targets, loss: LossConfiguration(kind: .crossEntropy))
+        let (crossEntropy, entropy) = (losses.crossEntropy.array, losses.entropy.array)
+        let T = transformer.sequenceLength
+        return sequences.indices.map { sequence in
+            let first = (sequence - sequences.lowerBound) * T
+            var sum = 0.0
+            var tokens: [Double] = []
+            for n in first..<(first + T) where targets[n] >= 0 {
+                sum += Double(crossEntropy[n])
+                tokens += [Double(targets[n]), Double(crossEntropy[n]), Double(entropy[n])]
+            }
+            return ([sum, Double(tokens.count / 3)], tokens)
+        }
+    }
+}
+
+extension Communicator {
+    /// One element per rank, for gathers.
+    fileprivate var ones: [Int] { [Int](repeating: 1, count: size) }
+}

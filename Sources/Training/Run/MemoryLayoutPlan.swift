@@ -1,0 +1,70 @@
+// MemoryLayoutPlan - what a run needs on each rank, in words: the start-up line and `--dry-run`.
+
+internal import Configuration
+internal import Foundation
+internal import Kernels
+internal import LlamaModel
+internal import Optimization
+internal import Sharding
+internal import Tensors
+internal import TokenData
+
+/// Memory and layout of a run, from its configuration and the number of ranks.
+struct MemoryLayoutPlan {
+    private let configuration: RunConfiguration
+    private let ranks: Int
+    private let ranksOnNode: Int
+    private let partition: Partition
+
+    init(_ configuration: RunConfiguration, ranks: Int, ranksOnNode: Int) {
+        self.configuration = configuration
+        self.ranks = ranks
+        self.ranksOnNode = ranksOnNode
+        partition = TrainingState.partition(configuration, ranks: ranks)
+    }
+
+    private var parameterCount: Int { configuration.model.tensorTable.count }
+
+    /// One line for the start of every run.
+    func summary(threads: Int) -> String {
+        let training = configuration.training
+        let T = configuration.data.sequenceLength
+        return "\(configuration.name): \(Self.grouped(parameterCount)) parameters, \(ranks) rank\(ranks == 1 ? "" : "s") x "
+            + "\(threads) thread\(threads == 1 ? "" : "s"), \(training.globalBatchSize) sequences of \(T) tokens per step, "
+            + "\(configuration.schedule.totalSteps) steps, loss \(configuration.loss.kind.rawValue)"
+    }
+
+    /// The largest rank's memory, and the buckets.
+    var details: [String] {
+        let parameters = 4 * parameterCount
+        let optimizer = (0..<ranks).map {
+            ShardedOptimizer.stateBytes(
+                partition: partition, rank: $0, reduction: configuration.training.gradientReduction)
+        }.max() ?? 0
+        let activations = Transformer.activationBytes(
+            configuration.model, sequenceLength: configuration.data.sequenceLength,
+            sequences: TrainingState.largestUnit(configuration, ranks: ranks), forTraining: true)
+        let total = 2 * parameters + optimizer + activations
+        let owned = (0..<ranks).map { partition.count(rank: $0) }
+        return [
+            "memory per rank: parameters \(Self.mebibytes(parameters)), gradients \(Self.mebibytes(parameters)), optimizer "
+                + "shard \(Self.mebibytes(optimizer)), activations \(Self.mebibytes(activations)); together "
+                + "\(Self.mebibytes(total)), on this node \(Self.mebibytes(total * ranksOnNode))",
+            "layout: \(partition.buckets.count) buckets, \(Self.grouped(owned.min() ?? 0)) to "
+                + "\(Self.grouped(owned.max() ?? 0)) elements owned per rank",
+            "checkpoint: \(Self.mebibytes(3 * parameters)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
+        ]
+    }
+
+    static func mebibytes(_ bytes: Int) -> String { "\(grouped((bytes + (1 << 20) - 1) >> 20)) MiB" }
+
+    /// `6,738,415,616`.
+    static func grouped(_ number: Int) -> String {
+        var text = ""
+        for (index, digit) in String(number).reversed().enumerated() {
+            if index > 0 && index % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return String(text.reversed())
+    }
+}

@@ -1,0 +1,180 @@
+// Resume - which checkpoint a run continues from, and whether it may (design section 5, "Resume").
+
+internal import Checkpointing
+internal import Configuration
+internal import Foundation
+internal import MessagePassing
+internal import TokenData
+
+/// The option `--resume`.
+public enum ResumeMode: Sendable, Equatable {
+    /// The newest checkpoint that verifies; a new run only where there is none at all.
+    case auto
+    /// A new run, in a directory without checkpoints.
+    case never
+    /// A step directory, or a checkpoints directory.
+    case path(String)
+
+    public init(_ text: String) {
+        switch text {
+        case "auto": self = .auto
+        case "never": self = .never
+        default: self = .path(text)
+        }
+    }
+}
+
+/// Finds, verifies and opens checkpoints with the work shared among the ranks; collective.
+struct CheckpointFinder {
+    let communicator: Communicator
+    let console: Console
+
+    /// The checkpoint to continue from, or nil for a new run.
+    func find(_ mode: ResumeMode, in store: CheckpointStore) throws -> CheckpointReader? {
+        switch mode {
+        case .auto:
+            return try newest(in: store, quarantines: true)
+        case .never:
+            let existing = try communicator.textFromRankZero { try stepDirectories(store).first?.path ?? "" }
+            guard existing.isEmpty else {
+                throw ProgramFailure(
+                    .badInput,
+                    "--resume never: \(existing) exists. Move the checkpoints away, choose another "
+                        + "checkpoint.directory, or leave the option out to continue.", isShared: true)
+            }
+            return nil
+        case .path(let path):
+            return try open(path)
+        }
+    }
+
+    /// Opens a CHECKPOINT argument: a step directory or a checkpoints directory.
+    func open(_ path: String) throws -> CheckpointReader {
+        let isStep = try communicator.textFromRankZero {
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw ProgramFailure(.noUsableCheckpoint, "\(path): there is no such directory.")
+            }
+            return try stepDirectories(CheckpointStore(directory: path)).isEmpty ? "yes" : ""
+        }
+        if isStep.isEmpty, let reader = try newest(in: CheckpointStore(directory: path), quarantines: false) {
+            return reader
+        }
+        let (reader, problem) = try verified(path)
+        guard let reader else { throw ProgramFailure(.noUsableCheckpoint, problem, isShared: true) }
+        return reader
+    }
+
+    /// The newest checkpoint that verifies. Newer ones that do not are reported and, when one verifies, renamed; when none
+    /// does they stay as they are, so that the next start does not take the directory for an empty one.
+    private func newest(in store: CheckpointStore, quarantines: Bool) throws -> CheckpointReader? {
+        let list = try communicator.textFromRankZero {
+            if quarantines { for report in try store.recover() { console.warning(report) } }
+            return try stepDirectories(store).map(\.path).joined(separator: "\n")
+        }
+        let candidates = list.split(separator: "\n").map(String.init)
+        if candidates.isEmpty {
+            try refuseIfOnlyCorrupt(store)
+            return nil
+        }
+        var bad: [String] = []
+        for candidate in candidates {
+            let (reader, problem) = try verified(candidate)
+            if let reader {
+                if quarantines {
+                    for path in bad {
+                        let name = try communicator.textFromRankZero { try store.quarantine(path) }
+                        console.warning("renamed \(path) to \(name)")
+                    }
+                }
+                return reader
+            }
+            console.warning("\(problem); trying an older checkpoint")
+            bad.append(candidate)
+        }
+        throw ProgramFailure(
+            .noUsableCheckpoint,
+            "\(store.directory): none of its \(candidates.count) checkpoints verifies, and a run with checkpoints is never "
+                + "started over silently. Move them away to start a new run.", isShared: true)
+    }
+
+    private func refuseIfOnlyCorrupt(_ store: CheckpointStore) throws {
+        let corrupt = try communicator.textFromRankZero {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: store.directory)) ?? []
+            return names.sorted().first { $0.hasPrefix("step-") && $0.contains(".corrupt") } ?? ""
+        }
+        guard corrupt.isEmpty else {
+            throw ProgramFailure(
+                .noUsableCheckpoint,
+                "\(store.directory) holds only checkpoints that do not verify (\(corrupt)). Move them away to start a new "
+                    + "run.", isShared: true)
+        }
+    }
+
+    private func stepDirectories(_ store: CheckpointStore) throws -> [(step: Int, path: String)] {
+        guard communicator.rank == 0 else { return [] }
+        return try store.stepDirectories()
+    }
+
+    /// Opens one step directory on every rank and verifies its shards, each rank a part of them.
+    ///
+    /// - Returns: the reader, or nil and what is wrong when the checkpoint itself is bad.
+    /// - Throws: when it may be good but cannot be read, because falling back would silently lose its steps.
+    private func verified(_ path: String) throws -> (CheckpointReader?, String) {
+        let outcome = Result {
+            let reader = try CheckpointReader(directory: path)
+            for shard in stride(from: communicator.rank, to: reader.index.shards.count, by: communicator.size) {
+                try reader.verifyShard(shard)
+            }
+            return reader
+        }
+        var report: [UInt8] = []
+        if case .failure(let error) = outcome {
+            let isBad = (error as? CheckpointError)?.condemnsCheckpoint ?? false
+            report = [isBad ? 1 : 0] + Array("\(error)".utf8)
+        }
+        let reports = try communicator.allGather(report).filter { !$0.isEmpty }
+        if let unreadable = reports.first(where: { $0[0] == 0 }) {
+            throw ProgramFailure(
+                .noUsableCheckpoint, String(decoding: unreadable.dropFirst(), as: UTF8.self), isShared: true)
+        }
+        if let bad = reports.first { return (nil, String(decoding: bad.dropFirst(), as: UTF8.self)) }
+        return (try outcome.get(), "")
+    }
+}
+
+extension CheckpointIndex {
+    /// What was written by `import` has no run behind it.
+    var isImported: Bool { configuration.isEmpty || configuration == "{}" }
+
+    /// Compares the checkpoint's run with the one that wants to continue it.
+    ///
+    /// - Returns: settings that differ and may.
+    /// - Throws: status 2 naming every difference that may not be.
+    func requireSameRun(
+        as configuration: RunConfiguration, tokenizer: any TokenData.Tokenizer, fingerprint: String
+    ) throws -> [String] {
+        var conflicts: [String] = []
+        var changes: [String] = []
+        if isImported {
+            if model != configuration.model {
+                conflicts.append("model: the checkpoint has \(model), the configuration \(configuration.model)")
+            }
+        } else {
+            let earlier = try RunConfiguration.fromJSON(self.configuration, file: "the checkpoint")
+            (conflicts, changes) = configuration.comparison(with: earlier)
+            let (now, before) = (try DataFingerprint(json: fingerprint), try DataFingerprint(json: dataFingerprint))
+            conflicts += now.differences(from: before)
+        }
+        if !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
+            conflicts.append("tokenizer: the checkpoint has another \(self.tokenizer.name)")
+        }
+        guard conflicts.isEmpty else {
+            throw ProgramFailure(
+                .badInput,
+                "the checkpoint is of another run:\n  " + conflicts.joined(separator: "\n  ")
+                    + "\nContinue with its settings, choose another checkpoint.directory, or start a new run from its "
+                    + "weights with --initialize-from.")
+        }
+        return changes
+    }
+}

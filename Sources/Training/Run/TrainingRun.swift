@@ -1,0 +1,177 @@
+// TrainingRun - the loop over steps: metrics, progress, evaluation, checkpoints, stopping.
+
+internal import Configuration
+internal import Foundation
+internal import Kernels
+internal import LlamaModel
+internal import MessagePassing
+internal import Optimization
+internal import Sharding
+internal import Tensors
+internal import TokenData
+
+/// A run whose state is filled. Every decision that ends or skips something is taken by all ranks alike.
+final class TrainingRun {
+    let session: Session
+    let configuration: RunConfiguration
+    let data: RunData
+    let state: TrainingState
+    let pool: ThreadPool
+    /// The best possible CE on held-out sequences where it is known (synthetic data), nats.
+    let floor: Double?
+    private(set) var lastEvaluation: EvaluationResult?
+
+    private let saver: CheckpointSaver
+    private let metrics: MetricsFile?
+    private let started: ContinuousClock.Instant
+    private let step: TrainingStep
+    private let evaluator: Evaluator
+    private var line: ProgressLine
+    private var skippedInARow = 0
+    private var savedStep = -1
+    private var longestSaveSeconds = 0.0
+    private var longestStepSeconds = 0.0
+
+    private var communicator: Communicator { session.communicator }
+    private var console: Console { session.console }
+
+    init(
+        session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saver: CheckpointSaver,
+        metrics: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
+    ) {
+        self.session = session
+        self.configuration = configuration
+        self.data = data
+        self.state = state
+        self.saver = saver
+        self.metrics = metrics
+        self.pool = pool
+        self.started = started
+        step = TrainingStep(
+            configuration: configuration, communicator: session.communicator, pool: pool, stream: data.training,
+            transformer: state.transformer, optimizer: state.optimizer, gradient: state.gradient)
+        evaluator = Evaluator(
+            communicator: session.communicator, transformer: state.transformer, domains: data.validation,
+            limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets)
+        let isSynthetic = data.training.domains.allSatisfy { $0.source is SyntheticSource }
+        floor = isSynthetic ? SyntheticLanguage.embedded.floor(sequenceLength: configuration.data.sequenceLength) : nil
+        line = ProgressLine(totalSteps: configuration.schedule.totalSteps, floor: floor)
+    }
+
+    /// Runs to the last step and returns 0, or saves and returns 75 when it has to stop before.
+    func loop() throws -> ExitStatus {
+        let total = configuration.schedule.totalSteps
+        let stopAt = configuration.training.stopAtStep
+        let last = stopAt > 0 ? min(stopAt, total) : total
+        if state.progress.step >= last {
+            console.line("nothing to do: the checkpoint is at step \(state.progress.step), the last one of this run")
+            return .done
+        }
+        savedStep = state.progress.step
+        while state.progress.step < last {
+            var mustStop = try advance()
+            let now = state.progress.step
+            if now % configuration.evaluation.every == 0 || now == total {
+                try evaluate()
+                // A signal during the evaluation is not left waiting for another step.
+                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
+            }
+            let isLast = now == last
+            if isLast || mustStop || now % configuration.checkpoint.every == 0 { try save() }
+            if mustStop && !isLast {
+                console.line("stopped early at step \(now) with everything saved; run the same command to continue")
+                return .stoppedEarly
+            }
+        }
+        console.line("done: step \(last) of \(total), \(ProgressLine.duration(seconds(since: started)))")
+        return .done
+    }
+
+    /// One step; returns whether the run has to stop after it.
+    private func advance() throws -> Bool {
+        let begin = ContinuousClock.now
+        let number = state.progress.step + 1
+        let outcome = try step.run(
+            step: number, update: state.progress.updates + 1, position: state.progress.position,
+            isStopRequested: isStopRequested)
+        state.progress.step = number
+        state.progress.position += configuration.training.globalBatchSize
+        state.progress.tokens += outcome.positions
+        if !outcome.isSkipped { state.progress.updates += 1 }
+        let elapsed = seconds(since: begin)
+        longestStepSeconds = max(longestStepSeconds, elapsed)
+        let row = StepMetrics(
+            step: number, tokens: state.progress.tokens, loss: outcome.loss.loss,
+            crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
+            learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
+            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped)
+        try metrics?.append(row.json)
+        let text = line.text(row)
+        if number % configuration.logging.every == 0 || number == configuration.schedule.totalSteps {
+            console.progress(text)
+        }
+        try countSkipped(outcome, step: number)
+        return outcome.isStopRequested
+    }
+
+    private func countSkipped(_ outcome: StepOutcome, step: Int) throws {
+        guard outcome.isSkipped else {
+            skippedInARow = 0
+            return
+        }
+        skippedInARow += 1
+        console.warning(
+            "step \(step) was skipped: loss \(outcome.loss.loss), gradient norm \(outcome.gradientNorm) over sequences "
+                + "\(state.progress.position - configuration.training.globalBatchSize) ..< \(state.progress.position)")
+        let limit = configuration.training.maximumSkippedSteps
+        if skippedInARow > limit {
+            throw ProgramFailure(
+                .runtimeFailure,
+                "\(skippedInARow) steps in a row were not finite (training.maximum_skipped_steps is \(limit)). Continue "
+                    + "from an older checkpoint with a lower learning rate.", isShared: true)
+        }
+    }
+
+    private func evaluate() throws {
+        guard !evaluator.isEmpty else { return }
+        let now = state.progress.step
+        var lastShown = ContinuousClock.now
+        let result = try evaluator.run(progress: { share in
+            guard self.seconds(since: lastShown) > 1 else { return }
+            lastShown = .now
+            self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
+        })
+        lastEvaluation = result
+        try metrics?.append(result.json(step: now))
+        var text = String(format: "evaluation after step %d: validation_ce %.4f", now, result.crossEntropy)
+        if let floor { text += String(format: " (floor %.4f)", floor) }
+        if result.domains.count > 1 {
+            text += "  " + result.domains.map { String(format: "%@ %.4f", $0.name, $0.crossEntropy) }
+                .joined(separator: "  ")
+        }
+        console.line(text)
+    }
+
+    /// Saves the current step, unless it has just been saved.
+    func save() throws {
+        guard savedStep != state.progress.step || state.progress.step == 0 else { return }
+        let begin = ContinuousClock.now
+        let path = try saver.save()
+        savedStep = state.progress.step
+        longestSaveSeconds = max(longestSaveSeconds, seconds(since: begin))
+        console.line("saved \(path)")
+    }
+
+    /// This rank's wish to stop: a signal, or, on rank 0, the time limit coming near.
+    private func isStopRequested() -> Bool {
+        if StopRequest.signalNumber != 0 { return true }
+        guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
+        // Room for the step that may follow, and twice the longest save: file systems slow down when many jobs end.
+        return seconds(since: started) + longestStepSeconds + 2 * longestSaveSeconds >= Double(limit)
+    }
+
+    private func seconds(since start: ContinuousClock.Instant) -> Double {
+        let parts = (ContinuousClock.now - start).components
+        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+    }
+}

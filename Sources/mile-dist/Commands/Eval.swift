@@ -1,0 +1,58 @@
+// Eval - `mile-dist eval`.
+
+import ArgumentParser
+import Training
+
+struct Eval: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Unweighted cross-entropy of a checkpoint on files, overall and per domain.",
+        discussion: """
+            Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training.
+
+            Examples:
+              mile-dist eval runs/shakespeare/checkpoints --data books.txt code=src.jsonl.zst
+              mpirun -n 4 mile-dist eval runs/shakespeare/checkpoints/step-00002000 --data books.txt --json
+            """)
+
+    @Argument(help: ArgumentHelp("A step directory, or a checkpoints directory (its newest).", valueName: "checkpoint"))
+    var checkpoint: String
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(".txt, .jsonl or .jsonl.zst files, or prefixes of prepared data.", valueName: "[name=]file"))
+    var data: [String]
+
+    @Option(help: "Tokens per sequence (default: as in training).")
+    var sequenceLength: Int?
+
+    @Option(help: "Sequences per domain, from its start; 0: all.")
+    var sequences = 0
+
+    @Option(help: "Sequences computed at a time.")
+    var batchSize = 8
+
+    @Option(help: "Threads per rank; 0: the cores bound to it.")
+    var threads = 0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Write a JSON line per target.", valueName: "file"))
+    var perToken: String?
+
+    func validate() throws {
+        guard !data.isEmpty else { throw ValidationError("--data needs at least one file.") }
+        guard sequences >= 0 else { throw ValidationError("--sequences: \(sequences) found; allowed: 0 or more.") }
+        guard batchSize >= 1 else { throw ValidationError("--batch-size: \(batchSize) found; allowed: 1 or more.") }
+        guard threads >= 0 else { throw ValidationError("--threads: \(threads) found; allowed: 0 or more.") }
+    }
+
+    func run() throws {
+        try launch { session in
+            try EvaluateCommand(
+                checkpoint: checkpoint, data: data, sequenceLength: sequenceLength, limit: sequences,
+                batchSize: batchSize, threads: threads, isJSON: json, perToken: perToken
+            ).run(session)
+        }
+    }
+}

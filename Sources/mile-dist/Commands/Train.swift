@@ -1,0 +1,66 @@
+// Train - `mile-dist [train] [CONFIG]`, the default command.
+
+import ArgumentParser
+import Configuration
+import Training
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a model (the default command).",
+        discussion: """
+            Without CONFIG the embedded job runs: it learns a language that the program generates, whose best possible
+            loss is known, and says whether it came close enough.
+
+            Examples:
+              mpirun -n 4 mile-dist train configs/shakespeare.yaml
+              mile-dist train run.yaml --set optimizer.learning_rate=1e-3 --set training.stop_at_step=100
+              mile-dist train run.yaml --print-config
+              mpirun -n 16 mile-dist train run.yaml --dry-run
+            """)
+
+    @Argument(help: "The configuration (YAML). Without it: the embedded job.")
+    var config: String?
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
+    var overrides: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "auto: continue from the newest checkpoint that verifies, or start a new run where there is none; never: "
+                + "start a new run; PATH: continue from this checkpoint.", valueName: "auto|never|PATH"))
+    var resume = "auto"
+
+    @Option(
+        help: ArgumentHelp("Start a new run from the weights of a checkpoint.", valueName: "CHECKPOINT"))
+    var initializeFrom: String?
+
+    @Flag(help: "Print the resolved configuration and end.")
+    var printConfig = false
+
+    @Flag(help: "Check configuration and data, print memory and layout, and end.")
+    var dryRun = false
+
+    @Flag(help: "Print every configuration key with its default and meaning, and end.")
+    var helpKeys = false
+
+    func run() throws {
+        try launch { session in
+            if helpKeys {
+                session.console.raw(RunConfiguration.reference)
+                return .done
+            }
+            let source = try ConfigurationSource(session, path: config)
+            let configuration = try source.load(overrides: overrides)
+            if printConfig {
+                session.console.raw(configuration.yaml)
+                return .done
+            }
+            let options = TrainOptions(
+                resume: ResumeMode(resume), initializeFrom: initializeFrom, isEmbedded: config == nil,
+                isDryRun: dryRun)
+            return try Trainer(session, configuration, options).run()
+        }
+    }
+}

@@ -1,0 +1,65 @@
+// MileDist - the program: subcommands and exit statuses, nothing else.
+
+import ArgumentParser
+import Glibc
+import Training
+
+
+@main
+struct MileDist: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mile-dist",
+        abstract: "Pretrains LLaMA models with the MiLe loss on CPU clusters.",
+        discussion: """
+            Examples:
+              mile-dist                                   learn the embedded language: proves an installation right
+              mpirun -n 4 mile-dist configs/shakespeare.yaml
+              mpirun -n 64 mile-dist run.yaml --set training.seed=7
+              mile-dist inspect runs/shakespeare/checkpoints
+              mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
+
+            Exit status: 0 done; 1 runtime failure; 2 bad arguments, configuration or data; 3 no usable checkpoint;
+            75 stopped early on a signal or time limit with everything saved: run the same command again.
+            """,
+        version: VersionText.text,
+        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self],
+        defaultSubcommand: Train.self)
+
+    /// Synchronous, on the process's first thread, which is the one that may call MPI.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let status as ExitCode {
+            Glibc.exit(status.rawValue)
+        } catch {
+            // Help and version end with 0; ArgumentParser's status for bad arguments is 64, ours is 2.
+            let message = fullMessage(for: error)
+            if exitCode(for: error).isSuccess {
+                if Launcher.isFirstRank { print(message) }
+                Glibc.exit(0)
+            }
+            if Launcher.isFirstRank { Console.writeError(message) }
+            Glibc.exit(ExitStatus.badInput.rawValue)
+        }
+    }
+}
+
+/// Runs a command's body between the start and the end of MPI and ends the program with its status.
+func launch(_ body: (Session) throws -> ExitStatus) throws -> Never {
+    let session: Session
+    do {
+        session = try Session()
+    } catch {
+        Console.writeError("mile-dist: MPI could not be started: \(error)")
+        exit(ExitStatus.runtimeFailure.rawValue)
+    }
+    do {
+        let status = try body(session)
+        session.console.endLiveLine()
+        try session.finish()
+        exit(status.rawValue)
+    } catch {
+        exit(session.end(after: error))
+    }
+}
