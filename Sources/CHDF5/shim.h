@@ -10,7 +10,7 @@ static inline hid_t chdf5_properties_default(void) { return H5P_DEFAULT; }
 
 static inline unsigned chdf5_access_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned chdf5_access_truncate(void) { return H5F_ACC_TRUNC; }
-static inline unsigned chdf5_objects_all(void) { return H5F_OBJ_ALL; }
+static inline unsigned chdf5_objects_all_local(void) { return H5F_OBJ_ALL | H5F_OBJ_LOCAL; }
 
 static inline hid_t chdf5_class_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t chdf5_class_dataset_create(void) { return H5P_DATASET_CREATE; }

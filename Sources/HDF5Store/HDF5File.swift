@@ -28,15 +28,14 @@ public struct HDF5File: ~Copyable, Sendable {
 
     /// Opens a file for reading. The corresponding C function is `H5Fopen`.
     ///
+    /// The file stays open until its last dataset is dropped too.
+    ///
     /// - Throws: when there is no such file, when it is not an HDF5 file or is truncated, or when it cannot be locked;
     ///   in the last case the message names the remedy.
     public static func open(_ path: String) throws(HDF5Error) -> HDF5File {
         let identifier = try Library.locked { () throws(HDF5Error) -> hid_t in
-            let access = try closingEverything(path)
-            let identifier = try Library.check(
-                unsafe H5Fopen(path, chdf5_access_read_only(), access.identifier), "H5Fopen", path)
-            try access.close(file: path)
-            return identifier
+            try Library.check(
+                unsafe H5Fopen(path, chdf5_access_read_only(), chdf5_properties_default()), "H5Fopen", path)
         }
         return try HDF5File(path: path, adopting: identifier)
     }
@@ -56,7 +55,8 @@ public struct HDF5File: ~Copyable, Sendable {
         let handle = self.handle
         let identifier = handle.identifier
         try Library.locked { () throws(HDF5Error) in
-            let open = try Library.check(H5Fget_obj_count(identifier, chdf5_objects_all()), "H5Fget_obj_count", path)
+            let open = try Library.check(
+                H5Fget_obj_count(identifier, chdf5_objects_all_local()), "H5Fget_obj_count", path)
             precondition(open == 1, "\(path) is closed while \(open - 1) of its datasets are open")
             // H5Fclose succeeds after a write that failed earlier; flushing first reports what is still unwritten.
             try Library.check(H5Fflush(identifier, H5F_SCOPE_LOCAL), "H5Fflush", path)
@@ -64,7 +64,7 @@ public struct HDF5File: ~Copyable, Sendable {
         try handle.close(file: path)
     }
 
-    /// File access that closes datasets with their file, so that a failed save cannot leave the file open.
+    /// File access that closes datasets with their file, so that a failed save cannot leave the file open and locked.
     private static func closingEverything(_ path: String) throws(HDF5Error) -> Handle {
         let access = try Handle(
             H5Pcreate(chdf5_class_file_access()), .propertyList, from: "H5Pcreate", file: path)

@@ -1,0 +1,150 @@
+// Fixtures - small models, random layouts and whole checkpoints for the tests.
+
+@testable import Checkpointing
+import FoundationEssentials
+import LlamaModel
+import Tensors
+
+/// A new directory, removed when the last reference goes.
+final class TemporaryFiles: Sendable {
+    let directory: String
+
+    init() throws {
+        directory = "\(FileManager.default.temporaryDirectory.path)/mile-checkpoint-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+    func path(_ name: String) -> String { directory + "/" + name }
+}
+
+/// SplitMix64: the same numbers on every machine.
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+extension ModelConfiguration {
+    /// 56 parameters; the golden hashes belong to it.
+    static let tiny = ModelConfiguration(
+        hiddenSize: 2, intermediateSize: 3, hiddenLayerCount: 1, attentionHeadCount: 1, keyValueHeadCount: 1,
+        vocabularySize: 4, maxPositionEmbeddings: 8)
+
+    /// 1,816 parameters, grouped heads, tied.
+    static let small = ModelConfiguration(
+        hiddenSize: 8, intermediateSize: 12, hiddenLayerCount: 3, attentionHeadCount: 4, keyValueHeadCount: 2,
+        vocabularySize: 40, maxPositionEmbeddings: 16, rmsNormEpsilon: 1.0e-6, ropeTheta: 500_000.5,
+        initializerRange: 0.1, tieWordEmbeddings: true)
+
+    /// More than two chunks of a shard's dataset in one tensor.
+    static let wide = ModelConfiguration(
+        hiddenSize: 16, intermediateSize: 16, hiddenLayerCount: 1, attentionHeadCount: 1, keyValueHeadCount: 1,
+        vocabularySize: 40_000, maxPositionEmbeddings: 8, tieWordEmbeddings: true)
+}
+
+/// Parameters and moments with a different value at every place: integers below 2^24 and halves and quarters of them,
+/// all exact.
+struct Values {
+    let parameters: FloatSlice
+    let firstMoment: FloatSlice
+    let secondMoment: FloatSlice
+
+    init(count: Int, offset: Int = 0) {
+        parameters = FloatSlice((0..<count).map { Float($0 + offset) })
+        firstMoment = FloatSlice((0..<count).map { Float($0 + offset) * 0.5 })
+        secondMoment = FloatSlice((0..<count).map { Float($0 + offset) * 0.25 })
+    }
+
+    subscript(role: TensorRole) -> FloatSlice {
+        switch role {
+        case .parameter: parameters
+        case .firstMoment: firstMoment
+        case .secondMoment: secondMoment
+        }
+    }
+}
+
+/// The elements of `runs`, one run after another.
+func packed(_ source: FloatSlice, _ runs: [Range<Int>]) -> FloatSlice {
+    let target = Arena(count: runs.reduce(0) { $0 + $1.count }).all
+    var offset = 0
+    for run in runs {
+        target[offset..<offset + run.count].copy(from: source[run])
+        offset += run.count
+    }
+    return target
+}
+
+/// Cuts `0..<count` at random places and deals the pieces to `shards`, some of which may get none.
+func randomLayout(count: Int, shards: Int, using random: inout SeededRandom) -> [[Range<Int>]] {
+    let cuts = (0..<Int.random(in: 0..<4 * shards, using: &random)).map { _ in Int.random(in: 0...count, using: &random) }
+    let bounds = Set(cuts + [0, count]).sorted()
+    var layout = [[Range<Int>]](repeating: [], count: shards)
+    for (start, end) in zip(bounds, bounds.dropFirst()) {
+        layout[Int.random(in: 0..<shards, using: &random)].append(start..<end)
+    }
+    return layout
+}
+
+/// An even layout: shard r has the r-th of `shards` equal parts.
+func evenLayout(count: Int, shards: Int) -> [[Range<Int>]] {
+    (0..<shards).map { shard in
+        let range = count * shard / shards..<count * (shard + 1) / shards
+        return range.isEmpty ? [] : [range]
+    }
+}
+
+func makeIndex(step: Int, model: ModelConfiguration, shards: [ShardRecord]) -> CheckpointIndex {
+    CheckpointIndex(
+        step: step, position: step * 12, tokens: step * 12 * 64, optimizerSteps: max(0, step - 1),
+        configuration: #"{"model":{"hidden_size":8},"note":"żółć"}"#, seed: .max - 4, model: model,
+        tokenizer: .init(name: "bytes", bytes: [0, 1, 255]), dataFingerprint: #"{"books":"abc"}"#,
+        processor: "A CPU", blas: "A BLAS", ranksWritten: shards.count, shards: shards)
+}
+
+/// Writes the shards of a save that was begun.
+func writeShards(in temporary: String, layout: [[Range<Int>]], values: Values) throws -> [ShardRecord] {
+    try layout.enumerated().map { shard, runs in
+        try CheckpointStore.writeShard(
+            in: temporary, shard: shard, of: layout.count, runs: runs, parameters: values.parameters,
+            firstMoment: packed(values.firstMoment, runs), secondMoment: packed(values.secondMoment, runs))
+    }
+}
+
+/// Saves a whole checkpoint as the ranks together would.
+@discardableResult
+func save(
+    _ store: CheckpointStore, step: Int, model: ModelConfiguration = .small, layout: [[Range<Int>]]? = nil,
+    valueOffset: Int? = nil
+) throws -> String {
+    let count = model.tensorTable.count
+    let temporary = try store.begin(step: step)
+    let shards = try writeShards(
+        in: temporary, layout: layout ?? evenLayout(count: count, shards: 3),
+        values: Values(count: count, offset: valueOffset ?? step))
+    return try store.complete(temporary, index: makeIndex(step: step, model: model, shards: shards))
+}
+
+/// Opens and verifies everything, as a resume does.
+@discardableResult
+func load(_ directory: String) throws -> CheckpointReader {
+    let reader = try CheckpointReader(directory: directory)
+    try reader.verifyAll()
+    return reader
+}
+
+func names(in directory: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: directory).sorted() }
+
+func bytes(of path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
+
+func overwrite(_ path: String, with bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: path)) }
