@@ -27,7 +27,9 @@ final class InputFile {
         var code: Int32 = 0
         buffer = unsafe Array(unsafeUninitializedCapacity: limit) { memory, initializedCount in
             var count: Int
-            repeat { count = unsafe Glibc.read(descriptor, memory.baseAddress, limit) } while count < 0 && errno == EINTR
+            repeat {
+                count = unsafe Glibc.read(descriptor, memory.baseAddress, limit)
+            } while count < 0 && errno == EINTR
             if count < 0 { code = errno }
             initializedCount = max(count, 0)
         }
