@@ -73,7 +73,8 @@ public func openSource(
 ) throws -> any SequenceSource {
     do {
         if path.hasPrefix(SyntheticSource.prefix) {
-            return try SyntheticSource(path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose)
+            return try SyntheticSource(
+                path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose)
         }
         if let format = TextFile.Format(path: path) {
             let tokens = try tokenize(

@@ -56,7 +56,8 @@ final class ReadableFile {
         var descriptor: Int32
         repeat { descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
         guard descriptor >= 0 else {
-            throw DataError(file: path, problem: "cannot be read: \(lastSystemError())", remedy: "check its permissions")
+            throw DataError(
+                file: path, problem: "cannot be read: \(lastSystemError())", remedy: "check its permissions")
         }
         self.path = path
         self.descriptor = descriptor

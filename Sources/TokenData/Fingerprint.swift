@@ -103,7 +103,8 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
         for domain in domains {
             guard let match = other.domains.first(where: { $0.name == domain.name }) else { continue }
             if match.weight != domain.weight {
-                found.append("the weight of \"\(domain.name)\" is \(match.weight), the checkpoint's is \(domain.weight)")
+                found.append(
+                    "the weight of \"\(domain.name)\" is \(match.weight), the checkpoint's is \(domain.weight)")
             }
             if match.tokens != domain.tokens {
                 found.append(

@@ -54,7 +54,8 @@ struct IndexedDataset: TokenSequence {
         // Cannot overflow: the index's byte offsets were checked to reach this far.
         let expected = count * elementType.size
         if expected == 0 {
-            throw DataError(file: prefix + ".idx", problem: "the index lists no tokens", remedy: "prepare the data again")
+            throw DataError(
+                file: prefix + ".idx", problem: "the index lists no tokens", remedy: "prepare the data again")
         }
         data = try MappedFile(path: path)
         guard data.count == expected else {
@@ -111,7 +112,8 @@ struct IndexedDataset: TokenSequence {
             }
             let magic = (0..<9).map { index.load(UInt8.self, at: $0) }
             guard magic == IndexedDataset.magic else {
-                throw failure("the file does not start as an index does", "allowed: Megatron's indexed dataset (MMIDIDX)")
+                throw failure(
+                    "the file does not start as an index does", "allowed: Megatron's indexed dataset (MMIDIDX)")
             }
             let version = index.load(UInt64.self, at: 9)
             guard version == 1 else { throw failure("the index has version \(version)", "allowed: version 1") }
@@ -163,7 +165,8 @@ struct IndexedDataset: TokenSequence {
         for number in 0..<header.boundaryCount {
             let boundary = index.load(Int64.self, at: boundaries + 8 * number)
             guard boundary >= previous && boundary <= header.sequenceCount else {
-                throw failure("document boundary \(number) is \(boundary), outside \(previous)...\(header.sequenceCount)")
+                throw failure(
+                    "document boundary \(number) is \(boundary), outside \(previous)...\(header.sequenceCount)")
             }
             previous = Int(boundary)
         }

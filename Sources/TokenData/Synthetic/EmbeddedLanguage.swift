@@ -14,18 +14,19 @@ extension SyntheticLanguage {
     private static let consonants: [Character] = Array("bdfghjklmnprstvz")
     private static let vowels: [Character] = Array("aeiou")
     /// How much likelier than by chance the two preferred successors of a group are, before balancing.
-    private static let preference = (first: 80.0, second: 16.0)
+    private static let preference = (first: 120.0, second: 20.0)
 
     private static func makeEmbedded() -> SyntheticLanguage {
         let zipf = (1...wordCount).map { 1 / Double($0) }
         let total = zipf.reduce(0, +)
-        // Back and forth, so that no group gets the more frequent word of every eight.
-        let groups = (0..<wordCount).map { rank in
-            let (round, place) = rank.quotientAndRemainder(dividingBy: endings.count)
-            return round.isMultiple(of: 2) ? place : endings.count - 1 - place
-        }
+        // Each word joins the group that is the least frequent so far. So the groups are about equally frequent, and what
+        // the last word tells about the next is not lost in one large group.
         var groupFrequency = [Double](repeating: 0, count: endings.count)
-        for (group, weight) in zip(groups, zipf) { groupFrequency[group] += weight / total }
+        let groups = zipf.map { weight in
+            let group = endings.indices.reduce(0) { groupFrequency[$1] < groupFrequency[$0] ? $1 : $0 }
+            groupFrequency[group] += weight / total
+            return group
+        }
         return SyntheticLanguage(
             words: makeWords(groups: groups), groups: groups,
             frequencyInGroup: zip(groups, zipf).map { $1 / total / groupFrequency[$0] },

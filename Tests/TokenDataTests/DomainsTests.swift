@@ -1,0 +1,123 @@
+// DomainsTests - what a configuration's data may be, and what is said when it is not.
+
+import Foundation
+import Testing
+
+@testable import TokenData
+
+@Suite struct DomainsTests {
+    private let directory: TemporaryDirectory
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func failure(
+        _ train: [DataConfiguration.Domain], validation: [DataConfiguration.Domain] = [], tokenizer: String = "bytes",
+        sequenceLength: Int = 4, ignored: [Int32] = [], vocabularySize: Int = 257, purpose: DataPurpose = .training
+    ) throws -> DataError {
+        let configuration = DataConfiguration(
+            tokenizer: tokenizer, train: train, validation: validation, sequenceLength: sequenceLength,
+            ignoredTargets: ignored)
+        return try #require(throws: DataError.self) {
+            try loadDomains(configuration, vocabularySize: vocabularySize, purpose: purpose)
+        }
+    }
+
+    private func domain(_ path: String, name: String = "a", weight: Double = 1) -> DataConfiguration.Domain {
+        DataConfiguration.Domain(name: name, path: path, weight: weight)
+    }
+
+    @Test func loadsEachListWithItsNamesAndWeights() throws {
+        let path = try directory.write("a.txt", "some text")
+        let configuration = DataConfiguration(
+            train: [domain(path, name: "x", weight: 3), domain(path, name: "y", weight: 1)],
+            validation: [domain(path, name: "x", weight: 0)], sequenceLength: 4)
+        var lines: [String] = []
+        let train = try loadDomains(configuration, vocabularySize: 300, purpose: .training) { lines.append($0) }
+        #expect(train.map(\.name) == ["x", "y"] && train.map(\.weight) == [3, 1])
+        #expect(lines.count == 2 && lines[0].contains("10 tokens"))
+        // Weights mean nothing for validation, so that none is wrong there.
+        #expect(try loadDomains(configuration, vocabularySize: 257, purpose: .validation).count == 1)
+        let none = DataConfiguration(train: configuration.train, sequenceLength: 4)
+        #expect(try loadDomains(none, vocabularySize: 257, purpose: .validation).isEmpty)
+    }
+
+    /// N = 13: with T = 4 sequences 0, 1, 2 use all; the last target is the last token.
+    @Test(arguments: [(4, 3), (5, 2), (6, 2), (12, 1)])
+    func sequencesOverlapByOneToken(sequenceLength: Int, count: Int) throws {
+        let source = try load(try directory.write("a.txt", "abcdefghijkl"), sequenceLength: sequenceLength)
+        #expect(source.sequenceCount == count)
+        let all = "abcdefghijkl".utf8.map { Int32($0) } + [256]
+        for s in 0..<count {
+            #expect(source.sequence(s) == Array(all[(s * sequenceLength)...(s * sequenceLength + sequenceLength)]))
+        }
+    }
+
+    @Test func aFileShorterThanOneSequence() throws {
+        let error = try failure([domain(try directory.write("a.txt", "abcdefghijkl"))], sequenceLength: 13)
+        #expect(error.key == "data.train[0].path")
+        #expect(error.problem == "the file holds 13 tokens, no whole sequence")
+        #expect(error.remedy == "data.sequence_length 13 needs at least 14")
+    }
+
+    @Test func missingEmptyAndWrongFiles() throws {
+        let good = domain(try directory.write("good.txt", "some text"), name: "good")
+        for name in ["a.txt", "a.jsonl", "a.jsonl.zst"] {
+            let error = try failure([good, domain(directory.path(name))])
+            #expect(error.key == "data.train[1].path" && error.file == directory.path(name))
+            #expect(error.problem == "there is no such file")
+            let empty = try failure([domain(try directory.write(name, ""))])
+            #expect(empty.problem == "the file is empty")
+        }
+        try FileManager.default.createDirectory(
+            at: directory.url.appending(component: "d.txt"), withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            at: directory.url.appending(component: "d"), withIntermediateDirectories: false)
+        #expect(try failure([domain(directory.path("d.txt"))]).problem == "this is a directory")
+        #expect(try failure([domain(directory.path("d"))]).problem == "this is a directory")
+        #expect(try failure([domain("/dev/null/a.txt")]).problem == "there is no such file")
+        #expect(try failure([domain(directory.path("nothing"))]).problem.hasPrefix("there is no such file, and no"))
+        let ending = try failure([domain(try directory.write("a.csv", "some text"))])
+        #expect(ending.problem == "the file's ending is not known")
+        #expect(ending.remedy.contains(".jsonl.zst") && ending.remedy.contains(".bin/.idx"))
+        let blank = try failure([domain(try directory.write("blank.jsonl", "\n \n"))])
+        #expect(blank.problem.contains("0 tokens"))
+    }
+
+    @Test func validationErrorsNameTheirList() throws {
+        let error = try failure([], validation: [domain("missing.txt")], purpose: .validation)
+        #expect(error.key == "data.validation[0].path")
+    }
+
+    @Test(arguments: [0, -1, .nan, .infinity])
+    func weightsMustBePositive(weight: Double) throws {
+        let error = try failure([domain("synthetic:train"), domain("synthetic:train", name: "b", weight: weight)])
+        #expect(error.key == "data.train[1].weight" && error.remedy == "allowed: a number above zero")
+    }
+
+    @Test func namesMustDiffer() throws {
+        let error = try failure([domain("x.txt"), domain("y.txt", name: "b"), domain("z.txt")])
+        #expect(error.key == "data.train[2].name" && error.problem.contains("data.train[0]"))
+        #expect(try failure([domain("x.txt", name: "")]).key == "data.train[0].name")
+        #expect(try failure([]).key == "data.train")
+    }
+
+    @Test func settingsMustFitTheVocabulary() throws {
+        let synthetic = domain("synthetic:train")
+        let small = try failure([synthetic], vocabularySize: 256)
+        #expect(small.key == "model.vocab_size" && small.remedy == "allowed: 257 or more")
+        #expect(try failure([synthetic], sequenceLength: 0).key == "data.sequence_length")
+        let ignored = try failure([synthetic], ignored: [0, 257])
+        #expect(ignored.key == "data.ignored_targets[1]" && ignored.remedy == "allowed: 0 to 256")
+        #expect(try failure([synthetic], ignored: [-1]).key == "data.ignored_targets[0]")
+        #expect(try failure([synthetic], tokenizer: "t.model").key == "data.tokenizer")
+    }
+
+    @Test func syntheticPathsNameNoFile() throws {
+        #expect(try load("synthetic:train", sequenceLength: 64).sequenceCount == .max)
+        let validation = try load("synthetic:validation", sequenceLength: 64)
+        #expect(validation.sequenceCount == 256 && validation.tokenCount == 256 * 65)
+        #expect(validation.sequence(255).count == 65)
+        #expect(try failure([domain("synthetic:test")]).remedy.contains("synthetic:validation"))
+        let endless = try failure([], validation: [domain("synthetic:train")], purpose: .validation)
+        #expect(endless.key == "data.validation[0].path" && endless.problem.contains("has no end"))
+    }
+}

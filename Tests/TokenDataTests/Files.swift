@@ -1,0 +1,57 @@
+// Files - temporary files and the shared data of these tests.
+
+import Foundation
+
+@testable import TokenData
+
+/// A directory that goes away with its owner.
+final class TemporaryDirectory: Sendable {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appending(component: "mile-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    /// Writes a file and returns its path.
+    func write(_ name: String, _ content: [UInt8]) throws -> String {
+        let file = url.appending(component: name)
+        try Data(content).write(to: file)
+        return file.path
+    }
+
+    func write(_ name: String, _ content: String) throws -> String { try write(name, Array(content.utf8)) }
+
+    func path(_ name: String) -> String { url.appending(component: name).path }
+}
+
+/// The folder of real texts beside the package, which not every checkout has.
+let sharedData = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appending(components: "shared", "data")
+
+let hasSharedData = FileManager.default.fileExists(atPath: sharedData.appending(component: "README.md").path)
+
+/// Loads one file as the only training domain.
+func load(_ path: String, sequenceLength: Int = 4, vocabularySize: Int = 257) throws -> any SequenceSource {
+    let configuration = DataConfiguration(
+        train: [DataConfiguration.Domain(name: "only", path: path)], sequenceLength: sequenceLength)
+    return try loadDomains(configuration, vocabularySize: vocabularySize, purpose: .training)[0].source
+}
+
+/// All tokens that the sequences of a source cover.
+func covered(_ source: any SequenceSource) -> [Int32] {
+    (0..<source.sequenceCount).flatMap { source.sequence($0).dropLast() }
+        + source.sequence(source.sequenceCount - 1).suffix(1)
+}
+
+/// A source that says where its sequences come from: ids are the number of the sequence.
+struct NumberedSource: SequenceSource {
+    var sequenceCount: Int
+    var length = 1
+    var fingerprint = "numbers"
+    var tokenCount: Int { sequenceCount == .max ? .max : sequenceCount * length + 1 }
+    func sequence(_ s: Int) -> [Int32] { [Int32](repeating: Int32(truncatingIfNeeded: s), count: length + 1) }
+}

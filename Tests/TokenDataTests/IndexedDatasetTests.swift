@@ -1,0 +1,168 @@
+// IndexedDatasetTests - Megatron's .bin/.idx, well-formed and hostile.
+
+import Foundation
+import Testing
+
+@testable import TokenData
+
+/// An index and its data, byte by byte as the format says, with every field open to damage.
+private struct Pair {
+    var magic = Array("MMIDIDX".utf8) + [0, 0]
+    var version: UInt64 = 1
+    var code: UInt8 = 8
+    var sequences: UInt64?
+    var boundaries: UInt64?
+    var lengths: [Int32] = [3, 0, 4]
+    var offsets: [Int64]?
+    var documents: [Int64] = [0, 2, 3]
+    var trailer: [UInt8] = []
+    var tokens: [Int64] = [1, 2, 256, 65, 66, 67, 256]
+
+    private static let sizes: [UInt8: Int] = [1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 8, 7: 4, 8: 2]
+
+    private func little(_ value: some FixedWidthInteger, _ size: Int) -> [UInt8] {
+        (0..<size).map { UInt8(truncatingIfNeeded: Int64(truncatingIfNeeded: value) >> Int64(8 * $0)) }
+    }
+
+    var index: [UInt8] {
+        let size = Self.sizes[code] ?? 1
+        var next = 0
+        let starts = lengths.map { length in
+            defer { next += Int(length) * size }
+            return Int64(next)
+        }
+        var result = magic + little(version, 8) + [code]
+        result += little(sequences ?? UInt64(lengths.count), 8) + little(boundaries ?? UInt64(documents.count), 8)
+        result += lengths.flatMap { little($0, 4) }
+        result += (offsets ?? starts).flatMap { little($0, 8) }
+        return result + documents.flatMap { little($0, 8) } + trailer
+    }
+
+    var data: [UInt8] { tokens.flatMap { little($0, Self.sizes[code] ?? 1) } }
+
+    /// Writes both files and returns their prefix.
+    func write(to directory: TemporaryDirectory) throws -> String {
+        _ = try directory.write("p.idx", index)
+        return String(try directory.write("p.bin", data).dropLast(4))
+    }
+}
+
+@Suite struct IndexedDatasetTests {
+    private let directory: TemporaryDirectory
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func failure(
+        _ file: String, sequenceLength: Int = 1, vocabularySize: Int = 257, _ change: (inout Pair) -> Void
+    ) throws -> DataError {
+        var pair = Pair()
+        change(&pair)
+        let prefix = try pair.write(to: directory)
+        let error = try #require(throws: DataError.self) {
+            try load(prefix, sequenceLength: sequenceLength, vocabularySize: vocabularySize)
+        }
+        #expect(error.key == "data.train[0].path" && error.file == prefix + file)
+        return error
+    }
+
+    @Test(arguments: [3, 4, 5, 8] as [UInt8])
+    func readsEveryIntegerType(code: UInt8) throws {
+        let pair = Pair(code: code)
+        let source = try load(try pair.write(to: directory), sequenceLength: 2)
+        #expect(source.tokenCount == 7 && source.sequenceCount == 3)
+        #expect(covered(source) == pair.tokens.map { Int32($0) })
+    }
+
+    @Test(arguments: [1, 2] as [UInt8])
+    func readsBytes(code: UInt8) throws {
+        let pair = Pair(code: code, tokens: [1, 2, 3, 65, 66, 67, 127])
+        #expect(covered(try load(try pair.write(to: directory), sequenceLength: 2)) == pair.tokens.map { Int32($0) })
+    }
+
+    /// What is prepared from a text has the text's fingerprint, whatever the type of its ids.
+    @Test func fingerprintIsThatOfTheTokens() throws {
+        let text = Array("hello".utf8)
+        let expected = "5dfaf118ebf3f38efc5e84f7093899a307de0cc48eb127235be12afe4a3b671e"
+        #expect(try load(try directory.write("a.txt", text), sequenceLength: 1).fingerprint == expected)
+        for code in [3, 4, 5, 8] as [UInt8] {
+            var pair = Pair(code: code, lengths: [6], documents: [0, 1], tokens: text.map { Int64($0) } + [256])
+            #expect(try load(try pair.write(to: directory), sequenceLength: 1).fingerprint == expected)
+            pair.tokens[0] += 1
+            #expect(try load(try pair.write(to: directory), sequenceLength: 1).fingerprint != expected)
+        }
+    }
+
+    @Test func multimodalModesArePassedOver() throws {
+        #expect(try load(try Pair(trailer: [0, 0, 0]).write(to: directory), sequenceLength: 2).tokenCount == 7)
+    }
+
+    @Test func headerIsChecked() throws {
+        #expect(try failure(".idx") { $0.magic[3] = 0 }.remedy.contains("MMIDIDX"))
+        #expect(try failure(".idx") { $0.version = 2 }.problem == "the index has version 2")
+        for code in [0, 6, 7, 9, 255] as [UInt8] {
+            #expect(try failure(".idx") { $0.code = code }.problem == "the tokens have type code \(code)")
+        }
+    }
+
+    @Test(arguments: [4, UInt64(Int64.max), .max, .max / 12 + 1, 1 << 62, 1 << 33])
+    func countsAreComparedWithTheFile(count: UInt64) throws {
+        #expect(try failure(".idx") { $0.sequences = count }.problem.contains("claims \(count) sequences"))
+        let boundaries = try failure(".idx") { $0.boundaries = count }
+        #expect(boundaries.problem.contains("and \(count) document boundaries"))
+    }
+
+    @Test func offsetsLengthsAndBoundariesAreChecked() throws {
+        #expect(try failure(".idx") { $0.lengths[1] = -1 }.problem == "sequence 1 has the length -1")
+        #expect(try failure(".idx") { $0.offsets = [0, 6, 8] }.problem.hasPrefix("sequence 2 starts at byte 8"))
+        #expect(try failure(".idx") { $0.offsets = [-2, 6, 6] }.problem.hasPrefix("sequence 0 starts at byte -2"))
+        #expect(try failure(".idx") { $0.documents = [0, 3, 2] }.problem.hasPrefix("document boundary 2 is 2"))
+        #expect(try failure(".idx") { $0.documents = [0, 4] }.problem.hasPrefix("document boundary 1 is 4"))
+        #expect(try failure(".idx") { $0.documents = [-1, 3] }.problem.hasPrefix("document boundary 0 is -1"))
+        #expect(try failure(".idx") { $0.trailer = [1] }.problem.contains("1 bytes after"))
+        let empty = try failure(".idx") { ($0.lengths, $0.documents, $0.tokens) = ([], [0], [1]) }
+        #expect(empty.problem == "the index lists no tokens")
+    }
+
+    @Test func theTwoFilesMustFit() throws {
+        #expect(try failure(".bin") { $0.tokens.removeLast() }.problem.contains("12 bytes, its index describes 14"))
+        #expect(try failure(".bin") { $0.tokens.append(0) }.problem.contains("16 bytes, its index describes 14"))
+        #expect(try failure(".bin") { $0.tokens = [] }.problem == "the file is empty")
+    }
+
+    /// Every proper prefix of an index is an error, never a crash.
+    @Test func everyTruncatedIndexIsFound() throws {
+        let pair = Pair()
+        let prefix = try pair.write(to: directory)
+        for count in 0..<pair.index.count {
+            _ = try directory.write("p.idx", Array(pair.index.prefix(count)))
+            let error = try #require(throws: DataError.self) { try load(prefix) }
+            #expect(error.file == prefix + ".idx", "cut to \(count) bytes")
+        }
+    }
+
+    @Test func idsMustBeInTheVocabulary() throws {
+        let error = try failure(".bin", vocabularySize: 300) { $0.tokens[4] = 300 }
+        #expect(error.problem == "the token at position 4 has id 300")
+        #expect(error.remedy == "model.vocab_size 300 allows 0 to 299")
+        let negative = try failure(".bin") { ($0.code, $0.tokens[2]) = (4, -5) }
+        #expect(negative.problem == "the token at position 2 has id -5")
+        // Beyond 32 bits: must not wrap around to a small id.
+        #expect(try failure(".bin") { ($0.code, $0.tokens[1]) = (5, 1 << 32 + 7) }.problem.contains("position 1"))
+    }
+
+    @Test func halfAPairIsNamed() throws {
+        let prefix = try Pair().write(to: directory)
+        let half = try #require(throws: DataError.self) { try load(prefix + ".bin") }
+        #expect(half.remedy == "give \(prefix), without the ending")
+        try FileManager.default.removeItem(atPath: prefix + ".bin")
+        let missing = try #require(throws: DataError.self) { try load(prefix) }
+        #expect(missing.file == prefix + ".bin" && missing.problem == "there is no such file")
+        _ = try Pair().write(to: directory)
+        try FileManager.default.removeItem(atPath: prefix + ".idx")
+        let index = try #require(throws: DataError.self) { try load(prefix) }
+        #expect(index.file == prefix + ".idx")
+    }
+
+    @Test func tooFewTokens() throws {
+        #expect(try failure(".bin", sequenceLength: 7) { _ in }.problem == "the file holds 7 tokens, no whole sequence")
+    }
+}
