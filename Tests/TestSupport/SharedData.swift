@@ -10,7 +10,8 @@ public enum SharedData {
         if let named = ProcessInfo.processInfo.environment["MILE_SHARED_DATA"], !named.isEmpty {
             return isDirectory(named) ? named : nil
         }
-        let beside = packageRoot.deletingLastPathComponent().appendingPathComponent("shared/data").path
+        let beside = URL(fileURLWithPath: packageRoot).deletingLastPathComponent().appendingPathComponent("shared/data")
+            .path
         return isDirectory(beside) ? beside : nil
     }()
 
@@ -22,17 +23,16 @@ public enum SharedData {
     }
 
     /// The folder of `Package.swift`, found upward from this file.
-    private static let packageRoot: URL = {
+    public static let packageRoot: String = {
         var folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         while folder.path != "/" {
             if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) { break }
             folder.deleteLastPathComponent()
         }
-        return folder
+        return folder.path
     }()
 
     private static func isDirectory(_ path: String) -> Bool {
-        var isDirectory: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+        (try? URL(fileURLWithPath: path).resourceValues(forKeys: [.isDirectoryKey]).isDirectory) == true
     }
 }
