@@ -96,7 +96,9 @@ let package = Package(
         tests("TokenDataTests", ["TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         tests("CheckpointingTests", ["Checkpointing", "HDF5Store", "LlamaModel", "Tensors", "TestSupport"]),
-        tests("ConfigurationTests", ["Configuration", "TestSupport"]),
+        tests(
+            "ConfigurationTests",
+            ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),
         tests("TrainingTests", ["Training", "Configuration", "Kernels", "LlamaModel", "Tensors", "TestSupport"]),
         // Run by mpirun, one process per rank: XCTest, because MPI belongs to the main thread.
         tests("RankTests", ["MessagePassing", "Sharding", "Kernels", "Optimization", "Tensors"]),

@@ -1,0 +1,64 @@
+// ComparisonTests - which differences bar a resume and which are logged (design section 5, "Resume").
+
+import Testing
+
+@testable import Configuration
+
+@Suite struct ComparisonTests {
+    private static let text =
+        Sample.text + """
+            loss: {gamma: 1.0}
+            training: {seed: 3}
+
+            """
+
+    private func compare(_ overrides: [String]) throws -> (conflicts: [String], changes: [String]) {
+        let now = try RunConfiguration.load(text: Self.text, file: "run.yaml", name: "run", overrides: overrides)
+        return now.comparison(with: try Sample.load(Self.text))
+    }
+
+    @Test func equal() throws {
+        let result = try compare([])
+        #expect(result.conflicts.isEmpty)
+        #expect(result.changes.isEmpty)
+    }
+
+    @Test(arguments: [
+        "model.hidden_size=64", "model.intermediate_size=1", "model.num_hidden_layers=3", "model.num_attention_heads=8",
+        "model.num_key_value_heads=1", "model.vocab_size=300", "model.max_position_embeddings=65",
+        "model.rms_norm_eps=1e-6", "model.rope_theta=20000", "model.initializer_range=0.02",
+        "model.tie_word_embeddings=true", "data.sequence_length=32", "data.ignored_targets=[0]", "training.seed=4",
+        "data.train.0.name=two", "data.train.0.weight=2", "data.train=[{name: one, path: one.txt}, {name: b, path: b}]",
+    ])
+    func conflict(override: String) throws {
+        let result = try compare([override])
+        let key = override.prefix { $0 != "=" }.replacing(".0.name", with: "").replacing(".0.weight", with: "")
+        // Fewer heads of keys follow from fewer heads: the derived default differs as well.
+        #expect(result.conflicts.contains { $0.hasPrefix("\(key): the checkpoint has ") })
+        #expect(result.changes.isEmpty)
+    }
+
+    @Test(arguments: [
+        "data.train.0.path=elsewhere.txt", "data.validation=[{name: v, path: v.txt}]", "loss.kind=focal",
+        "loss.gamma=0.5", "optimizer.learning_rate=1e-3", "schedule.total_steps=5000", "training.global_batch_size=12",
+        "training.micro_batch_size=1", "training.gradient_reduction=all_reduce", "training.threads=2",
+        "training.stop_at_step=20", "evaluation.every=5", "checkpoint.every=5", "logging.every=10",
+    ])
+    func change(override: String) throws {
+        let result = try compare([override])
+        let key = override.prefix { $0 != "=" }.replacing(".0.path", with: "")
+        #expect(result.conflicts.isEmpty)
+        #expect(result.changes.count == 1)
+        #expect(result.changes.first?.hasPrefix("\(key): the checkpoint has ") == true)
+    }
+
+    @Test func lines() throws {
+        let result = try compare(["training.seed=4", "loss.gamma=0.5", "training.micro_batch_size=8"])
+        #expect(result.conflicts == ["training.seed: the checkpoint has 3, the configuration 4"])
+        #expect(
+            result.changes == [
+                "loss.gamma: the checkpoint has 1.0, the configuration 0.5",
+                "training.micro_batch_size: the checkpoint has 4, the configuration 8",
+            ])
+    }
+}
