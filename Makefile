@@ -1,0 +1,37 @@
+# make run, make test: each does all of its own set-up.
+
+RANKS ?= 2
+MPIRUN_OPTIONS ?= --oversubscribe
+SOURCES = Package.swift Sources Tests
+
+# Open MPI refuses root unless told, which containers need.
+ifeq ($(shell id -u),0)
+export OMPI_ALLOW_RUN_AS_ROOT = 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
+endif
+
+.PHONY: help run build test prerequisites format lint clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: build ## build, then train the embedded job on 2 ranks (RANKS=4 for four)
+	mpirun $(MPIRUN_OPTIONS) -n $(RANKS) .build/release/mile-dist
+
+build: prerequisites ## build the program: .build/release/mile-dist
+	swift build -c release --product mile-dist
+
+test: ## build and run every test, the rank tests on 1 to 4 ranks
+	@Tests/run.sh
+
+prerequisites: ## install the Debian packages that are missing
+	@Tests/prerequisites.sh
+
+format: ## format all Swift files
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+lint: ## check the format of all Swift files
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+clean: ## remove what was built
+	rm -rf .build .build-tests

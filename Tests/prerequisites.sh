@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that mile-dist is built with, when they are missing, and checks the Swift compiler.
+# Does nothing, and needs no rights, where everything is there.
+
+set -euo pipefail
+
+packages=(libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libzstd-dev pkg-config make zstd)
+
+fail() {
+    printf 'prerequisites: %s\n' "$*" >&2
+    exit 1
+}
+
+installed() {
+    [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null || true)" == installed ]]
+}
+
+# Other systems have other package names: what counts there is what the build looks for.
+check_without_dpkg() {
+    local missing=() library tool
+    for tool in mpirun pkg-config make zstd; do
+        command -v "$tool" >/dev/null || missing+=("$tool")
+    done
+    if command -v pkg-config >/dev/null; then
+        for library in ompi-c openblas hdf5 libzstd; do
+            pkg-config --exists "$library" || missing+=("$library (pkg-config)")
+        done
+    fi
+    if ((${#missing[@]} > 0)); then
+        fail "missing: ${missing[*]}. This is not a Debian system, so install with its package manager what Debian" \
+            "calls: ${packages[*]}"
+    fi
+}
+
+install_packages() {
+    local package missing=() elevate=()
+    for package in "${packages[@]}"; do
+        installed "$package" || missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then
+        return
+    fi
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || fail "no root rights and no sudo to install: ${missing[*]}." \
+            "Let an administrator run: apt-get install ${missing[*]}"
+        elevate=(sudo)
+    fi
+    printf 'prerequisites: installing %s\n' "${missing[*]}"
+    "${elevate[@]}" apt-get update ||
+        fail "apt-get update failed; check the network and /etc/apt/sources.list"
+    "${elevate[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --no-install-recommends "${missing[@]}" ||
+        fail "apt-get could not install: ${missing[*]}"
+}
+
+check_swift() {
+    local version
+    command -v swift >/dev/null || fail "there is no swift on PATH; install Swift 6.2 or later from swift.org"
+    version="$(swift --version 2>&1 | sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' | head -n 1)"
+    read -r major minor <<<"${version:-0 0}"
+    if ((major < 6 || (major == 6 && minor < 2))); then
+        fail "Swift $major.$minor is too old; install Swift 6.2 or later from swift.org"
+    fi
+}
+
+if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
+    install_packages
+else
+    check_without_dpkg
+fi
+check_swift
