@@ -2,8 +2,9 @@
 # Builds and runs every test: the Swift Testing suites, then the rank tests (XCTest) under mpirun on 1, 2, 3 and 4 ranks.
 #
 # Ends with a list of the tests that failed or were skipped and, alone on the last line, "N passed, N failed, N skipped".
-# A test function counts once, a rank test once for each number of ranks. The status is 0 only if nothing failed. Where
-# the data of the tests and a working mpirun are there, nothing has a reason to skip: then a skip counts as a failure.
+# A test function counts once, a rank test once for each number of ranks that it applies to: one that skips on one rank
+# and runs on more is listed, not counted. The status is 0 only if nothing failed. Where the data of the tests and a
+# working mpirun are there, nothing has a reason to skip: then a skip counts as a failure.
 
 set -euo pipefail
 
@@ -61,9 +62,9 @@ record_xunit() {
     ' "$1" >>"$results"
 }
 
-# Without an xUnit file the process died: what it had printed by then is all that is known.
+# A process that died leaves an empty report: what it had printed by then is all that is known.
 record_console() {
-    sed -nE -e '/^. Test run /d' -e 's/^✔ Test (.*) passed after .*/passed\t\1/p' \
+    sed -nE -e '/Test run with/d' -e 's/^✔ Test (.*) passed after .*/passed\t\1/p' \
         -e 's/^✘ Test (.*) failed after .*/failed\t\1/p' -e 's/^➜ Test (.*) skipped:? ?(.*)\.?$/skipped\t\1: \2/p' \
         "$1" >>"$results"
 }
@@ -73,11 +74,11 @@ run_suites() {
     heading "suites"
     timeout --kill-after=10 "$suites_limit" swift test "${options[@]}" --skip-build --disable-xctest \
         --xunit-output "$xml" 2>&1 | tee "$log" || status=$?
-    if [[ -s "$xml" ]]; then
+    if [[ -s "$xml" ]] && grep -qE 'Test run with [0-9]+ tests? .*(passed|failed) after' "$log"; then
         record_xunit "$xml"
     else
         record_console "$log"
-        record failed "the suites: their process ended with status $status before its report"
+        record failed "the suites: their process ended with status $status in the middle of the tests"
         return
     fi
     before="$(grep -c '^failed' "$results" || true)"
@@ -89,6 +90,9 @@ run_suites() {
     fi
 }
 
+# The name that XCTest prints for the test that it lists as $1: Suite.test for Module.Suite/test.
+printed_name() { sed 's|^[^.]*\.||; s|/|.|' <<<"$1"; }
+
 # The rank tests of the test program $1 on $2 ranks. Each test must pass on every rank.
 run_ranks() {
     local bundle="$1" ranks="$2" status=0 log="$logs/ranks-$2.log" classes test failed=0
@@ -97,9 +101,8 @@ run_ranks() {
     timeout --kill-after=10 "$ranks_limit" mpirun --oversubscribe --tag-output -n "$ranks" \
         "$bundle" "$classes" >"$log" 2>&1 || status=$?
     while IFS= read -r test; do
-        local name="${test##*.}"
-        name="${name/\//.}"
-        local passed skipped
+        local name passed skipped
+        name="$(printed_name "$test")"
         passed="$(grep -cF "Test Case '$name' passed (" "$log" || true)"
         skipped="$(grep -cF "Test Case '$name' skipped (" "$log" || true)"
         if ((passed == ranks)); then
@@ -136,6 +139,14 @@ run_rank_tests() {
         return
     fi
     for ranks in 1 2 3 4; do run_ranks "$bundle" "$ranks"; done
+    # A test for several ranks skips on one; only a test that skips on all of them was not run.
+    local test name
+    while IFS= read -r test; do
+        name="$(printed_name "$test")"
+        if grep -qE "^(passed|failed)"$'\t'"$name on " "$results"; then
+            sed -i "s/^skipped\t$name on /inapplicable\t$name on /" "$results"
+        fi
+    done <"$logs/rank-tests"
 }
 
 # Whether every skip lacks an excuse: the data are there and mpirun starts processes.
@@ -154,6 +165,10 @@ summarize() {
     if ((failed > 0)); then
         heading "failed"
         sed -n 's/^failed\t/  /p' "$results"
+    fi
+    if grep -q '^inapplicable' "$results"; then
+        heading "not for this number of ranks"
+        sed -n 's/^inapplicable\t/  /p' "$results"
     fi
     heading "skipped"
     if ((skipped > 0)); then sed -n 's/^skipped\t/  /p' "$results"; else echo "  none"; fi
