@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs every test: the Swift Testing suites, then the rank tests (XCTest) under mpirun on 1, 2, 3 and 4 ranks.
+# Builds and runs every test: the Swift Testing suites, the rank tests (XCTest) under mpirun on 1, 2, 3 and 4 ranks, and
+# the checks of the launch scripts.
 #
 # Ends with a list of the tests that failed or were skipped and, alone on the last line, "N passed, N failed, N skipped".
 # A test function counts once, a rank test once for each number of ranks that it applies to: one that skips on one rank
@@ -149,6 +150,17 @@ run_rank_tests() {
     done <"$logs/rank-tests"
 }
 
+# The launch scripts' own checks print results in our form.
+run_script_checks() {
+    local status=0 log="$logs/scripts.log"
+    heading "launch scripts"
+    timeout --kill-after=10 "$ranks_limit" cluster/test-slurm.sh 2>&1 | tee "$log" || status=$?
+    grep -E "^(passed|failed)"$'\t' "$log" >>"$results" || true
+    if ((status != 0)) && ! grep -q '^failed' "$log"; then
+        record failed "cluster/test-slurm.sh: status $status"
+    fi
+}
+
 # Whether every skip lacks an excuse: the data are there and mpirun starts processes.
 prerequisites_exist() {
     [[ -d "${MILE_SHARED_DATA:-../shared/data}" ]] && timeout 60 mpirun --oversubscribe -n 2 true >/dev/null 2>&1
@@ -189,4 +201,5 @@ export MILE_DIST_EXECUTABLE="$binaries/mile-dist"
 
 run_suites
 run_rank_tests "$binaries/mile-distPackageTests.xctest"
+run_script_checks
 summarize
