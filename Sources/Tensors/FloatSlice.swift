@@ -44,7 +44,7 @@ public struct FloatSlice: Sendable {
     /// Sets every element to `value`.
     public func fill(_ value: Float) { view.fill(value) }
 
-    /// Copies all elements of `source`; traps unless the counts are equal and the two do not overlap partially.
+    /// Copies all elements of `source`; traps unless the counts are equal. The two may overlap.
     public func copy(from source: FloatSlice) {
         precondition(source.count == count, "cannot copy \(source.count) floats into \(count)")
         view.copy(from: source.view)

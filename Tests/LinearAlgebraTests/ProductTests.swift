@@ -1,0 +1,87 @@
+// ProductTests - the single-precision product against the triple loop in double.
+
+import LinearAlgebra
+import Tensors
+import TestSupport
+import Testing
+
+/// Set before the first product, as the program does.
+private let ready: Void = LinearAlgebraLibrary.useCallingThreadOnly()
+
+struct ProductTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let (m, n, k): (Int, Int, Int)
+        var testDescription: String { "\(m) x \(n) x \(k)" }
+        init(_ m: Int, _ n: Int, _ k: Int) { (self.m, self.n, self.k) = (m, n, k) }
+    }
+
+    /// Every transpose, with and without adding, over rows that are longer than the matrix.
+    ///
+    /// Tolerance: k products of rounding 2^-24 each, added in any order, stay below k 2^-24; a misplaced element is 1e-2.
+    @Test(arguments: [
+        Case(1, 1, 1), Case(3, 5, 7), Case(16, 16, 16), Case(20, 33, 48), Case(65, 130, 31), Case(1, 200, 64),
+        Case(200, 1, 64), Case(100, 90, 300),
+    ])
+    func equalsTheDefinition(size: Case) {
+        _ = ready
+        let (m, n, k) = (size.m, size.n, size.k)
+        var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
+        let (a, b, initial) = (generator.normals(m * k), generator.normals(k * n), generator.normals(m * n))
+        for aOperand in [Operand.asStored, .transposed] {
+            for bOperand in [Operand.asStored, .transposed] {
+                let reference = Reference.product(
+                    a.doubles, b.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
+                    bTransposed: bOperand == .transposed)
+                let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
+                let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
+                // Matrices do not own their memory: the buffers are named so that they live on.
+                let left = Strided(a, rows: aRows, columns: aColumns, padding: 5)
+                let right = Strided(b, rows: bRows, columns: bColumns, padding: 2)
+                for (adding, scale) in [(false, Float(1)), (true, 1), (false, 0.5), (true, -2)] {
+                    // Where nothing is added, the old contents are NaN: they may not take part.
+                    let old = adding ? initial : [Float](repeating: .nan, count: m * n)
+                    let target = Strided(old, rows: m, columns: n, padding: 3)
+                    multiply(
+                        left.matrix, aOperand, right.matrix, bOperand, into: target.matrix, scale: scale,
+                        adding: adding)
+                    let expected = zip(reference, initial).map { Double(scale) * $0 + (adding ? Double($1) : 0) }
+                    let note = Comment(rawValue: "\(aOperand) \(bOperand) adding \(adding) scale \(scale)")
+                    #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
+                    #expect(target.isIntact && left.isIntact && right.isIntact, note)
+                }
+            }
+        }
+    }
+
+    @Test func emptySizes() {
+        _ = ready
+        let slice = FloatSlice([1, 2, 3, 4, 5, 6])
+        let nothing = Matrix(slice, rows: 2, columns: 0)
+        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), adding: true)
+        #expect(slice.array == [1, 2, 3, 4, 5, 6])
+        // A sum over nothing is 0.
+        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2))
+        #expect(slice.array == [0, 0, 0, 0, 5, 6])
+        let noRows = Matrix(slice, rows: 0, columns: 3)
+        multiply(
+            noRows, .asStored, Matrix(slice, rows: 3, columns: 2), .asStored, into: Matrix(slice, rows: 0, columns: 2))
+        #expect(slice.array == [0, 0, 0, 0, 5, 6])
+    }
+
+    @Test func sizesThatDoNotMatchTrap() async {
+        await #expect(processExitsWith: .failure) {
+            let a = Matrix(Arena(count: 6).all, rows: 2, columns: 3)
+            multiply(a, .asStored, a, .asStored, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3))
+        }
+        await #expect(processExitsWith: .failure) {
+            let a = Matrix(Arena(count: 6).all, rows: 2, columns: 3)
+            multiply(a, .asStored, a, .transposed, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3))
+        }
+    }
+
+    @Test func identityNamesVersionAndKernels() {
+        let identity = LinearAlgebraLibrary.identity
+        #expect(identity.hasPrefix("OpenBLAS 0."))
+        #expect(identity.hasSuffix(")") && identity.contains(" ("))
+    }
+}

@@ -1,0 +1,36 @@
+// GuardedBuffer - a buffer that notices writes beside it, which the unchecked views of kernels would not.
+
+public import Tensors
+
+/// A slice with guard floats on both sides. It starts at an offset that no vector width divides, so that kernels which
+/// assume alignment fail too.
+public struct GuardedBuffer: Sendable {
+    private static let guardCount = 37
+    private static let guardValue: Float = -1.2345e33
+
+    private let arena: Arena
+    /// The guarded elements.
+    public let slice: FloatSlice
+
+    /// A buffer of `count` NaNs: an element that a kernel forgets to write, or reads before writing, shows.
+    public init(count: Int) {
+        self.init([Float](repeating: .nan, count: count))
+    }
+
+    /// A buffer that holds `values`.
+    public init(_ values: [Float]) {
+        arena = Arena(count: values.count + 2 * Self.guardCount)
+        arena.all.fill(Self.guardValue)
+        slice = arena.all[Self.guardCount..<(Self.guardCount + values.count)]
+        slice.copy(from: values)
+    }
+
+    public var array: [Float] { slice.array }
+
+    /// Whether nothing was written beside the elements.
+    public var isIntact: Bool {
+        let all = arena.all
+        let after = Self.guardCount + slice.count
+        return (0..<Self.guardCount).allSatisfy { all[$0] == Self.guardValue && all[after + $0] == Self.guardValue }
+    }
+}

@@ -1,0 +1,78 @@
+// ReferenceAttention - causal grouped-query attention, one score at a time.
+
+/// Sizes as in the kernel's legend: B sequences, T positions, H query heads, K key/value heads, Dh features per head; a
+/// token's row is `[q: H * Dh | k: K * Dh | v: K * Dh]`.
+public struct ReferenceAttention: Sendable {
+    let B, T, H, K, Dh: Int
+
+    public init(sequences: Int, positions: Int, heads: Int, keyValueHeads: Int, headSize: Int) {
+        (B, T, H, K, Dh) = (sequences, positions, heads, keyValueHeads, headSize)
+    }
+
+    /// `[B * T, H * Dh]`: `out_i = sum_(j <= i) softmax_j(q_i k_j / sqrt(Dh)) v_j`.
+    public func output(_ qkv: [Double]) -> [Double] {
+        var out = [Double](repeating: 0, count: B * T * H * Dh)
+        forEachQuery(qkv) { b, h, i, p in
+            for j in 0...i {
+                for d in 0..<Dh { out[outputIndex(b, i, h, d)] += p[j] * qkv[valueIndex(b, j, h, d)] }
+            }
+        }
+        return out
+    }
+
+    /// `[B, H, T]`: the logarithm of the sum of the exponentials of each query's scaled scores.
+    public func logSumExp(_ qkv: [Double]) -> [Double] {
+        var result: [Double] = []
+        for b in 0..<B {
+            for h in 0..<H {
+                for i in 0..<T {
+                    result.append(logarithm((0...i).reduce(0) { $0 + exponential(score(qkv, b, h, i, $1)) }))
+                }
+            }
+        }
+        return result
+    }
+
+    /// Gradients of q, k and v for `sum dout out`, through the softmax's Jacobian `dp_j/ds_l = p_j (delta_jl - p_l)`.
+    public func gradient(_ qkv: [Double], doutput: [Double]) -> [Double] {
+        var dqkv = [Double](repeating: 0, count: qkv.count)
+        let scale = 1 / Double(Dh).squareRoot()
+        forEachQuery(qkv) { b, h, i, p in
+            var dp = [Double](repeating: 0, count: i + 1)
+            for j in 0...i {
+                for d in 0..<Dh {
+                    let dout = doutput[outputIndex(b, i, h, d)]
+                    dp[j] += dout * qkv[valueIndex(b, j, h, d)]
+                    dqkv[valueIndex(b, j, h, d)] += p[j] * dout
+                }
+            }
+            for l in 0...i {
+                var ds = 0.0
+                for j in 0...i { ds += dp[j] * p[j] * ((j == l ? 1 : 0) - p[l]) }
+                for d in 0..<Dh {
+                    dqkv[queryIndex(b, i, h, d)] += scale * ds * qkv[keyIndex(b, l, h, d)]
+                    dqkv[keyIndex(b, l, h, d)] += scale * ds * qkv[queryIndex(b, i, h, d)]
+                }
+            }
+        }
+        return dqkv
+    }
+
+    private func forEachQuery(_ qkv: [Double], _ body: (_ b: Int, _ h: Int, _ i: Int, _ p: [Double]) -> Void) {
+        for b in 0..<B {
+            for h in 0..<H {
+                for i in 0..<T { body(b, h, i, Reference.softmax((0...i).map { score(qkv, b, h, i, $0) })) }
+            }
+        }
+    }
+
+    private func score(_ qkv: [Double], _ b: Int, _ h: Int, _ i: Int, _ j: Int) -> Double {
+        (0..<Dh).reduce(0) { $0 + qkv[queryIndex(b, i, h, $1)] * qkv[keyIndex(b, j, h, $1)] } / Double(Dh).squareRoot()
+    }
+
+    private func queryIndex(_ b: Int, _ t: Int, _ h: Int, _ d: Int) -> Int { rowStart(b, t) + h * Dh + d }
+    private func keyIndex(_ b: Int, _ t: Int, _ h: Int, _ d: Int) -> Int { rowStart(b, t) + (H + h / (H / K)) * Dh + d }
+    private func valueIndex(_ b: Int, _ t: Int, _ h: Int, _ d: Int) -> Int { keyIndex(b, t, h, d) + K * Dh }
+    private func outputIndex(_ b: Int, _ t: Int, _ h: Int, _ d: Int) -> Int { ((b * T + t) * H + h) * Dh + d }
+    private func rowStart(_ b: Int, _ t: Int) -> Int { (b * T + t) * (H + 2 * K) * Dh }
+}

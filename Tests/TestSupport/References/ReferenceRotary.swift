@@ -1,0 +1,24 @@
+// ReferenceRotary - rotary embedding as Hugging Face writes it: x cos + rotate_half(x) sin (Su et al., arXiv 2104.09864).
+
+internal import Foundation
+
+extension Reference {
+    /// One head of one token, turned to `position`.
+    public static func rotary(_ x: [Double], position: Int, theta: Double) -> [Double] {
+        let half = x.count / 2
+        // rotate_half(x) = concat(-x[half:], x[:half]); cos and sin repeat over the halves.
+        let rotated = x[half...].map { -$0 } + x[..<half]
+        return x.indices.map { i in
+            let angle = Double(position) / pow(theta, Double(2 * (i % half)) / Double(x.count))
+            return x[i] * cos(angle) + rotated[i] * sin(angle)
+        }
+    }
+
+    /// The gradient of the input: the transpose of the rotation's matrix, which is read off from its columns.
+    public static func rotaryGradient(_ dy: [Double], position: Int, theta: Double) -> [Double] {
+        dy.indices.map { column in
+            let unit = dy.indices.map { $0 == column ? 1.0 : 0 }
+            return dot(dy, rotary(unit, position: position, theta: theta))
+        }
+    }
+}
