@@ -70,7 +70,8 @@ extension CheckpointError {
         CheckpointError(
             .diskFull, file: file,
             "cannot \(action): \(reason); free space or raise the quota (a smaller checkpoint.keep needs less), then"
-                + " start again: earlier checkpoints are untouched, and the unfinished one is replaced by the next save")
+                + " start again: earlier checkpoints are untouched, and the unfinished one is replaced by the next save"
+        )
     }
 
     /// The error of a failed HDF5 call while writing.

@@ -10,13 +10,13 @@ public struct ResolvedCheckpoint {
 }
 
 extension CheckpointStore {
-    /// Finds the checkpoint that `path` means: a step directory, or the newest in a checkpoints directory that verifies.
+    /// Finds the checkpoint that `path` means: a step directory, or a checkpoints directory's newest that verifies.
     ///
     /// Changes nothing on disk.
     ///
     /// - Throws: ``CheckpointError``: what is wrong with a step directory; `missing` for a directory without
-    ///   checkpoints; `corrupt` for one of which none verifies; and at once for a checkpoint that may be good but cannot
-    ///   be read, because falling back would silently lose its steps.
+    ///   checkpoints; `corrupt` for one of which none verifies; and at once for a checkpoint that may be good but
+    ///   cannot be read, because falling back would silently lose its steps.
     public static func resolve(_ path: String) throws -> ResolvedCheckpoint {
         let path = Files.trimmingSlashes(path)
         guard try Files.status(path) == .directory else {

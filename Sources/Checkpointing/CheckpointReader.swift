@@ -20,8 +20,8 @@ public final class CheckpointReader {
     private let runs: [StoredRun]
     private var open: [Int: OpenShard] = [:]
 
-    /// Shards that stay open between reads; few enough for the usual limit of 1024 open files.
-    private static let mostOpen = 64
+    /// Shards that stay open between reads. Each costs an open file and up to three chunk caches of 1 MiB.
+    private static let mostOpen = 16
     /// Floats per block when tensors are hashed: 4 MiB.
     private static let blockCount = 1 << 20
 

@@ -11,8 +11,8 @@ extension CheckpointStore {
 
     /// Rank 0, at start and before a save: resolves what a crash left.
     ///
-    /// An unfinished save or removal is cleared away. Where a step was being saved again, the new checkpoint stays if it
-    /// has its final name and verifies, and the old one comes back otherwise.
+    /// An unfinished save or removal is cleared away. Where a step was being saved again, the new checkpoint stays if
+    /// it has its final name and verifies, and the old one comes back otherwise.
     ///
     /// - Returns: a sentence per thing that was done.
     @discardableResult

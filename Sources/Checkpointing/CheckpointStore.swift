@@ -4,9 +4,9 @@ public import Tensors
 
 /// A directory of checkpoints.
 ///
-/// It knows no MPI: the trainer has rank 0 call ``begin(step:)``, every rank ``writeShard(in:shard:of:runs:parameters:firstMoment:secondMoment:)``,
-/// and rank 0 ``complete(_:index:)`` with the gathered records. Only the holder of the run's lock may call what
-/// changes the directory.
+/// It knows no MPI: the trainer has rank 0 call ``begin(step:)``, every rank
+/// ``writeShard(in:shard:of:runs:parameters:firstMoment:secondMoment:)``, and rank 0 ``complete(_:index:)`` with the
+/// gathered records. Only the holder of the run's lock may call what changes the directory.
 ///
 /// Names in the directory:
 /// - `step-00001000`: complete, because it got this name last

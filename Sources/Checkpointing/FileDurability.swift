@@ -108,7 +108,9 @@ enum Files {
         guard descriptor >= 0 else { throw .system(errno, "create the file", path) }
         var written = 0
         while written < bytes.count {
-            let count = unsafe bytes[written...].withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            let count = unsafe bytes[written...].withUnsafeBytes { rest in
+                unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+            }
             if count < 0 {
                 if errno == EINTR { continue }
                 let number = errno

@@ -6,7 +6,7 @@ internal import Tensors
 
 // Values are stored and hashed as little-endian fp32, straight from memory.
 #if _endian(big)
-#error("checkpoints are written and hashed in memory order, which must be little-endian")
+    #error("checkpoints are written and hashed in memory order, which must be little-endian")
 #endif
 
 /// SHA-256 as lower-case hexadecimal.

@@ -4,7 +4,7 @@ internal import CHDF5
 
 /// Creating and opening datasets. All functions are called with the lock held.
 enum Dataset {
-    /// Bytes per chunk: large enough that a chunk's overhead vanishes, small enough for the default chunk cache (1 MiB).
+    /// Bytes per chunk: large enough that a chunk's overhead vanishes, small enough for HDF5's chunk cache (1 MiB).
     static let chunkBytes = 1 << 20
 
     /// Creates a dataset of `count` elements of `type`, each of `elementBytes`.

@@ -36,9 +36,9 @@ enum Library {
             unsafe H5Ewalk2(
                 chdf5_error_stack_default(), H5E_WALK_DOWNWARD,
                 { _, entry, lines in
-                    guard let entry = unsafe entry, let text = unsafe entry.pointee.desc, let lines = unsafe lines else {
-                        return 0
-                    }
+                    guard let entry = unsafe entry, let text = unsafe entry.pointee.desc,
+                        let lines = unsafe lines
+                    else { return 0 }
                     // Some descriptions hold the line break of `ctime`.
                     let line = unsafe String(cString: text).split(separator: "\n").joined()
                     unsafe lines.assumingMemoryBound(to: [String].self).pointee.append(line)
@@ -52,8 +52,8 @@ enum Library {
 
 /// One HDF5 identifier, closed exactly once.
 ///
-/// `close()` is the checked end. A handle that is dropped instead, because an error is on its way up, is closed too, and
-/// what that returns is ignored: the first error is the one to report.
+/// `close()` is the checked end. A handle that is dropped instead, because an error is on its way up or because it was
+/// only read from, is closed too, and what that returns is ignored: the first error is the one to report.
 struct Handle: ~Copyable, Sendable {
     enum Kind {
         case file

@@ -18,7 +18,8 @@ struct RoundTripTests {
         let model = ModelConfiguration.small
         let count = model.tensorTable.count
         var random = SeededRandom(seed: UInt64(shards))
-        for trial in 0..<(shards == 64 ? 3 : 12) {
+        // Few trials of many shards: every shard is synced to disk, which takes milliseconds.
+        for trial in 0..<(shards == 64 ? 1 : 4) {
             let layout = randomLayout(count: count, shards: shards, using: &random)
             let path = try save(store, step: trial, model: model, layout: layout, valueOffset: trial * 100)
             let reader = try load(path)
@@ -27,7 +28,7 @@ struct RoundTripTests {
                 let everything = Arena(count: count).all
                 try reader.read(role, range: 0..<count, into: everything)
                 #expect(everything.array == values[role].array)
-                for _ in 0..<20 {
+                for _ in 0..<60 {
                     let start = Int.random(in: 0...count, using: &random)
                     let end = Int.random(in: start...count, using: &random)
                     let target = Arena(count: end - start).all
@@ -41,7 +42,7 @@ struct RoundTripTests {
     @Test func `more shards than stay open can be read in any order`() throws {
         let model = ModelConfiguration.small
         let count = model.tensorTable.count
-        let path = try save(store, step: 1, model: model, layout: evenLayout(count: count, shards: 70))
+        let path = try save(store, step: 1, model: model, layout: evenLayout(count: count, shards: 20))
         let reader = try load(path)
         for start in stride(from: 0, to: count - 1, by: 13) {
             for position in [start, count - 1 - start] {
