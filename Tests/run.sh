@@ -2,7 +2,7 @@
 # Builds and runs every test: the Swift Testing suites, the rank tests (XCTest) under mpirun on 1, 2, 3 and 4 ranks, and
 # the checks of the launch scripts.
 #
-# Ends with a list of the tests that failed or were skipped and, alone on the last line, "N passed, N failed, N skipped".
+# Ends with the tests that failed or were skipped and, alone on the last line, "N passed, N failed, N skipped".
 # A test function counts once, a rank test once for each number of ranks that it applies to: one that skips on one rank
 # and runs on more is listed, not counted. The status is 0 only if nothing failed. Where the data of the tests and a
 # working mpirun are there, nothing has a reason to skip: then a skip counts as a failure.
@@ -47,7 +47,10 @@ record_xunit() {
             gsub(/&amp;/, "\\&", text)
             return text
         }
-        function finish() { if (name != "") printf "%s\t%s\n", state, plain(name (note == "" ? "" : ": " note)); name = "" }
+        function finish() {
+            if (name != "") printf "%s\t%s\n", state, plain(name (note == "" ? "" : ": " note))
+            name = ""
+        }
         /^ *<testcase / {
             finish()
             name = attribute("classname") "." attribute("name"); state = "passed"; note = ""
@@ -65,8 +68,10 @@ record_xunit() {
 
 # A process that died leaves an empty report: what it had printed by then is all that is known.
 record_console() {
-    sed -nE -e '/Test run with/d' -e 's/^✔ Test (.*) passed after .*/passed\t\1/p' \
-        -e 's/^✘ Test (.*) failed after .*/failed\t\1/p' -e 's/^➜ Test (.*) skipped:? ?(.*)\.?$/skipped\t\1: \2/p' \
+    # Each line begins with a symbol: one word, whatever the locale.
+    sed -nE -e '/Test run with/d' -e 's/^[^ ]+ Test (.*) passed after .*/passed\t\1/p' \
+        -e 's/^[^ ]+ Test (.*) failed after .*/failed\t\1/p' \
+        -e 's/^[^ ]+ Test (.*) skipped[.:] ?(.*)$/skipped\t\1: \2/p' \
         "$1" >>"$results"
 }
 

@@ -184,8 +184,8 @@ import TokenData
     @Test func tokenizerOtherThanBytes() {
         #expect(
             Sample.message(Sample.text, overrides: ["data.tokenizer=a/tokenizer.model"])
-                == "--set data.tokenizer=a/tokenizer.model: data.tokenizer: found \"a/tokenizer.model\" (string), which "
-                + "this version cannot read: it has the bytes tokenizer only; allowed: bytes")
+                == "--set data.tokenizer=a/tokenizer.model: data.tokenizer: found \"a/tokenizer.model\" (string), "
+                + "which this version cannot read: it has the bytes tokenizer only; allowed: bytes")
     }
 
     /// Keys that are right alone and wrong together; the message stands at the line of the key to change.
