@@ -25,6 +25,7 @@ public enum Embedding {
     /// `dtable[tokens[n]] += dx[n]`, tokens in order.
     ///
     /// Tasks are fixed ranges of columns, so that every element is added up in token order whatever the threads.
+    /// Traps on a token outside of the table.
     ///
     /// - Parameter dtable: `[V, D]`; cleared first unless `adding`.
     public static func backward(
@@ -32,6 +33,9 @@ public enum Embedding {
     ) {
         let N = tokens.count
         precondition(dx.count == N * D && dtable.count % D == 0, "embedding: \(dx.count) floats for \(N) x \(D)")
+        let vocabulary = dtable.count / D
+        let stranger = tokens.first { $0 < 0 || $0 >= vocabulary }
+        precondition(stranger == nil, "token \(stranger ?? 0) is outside the vocabulary of \(vocabulary)")
         let (dx_ND, dtable_VD) = (dx.view, dtable.view)
         if !adding {
             pool.runRanges(count: dtable.count, grain: 1 << 16) { range, _ in
