@@ -91,6 +91,8 @@ public struct FusedHead: Sendable {
         dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
     ) {
         precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
+        // The first chunk overwrites the gradient; without one it is a sum over nothing.
+        if targets.isEmpty && !adding { pool.clear(dweight) }
         let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
         forEachChunk(pool, hidden, weight, targets, scratch) { tokens, hidden_CD, logits_CV in
             pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
