@@ -2,7 +2,7 @@
 
 internal import Tensors
 
-// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (remainder below 1e-9 of the value, far
+// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (remainder below 6e-9 of the value, far
 // under half a unit in the last place), 2^n by adding n to the exponent bits. ln 2 is split in two so that n ln 2 is
 // exact to more than fp32. Rounding is done by adding and subtracting 1.5 * 2^23: `rounded()` leaves vector code.
 
