@@ -17,7 +17,8 @@ struct ProductTests {
 
     /// Every transpose, with and without adding, over rows that are longer than the matrix.
     ///
-    /// Tolerance: k products of rounding 2^-24 each, added in any order, stay below k 2^-24; a misplaced element is 1e-2.
+    /// Tolerance: k products of rounding 2^-24 each, added in any order, stay below k 2^-24; a misplaced element is
+    /// 1e-2.
     @Test(arguments: [
         Case(1, 1, 1), Case(3, 5, 7), Case(16, 16, 16), Case(20, 33, 48), Case(65, 130, 31), Case(1, 200, 64),
         Case(200, 1, 64), Case(100, 90, 300),

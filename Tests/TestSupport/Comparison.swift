@@ -47,8 +47,8 @@ public func disagreement(_ actual: [Float], _ expected: [Double], within toleran
     disagreement(actual.doubles, expected, within: tolerance)
 }
 
-/// nil when both lists hold the same bits; otherwise the first place where they do not. Tells -0 from 0 and counts equal
-/// NaNs as equal.
+/// nil when both lists hold the same bits; otherwise the first place where they do not. Tells -0 from 0 and counts
+/// equal NaNs as equal.
 public func bitDifference(_ a: [Float], _ b: [Float]) -> String? {
     guard a.count == b.count else { return "\(a.count) floats against \(b.count)" }
     guard let index = a.indices.first(where: { a[$0].bitPattern != b[$0].bitPattern }) else { return nil }

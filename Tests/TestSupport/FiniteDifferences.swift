@@ -2,8 +2,8 @@
 
 /// The gradient of `function` at `point` by central differences: `(f(x + h e_i) - f(x - h e_i)) / 2h`.
 ///
-/// The truncation error is `h^2 f''' / 6` and the rounding error `epsilon |f| / h`, so the best step is near the cube root of
-/// `epsilon`: 1e-5 in double precision, 2^-7 for a function that computes in single precision.
+/// The truncation error is `h^2 f''' / 6` and the rounding error `epsilon |f| / h`, so the best step is near the cube
+/// root of `epsilon`: 1e-5 in double precision, 2^-7 for a function that computes in single precision.
 public func numericalGradient(
     at point: [Double], step: Double = 1e-5, of function: (_ point: [Double]) -> Double
 ) -> [Double] {

@@ -58,8 +58,8 @@ struct ReferenceLayerTests {
     }
 
     @Test func attentionScalesScoresAndSharesKeys() {
-        // Two heads of four features share keys [0...] and [ln 3, 0...]: q = (2, 0, 0, 0) gives the scores 0 and ln 3, hence
-        // weights 1/4 and 3/4 for head 1; head 0 has q = 0 and weights 1/2.
+        // Two heads of four features share keys [0...] and [ln 3, 0...]: q = (2, 0, 0, 0) gives the scores 0 and ln 3,
+        // hence weights 1/4 and 3/4 for head 1; head 0 has q = 0 and weights 1/2.
         let ln3 = 1.0986122886681098
         let attention = ReferenceAttention(sequences: 1, positions: 2, heads: 2, keyValueHeads: 1, headSize: 4)
         let zeros = [Double](repeating: 0, count: 8)

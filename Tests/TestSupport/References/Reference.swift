@@ -1,7 +1,7 @@
 // Reference - naive double-precision versions of every kernel, straight from their definitions.
 
-/// The namespace of the references. They are slow, allocate freely, use no identity beyond the definition (no fused sums,
-/// no recomputation) and share no code with the kernels that they check.
+/// The namespace of the references. They are slow, allocate freely, use no identity beyond the definition (no fused
+/// sums, no recomputation) and share no code with the kernels that they check.
 public enum Reference {
     /// `op(a) op(b)`, row-major; `a` is `[m, k]`, or `[k, m]` when `aTransposed`; `b` is `[k, n]`, or `[n, k]`.
     public static func product(

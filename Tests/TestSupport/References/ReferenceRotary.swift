@@ -1,4 +1,4 @@
-// ReferenceRotary - rotary embedding as Hugging Face writes it: x cos + rotate_half(x) sin (Su et al., arXiv 2104.09864).
+// ReferenceRotary - rotary embedding as Hugging Face writes it: x cos + rotate_half(x) sin (arXiv 2104.09864).
 
 internal import Foundation
 

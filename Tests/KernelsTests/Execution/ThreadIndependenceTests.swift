@@ -1,0 +1,80 @@
+// ThreadIndependenceTests - every kernel gives the same bits on any number of threads.
+
+import Kernels
+import LinearAlgebra
+import TestSupport
+import Tensors
+import Testing
+
+struct ThreadIndependenceTests {
+    enum Kernel: String, CaseIterable, Sendable {
+        case product, rmsNorm, rotary, attention, cachedAttention, swiGLU, embedding, head, headWithFloor, buffers
+
+        /// All results of both passes. `nudged` changes one input a little.
+        func run(_ pool: ThreadPool, nudged: Bool) -> [Float] {
+            func nudge(_ values: inout [Float]) { if nudged { values[values.count / 2] *= 1.001 } }
+            switch self {
+            case .product:
+                var product = PanelProductTests.Case(401, 300, 251)
+                nudge(&product.a)
+                return product.run(pool, .asStored, .asStored, adding: false)
+                    + product.run(pool, .transposed, .asStored, adding: true)
+                    + product.run(pool, .asStored, .transposed, adding: true)
+            case .rmsNorm:
+                var norm = RMSNormTests.Case(300, 530)
+                nudge(&norm.x)
+                let (forward, backward) = (norm.forward(pool), norm.backward(pool, adding: true))
+                return forward.y + forward.rstd + backward.dx + backward.dgain
+            case .rotary:
+                var rotary = RotaryTests.Case(300, positions: 65, heads: 3, headSize: 20, padding: 7)
+                nudge(&rotary.x)
+                return rotary.run(pool) + rotary.run(pool, inverse: true)
+            case .attention:
+                var attention = AttentionTests.Case(2, 130, 4, 2, 20)
+                nudge(&attention.qkv)
+                return attention.forward(pool).output + attention.forward(pool).lse + attention.backward(pool)
+            case .cachedAttention:
+                var attention = AttentionTests.Case(1, 40, 4, 2, 20)
+                nudge(&attention.qkv)
+                let cache = (0..<2).map { _ in Arena(count: 40 * 40).all }
+                let output = Arena(count: 40 * 80).all
+                attention.attention.forwardCached(
+                    pool, qkv: unaligned(attention.qkv), start: 0, keys: cache[0], values: cache[1], into: output,
+                    scratch: Arena(count: 160).all)
+                return output.array
+            case .swiGLU:
+                var activation = SwiGLUTests.Case(300, 33)
+                nudge(&activation.gateUp)
+                return activation.forward(pool) + activation.backward(pool)
+            case .embedding:
+                var embedding = EmbeddingTests.Case(300, 200, 20)
+                nudge(&embedding.table)
+                return embedding.forward(pool) + embedding.backward(pool, adding: true)
+            case .head, .headWithFloor:
+                let floor = self == .head ? 0 : 1e-8
+                var head = HeadCase(1200, 20, 400, LossConfiguration(gamma: 1.5, probabilityFloor: floor), ignoring: 5)
+                nudge(&head.hidden)
+                return head.run(pool, adding: true).everything
+            case .buffers:
+                var generator = SeededGenerator(seed: 31)
+                var values = generator.normals(100_001)
+                nudge(&values)
+                let target = unaligned(generator.normals(100_001))
+                pool.add(unaligned(values), scaledBy: 0.3, to: target)
+                pool.scale(target, by: 1.7)
+                return target.array
+            }
+        }
+    }
+
+    @Test(arguments: Kernel.allCases)
+    func bitsDoNotDependOnThreads(kernel: Kernel) {
+        let alone = kernel.run(makePool(1), nudged: false)
+        for threads in [2, 3, 5] {
+            let result = kernel.run(makePool(threads), nudged: false)
+            #expect(bitDifference(result, alone) == nil, "\(threads) threads")
+        }
+        // The comparison does see the smallest change of an input.
+        #expect(bitDifference(kernel.run(makePool(2), nudged: true), alone) != nil)
+    }
+}

@@ -1,0 +1,95 @@
+// ThreadPoolTests - every task once, every result seen, no thread left behind.
+
+import Foundation
+import Kernels
+import Synchronization
+import Testing
+
+struct ThreadPoolTests {
+    private final class Counter: Sendable { let value = Atomic<Int>(0) }
+
+    private func counters(_ count: Int) -> [Counter] { (0..<count).map { _ in Counter() } }
+
+    @Test(arguments: [1, 2, 3, 5], [true, false])
+    func everyTaskRunsOnce(threads: Int, spins: Bool) {
+        let pool = ThreadPool(threadCount: threads, spins: spins)
+        #expect(pool.threadCount == threads)
+        for taskCount in [0, 1, 2, 7, 1000] {
+            let runs = counters(taskCount)
+            let strangers = Counter()
+            pool.run(taskCount) { task, worker in
+                runs[task].value.add(1, ordering: .relaxed)
+                if worker < 0 || worker >= threads { strangers.value.add(1, ordering: .relaxed) }
+            }
+            #expect(runs.allSatisfy { $0.value.load(ordering: .relaxed) == 1 })
+            #expect(strangers.value.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    /// Scratch memory is indexed by worker: two threads under one name would overwrite each other's.
+    @Test func noTwoThreadsShareAName() {
+        let pool = ThreadPool(threadCount: 5, spins: false)
+        let inUse = counters(5)
+        let clashes = Counter()
+        for _ in 0..<20 {
+            pool.run(200) { _, worker in
+                if inUse[worker].value.add(1, ordering: .relaxed).oldValue != 0 {
+                    clashes.value.add(1, ordering: .relaxed)
+                }
+                sched_yield()
+                inUse[worker].value.subtract(1, ordering: .relaxed)
+            }
+        }
+        #expect(clashes.value.load(ordering: .relaxed) == 0)
+    }
+
+    /// A lost wake-up would hang here, a late thread would take part in the next run. Each run reads what the one
+    /// before wrote without further synchronisation.
+    @Test(arguments: [true, false])
+    func manyTinyRuns(spins: Bool) {
+        let pool = ThreadPool(threadCount: 3, spins: spins)
+        let (a, b) = (counters(4), counters(4))
+        for run in 0..<10_000 {
+            let (from, to) = run % 2 == 0 ? (a, b) : (b, a)
+            pool.run(4) { task, _ in
+                let value = from[(task + 1) % 4].value.load(ordering: .relaxed)
+                to[task].value.store(value + 1, ordering: .relaxed)
+            }
+        }
+        #expect(a.allSatisfy { $0.value.load(ordering: .relaxed) == 10_000 })
+    }
+
+    @Test(arguments: [(0, 4), (1, 4), (4, 4), (5, 4), (1000, 64), (3, 100)])
+    func rangesCoverEverythingOnce(count: Int, grain: Int) {
+        let pool = ThreadPool(threadCount: 2, spins: false)
+        let visits = counters(count)
+        let misaligned = Counter()
+        pool.runRanges(count: count, grain: grain) { range, _ in
+            if range.lowerBound % grain != 0 || range.count > grain { misaligned.value.add(1, ordering: .relaxed) }
+            for index in range { visits[index].value.add(1, ordering: .relaxed) }
+        }
+        #expect(visits.allSatisfy { $0.value.load(ordering: .relaxed) == 1 })
+        #expect(misaligned.value.load(ordering: .relaxed) == 0)
+    }
+
+    @Test func endsItsThreads() async {
+        // In a process of its own, where no other test starts threads. A hundred pools that start two threads each:
+        // were they to stay, there would be two hundred. Ended threads need a moment to leave the list.
+        await #expect(processExitsWith: .success) {
+            for index in 0..<100 {
+                let pool = ThreadPool(threadCount: 3, spins: index % 2 == 0)
+                pool.run(6) { _, _ in }
+            }
+            for _ in 0..<1000 where try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count >= 100
+            {
+                usleep(10_000)
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+            precondition(left < 100, "\(left) threads are left")
+        }
+    }
+
+    @Test func aPoolOfNoThreadsTraps() async {
+        await #expect(processExitsWith: .failure) { _ = ThreadPool(threadCount: 0) }
+    }
+}

@@ -1,0 +1,97 @@
+// RotaryTests - rotation of query and key heads against Hugging Face's formula.
+
+import Kernels
+import TestSupport
+import Tensors
+import Testing
+
+struct RotaryTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let (N, positions, heads, headSize, padding): (Int, Int, Int, Int, Int)
+        var x: [Float]
+        var stride: Int { heads * headSize + padding }
+        var testDescription: String { "\(N) tokens, \(heads) heads of \(headSize), \(padding) more" }
+
+        init(_ N: Int, positions: Int, heads: Int, headSize: Int, padding: Int) {
+            (self.N, self.positions, self.heads, self.headSize) = (N, positions, heads, headSize)
+            self.padding = padding
+            var generator = SeededGenerator(seed: UInt64(N * 1000 + headSize))
+            x = generator.normals(N * (heads * headSize + padding))
+        }
+
+        func position(_ n: Int) -> Int { n % positions }
+
+        func run(_ pool: ThreadPool, inverse: Bool = false) -> [Float] {
+            let buffer = GuardedBuffer(x)
+            let (positions, headSize) = (positions, headSize)
+            Rotary(headSize: headSize, positions: positions, theta: 10_000).apply(
+                pool, to: buffer.slice, stride: stride, heads: heads, inverse: inverse, position: position)
+            #expect(buffer.isIntact)
+            return buffer.array
+        }
+
+        /// Every head through `turn`; what lies behind the heads is not touched.
+        func expected(_ turn: (_ head: [Double], _ position: Int) -> [Double]) -> [Double] {
+            var result = x.doubles
+            for n in 0..<N {
+                for head in 0..<heads {
+                    let range = (n * stride + head * headSize)..<(n * stride + (head + 1) * headSize)
+                    result.replaceSubrange(range, with: turn(Array(result[range]), position(n)))
+                }
+            }
+            return result
+        }
+    }
+
+    static let cases = [
+        Case(5, positions: 5, heads: 1, headSize: 2, padding: 0),
+        Case(70, positions: 33, heads: 3, headSize: 20, padding: 7),
+        Case(130, positions: 65, heads: 2, headSize: 32, padding: 32),
+        Case(64, positions: 64, heads: 4, headSize: 66, padding: 1),
+        Case(3, positions: 2048, heads: 1, headSize: 128, padding: 0),
+    ]
+
+    /// Tolerance: two products and a sum, of factors rounded once: 3 times 2^-24.
+    @Test(arguments: cases)
+    func turnsAsTheDefinitionDoes(rotary: Case) {
+        let expected = rotary.expected { Reference.rotary($0, position: $1, theta: 10_000) }
+        #expect(disagreement(rotary.run(makePool(2)), expected, within: 2e-7) == nil)
+        let gradient = rotary.expected { Reference.rotaryGradient($0, position: $1, theta: 10_000) }
+        #expect(disagreement(rotary.run(makePool(2), inverse: true), gradient, within: 2e-7) == nil)
+    }
+
+    /// The map is linear, so that differences are exact but for rounding.
+    @Test func inverseIsTheSlope() {
+        var rotary = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0)
+        let dy = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0).x
+        let gradient = rotary.run(makePool(), inverse: true)
+        let slope = numericalGradient(at: rotary.x.doubles, step: 0.5) {
+            rotary.x = $0.floats
+            return dot(dy.doubles, rotary.run(makePool()).doubles)
+        }
+        #expect(disagreement(gradient, slope, within: 1e-5) == nil)
+    }
+
+    /// Scores depend on the distance of two positions only: the property that rotary embedding exists for.
+    @Test func productsDependOnTheDistanceOnly() {
+        var generator = SeededGenerator(seed: 9)
+        let (q, k) = (generator.normals(20), generator.normals(20))
+        let rotary = Rotary(headSize: 20, positions: 100, theta: 10_000)
+        func turned(_ x: [Float], _ position: Int) -> [Double] {
+            let slice = unaligned(x)
+            rotary.apply(makePool(), to: slice, stride: 20, heads: 1) { _ in position }
+            return slice.array.doubles
+        }
+        let near = dot(turned(q, 9), turned(k, 2))
+        #expect(abs(dot(turned(q, 97), turned(k, 90)) - near) < 1e-5)
+        #expect(abs(dot(turned(q, 97), turned(k, 91)) - near) > 1e-2)
+    }
+
+    @Test func positionsBeyondTheTableTrap() async {
+        await #expect(processExitsWith: .failure) {
+            Rotary(headSize: 4, positions: 3, theta: 10).apply(
+                makePool(), to: Arena(count: 4).all, stride: 4, heads: 1
+            ) { _ in 3 }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// SwiGLUTests - the gated activation against its definition.
+
+import Kernels
+import TestSupport
+import Tensors
+import Testing
+
+struct SwiGLUTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        let (N, F): (Int, Int)
+        var gateUp: [Float]
+        let ds: [Float]
+        var testDescription: String { "\(N) x \(F)" }
+
+        init(_ N: Int, _ F: Int, deviation: Double = 2) {
+            (self.N, self.F) = (N, F)
+            var generator = SeededGenerator(seed: UInt64(N * 1000 + F))
+            (gateUp, ds) = (generator.normals(2 * N * F, deviation: deviation), generator.normals(N * F))
+        }
+
+        func forward(_ pool: ThreadPool) -> [Float] {
+            let s = GuardedBuffer(count: N * F)
+            SwiGLU.forward(pool, gateUp: unaligned(gateUp), features: F, into: s.slice)
+            #expect(s.isIntact)
+            return s.array
+        }
+
+        func backward(_ pool: ThreadPool) -> [Float] {
+            let buffer = GuardedBuffer(gateUp)
+            SwiGLU.backward(pool, ds: unaligned(ds), features: F, gateUp: buffer.slice)
+            #expect(buffer.isIntact)
+            return buffer.array
+        }
+    }
+
+    /// Tolerance: an exponential and a handful of roundings; gates up to 120 reach the ends of the exponential's range.
+    @Test(arguments: [Case(1, 1), Case(3, 16), Case(65, 20), Case(130, 33), Case(64, 48), Case(40, 100, deviation: 40)])
+    func equalsTheDefinition(activation: Case) {
+        let pool = makePool(2)
+        let gateUp = activation.gateUp.doubles
+        #expect(
+            disagreement(activation.forward(pool), Reference.swiGLU(gateUp, features: activation.F), within: 3e-7)
+                == nil)
+        let expected = Reference.swiGLUGradient(ds: activation.ds.doubles, gateUp: gateUp, features: activation.F)
+        #expect(disagreement(activation.backward(pool), expected, within: 5e-7) == nil)
+    }
+
+    @Test func extremeGatesStayFinite() {
+        for gate in [-1e30, -100, -88, 88, 100, 1e30] as [Float] {
+            let s = Arena(count: 1).all
+            SwiGLU.forward(makePool(), gateUp: unaligned([gate, 1]), features: 1, into: s)
+            // Below, what is left of e^-88 is multiplied by the gate.
+            #expect(gate > 0 ? s[0] == gate : abs(s[0]) <= 1e-38 * -gate)
+            let gradients = unaligned([gate, 1])
+            SwiGLU.backward(makePool(), ds: unaligned([1]), features: 1, gateUp: gradients)
+            #expect(gradients[0].isFinite && abs(gradients[0] - (gate > 0 ? 1 : 0)) < 1e-7 + 1e-38 * abs(gate))
+        }
+    }
+
+    /// Step 2^-6: see RMSNormTests.
+    @Test func backwardIsTheSlopeOfForward() {
+        var activation = Case(2, 5, deviation: 1)
+        let gradient = activation.backward(makePool())
+        let slope = numericalGradient(at: activation.gateUp.doubles, step: 0x1p-6) {
+            activation.gateUp = $0.floats
+            return dot(activation.ds.doubles, activation.forward(makePool()).doubles)
+        }
+        #expect(disagreement(gradient, slope, within: 1e-3) == nil)
+    }
+}

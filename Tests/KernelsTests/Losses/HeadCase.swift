@@ -1,0 +1,110 @@
+// HeadCase - a head pass with everything it needs, for the tests of the loss.
+
+import Kernels
+import TestSupport
+import Tensors
+import Testing
+
+/// N tokens of D features over a vocabulary of V.
+struct HeadCase: Sendable, CustomTestStringConvertible {
+    let (N, D, V): (Int, Int, Int)
+    var (hidden, weight): ([Float], [Float])
+    var targets: [Int32]
+    let initial: [Float]
+    var loss: LossConfiguration
+    var testDescription: String { "\(N) tokens, \(D) features, \(V) words, \(loss.kind) \(loss.gamma)" }
+
+    /// Random hidden rows and weights whose logits deviate by about `deviation`; every `ignoring`-th target is ignored.
+    init(
+        _ N: Int, _ D: Int, _ V: Int, _ loss: LossConfiguration = LossConfiguration(), deviation: Double = 2,
+        ignoring: Int = 0
+    ) {
+        (self.N, self.D, self.V, self.loss) = (N, D, V, loss)
+        var generator = SeededGenerator(seed: UInt64(N * 1000 + V))
+        hidden = generator.normals(N * D)
+        weight = generator.normals(V * D, deviation: deviation / Double(D).squareRoot())
+        targets = generator.integers(N, below: V)
+        initial = generator.normals(V * D)
+        if ignoring > 0 { for n in stride(from: 0, to: N, by: ignoring) { targets[n] = -1 } }
+    }
+
+    /// Rows of `logits` themselves: the weight is the identity, whose product is exact, so dhidden is dlogits.
+    init(logits: [Float], targets: [Int32], _ loss: LossConfiguration) {
+        let V = logits.count / targets.count
+        self.init(
+            N: targets.count, D: V, V: V, hidden: logits, weight: (0..<(V * V)).map { $0 / V == $0 % V ? 1 : 0 },
+            targets: targets, initial: [Float](repeating: 0, count: V * V), loss: loss)
+    }
+
+    struct Result {
+        let (dhidden, dweight): ([Float], [Float])
+        let (crossEntropy, entropy, weight): ([Float], [Float], [Float])
+        let sums: LossSums
+        /// All numbers, for comparisons of bits.
+        var everything: [Float] { dhidden + dweight + crossEntropy + entropy + weight }
+    }
+
+    func run(_ pool: ThreadPool = makePool(), adding: Bool = false) -> Result {
+        let head = FusedHead(features: D, vocabulary: V)
+        let dhidden = GuardedBuffer(count: N * D)
+        let dweight = adding ? GuardedBuffer(initial) : GuardedBuffer(count: V * D)
+        let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
+        let losses = TokenLosses(count: N)
+        head.lossAndGradient(
+            pool, hidden: unaligned(hidden), weight: unaligned(weight), targets: targets, loss: loss,
+            dhidden: dhidden.slice, dweight: dweight.slice, adding: adding, losses: losses, scratch: scratch.slice)
+        #expect(dhidden.isIntact && dweight.isIntact && scratch.isIntact)
+        return Result(
+            dhidden: dhidden.array, dweight: dweight.array, crossEntropy: losses.crossEntropy.array,
+            entropy: losses.entropy.array, weight: losses.weight.array, sums: losses.sums(targets: targets))
+    }
+
+    /// The losses of the pass without gradients.
+    func evaluate(_ pool: ThreadPool = makePool()) -> TokenLosses {
+        let head = FusedHead(features: D, vocabulary: V)
+        let losses = TokenLosses(count: N)
+        let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
+        head.evaluate(
+            pool, hidden: unaligned(hidden), weight: unaligned(weight), targets: targets, loss: loss, losses: losses,
+            scratch: scratch.slice)
+        #expect(scratch.isIntact)
+        return losses
+    }
+
+    /// The tokens in `range` as a pass of their own.
+    func part(_ range: Range<Int>) -> HeadCase {
+        HeadCase(
+            N: range.count, D: D, V: V, hidden: Array(hidden[(range.lowerBound * D)..<(range.upperBound * D)]),
+            weight: weight, targets: Array(targets[range]), initial: initial, loss: loss)
+    }
+
+    private init(
+        N: Int, D: Int, V: Int, hidden: [Float], weight: [Float], targets: [Int32], initial: [Float],
+        loss: LossConfiguration
+    ) {
+        (self.N, self.D, self.V, self.hidden, self.weight) = (N, D, V, hidden, weight)
+        (self.targets, self.initial, self.loss) = (targets, initial, loss)
+    }
+
+    var weighting: ReferenceWeight {
+        switch loss.kind {
+        case .mile: .mile(gamma: loss.gamma, sigma: loss.sigma)
+        case .focal: .focal(gamma: loss.gamma)
+        case .crossEntropy: .crossEntropy
+        }
+    }
+
+    var reference: ReferenceHead {
+        let logits = Reference.product(hidden.doubles, weight.doubles, m: N, n: V, k: D, bTransposed: true)
+        return ReferenceHead(
+            logits: logits, targets: targets, weighting: weighting, probabilityFloor: loss.probabilityFloor)
+    }
+}
+
+let losses: [LossConfiguration] = [
+    LossConfiguration(kind: .crossEntropy), LossConfiguration(kind: .mile, gamma: 1),
+    LossConfiguration(kind: .mile, gamma: 0.5, sigma: 0.25), LossConfiguration(kind: .mile, gamma: 2, sigma: 0),
+    LossConfiguration(kind: .mile, gamma: -1), LossConfiguration(kind: .focal, gamma: 1),
+    LossConfiguration(kind: .focal, gamma: 2.5), LossConfiguration(kind: .mile, gamma: 1, probabilityFloor: 1e-8),
+    LossConfiguration(kind: .mile, gamma: 1, probabilityFloor: 0.05),
+]

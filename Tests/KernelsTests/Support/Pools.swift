@@ -1,0 +1,17 @@
+// Pools - thread pools for tests, with the BLAS set up as the program does it.
+
+import Kernels
+import LinearAlgebra
+import TestSupport
+import Tensors
+
+private let ready: Void = LinearAlgebraLibrary.useCallingThreadOnly()
+
+/// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
+func makePool(_ threads: Int = 1) -> ThreadPool {
+    _ = ready
+    return ThreadPool(threadCount: threads, spins: false)
+}
+
+/// A slice that holds `values` at an address that no vector width divides.
+func unaligned(_ values: [Float]) -> FloatSlice { GuardedBuffer(values).slice }
