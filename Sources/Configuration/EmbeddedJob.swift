@@ -26,6 +26,7 @@ extension RunConfiguration {
         training: {global_batch_size: 16, micro_batch_size: 8}
         evaluation: {every: 150, sequences: 0}
         checkpoint: {every: 300, keep: 2}
+        logging: {every: 10}
 
         """, "embedded"
     )

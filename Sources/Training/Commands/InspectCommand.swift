@@ -20,33 +20,15 @@ public struct InspectCommand: Sendable {
         let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
         let reader = try finder.open(checkpoint)
         // Rank 0 speaks, so rank 0 reads; an error is everybody's.
-        let hashes = try session.communicator.agreed {
-            session.communicator.rank == 0 ? try reader.tensorHashes() : []
-        }
-        if isJSON {
-            session.console.raw(json(reader.index, hashes).text + "\n")
-        } else {
-            describe(session.console, reader, hashes)
+        try session.communicator.agreed {
+            guard session.communicator.rank == 0 else { return }
+            if isJSON {
+                session.console.raw(try reader.inspectionJSON() + "\n")
+            } else {
+                describe(session.console, reader, try reader.tensorHashes())
+            }
         }
         return .done
-    }
-
-    private func json(_ index: CheckpointIndex, _ hashes: [CheckpointReader.TensorHash]) -> JSONValue {
-        let tensors = hashes.map { hash -> (key: String, value: JSONValue) in
-            (
-                hash.name,
-                .object([
-                    ("shape", .array(hash.shape.map { .integer($0) })), ("parameter", .string(hash.parameter)),
-                    ("first_moment", .string(hash.firstMoment)), ("second_moment", .string(hash.secondMoment)),
-                ])
-            )
-        }
-        return .object([
-            ("format", .integer(CheckpointIndex.formatVersion)), ("step", .integer(index.step)),
-            ("position", .integer(index.position)), ("tokens", .integer(index.tokens)),
-            ("ranks_written", .integer(index.ranksWritten)),
-            ("configuration", .verbatim(index.isImported ? "{}" : index.configuration)), ("tensors", .object(tensors)),
-        ])
     }
 
     private func describe(_ console: Console, _ reader: CheckpointReader, _ hashes: [CheckpointReader.TensorHash]) {

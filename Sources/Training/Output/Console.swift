@@ -6,12 +6,22 @@ internal import Glibc
 /// Messages on standard output, errors on standard error; silent on every rank but 0.
 public final class Console {
     private let speaks: Bool
-    private let isTerminal: Bool
+    /// Whether a live line is shown; plain lines otherwise.
+    let isTerminal: Bool
     private var hasLiveLine = false
 
     public init(speaks: Bool) {
         self.speaks = speaks
-        isTerminal = speaks && isatty(STDOUT_FILENO) == 1
+        isTerminal = speaks && Self.outputIsTerminal()
+    }
+
+    /// Whether a person watches. Open MPI gives its ranks a terminal of their own whatever its output is, so there the
+    /// launcher's output decides; on another node than the launcher's it cannot be seen and counts as none.
+    private static func outputIsTerminal() -> Bool {
+        guard isatty(STDOUT_FILENO) == 1 else { return false }
+        guard ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_RANK"] != nil else { return true }
+        let output = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(getppid())/fd/1")
+        return output.map { $0.hasPrefix("/dev/pts/") || $0.hasPrefix("/dev/tty") } ?? false
     }
 
     /// Prints a lasting line.

@@ -137,7 +137,7 @@ final class TrainingRun {
         let now = state.progress.step
         var lastShown = ContinuousClock.now
         let result = try evaluator.run(progress: { share in
-            guard self.seconds(since: lastShown) > 1 else { return }
+            guard self.seconds(since: lastShown) > (self.console.isTerminal ? 0.2 : 10) else { return }
             lastShown = .now
             self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
         })
