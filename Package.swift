@@ -9,9 +9,9 @@ import PackageDescription
 let instructionSet: String? = {
     if let chosen = Context.environment["MILE_MARCH"], !chosen.isEmpty { return chosen }
     #if arch(x86_64)
-    return "x86-64-v3"
+        return "x86-64-v3"
     #else
-    return nil
+        return nil
     #endif
 }()
 
@@ -24,7 +24,8 @@ let settings: [SwiftSetting] = [
     // Swift has no setting for the target CPU; the clang importer's is what its code generator follows.
     .unsafeFlags(instructionSet.map { ["-Xcc", "-march=\($0)"] } ?? []),
     // For `--version`: MARCH_X86_64_V3, MARCH_NATIVE, ...
-    .define("MARCH_" + String((instructionSet ?? "default").uppercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })),
+    .define(
+        "MARCH_" + String((instructionSet ?? "default").uppercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })),
 ]
 
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")

@@ -40,7 +40,8 @@ public struct Matrix: Sendable {
             rowRange.lowerBound >= 0 && rowRange.upperBound <= rows && columnRange.lowerBound >= 0
                 && columnRange.upperBound <= columns, "block \(rowRange) x \(columnRange) of \(rows) x \(columns)")
         guard !rowRange.isEmpty && !columnRange.isEmpty else {
-            return Matrix(view.advanced(by: 0, count: 0), rows: rowRange.count, columns: columnRange.count, stride: stride)
+            return Matrix(
+                view.advanced(by: 0, count: 0), rows: rowRange.count, columns: columnRange.count, stride: stride)
         }
         let start = rowRange.lowerBound * stride + columnRange.lowerBound
         let length = (rowRange.count - 1) * stride + columnRange.count

@@ -42,7 +42,8 @@ public enum LinearAlgebraLibrary {
     ///
     /// The corresponding C functions are `openblas_get_config` and `openblas_get_corename`.
     public static var identity: String {
-        let version = unsafe String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
+        let version = unsafe String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(
+            separator: " ")
         return unsafe "\(version) (\(String(cString: openblas_get_corename())))"
     }
 }

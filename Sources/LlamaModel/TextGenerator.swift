@@ -68,7 +68,8 @@ public final class TextGenerator {
                 pool, to: qkv, stride: S, heads: configuration.attentionHeadCount + configuration.keyValueHeadCount
             ) { token in start + token }
             attention.forwardCached(
-                pool, qkv: qkv, start: start, keys: keys[index], values: values[index], into: attended, scratch: scratch)
+                pool, qkv: qkv, start: start, keys: keys[index], values: values[index], into: attended, scratch: scratch
+            )
             linear(attended, layer.output, n, Q, D, into: x, adding: true)
             RMSNorm.forward(pool, x: x, gain: layer.postAttentionNorm, epsilon: epsilon, into: normed, rstd: rstd)
             linear(normed, layer.gateUp, n, D, 2 * F, into: gateUp)

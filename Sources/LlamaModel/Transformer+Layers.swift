@@ -61,7 +61,9 @@ extension Transformer {
         try isFinal(0)
     }
 
-    private func forward(_ batch: Batch, _ layer: ModelSlices.Layer, _ cache: Activations.Layer, into output: FloatSlice) {
+    private func forward(
+        _ batch: Batch, _ layer: ModelSlices.Layer, _ cache: Activations.Layer, into output: FloatSlice
+    ) {
         let N = batch.tokens
         let input = batch.hidden(cache.input)
         let middle = batch.hidden(cache.middle)

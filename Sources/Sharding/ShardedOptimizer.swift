@@ -83,7 +83,8 @@ public final class ShardedOptimizer {
             case .reduceScatter:
                 let target = shardGradient[shardRange(bucket)]
                 pending.add(
-                    try communicator.startReduceScatterSum(buffer, counts: partition.counts(bucket: bucket), into: target))
+                    try communicator.startReduceScatterSum(
+                        buffer, counts: partition.counts(bucket: bucket), into: target))
             case .allReduce:
                 pending.add(try communicator.startAllReduceSum(buffer))
             }

@@ -31,7 +31,10 @@ public final class Arena: Sendable {
         var memory: UnsafeMutableRawPointer?
         let status = unsafe posix_memalign(&memory, isLarge ? Self.hugePageBytes : Self.lineBytes, byteCount)
         guard status == 0, let memory = unsafe memory else {
-            preconditionFailure("out of memory: an arena of \(byteCount >> 20) MiB could not be allocated")
+            // Not a precondition: optimised builds print nothing for those, and this message has a reader.
+            fatalError(
+                "out of memory: \(byteCount >> 20) MiB could not be allocated; use more ranks on more nodes, or a smaller "
+                    + "training.micro_batch_size")
         }
         // Huge pages spare most of the TLB misses of products over whole weight matrices. Advice only: a kernel
         // that refuses it still gives correct memory.

@@ -4,7 +4,6 @@ import ArgumentParser
 import Glibc
 import Training
 
-
 @main
 struct MileDist: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -8,7 +8,9 @@ public enum Embedding {
     /// `x[n] = table[tokens[n]]`.
     ///
     /// Traps on a token outside of the table: data is checked when it is loaded.
-    public static func forward(_ pool: ThreadPool, tokens: [Int32], table: FloatSlice, features D: Int, into x: FloatSlice) {
+    public static func forward(
+        _ pool: ThreadPool, tokens: [Int32], table: FloatSlice, features D: Int, into x: FloatSlice
+    ) {
         let N = tokens.count
         precondition(x.count == N * D && table.count % D == 0, "embedding: \(x.count) floats for \(N) x \(D)")
         let vocabulary = table.count / D
@@ -16,7 +18,8 @@ public enum Embedding {
         pool.runRanges(count: N, grain: tokenTile) { range, _ in
             for n in range {
                 let token = Int(tokens[n])
-                precondition(token >= 0 && token < vocabulary, "token \(token) is outside the vocabulary of \(vocabulary)")
+                precondition(
+                    token >= 0 && token < vocabulary, "token \(token) is outside the vocabulary of \(vocabulary)")
                 x_ND.advanced(by: n * D, count: D).copy(from: table_VD.advanced(by: token * D, count: D))
             }
         }
@@ -45,7 +48,9 @@ public enum Embedding {
         pool.runRanges(count: D, grain: 4 * laneCount) { columns, _ in
             for n in 0..<N {
                 let row = dtable_VD.advanced(by: Int(tokens[n]) * D + columns.lowerBound, count: columns.count)
-                mapLanes(row, dx_ND.advanced(by: n * D + columns.lowerBound, count: columns.count), into: row) { $0 + $1 }
+                mapLanes(row, dx_ND.advanced(by: n * D + columns.lowerBound, count: columns.count), into: row) {
+                    $0 + $1
+                }
             }
         }
     }

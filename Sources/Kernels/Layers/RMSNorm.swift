@@ -70,7 +70,8 @@ public enum RMSNorm {
         let D = gain.count
         let N = rstd.count
         let tiles = (N + tokenTile - 1) / tokenTile
-        precondition(dy.count == N * D && x.count == N * D && dx.count == N * D, "RMSNorm backward: sizes for \(N) x \(D)")
+        precondition(
+            dy.count == N * D && x.count == N * D && dx.count == N * D, "RMSNorm backward: sizes for \(N) x \(D)")
         precondition(dgain.count == D && scratch.count >= tiles * D, "RMSNorm backward: scratch too small")
         let (dy_ND, x_ND, gain_D, rstd_N, dx_ND) = (dy.view, x.view, gain.view, rstd.view, dx.view)
         let (dgain_D, partial_tileD) = (dgain.view, scratch.view)

@@ -66,7 +66,8 @@ func reduceLogits(_ row: FloatView, target: Int, floor: Float) -> LogitStatistic
         let logProbability = z - logSum
         let probability = exponential(logProbability)
         let isBelow = probability .< floors
-        var term = probability.replacing(with: floors, where: isBelow)
+        var term =
+            probability.replacing(with: floors, where: isBelow)
             * logProbability.replacing(with: logFloors, where: isBelow)
         if isPartial {
             for lane in (row.count - index)..<laneCount { term[lane] = 0 }

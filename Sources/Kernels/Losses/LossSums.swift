@@ -92,7 +92,8 @@ public struct ReferenceMicroStep: Sendable, Equatable {
     public init(units: [LossSums]) {
         precondition(!units.isEmpty, "a micro-step has at least one unit")
         let count = Double(units.count)
-        let alpha = units.reduce(0) { $0 + ($1.weightOfAllPositions != 0 ? $1.positions / $1.weightOfAllPositions : 0) } / count
+        let alpha =
+            units.reduce(0) { $0 + ($1.weightOfAllPositions != 0 ? $1.positions / $1.weightOfAllPositions : 0) } / count
         self.alpha = alpha
         unitScales = units.map { $0.positions != 0 ? alpha / (count * $0.positions) : 0 }
         loss = zip(units, unitScales).reduce(0) { $0 + $1.0.weightedCrossEntropy * $1.1 }

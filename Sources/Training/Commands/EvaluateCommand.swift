@@ -153,7 +153,8 @@ private final class PerTokenFile {
         do {
             try handle.write(contentsOf: Data(lines.joined().utf8))
         } catch {
-            throw ProgramFailure(.runtimeFailure, "--per-token: \(path) cannot be written: \(RunDirectory.reason(error))")
+            throw ProgramFailure(
+                .runtimeFailure, "--per-token: \(path) cannot be written: \(RunDirectory.reason(error))")
         }
     }
 }

@@ -43,7 +43,8 @@ public struct InspectCommand: Sendable {
         for hash in hashes {
             let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)
             let shape = "[" + hash.shape.map(String.init).joined(separator: ", ") + "]"
-            console.line("\(name)  \(shape.padding(toLength: 16, withPad: " ", startingAt: 0))  \(hash.parameter.prefix(16))")
+            console.line(
+                "\(name)  \(shape.padding(toLength: 16, withPad: " ", startingAt: 0))  \(hash.parameter.prefix(16))")
         }
     }
 }

@@ -29,7 +29,8 @@ struct LoadedModel {
         let target = parameters
         (tokenizer, run) = try session.communicator.agreed {
             try reader.read(.parameter, range: 0..<target.count, into: target)
-            let run = index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
+            let run =
+                index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             return (try makeTokenizer(index.tokenizer.name), run)
         }
     }

@@ -35,7 +35,9 @@ public struct ConfigurationSource {
         }
         file = path
         let last = path.split(separator: "/").last.map(String.init) ?? path
-        name = last.hasSuffix(".yaml") ? String(last.dropLast(5)) : last.hasSuffix(".yml") ? String(last.dropLast(4)) : last
+        name =
+            last.hasSuffix(".yaml")
+            ? String(last.dropLast(5)) : last.hasSuffix(".yml") ? String(last.dropLast(4)) : last
     }
 
     /// Decodes and validates; every rank gets the same value or the same error.

@@ -25,17 +25,17 @@ public enum VersionText {
     /// What the compiler was told to use (`MILE_MARCH` at build time; Package.swift defines the condition).
     private static var instructionSet: String {
         #if MARCH_NATIVE
-        "the build machine's processor (MILE_MARCH=native)"
+            "the build machine's processor (MILE_MARCH=native)"
         #elseif MARCH_X86_64_V4
-        "x86-64-v4"
+            "x86-64-v4"
         #elseif MARCH_X86_64_V3
-        "x86-64-v3"
+            "x86-64-v3"
         #elseif arch(x86_64)
-        "x86-64, MILE_MARCH set by hand"
+            "x86-64, MILE_MARCH set by hand"
         #elseif arch(arm64)
-        "arm64"
+            "arm64"
         #else
-        "this processor's family"
+            "this processor's family"
         #endif
     }
 }

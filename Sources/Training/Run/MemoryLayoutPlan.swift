@@ -29,7 +29,8 @@ struct MemoryLayoutPlan {
     func summary(threads: Int) -> String {
         let training = configuration.training
         let T = configuration.data.sequenceLength
-        return "\(configuration.name): \(Self.grouped(parameterCount)) parameters, \(ranks) rank\(ranks == 1 ? "" : "s") x "
+        return
+            "\(configuration.name): \(Self.grouped(parameterCount)) parameters, \(ranks) rank\(ranks == 1 ? "" : "s") x "
             + "\(threads) thread\(threads == 1 ? "" : "s"), \(training.globalBatchSize) sequences of \(T) tokens per step, "
             + "\(configuration.schedule.totalSteps) steps, loss \(configuration.loss.kind.rawValue)"
     }
@@ -37,10 +38,11 @@ struct MemoryLayoutPlan {
     /// The largest rank's memory, and the buckets.
     var details: [String] {
         let parameters = 4 * parameterCount
-        let optimizer = (0..<ranks).map {
-            ShardedOptimizer.stateBytes(
-                partition: partition, rank: $0, reduction: configuration.training.gradientReduction)
-        }.max() ?? 0
+        let optimizer =
+            (0..<ranks).map {
+                ShardedOptimizer.stateBytes(
+                    partition: partition, rank: $0, reduction: configuration.training.gradientReduction)
+            }.max() ?? 0
         let activations = Transformer.activationBytes(
             configuration.model, sequenceLength: configuration.data.sequenceLength,
             sequences: TrainingState.largestUnit(configuration, ranks: ranks), forTraining: true)

@@ -146,7 +146,9 @@ final class TrainingRun {
         var text = String(format: "evaluation after step %d: validation_ce %.4f", now, result.crossEntropy)
         if let floor { text += String(format: " (floor %.4f)", floor) }
         if result.domains.count > 1 {
-            text += "  " + result.domains.map { String(format: "%@ %.4f", $0.name, $0.crossEntropy) }
+            text +=
+                "  "
+                + result.domains.map { String(format: "%@ %.4f", $0.name, $0.crossEntropy) }
                 .joined(separator: "  ")
         }
         console.line(text)
