@@ -130,11 +130,11 @@ struct NormalizationTests {
     /// Two units with mean weights 2 and 4: alpha = (1/2 + 1/4) / 2 = 0.375, not the 1/3 of the pooled mean. One
     /// position of each unit is ignored and counts in the means all the same.
     @Test func alphaIsTheMeanOfInverseMeans() {
-        // sigma 2 and H = 0 give w = 2, H = 2 gives w = 4.
+        // With sigma 2, H = 0 gives w = 2. The second unit's H are 2, 1.5 (ignored) and 2.5: w = 4 on average, but 4.25
+        // over its targets.
         let loss = LossConfiguration(kind: .mile, gamma: 1, sigma: 2, normalization: .reference)
-        let (certain, open) = (logits(entropy: 0, V: 16), logits(entropy: 2, V: 16))
-        let units = [certain, open].map { row in
-            HeadCase(logits: row + row + row, targets: [0, -1, 3], loss).run()
+        let units = [[0, 0, 0], [2, 1.5, 2.5]].map { entropies in
+            HeadCase(logits: entropies.flatMap { logits(entropy: $0, V: 16) }, targets: [0, -1, 3], loss).run()
         }
         #expect(units.map { $0.sums.positions } == [3, 3] && units.map { $0.sums.targets } == [2, 2])
         let step = ReferenceMicroStep(units: units.map(\.sums))
@@ -147,8 +147,8 @@ struct NormalizationTests {
     }
 
     @Test func unitsOfDifferentSizesAreMeansOfMeans() {
-        // Unit 1: 2 positions, sum w 4, sum w CE 10; unit 2: 8 positions, sum w 4, sum w CE 6.
-        let units = [LossSums(values: [10, 4, 4, 0, 0, 2, 2]), LossSums(values: [6, 4, 4, 0, 0, 8, 8])]
+        // Unit 1: 2 positions, sum w 4, sum w CE 10; unit 2: 8 positions, sum w 4, sum w CE 6; one ignored in each.
+        let units = [LossSums(values: [10, 3, 4, 0, 0, 1, 2]), LossSums(values: [6, 3, 4, 0, 0, 7, 8])]
         let step = ReferenceMicroStep(units: units)
         #expect(step.alpha == (0.5 + 2) / 2)
         #expect(step.loss == 1.25 * (10.0 / 2 + 6.0 / 8) / 2)
