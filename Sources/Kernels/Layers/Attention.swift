@@ -135,14 +135,14 @@ public struct Attention: Sendable {
     /// Softmax of the first `visible` scores in place, zeros behind them; returns their log-sum-exp.
     @inline(__always)
     private func softmax(_ row: FloatView, visible: Int) -> Float {
-        let seen = row.advanced(by: 0, count: visible)
+        let seen = mask(row, visible: visible)
         let largest = maximum(seen)
         let shift = Lanes(repeating: largest)
         mapLanes(seen, into: seen) { exponential($0 - shift) }
         let total = sumLanes(seen) { $0 }
         let inverse = Lanes(repeating: 1 / total)
         mapLanes(seen, into: seen) { $0 * inverse }
-        row.advanced(by: visible, count: row.count - visible).fill(0)
+        row.advanced(by: seen.count, count: row.count - seen.count).fill(0)
         return largest + logf(total)
     }
 
@@ -150,13 +150,23 @@ public struct Attention: Sendable {
     @inline(__always)
     private func scoreGradient(p: FloatView, ds: FloatView, visible: Int, lse: Float, delta: Float, scale: Float) {
         let (shift, deltas, scales) = (Lanes(repeating: lse), Lanes(repeating: delta), Lanes(repeating: scale))
-        let (pSeen, dsSeen) = (p.advanced(by: 0, count: visible), ds.advanced(by: 0, count: visible))
+        let pSeen = mask(p, visible: visible)
+        let dsSeen = ds.advanced(by: 0, count: pSeen.count)
         mapLanePairs(pSeen, dsSeen, dsSeen, into: pSeen, dsSeen) { score, dp, _ in
             let probability = exponential(score - shift)
             return (probability, probability * (dp - deltas) * scales)
         }
-        p.advanced(by: visible, count: p.count - visible).fill(0)
-        ds.advanced(by: visible, count: ds.count - visible).fill(0)
+        p.advanced(by: pSeen.count, count: p.count - pSeen.count).fill(0)
+        ds.advanced(by: pSeen.count, count: ds.count - pSeen.count).fill(0)
+    }
+
+    /// The visible scores and, up to whole lanes, masked ones whose exponential is exactly 0: rows then need no partial
+    /// lanes unless the block itself ends in them.
+    @inline(__always)
+    private func mask(_ row: FloatView, visible: Int) -> FloatView {
+        let end = min((visible + laneCount - 1) / laneCount * laneCount, row.count)
+        for index in visible..<end { row[index] = -1e30 }
+        return row.advanced(by: 0, count: end)
     }
 
     // MARK: - Where things lie

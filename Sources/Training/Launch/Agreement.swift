@@ -16,12 +16,15 @@ extension Communicator {
         }
         let reports = try allGather(report)
         guard let failed = reports.firstIndex(where: { !$0.isEmpty }) else { return try outcome.get() }
+        let hosts = try allGather(Array(host.utf8))
         let first = reports[failed]
         let text = String(decoding: first.dropFirst(), as: UTF8.self)
         let isEverywhere = reports.allSatisfy { $0 == first }
         throw ProgramFailure(
             ExitStatus(rawValue: Int32(first[0])) ?? .runtimeFailure,
-            isEverywhere || failed == 0 ? text : "rank \(failed): \(text)", isShared: true)
+            isEverywhere || failed == 0
+                ? text : "rank \(failed) on \(String(decoding: hosts[failed], as: UTF8.self)): \(text)",
+            isShared: true)
     }
 
     /// Runs `body` on rank 0 only and hands its bytes to every rank; an error of it is thrown by all.

@@ -52,6 +52,7 @@ public final class Trainer {
         StopRequest.listen()
         let data = try loadData()
         try requireWork()
+        try compareMachines()
         let pool = try session.makePool(requested: configuration.training.threads)
         describe(data, pool)
         if options.isDryRun { return .done }
@@ -121,6 +122,17 @@ public final class Trainer {
             console.warning(
                 "\(idle.count) of \(communicator.size) ranks have no sequence to compute: training.global_batch_size is "
                     + "\(training.globalBatchSize)")
+        }
+    }
+
+    /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed.
+    private func compareMachines() throws {
+        let own = "\(MachineIdentity.processor), \(MachineIdentity.blas)"
+        let all = try communicator.allGather(Array("\(communicator.host): \(own)".utf8))
+            .map { String(decoding: $0, as: UTF8.self) }
+        let kinds = all.map { $0.drop { $0 != ":" } }
+        if let other = kinds.firstIndex(where: { $0 != kinds[0] }) {
+            console.warning("the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])")
         }
     }
 
