@@ -29,7 +29,8 @@ public final class ThreadPool: Sendable {
 
     /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
     ///
-    /// `worker` is in `0..<threadCount` and names the running thread, for scratch memory.
+    /// `worker` is in `0..<threadCount` and names the running thread, for scratch memory. One operation at a time: `body`
+    /// may not call it, nor may two threads at once.
     public func run(_ taskCount: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         if taskCount <= 1 || threadCount == 1 {
             for task in 0..<taskCount { body(task, 0) }
@@ -81,6 +82,7 @@ private final class Shared: @unchecked Sendable {
     private let spins: Bool
     private var job: Job?
     private var taskCount = 0
+    private let isRunning = Atomic<Bool>(false)
     private let generation = Atomic<Int>(0)
     private let nextTask = Atomic<Int>(0)
     private let busyWorkers = Atomic<Int>(0)
@@ -93,6 +95,8 @@ private final class Shared: @unchecked Sendable {
     }
 
     func run(_ count: Int, _ body: @escaping Job) {
+        precondition(!isRunning.exchange(true, ordering: .acquiring), "a pool runs one operation at a time")
+        defer { isRunning.store(false, ordering: .releasing) }
         job = body
         taskCount = count
         nextTask.store(0, ordering: .relaxed)
