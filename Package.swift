@@ -100,9 +100,19 @@ let package = Package(
         tests(
             "ConfigurationTests",
             ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),
-        tests("TrainingTests", ["Training", "Configuration", "Kernels", "LlamaModel", "Tensors", "TestSupport"]),
+        tests(
+            "TrainingTests",
+            [
+                "Training", "Configuration", "Checkpointing", "TokenData", "MessagePassing", "Kernels", "LlamaModel",
+                "Optimization", "Tensors", "TestSupport",
+            ]),
         // Run by mpirun, one process per rank: XCTest, because MPI belongs to the main thread.
-        tests("RankTests", ["MessagePassing", "Sharding", "Kernels", "Optimization", "Tensors"]),
+        tests(
+            "RankTests",
+            [
+                "Training", "Configuration", "Checkpointing", "Sharding", "MessagePassing", "TokenData", "LlamaModel",
+                "Kernels", "Optimization", "Tensors", "TestSupport",
+            ]),
         // Runs the program itself, as a user would.
         tests("ProgramTests", ["mile-dist", "TestSupport"]),
     ],
