@@ -54,7 +54,7 @@ public final class TrainingStep {
         ignoredTargets = Set(configuration.data.ignoredTargets)
         referenceRanks = Self.referenceRanks(configuration, ranks: communicator.size)
         units = Self.units(configuration, rank: communicator.rank, ranks: communicator.size)
-        let microSteps = (units.last?.microStep ?? 0) + 1
+        let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
         accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
     }
 
@@ -62,6 +62,13 @@ public final class TrainingStep {
     public static func referenceRanks(_ configuration: RunConfiguration, ranks: Int) -> Int? {
         guard configuration.loss.normalization == .reference else { return nil }
         return configuration.loss.referenceRanks > 0 ? configuration.loss.referenceRanks : ranks
+    }
+
+    /// Micro-steps that are scaled one by one before they are added: 1 for `normalization: global`. The same on every
+    /// rank, whether it has a unit or not.
+    static func microStepCount(_ configuration: RunConfiguration, ranks: Int) -> Int {
+        guard let parts = referenceRanks(configuration, ranks: ranks) else { return 1 }
+        return configuration.training.globalBatchSize / (configuration.training.microBatchSize * parts)
     }
 
     /// The units of one rank.
@@ -119,7 +126,7 @@ public final class TrainingStep {
     /// Follows the authors' trainer: each micro-step is scaled by its own alpha before it is added.
     private func referenceGradient(position: Int, isStopRequested: () -> Bool) throws -> Gradient {
         let parts = referenceRanks ?? 1
-        let microSteps = configuration.training.globalBatchSize / (configuration.training.microBatchSize * parts)
+        let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
         var total = LossSums()
         var loss = 0.0
         var alpha = 0.0

@@ -1,0 +1,241 @@
+// TinyRun - a model of about a thousand parameters over random tokens, and what a step of it must give, by definition.
+
+import Configuration
+import Kernels
+import LlamaModel
+import MessagePassing
+import Optimization
+import Sharding
+import Tensors
+import TestSupport
+import TokenData
+import Training
+
+/// Random sequences in memory.
+struct MemorySource: SequenceSource {
+    let sequences: [[Int32]]
+    let fingerprint = "memory"
+
+    var sequenceCount: Int { sequences.count }
+    var tokenCount: Int { sequences.count * (sequences[0].count - 1) + 1 }
+
+    /// `count` sequences of T + 1 tokens.
+    init(count: Int, sequenceLength: Int, vocabulary: Int, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        sequences = (0..<count).map { _ in random.integers(sequenceLength + 1, below: vocabulary) }
+    }
+
+    func sequence(_ s: Int) -> [Int32] { sequences[s] }
+}
+
+/// One configuration, its data and its initial parameters; the same on every rank.
+struct TinyRun {
+    static let sequenceLength = 6
+    static let model = ModelConfiguration(
+        hiddenSize: 8, intermediateSize: 12, hiddenLayerCount: 2, attentionHeadCount: 2, keyValueHeadCount: 1,
+        vocabularySize: 13, maxPositionEmbeddings: 6, initializerRange: 0.5)
+
+    var configuration: RunConfiguration
+    let stream: TrainingStream
+    let pool = ThreadPool(threadCount: 2, spins: false)
+
+    /// The epsilon is large so that the update is a smooth function of the gradient: with a small one AdamW's first
+    /// update is the gradient's sign, in which a rounding near 0 shows in full. The clip is small enough to be at work.
+    init(
+        loss: LossConfiguration, globalBatchSize: Int, microBatchSize: Int, ignored: [Int32] = [],
+        reduction: GradientReduction = .reduceScatter
+    ) throws {
+        configuration = RunConfiguration(
+            name: "tiny", model: Self.model,
+            data: DataConfiguration(train: [], sequenceLength: Self.sequenceLength, ignoredTargets: ignored),
+            loss: loss,
+            optimizer: OptimizerConfiguration(
+                learningRate: 0.02, epsilon: 1e-2, weightDecay: 0.1, gradientClip: 0.25),
+            schedule: LearningRateSchedule(kind: .linear, warmupSteps: 1, totalSteps: 10),
+            training: TrainingConfiguration(
+                globalBatchSize: globalBatchSize, microBatchSize: microBatchSize, seed: 5,
+                gradientReduction: reduction))
+        let source = MemorySource(
+            count: 50, sequenceLength: Self.sequenceLength, vocabulary: Self.model.vocabularySize, seed: 9)
+        stream = try TrainingStream(
+            domains: [TokenDomain(name: "memory", weight: 1, source: source)], sequenceLength: Self.sequenceLength,
+            seed: 5)
+    }
+
+    var initialParameters: [Float] {
+        let parameters = Arena(count: Self.model.tensorTable.count).all
+        Self.model.initialize(parameters, seed: 5, pool: pool)
+        return parameters.array
+    }
+
+    /// Inputs and targets of the sequence at a global position; ignored targets are -1.
+    func sequence(at position: Int) -> (inputs: [Int32], targets: [Int32]) {
+        let tokens = stream.sequence(at: position)
+        let ignored = configuration.data.ignoredTargets
+        return (tokens.dropLast().map { $0 }, tokens.dropFirst().map { ignored.contains($0) ? -1 : $0 })
+    }
+}
+
+/// A rank's part of a tiny run.
+final class TinyRank {
+    let step: TrainingStep
+    let optimizer: ShardedOptimizer
+    let parameters: FloatSlice
+    private let run: TinyRun
+    private var updates = 0
+
+    /// As `TrainingState` makes it, but with a bucket for each group of tensors: a tiny model would be a single one.
+    init(_ run: TinyRun, _ ranks: Communicator) {
+        self.run = run
+        let table = TinyRun.model.tensorTable
+        let training = run.configuration.training
+        parameters = FloatSlice(run.initialParameters)
+        let gradient = Arena(count: table.count).all
+        // What a reduction must not let through: remains of the last step.
+        gradient.fill(1000)
+        let transformer = Transformer(
+            TinyRun.model, parameters: parameters, sequenceLength: TinyRun.sequenceLength,
+            maximumSequences: training.microBatchSize, forTraining: true, pool: run.pool)
+        optimizer = ShardedOptimizer(
+            communicator: ranks,
+            partition: Partition(
+                count: table.count, finalPositions: TinyRun.model.gradientFinalPositions, bucketElements: 1,
+                rankCount: ranks.size),
+            reduction: training.gradientReduction, table: table, decays: { !$0.isNormGain }, parameters: parameters,
+            gradient: gradient, pool: run.pool)
+        step = TrainingStep(
+            configuration: run.configuration, communicator: ranks, pool: run.pool, stream: run.stream,
+            transformer: transformer, optimizer: optimizer, gradient: gradient)
+    }
+
+    /// Runs step `number` and counts its update.
+    func advance(_ number: Int, isStopRequested: Bool = false) throws -> StepOutcome {
+        let outcome = try step.run(
+            step: number, update: updates + 1,
+            position: (number - 1) * run.configuration.training.globalBatchSize,
+            isStopRequested: { isStopRequested })
+        if !outcome.isSkipped { updates += 1 }
+        return outcome
+    }
+}
+
+/// What one sequence contributes: per-token numbers, and the gradient of `sum w CE` with w held.
+struct SequenceResult {
+    let targets: [Int32]
+    let crossEntropy: [Double]
+    let entropy: [Double]
+    let weight: [Double]
+    let gradient: [Double]
+
+    /// Sum of `value` over the targets that count.
+    func sum(_ value: (Int) -> Double) -> Double {
+        targets.indices.reduce(0) { $0 + (targets[$1] >= 0 ? value($1) : 0) }
+    }
+}
+
+/// The run by definition: every sequence alone, all sums in double, one AdamW over everything.
+struct TinyReference {
+    struct Step {
+        var loss = 0.0
+        var crossEntropy = 0.0
+        var entropy = 0.0
+        var alpha = 0.0
+        var gradientNorm = 0.0
+    }
+
+    private let run: TinyRun
+    private(set) var adam: ReferenceAdamW
+
+    init(_ run: TinyRun) {
+        self.run = run
+        let decays = TinyRun.model.tensorTable.entries.flatMap { entry in
+            [Bool](repeating: !entry.name.hasSuffix("norm.weight"), count: entry.count)
+        }
+        adam = ReferenceAdamW(
+            run.configuration.optimizer, parameters: run.initialParameters.doubles, decays: decays)
+    }
+
+    /// Takes step `number` with the authors' normalisation over `referenceRanks`, or with the global one.
+    mutating func advance(_ number: Int, referenceRanks: Int? = nil) -> Step {
+        let batch = run.configuration.training.globalBatchSize
+        let results = sequences(from: (number - 1) * batch, count: batch)
+        var result = Step()
+        let targets = results.reduce(0) { $0 + $1.sum { _ in 1 } }
+        result.crossEntropy = results.reduce(0) { $0 + $1.sum { [s = $1] in s.crossEntropy[$0] } } / targets
+        result.entropy = results.reduce(0) { $0 + $1.sum { [s = $1] in s.entropy[$0] } } / targets
+        let gradient: [Double]
+        if let referenceRanks {
+            gradient = authors(results, referenceRanks, &result)
+        } else {
+            gradient = global(results, targets, &result)
+        }
+        result.gradientNorm = dot(gradient, gradient).squareRoot()
+        let settings = run.configuration.optimizer
+        let clip = min(1, settings.gradientClip / (result.gradientNorm + 1e-6))
+        // Warm-up of one step, then linear to 0 over the nine that remain.
+        let rate = settings.learningRate * (number == 1 ? 1 : 1 - Double(number - 2) / 9)
+        adam.update(gradient.map { clip * $0 }, learningRate: rate)
+        return result
+    }
+
+    /// `L = sum w CE / sum w`.
+    private func global(_ results: [SequenceResult], _ targets: Double, _ step: inout Step) -> [Double] {
+        let weight = results.reduce(0) { $0 + $1.sum { [s = $1] in s.weight[$0] } }
+        step.loss = results.reduce(0) { $0 + $1.sum { [s = $1] in s.weight[$0] * s.crossEntropy[$0] } } / weight
+        step.alpha = targets / weight
+        return weighted(results.map { ($0, 1 / weight) })
+    }
+
+    /// Each micro-step: `alpha = mean over its units of 1 / mean(w)`, the loss `alpha` times the mean over all
+    /// positions of `w CE`; the step is the mean of its micro-steps.
+    private func authors(_ results: [SequenceResult], _ parts: Int, _ step: inout Step) -> [Double] {
+        let m = run.configuration.training.microBatchSize
+        let microSteps = results.count / (m * parts)
+        var terms: [(SequenceResult, Double)] = []
+        for microStep in 0..<microSteps {
+            let units = (0..<parts).map { part -> [SequenceResult] in
+                let start = (microStep * parts + part) * m
+                return Array(results[start..<(start + m)])
+            }
+            let positions = Double(m * TinyRun.sequenceLength)
+            let alpha =
+                units.reduce(0) { sum, unit in
+                    sum + positions / unit.reduce(0) { $0 + $1.weight.reduce(0, +) }
+                } / Double(parts)
+            let scale = alpha / (Double(parts) * positions * Double(microSteps))
+            for sequence in units.flatMap({ $0 }) {
+                step.loss += scale * sequence.sum { sequence.weight[$0] * sequence.crossEntropy[$0] }
+                terms.append((sequence, scale))
+            }
+            step.alpha += alpha / Double(microSteps)
+        }
+        return weighted(terms)
+    }
+
+    private func weighted(_ terms: [(SequenceResult, Double)]) -> [Double] {
+        var total = [Double](repeating: 0, count: TinyRun.model.tensorTable.count)
+        for (sequence, factor) in terms {
+            for index in total.indices { total[index] += factor * sequence.gradient[index] }
+        }
+        return total
+    }
+
+    private func sequences(from position: Int, count: Int) -> [SequenceResult] {
+        let parameters = FloatSlice(adam.parameters.floats)
+        let transformer = Transformer(
+            TinyRun.model, parameters: parameters, sequenceLength: TinyRun.sequenceLength, maximumSequences: 1,
+            forTraining: true, pool: run.pool)
+        let gradient = Arena(count: parameters.count).all
+        let loss = run.configuration.loss
+        return (position..<(position + count)).map { position in
+            let (inputs, targets) = run.sequence(at: position)
+            let tokens = transformer.evaluate(inputs: inputs, targets: targets, loss: loss)
+            let (crossEntropy, entropy, weight) = (tokens.crossEntropy.array, tokens.entropy.array, tokens.weight.array)
+            _ = transformer.lossAndGradient(
+                inputs: inputs, targets: targets, loss: loss, gradient: gradient, adding: false, isFinal: { _ in })
+            return SequenceResult(
+                targets: targets, crossEntropy: crossEntropy.doubles, entropy: entropy.doubles, weight: weight.doubles,
+                gradient: gradient.array.doubles)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+// TrainingStepTests - a step of any number of ranks is the step that the definition of the loss gives.
+
+import Configuration
+import Kernels
+import LlamaModel
+import MessagePassing
+import Optimization
+import Sharding
+import Tensors
+import TestSupport
+import Training
+import XCTest
+
+final class TrainingStepTests: RankTestCase {
+    private let mile = LossConfiguration(kind: .mile, gamma: 1.5)
+
+    private func reference(_ reference: Int) -> LossConfiguration {
+        LossConfiguration(kind: .mile, gamma: 1.5, normalization: .reference, referenceRanks: reference)
+    }
+
+    /// Two steps of `run`, compared with the definition; the second has moments and starts where the first one ended.
+    private func check(_ run: TinyRun, referenceRanks: Int? = nil, _ label: String) throws {
+        let rank = TinyRank(run, ranks)
+        var expected = TinyReference(run)
+        for number in 1...2 {
+            let outcome = try rank.advance(number)
+            let step = expected.advance(number, referenceRanks: referenceRanks)
+            let place = "\(label), step \(number)"
+            // Sums of a few hundred numbers of single precision; the second step starts from parameters that differ by
+            // as much.
+            XCTAssertEqual(outcome.loss.loss, step.loss, accuracy: 1e-5 * step.loss, place)
+            XCTAssertEqual(outcome.loss.crossEntropy, step.crossEntropy, accuracy: 1e-5 * step.crossEntropy, place)
+            XCTAssertEqual(outcome.loss.entropy, step.entropy, accuracy: 1e-5 * step.entropy, place)
+            XCTAssertEqual(outcome.loss.alpha, step.alpha, accuracy: 1e-5 * step.alpha, place)
+            XCTAssertEqual(outcome.gradientNorm, step.gradientNorm, accuracy: 1e-5 * step.gradientNorm, place)
+            XCTAssertGreaterThan(step.gradientNorm, run.configuration.optimizer.gradientClip, "\(place): no clipping")
+            XCTAssertFalse(outcome.isSkipped || outcome.isStopRequested, place)
+            let batch = run.configuration.training.globalBatchSize
+            XCTAssertEqual(outcome.positions, batch * TinyRun.sequenceLength, place)
+            let start = run.initialParameters.doubles
+            let moved = zip(rank.parameters.array.doubles, start).map { $0 - $1 }
+            let wanted = zip(expected.adam.parameters, start).map { $0 - $1 }
+            // The parameters themselves round to 2^-24, which is about 1e-5 of what a step moves them.
+            XCTAssertNil(disagreement(moved, wanted, within: 1e-4), place)
+        }
+    }
+
+    func testGlobalNormalisationWithAccumulation() throws {
+        // 7 sequences in units of at most 2: no number of ranks but 1 and 7 divides them.
+        for reduction in GradientReduction.allCases {
+            try check(
+                TinyRun(loss: mile, globalBatchSize: 7, microBatchSize: 2, reduction: reduction), reduction.rawValue)
+        }
+    }
+
+    func testGlobalNormalisationCountsIgnoredTargetsNowhere() throws {
+        try check(
+            TinyRun(loss: mile, globalBatchSize: 7, microBatchSize: 3, ignored: [0, 4, 7]), "three tokens ignored")
+    }
+
+    func testIdleRanksTakePartWithNothing() throws {
+        for reduction in GradientReduction.allCases {
+            try check(
+                TinyRun(loss: mile, globalBatchSize: 2, microBatchSize: 1, reduction: reduction), reduction.rawValue)
+        }
+    }
+
+    func testCrossEntropyAndFocal() throws {
+        try check(
+            TinyRun(loss: LossConfiguration(kind: .crossEntropy), globalBatchSize: 5, microBatchSize: 2),
+            "cross_entropy")
+        try check(
+            TinyRun(loss: LossConfiguration(kind: .focal, gamma: 2), globalBatchSize: 5, microBatchSize: 2), "focal")
+    }
+
+    func testReferenceNormalisation() throws {
+        // 8 sequences: 8, 4 and 2 micro-steps; with fewer parts than ranks some of those have no unit.
+        for parts in [1, 2, 4] {
+            for reduction in GradientReduction.allCases {
+                try check(
+                    TinyRun(loss: reference(parts), globalBatchSize: 8, microBatchSize: 1, reduction: reduction),
+                    referenceRanks: parts, "\(parts) parts, \(reduction.rawValue)")
+            }
+        }
+    }
+
+    func testReferenceNormalisationOfASingleMicroStep() throws {
+        for parts in [1, 2, 4] {
+            try check(
+                TinyRun(loss: reference(parts), globalBatchSize: 8, microBatchSize: 8 / parts), referenceRanks: parts,
+                "\(parts) parts")
+        }
+    }
+
+    func testReferenceNormalisationCountsIgnoredPositions() throws {
+        for parts in [1, 2, 4] {
+            let run = try TinyRun(loss: reference(parts), globalBatchSize: 8, microBatchSize: 2, ignored: [0, 4, 7])
+            try check(run, referenceRanks: parts, "\(parts) parts")
+            // Negative control: the number of parts shows in the numbers that are compared.
+            var (right, wrong) = (TinyReference(run), TinyReference(run))
+            let (a, b) = (
+                right.advance(1, referenceRanks: parts), wrong.advance(1, referenceRanks: parts == 1 ? 2 : 1)
+            )
+            XCTAssertGreaterThan(abs(a.loss - b.loss), 1e-4 * a.loss)
+        }
+    }
+
+    func testReferenceRanksDefaultToTheRanks() throws {
+        try check(
+            TinyRun(loss: reference(0), globalBatchSize: 24, microBatchSize: 1), referenceRanks: ranks.size,
+            "reference_ranks 0")
+    }
+
+    func testAStopOfOneRankReachesAll() throws {
+        for loss in [mile, reference(2)] {
+            let rank = TinyRank(try TinyRun(loss: loss, globalBatchSize: 4, microBatchSize: 1), ranks)
+            let asked = try rank.advance(1, isStopRequested: ranks.rank == ranks.size - 1)
+            let unasked = try rank.advance(2)
+            XCTAssertTrue(asked.isStopRequested)
+            XCTAssertFalse(unasked.isStopRequested)
+        }
+    }
+
+    func testANonFiniteGradientOfOneRankIsSkippedByAll() throws {
+        for loss in [mile, reference(1), reference(4)] {
+            let run = try TinyRun(loss: loss, globalBatchSize: 8, microBatchSize: 1)
+            let rank = TinyRank(run, ranks)
+            let start = rank.parameters.array
+            // The last rank computes something in each case, or else what it holds does not matter.
+            let bad = ranks.size - 1
+            let isPoisoned = TrainingStep.units(run.configuration, rank: bad, ranks: ranks.size).isEmpty == false
+            let place = TinyRun.model.tensorTable["model.norm.weight"]?.range.lowerBound ?? 0
+            if ranks.rank == bad { rank.parameters[place] = .nan }
+            let outcome = try rank.advance(1)
+            if ranks.rank == bad { rank.parameters[place] = start[place] }
+            XCTAssertEqual(outcome.isSkipped, isPoisoned)
+            guard isPoisoned else { continue }
+            XCTAssertFalse(outcome.loss.loss.isFinite && outcome.gradientNorm.isFinite)
+            XCTAssertNil(bitDifference(rank.parameters.array, start))
+            XCTAssertEqual(rank.optimizer.firstMoment.array.first { $0 != 0 }, nil)
+            XCTAssertEqual(rank.optimizer.secondMoment.array.first { $0 != 0 }, nil)
+            // The run goes on as if the step had never been.
+            let next = try rank.advance(2)
+            XCTAssertFalse(next.isSkipped)
+            XCTAssertTrue(rank.parameters.array.allSatisfy { $0.isFinite })
+            XCTAssertNotNil(bitDifference(rank.parameters.array, start))
+        }
+    }
+
+    func testAStepWithoutATargetHasNoLoss() throws {
+        let everything = (0..<Int32(TinyRun.model.vocabularySize)).map { $0 }
+        for loss in [mile, reference(2)] {
+            let run = try TinyRun(loss: loss, globalBatchSize: 4, microBatchSize: 1, ignored: everything)
+            let outcome = try TinyRank(run, ranks).advance(1)
+            XCTAssertEqual(outcome.loss.loss, 0)
+            XCTAssertEqual(outcome.gradientNorm, 0)
+            XCTAssertFalse(outcome.isSkipped)
+            XCTAssertEqual(outcome.positions, 4 * TinyRun.sequenceLength)
+        }
+    }
+}
