@@ -38,6 +38,8 @@ struct MemoryLayoutPlan {
     /// The largest rank's memory, and the buckets.
     var details: [String] {
         let parameters = 4 * parameterCount
+        // Micro-steps that are scaled one by one are added up in a second buffer.
+        let gradients = parameters * (TrainingStep.microStepCount(configuration, ranks: ranks) > 1 ? 2 : 1)
         let optimizer =
             (0..<ranks).map {
                 ShardedOptimizer.stateBytes(
@@ -46,10 +48,10 @@ struct MemoryLayoutPlan {
         let activations = Transformer.activationBytes(
             configuration.model, sequenceLength: configuration.data.sequenceLength,
             sequences: TrainingState.largestUnit(configuration, ranks: ranks), forTraining: true)
-        let total = 2 * parameters + optimizer + activations
+        let total = parameters + gradients + optimizer + activations
         let owned = (0..<ranks).map { partition.count(rank: $0) }
         return [
-            "memory per rank: parameters \(Self.mebibytes(parameters)), gradients \(Self.mebibytes(parameters)), optimizer "
+            "memory per rank: parameters \(Self.mebibytes(parameters)), gradients \(Self.mebibytes(gradients)), optimizer "
                 + "shard \(Self.mebibytes(optimizer)), activations \(Self.mebibytes(activations)); together "
                 + "\(Self.mebibytes(total)), on this node \(Self.mebibytes(total * ranksOnNode))",
             "layout: \(partition.buckets.count) buckets, \(Self.grouped(owned.min() ?? 0)) to "
