@@ -156,14 +156,14 @@ extension CheckpointIndex {
         var conflicts: [String] = []
         var changes: [String] = []
         if isImported {
-            if model != configuration.model {
-                conflicts.append("model: the checkpoint has \(model), the configuration \(configuration.model)")
-            }
+            var imported = configuration
+            imported.model = model
+            (conflicts, changes) = configuration.comparison(with: imported)
         } else {
             let earlier = try RunConfiguration.fromJSON(self.configuration, file: "the checkpoint")
             (conflicts, changes) = configuration.comparison(with: earlier)
             let (now, before) = (try DataFingerprint(json: fingerprint), try DataFingerprint(json: dataFingerprint))
-            conflicts += now.differences(from: before)
+            conflicts += before.differences(from: now)
         }
         if !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
             conflicts.append("tokenizer: the checkpoint has another \(self.tokenizer.name)")
