@@ -1,0 +1,99 @@
+// MetricsTests - the rows of metrics.jsonl, and the file that they are appended to.
+
+import Foundation
+import Testing
+@testable import Training
+
+@Suite struct MetricsTests {
+    private static func row(step: Int = 7, loss: Double = 2.5, isSkipped: Bool = false) -> StepMetrics {
+        StepMetrics(
+            step: step, tokens: 1024, loss: loss, crossEntropy: 2.25, entropy: 2.125, alpha: 0.3, learningRate: 3e-4,
+            gradientNorm: 1.5, stepSeconds: 0.25, tokensPerSecond: 4096, isSkipped: isSkipped)
+    }
+
+    // MARK: - Rows
+
+    @Test func aTrainingRowHasTheKeysOfTheInterface() {
+        #expect(
+            Self.row().json.text
+                == #"{"step": 7, "tokens": 1024, "loss": 2.5, "ce": 2.25, "entropy": 2.125, "alpha": 0.3, "#
+                + #""lr": 0.0003, "grad_norm": 1.5, "step_seconds": 0.25, "tokens_per_second": 4096.0}"#)
+    }
+
+    @Test func aSkippedStepHasNullsAndSaysSo() throws {
+        var row = Self.row(loss: .nan, isSkipped: true)
+        row.gradientNorm = .infinity
+        let object = try parse(row.json.text)
+        #expect(object["loss"] is NSNull && object["grad_norm"] is NSNull)
+        #expect(object["skipped"] as? Bool == true)
+        #expect(object["ce"] as? Double == 2.25)
+        #expect(object.count == 11)
+    }
+
+    @Test func anEvaluationRowHasTheKeysOfTheInterface() {
+        let result = EvaluationResult(domains: [
+            .init(name: "books", targets: 3, crossEntropySum: 6), .init(name: "web", targets: 1, crossEntropySum: 4),
+        ])
+        // Total over total, not the mean of the domains.
+        #expect(result.targets == 4)
+        #expect(result.crossEntropy == 2.5)
+        #expect(
+            result.json(step: 20).text == #"{"step": 20, "validation_ce": 2.5, "domains": {"books": 2.0, "web": 4.0}}"#)
+    }
+
+    @Test func anEvaluationWithoutTargetsIsNull() {
+        let result = EvaluationResult(domains: [.init(name: "none", targets: 0, crossEntropySum: 0)])
+        #expect(result.json(step: 1).text == #"{"step": 1, "validation_ce": null, "domains": {"none": null}}"#)
+    }
+
+    private func parse(_ text: String) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+
+    // MARK: - File
+
+    private func append(_ rows: [JSONValue], in folder: TemporaryFolder) throws {
+        let directory = try RunDirectory(path: folder.path, host: "here")
+        let file = try MetricsFile(path: directory.metricsPath, holding: directory)
+        for row in rows { try file.append(row) }
+    }
+
+    @Test func rowsAreAppendedAcrossRuns() throws {
+        let folder = try TemporaryFolder()
+        try append([.integer(1), .integer(2)], in: folder)
+        try append([.integer(3)], in: folder)
+        #expect(try folder.text(of: "metrics.jsonl") == "1\n2\n3\n")
+    }
+
+    @Test(arguments: [
+        ("", ""), ("{\"step\": 1", ""), ("{\"step\": 1}\n", "{\"step\": 1}\n"),
+        ("{\"step\": 1}\n{\"st", "{\"step\": 1}\n"), ("a\n\nb", "a\n\n"), ("\n", "\n"),
+    ])
+    func anUnfinishedLineIsCutOff(_ before: String, _ kept: String) throws {
+        let folder = try TemporaryFolder()
+        try folder.write(before, to: "metrics.jsonl")
+        try append([.integer(9)], in: folder)
+        #expect(try folder.text(of: "metrics.jsonl") == kept + "9\n")
+    }
+
+    /// The end of the file is searched in pieces of 4,096 bytes: line breaks on both sides of their borders.
+    @Test(arguments: [1, 4094, 4095, 4096, 4097, 8191, 8192, 8193, 20_000])
+    func aLongUnfinishedLineIsCutOff(_ length: Int) throws {
+        let folder = try TemporaryFolder()
+        try folder.write("first\n" + String(repeating: "x", count: length), to: "metrics.jsonl")
+        try append([.integer(9)], in: folder)
+        #expect(try folder.text(of: "metrics.jsonl") == "first\n9\n")
+        try folder.write(String(repeating: "y", count: length) + "\n", to: "metrics.jsonl")
+        try append([], in: folder)
+        #expect(try folder.text(of: "metrics.jsonl") == String(repeating: "y", count: length) + "\n")
+    }
+
+    @Test func aDirectoryInTheFilesPlaceIsAnError() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(
+            atPath: folder.file("metrics.jsonl"), withIntermediateDirectories: false)
+        let failure = #expect(throws: ProgramFailure.self) { try append([], in: folder) }
+        #expect(failure?.status == .badInput)
+        #expect(failure?.message.contains("metrics.jsonl") == true)
+    }
+}

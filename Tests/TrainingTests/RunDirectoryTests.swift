@@ -1,0 +1,93 @@
+// RunDirectoryTests - one job per run directory, and what becomes of an earlier run's files.
+
+import Foundation
+import Testing
+@testable import Training
+
+@Suite struct RunDirectoryTests {
+    @Test func parentsAreMade() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.file("runs/a/b"), host: "here")
+        #expect(directory.metricsPath == folder.file("runs/a/b/metrics.jsonl"))
+        #expect(FileManager.default.fileExists(atPath: folder.file("runs/a/b/lock")))
+    }
+
+    @Test func aSecondJobIsRefusedAndToldWhoHoldsTheDirectory() throws {
+        let folder = try TemporaryFolder()
+        let first = try RunDirectory(path: folder.path, host: "node17")
+        let failure = #expect(throws: ProgramFailure.self) { try RunDirectory(path: folder.path, host: "node18") }
+        #expect(failure?.status == .badInput)
+        let message = failure?.message ?? ""
+        #expect(message.contains("host node17, pid \(ProcessInfo.processInfo.processIdentifier)"), "\(message)")
+        #expect(message.contains(folder.file("lock")), "\(message)")
+        // The refused job changed nothing: a third one is told the same.
+        let again = #expect(throws: ProgramFailure.self) { try RunDirectory(path: folder.path, host: "node19") }
+        #expect(again?.message == message)
+        #expect(first.path == folder.path)
+    }
+
+    @Test func theDirectoryIsFreeOnceItsHolderIsGone() throws {
+        let folder = try TemporaryFolder()
+        do { _ = try RunDirectory(path: folder.path, host: "a-host-with-a-long-name") }
+        let second = try RunDirectory(path: folder.path, host: "b")
+        // Nothing of the longer text of the first holder is left behind the second's.
+        let holder = try folder.text(of: "lock")
+        #expect(holder.hasPrefix("host b, pid \(ProcessInfo.processInfo.processIdentifier), job "))
+        #expect(holder.hasSuffix("\n") && holder.filter { $0 == "\n" }.count == 1)
+        #expect(second.path == folder.path)
+    }
+
+    @Test func theMetricsFileHoldsTheLock() throws {
+        let folder = try TemporaryFolder()
+        var metrics: MetricsFile?
+        do {
+            let directory = try RunDirectory(path: folder.path, host: "a")
+            metrics = try MetricsFile(path: directory.metricsPath, holding: directory)
+        }
+        #expect(throws: ProgramFailure.self) { try RunDirectory(path: folder.path, host: "b") }
+        try metrics?.append(.integer(1))
+        metrics = nil
+        #expect(throws: Never.self) { try RunDirectory(path: folder.path, host: "b") }
+    }
+
+    @Test func aFileInTheDirectorysPlaceIsAnError() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("text", to: "taken")
+        for path in [folder.file("taken"), folder.file("taken/run")] {
+            let failure = #expect(throws: ProgramFailure.self) { try RunDirectory(path: path, host: "a") }
+            #expect(failure?.status == .badInput)
+            #expect(failure?.message.contains("logging.directory: \(path)") == true, "\(failure?.message ?? "")")
+        }
+        #expect(try folder.text(of: "taken") == "text")
+    }
+
+    @Test func theConfigurationIsWrittenAndReplaced() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.path, host: "a")
+        try directory.write(configuration: "model: {}\n")
+        try directory.write(configuration: "a: 1\n")
+        #expect(try folder.text(of: "configuration.yaml") == "a: 1\n")
+    }
+
+    @Test func earlierMetricsAreSetAsideUnderTheFirstFreeName() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.path, host: "a")
+        #expect(try directory.setAsideMetrics() == nil)
+        for (number, text) in [(1, "one"), (2, "two"), (3, "three")] {
+            try folder.write(text, to: "metrics.jsonl")
+            #expect(try directory.setAsideMetrics() == folder.file("metrics.\(number).jsonl"))
+        }
+        #expect(try folder.names() == ["lock", "metrics.1.jsonl", "metrics.2.jsonl", "metrics.3.jsonl"])
+        #expect(try folder.text(of: "metrics.2.jsonl") == "two")
+    }
+
+    @Test func metricsAreRemovedForTheEmbeddedJob() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.path, host: "a")
+        try directory.removeMetrics()
+        try folder.write("x", to: "metrics.jsonl")
+        try folder.write("x", to: "metrics.1.jsonl")
+        try directory.removeMetrics()
+        #expect(try folder.names() == ["lock", "metrics.1.jsonl"])
+    }
+}
