@@ -36,8 +36,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
 }
 
 func system(_ name: String, pkgConfig: String, apt: String) -> Target {
@@ -93,7 +96,9 @@ let package = Package(
         tests("ZstandardTests", ["Zstandard", "TestSupport"]),
         tests("KernelsTests", ["Kernels", "Tensors", "LinearAlgebra", "TestSupport"]),
         tests("LlamaModelTests", ["LlamaModel", "Kernels", "Tensors", "TestSupport"]),
-        tests("OptimizationTests", ["Optimization", "Kernels", "Tensors", "TestSupport"]),
+        tests(
+            "OptimizationTests", ["Optimization", "Kernels", "Tensors", "TestSupport"], exclude: ["make_golden.py"],
+            resources: [.copy("Golden")]),
         tests("TokenDataTests", ["TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         tests("CheckpointingTests", ["Checkpointing", "HDF5Store", "LlamaModel", "Tensors", "TestSupport"]),
