@@ -95,7 +95,9 @@ let package = Package(
         tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
         tests("ZstandardTests", ["Zstandard", "TestSupport"]),
         tests("KernelsTests", ["Kernels", "Tensors", "LinearAlgebra", "TestSupport"]),
-        tests("LlamaModelTests", ["LlamaModel", "Kernels", "Tensors", "TestSupport"]),
+        tests(
+            "LlamaModelTests", ["LlamaModel", "Kernels", "LinearAlgebra", "Tensors", "TestSupport"],
+            exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
             "OptimizationTests", ["Optimization", "Kernels", "Tensors", "TestSupport"], exclude: ["make_golden.py"],
             resources: [.copy("Golden")]),

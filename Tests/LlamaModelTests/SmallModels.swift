@@ -1,0 +1,86 @@
+// SmallModels - models, tokens and thread pools that the tests of the network share.
+
+import Kernels
+import LinearAlgebra
+import LlamaModel
+import TestSupport
+import Tensors
+
+private let ready: Void = LinearAlgebraLibrary.useCallingThreadOnly()
+
+/// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
+func makePool(_ threads: Int = 1) -> ThreadPool {
+    _ = ready
+    return ThreadPool(threadCount: threads, spins: false)
+}
+
+extension ModelConfiguration {
+    /// Grouped queries, untied, no size a multiple of 16.
+    static let grouped = ModelConfiguration(
+        hiddenSize: 36, intermediateSize: 50, hiddenLayerCount: 3, attentionHeadCount: 6, keyValueHeadCount: 2,
+        vocabularySize: 67, maxPositionEmbeddings: 64, initializerRange: 0.2)
+    /// As many key/value heads as query heads, tied.
+    static let tied = ModelConfiguration(
+        hiddenSize: 24, intermediateSize: 40, hiddenLayerCount: 2, attentionHeadCount: 3, keyValueHeadCount: 3,
+        vocabularySize: 53, maxPositionEmbeddings: 64, initializerRange: 0.2, tieWordEmbeddings: true)
+    /// Large enough that products, norms and attention are all cut into several tasks (with T = 80).
+    static let parallel = ModelConfiguration(
+        hiddenSize: 96, intermediateSize: 256, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
+        vocabularySize: 300, maxPositionEmbeddings: 80, initializerRange: 0.1)
+
+    /// Weights as training starts with, but gains that are not all 1.
+    func randomParameters(seed: UInt64 = 7) -> FloatSlice {
+        let parameters = Arena(count: tensorTable.count).all
+        initialize(parameters, seed: seed, pool: makePool())
+        var generator = SeededGenerator(seed: seed)
+        for entry in tensorTable.entries where entry.isNormGain {
+            parameters[entry.range].copy(from: generator.uniforms(entry.count, in: 0.7...1.3))
+        }
+        return parameters
+    }
+}
+
+/// Inputs and targets of whole sequences.
+struct Tokens: Sendable {
+    var inputs: [Int32]
+    var targets: [Int32]
+
+    /// Random tokens; every `ignoring`-th target is ignored.
+    init(_ configuration: ModelConfiguration, sequences: Int, length: Int, ignoring: Int = 0, seed: UInt64 = 3) {
+        var generator = SeededGenerator(seed: seed)
+        inputs = generator.integers(sequences * length, below: configuration.vocabularySize)
+        targets = generator.integers(sequences * length, below: configuration.vocabularySize)
+        if ignoring > 0 { for n in stride(from: 0, to: targets.count, by: ignoring) { targets[n] = -1 } }
+    }
+
+    init(inputs: [Int32], targets: [Int32]) {
+        self.inputs = inputs
+        self.targets = targets
+    }
+
+    /// The tokens of some of the sequences.
+    func sequences(_ range: Range<Int>, length: Int) -> Tokens {
+        let part = (range.lowerBound * length)..<(range.upperBound * length)
+        return Tokens(inputs: Array(inputs[part]), targets: Array(targets[part]))
+    }
+}
+
+extension Transformer {
+    /// Per-token CE, entropy and weight of an evaluation, for comparisons of bits.
+    func evaluated(_ tokens: Tokens, _ loss: LossConfiguration = LossConfiguration()) -> [Float] {
+        let losses = evaluate(inputs: tokens.inputs, targets: tokens.targets, loss: loss)
+        return losses.crossEntropy.array + losses.entropy.array + losses.weight.array
+    }
+
+    /// The gradient and the sums of one micro-batch.
+    func gradient(
+        _ tokens: Tokens, _ loss: LossConfiguration = LossConfiguration(), addingTo start: [Float]? = nil
+    ) -> (values: [Float], sums: LossSums) {
+        // NaN where nothing is to be added: what backward forgets to overwrite would show.
+        let gradient = FloatSlice(start ?? [Float](repeating: .nan, count: parameters.count))
+        let sums = lossAndGradient(
+            inputs: tokens.inputs, targets: tokens.targets, loss: loss, gradient: gradient, adding: start != nil
+        ) { _ in }
+        return (gradient.array, sums)
+    }
+}
