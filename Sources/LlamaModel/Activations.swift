@@ -1,4 +1,4 @@
-// Activations - what forward keeps for backward, and the scratch of both: one arena each, cut once.
+// Activations - what forward keeps for backward, and the scratch of both: one arena, cut once.
 //
 // Legend: N = sequences * T tokens, D hidden, F ffn, Q = heads * head size, S = q, k and v of one token, V vocabulary.
 
@@ -45,44 +45,92 @@ struct Activations {
     /// Scratch of the kernels that is never live across two of them.
     let scratch: FloatSlice
 
-    /// - Parameter keepsLayers: false for evaluation, where all layers share one layer's buffers.
-    init(
-        _ configuration: ModelConfiguration, attention: Attention, head: FusedHead, sequences B: Int,
-        sequenceLength T: Int, threads: Int, keepsLayers: Bool
-    ) {
-        let N = B * T
-        let D = configuration.hiddenSize
-        let F = configuration.intermediateSize
-        let Q = attention.outputStride
-        let S = attention.qkvStride
-        let H = configuration.attentionHeadCount
-        let layerCount = keepsLayers ? configuration.hiddenLayerCount : 1
-        let layerFloats = 2 * N * D + 2 * N + N * S + N * Q + B * H * T + 2 * N * F
-        let backwardFloats = keepsLayers ? N * (2 * D + F + Q + S) : 0
-        let normScratch = (N + 63) / 64 * D
-        let scratchFloats = max(
-            attention.scratchCount(threads: threads), head.scratchCount(tokens: N), normScratch)
-        let arena = Arena(
-            count: layerCount * layerFloats + 2 * N * D + N + N * F + backwardFloats + scratchFloats)
+    /// Allocates one arena and cuts it.
+    init(_ sizes: Sizes) {
+        let arena = Arena(count: Self.floatCount(sizes))
         var position = 0
-        func take(_ count: Int) -> FloatSlice {
+        self.init(sizes) { count in
             defer { position += count }
             return FloatSlice(arena: arena, offset: position, count: count)
         }
-        layers = (0..<layerCount).map { _ in
+    }
+
+    /// Floats of all buffers: the same cut, of nothing.
+    static func floatCount(_ sizes: Sizes) -> Int {
+        let nothing = Arena(count: 0).all
+        var count = 0
+        _ = Activations(sizes) {
+            count += $0
+            return nothing
+        }
+        return count
+    }
+
+    /// The cut: takes every buffer in turn.
+    private init(_ sizes: Sizes, take: (_ count: Int) -> FloatSlice) {
+        let (N, D, F) = (sizes.tokens, sizes.hidden, sizes.intermediate)
+        let (Q, S) = (sizes.attention.outputStride, sizes.attention.qkvStride)
+        layers = (0..<(sizes.forTraining ? sizes.layers : 1)).map { _ in
             Layer(
-                input: take(N * D), inputRstd: take(N), qkv: take(N * S), attention: take(N * Q), lse: take(B * H * T),
-                middle: take(N * D), middleRstd: take(N), gateUp: take(2 * N * F))
+                input: take(N * D), inputRstd: take(N), qkv: take(N * S), attention: take(N * Q),
+                lse: take(N * sizes.attention.heads), middle: take(N * D), middleRstd: take(N), gateUp: take(2 * N * F))
         }
         final = take(N * D)
         finalRstd = take(N)
         normed = take(N * D)
         product = take(N * F)
-        dproduct = take(keepsLayers ? N * F : 0)
-        dresidual = take(keepsLayers ? N * D : 0)
-        dnormed = take(keepsLayers ? N * D : 0)
-        dattention = take(keepsLayers ? N * Q : 0)
-        dqkv = take(keepsLayers ? N * S : 0)
-        scratch = take(scratchFloats)
+        // What only backward needs.
+        let backwardTokens = sizes.forTraining ? N : 0
+        dproduct = take(backwardTokens * F)
+        dresidual = take(backwardTokens * D)
+        dnormed = take(backwardTokens * D)
+        dattention = take(backwardTokens * Q)
+        dqkv = take(backwardTokens * S)
+        scratch = take(sizes.scratch)
+    }
+}
+
+extension Activations {
+    /// What the sizes of the buffers follow from.
+    struct Sizes {
+        let hidden: Int
+        let intermediate: Int
+        let layers: Int
+        let attention: Attention
+        /// N.
+        let tokens: Int
+        /// False for evaluation, where all layers share one layer's buffers.
+        let forTraining: Bool
+        let scratch: Int
+
+        init(
+            _ configuration: ModelConfiguration, sequences: Int, sequenceLength: Int, threads: Int, forTraining: Bool
+        ) {
+            hidden = configuration.hiddenSize
+            intermediate = configuration.intermediateSize
+            layers = configuration.hiddenLayerCount
+            attention = Attention(configuration, positions: sequenceLength)
+            tokens = sequences * sequenceLength
+            self.forTraining = forTraining
+            scratch = max(
+                attention.scratchCount(threads: threads), FusedHead(configuration).scratchCount(tokens: tokens),
+                RMSNorm.scratchCount(tokens: tokens, features: hidden))
+        }
+    }
+}
+
+extension Attention {
+    /// The attention of a model's layers.
+    init(_ configuration: ModelConfiguration, positions: Int) {
+        self.init(
+            heads: configuration.attentionHeadCount, keyValueHeads: configuration.keyValueHeadCount,
+            headSize: configuration.headSize, positions: positions)
+    }
+}
+
+extension FusedHead {
+    /// The head of a model.
+    init(_ configuration: ModelConfiguration) {
+        self.init(features: configuration.hiddenSize, vocabulary: configuration.vocabularySize)
     }
 }

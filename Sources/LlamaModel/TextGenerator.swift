@@ -32,9 +32,7 @@ public final class TextGenerator {
         self.capacity = capacity
         self.pool = pool
         weights = ModelSlices(configuration, flat: parameters)
-        attention = Attention(
-            heads: configuration.attentionHeadCount, keyValueHeads: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, positions: capacity)
+        attention = Attention(configuration, positions: capacity)
         rotary = Rotary(headSize: configuration.headSize, positions: capacity, theta: configuration.ropeTheta)
         let rowCount = configuration.keyValueHeadCount * configuration.headSize
         keys = (0..<configuration.hiddenLayerCount).map { _ in Arena(count: capacity * rowCount).all }

@@ -23,7 +23,7 @@ extension Transformer {
 
     /// Runs the network; leaves the normalised final hidden states in `activations.normed`.
     func forward(_ batch: Batch) {
-        let kept = activations.layers.count == configuration.hiddenLayerCount
+        let kept = forTraining
         Embedding.forward(
             pool, tokens: batch.inputs, table: weights.embedding, features: D,
             into: batch.hidden(activations.layers[0].input))

@@ -12,6 +12,8 @@ public final class Transformer {
     public let sequenceLength: Int
     /// The largest number of sequences that one pass takes.
     public let maximumSequences: Int
+    /// Whether there are buffers for gradients.
+    public let forTraining: Bool
     /// The flat parameter buffer, in the order of ``ModelConfiguration/tensorTable``.
     public let parameters: FloatSlice
 
@@ -34,32 +36,29 @@ public final class Transformer {
         self.configuration = configuration
         self.sequenceLength = sequenceLength
         self.maximumSequences = maximumSequences
+        self.forTraining = forTraining
         self.parameters = parameters
         self.pool = pool
         weights = ModelSlices(configuration, flat: parameters)
-        attention = Attention(
-            heads: configuration.attentionHeadCount, keyValueHeads: configuration.keyValueHeadCount,
-            headSize: configuration.headSize, positions: sequenceLength)
+        attention = Attention(configuration, positions: sequenceLength)
         rotary = Rotary(headSize: configuration.headSize, positions: sequenceLength, theta: configuration.ropeTheta)
-        head = FusedHead(features: configuration.hiddenSize, vocabulary: configuration.vocabularySize)
+        head = FusedHead(configuration)
         activations = Activations(
-            configuration, attention: attention, head: head, sequences: maximumSequences,
-            sequenceLength: sequenceLength, threads: pool.threadCount, keepsLayers: forTraining)
+            Activations.Sizes(
+                configuration, sequences: maximumSequences, sequenceLength: sequenceLength, threads: pool.threadCount,
+                forTraining: forTraining))
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
-    /// Bytes that a transformer's activations take, for planning.
+    /// Bytes that a transformer's activations take, for planning: what `init` allocates for a pool of `threads`, without
+    /// the per-token losses and the rotary table.
     public static func activationBytes(
-        _ configuration: ModelConfiguration, sequenceLength T: Int, sequences B: Int, forTraining: Bool
+        _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool
     ) -> Int {
-        let N = B * T
-        let (D, F, Q) = (configuration.hiddenSize, configuration.intermediateSize, configuration.hiddenSize)
-        let S = Q + 2 * configuration.keyValueHeadCount * configuration.headSize
-        let layers = forTraining ? configuration.hiddenLayerCount : 1
-        let perLayer = 2 * D + S + Q + 2 * F + configuration.attentionHeadCount + 2
-        let shared = 2 * D + F + (forTraining ? 2 * D + F + Q + S : 0)
-        let head = FusedHead(features: D, vocabulary: configuration.vocabularySize).scratchCount(tokens: N)
-        return 4 * (N * (layers * perLayer + shared) + head)
+        let sizes = Activations.Sizes(
+            configuration, sequences: sequences, sequenceLength: sequenceLength, threads: threads,
+            forTraining: forTraining)
+        return MemoryLayout<Float>.stride * Activations.floatCount(sizes)
     }
 
     /// Loss and unnormalised gradient of one micro-batch.
@@ -77,6 +76,7 @@ public final class Transformer {
         inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
         isFinal: (_ from: Int) throws -> Void = { _ in }
     ) rethrows -> LossSums {
+        precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
         let batch = batch(inputs, targets)
         let gradients = ModelSlices(configuration, flat: gradient)
         forward(batch)

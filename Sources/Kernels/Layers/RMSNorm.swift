@@ -54,6 +54,9 @@ public enum RMSNorm {
         mapLanes(row, gain_D, into: target) { $0 * scale * $1 }
     }
 
+    /// Floats of scratch that ``backward(_:dy:x:gain:rstd:dx:dgain:adding:scratch:)`` needs.
+    public static func scratchCount(tokens N: Int, features D: Int) -> Int { (N + tokenTile - 1) / tokenTile * D }
+
     /// Adds the input's gradient to `dx` and writes or adds the gain's.
     ///
     /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy * xhat`.
@@ -62,7 +65,7 @@ public enum RMSNorm {
     ///   - dy: gradient of the output, `[N, D]`.
     ///   - dx: gradient of the residual stream, `[N, D]`; added to.
     ///   - dgain: `[D]`; overwritten unless `adding`.
-    ///   - scratch: at least `ceil(N / 64) * D` floats.
+    ///   - scratch: ``scratchCount(tokens:features:)`` floats.
     public static func backward(
         _ pool: ThreadPool, dy: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, dx: FloatSlice,
         dgain: FloatSlice, adding: Bool, scratch: FloatSlice
@@ -72,7 +75,9 @@ public enum RMSNorm {
         let tiles = (N + tokenTile - 1) / tokenTile
         precondition(
             dy.count == N * D && x.count == N * D && dx.count == N * D, "RMSNorm backward: sizes for \(N) x \(D)")
-        precondition(dgain.count == D && scratch.count >= tiles * D, "RMSNorm backward: scratch too small")
+        precondition(
+            dgain.count == D && scratch.count >= scratchCount(tokens: N, features: D),
+            "RMSNorm backward: scratch too small")
         let (dy_ND, x_ND, gain_D, rstd_N, dx_ND) = (dy.view, x.view, gain.view, rstd.view, dx.view)
         let (dgain_D, partial_tileD) = (dgain.view, scratch.view)
         pool.runRanges(count: N, grain: tokenTile) { tokens, _ in

@@ -36,7 +36,7 @@ struct MemoryLayoutPlan {
     }
 
     /// The largest rank's memory, and the buckets.
-    var details: [String] {
+    func details(threads: Int) -> [String] {
         let parameters = 4 * parameterCount
         // Micro-steps that are scaled one by one are added up in a second buffer.
         let gradients = parameters * (TrainingStep.microStepCount(configuration, ranks: ranks) > 1 ? 2 : 1)
@@ -47,7 +47,7 @@ struct MemoryLayoutPlan {
             }.max() ?? 0
         let activations = Transformer.activationBytes(
             configuration.model, sequenceLength: configuration.data.sequenceLength,
-            sequences: TrainingState.largestUnit(configuration, ranks: ranks), forTraining: true)
+            sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true)
         let total = parameters + gradients + optimizer + activations
         let owned = (0..<ranks).map { partition.count(rank: $0) }
         return [

@@ -139,7 +139,7 @@ public final class Trainer {
     private func describe(_ data: RunData, _ pool: ThreadPool) {
         let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         console.line(layout.summary(threads: pool.threadCount))
-        if options.isDryRun { for line in layout.details { console.line(line) } }
+        if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
     }
 
     /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.

@@ -1,0 +1,37 @@
+// ActivationsTests - the memory that is planned is the memory that is taken.
+
+import Kernels
+import Tensors
+import Testing
+
+@testable import LlamaModel
+
+struct ActivationsTests {
+    /// Short and long sequences: the scratch is the head's in one and attention's in the other.
+    @Test(arguments: [ModelConfiguration.grouped, .tied, .parallel], [(2, 5), (1, 64)])
+    func plannedBytesAreTheAllocation(model: ModelConfiguration, _ size: (Int, Int)) {
+        let (B, T) = size
+        for threads in [1, 3] {
+            for forTraining in [false, true] {
+                let network = Transformer(
+                    model, parameters: model.randomParameters(), sequenceLength: T, maximumSequences: B,
+                    forTraining: forTraining, pool: makePool(threads))
+                let planned = Transformer.activationBytes(
+                    model, sequenceLength: T, sequences: B, threads: threads, forTraining: forTraining)
+                #expect(planned == 4 * network.activations.final.arena.count)
+            }
+        }
+    }
+
+    /// By hand for D 24, F 40, Q 24, S 72, 3 heads, V 53, N = 2 * 5: each layer keeps 2 D + 2 + S + Q + H + 2 F floats a
+    /// token, all share 2 D + 1 + F, backward adds 2 D + F + Q + S; the scratch is attention's, 1 * 2 * 64 * T.
+    @Test func aSmallCaseByHand() {
+        let layer = 48 + 2 + 72 + 24 + 3 + 80
+        let shared = 48 + 1 + 40
+        func bytes(_ forTraining: Bool) -> Int {
+            Transformer.activationBytes(.tied, sequenceLength: 5, sequences: 2, threads: 1, forTraining: forTraining)
+        }
+        #expect(bytes(false) == 4 * (10 * (layer + shared) + 640))
+        #expect(bytes(true) == 4 * (10 * (2 * layer + shared + 48 + 40 + 24 + 72) + 640))
+    }
+}
