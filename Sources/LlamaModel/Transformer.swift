@@ -74,7 +74,7 @@ public final class Transformer {
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
         inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
-        isFinal: (_ from: Int) throws -> Void = { _ in }
+        isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
         let batch = batch(inputs, targets)
