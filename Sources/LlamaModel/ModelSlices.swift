@@ -18,10 +18,9 @@ struct ModelSlices {
         let gateUp: FloatSlice
         /// `[D, F]`
         let down: FloatSlice
-        /// Position of the layer's first element in the flat space.
-        let start: Int
     }
 
+    private let flat: FloatSlice
     /// `[V, D]`
     let embedding: FloatSlice
     let layers: [Layer]
@@ -33,6 +32,7 @@ struct ModelSlices {
     init(_ configuration: ModelConfiguration, flat: FloatSlice) {
         let table = configuration.tensorTable
         precondition(flat.count == table.count, "\(flat.count) floats for a model of \(table.count)")
+        self.flat = flat
         func slice(_ first: String, through last: String? = nil) -> FloatSlice {
             guard let start = table[first], let end = table[last ?? first] else {
                 preconditionFailure("the tensor table lacks \(first)")
@@ -48,10 +48,12 @@ struct ModelSlices {
                 output: slice(prefix + "self_attn.o_proj.weight"),
                 postAttentionNorm: slice(prefix + "post_attention_layernorm.weight"),
                 gateUp: slice(prefix + "mlp.gate_proj.weight", through: prefix + "mlp.up_proj.weight"),
-                down: slice(prefix + "mlp.down_proj.weight"),
-                start: table[prefix + "input_layernorm.weight"]?.range.lowerBound ?? 0)
+                down: slice(prefix + "mlp.down_proj.weight"))
         }
         finalNorm = slice("model.norm.weight")
         head = configuration.tieWordEmbeddings ? embedding : slice("lm_head.weight")
     }
+
+    /// Where a tensor of this cut starts in the flat space.
+    func position(of tensor: FloatSlice) -> Int { tensor.offset - flat.offset }
 }

@@ -48,11 +48,11 @@ extension Transformer {
             pool, dy: batch.hidden(activations.dnormed), x: batch.hidden(activations.final), gain: weights.finalNorm,
             rstd: batch.rows(activations.finalRstd, 1), dx: dresidual, dgain: gradients.finalNorm, adding: adding,
             scratch: activations.scratch)
-        try isFinal(configuration.tensorTable["model.norm.weight"]?.range.lowerBound ?? 0)
+        try isFinal(gradients.position(of: gradients.finalNorm))
         for index in (0..<configuration.hiddenLayerCount).reversed() {
             backward(
                 batch, weights.layers[index], activations.layers[index], gradients.layers[index], adding: adding)
-            try isFinal(gradients.layers[index].start)
+            try isFinal(gradients.position(of: gradients.layers[index].inputNorm))
         }
         // A tied head wrote its part into the embedding's gradient before.
         Embedding.backward(

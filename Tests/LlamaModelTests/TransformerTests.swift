@@ -133,7 +133,9 @@ struct TransformerTests {
         let network = transformer(model)
         let count = network.parameters.count
         var generator = SeededGenerator(seed: 5)
-        let gradient = FloatSlice(adding ? generator.normals(count) : [Float](repeating: .nan, count: count))
+        // Not at the start of its arena: positions count from the slice.
+        let gradient = Arena(count: count + 5).all[5..<(count + 5)]
+        gradient.copy(from: adding ? generator.normals(count) : [Float](repeating: .nan, count: count))
         var reports: [(from: Int, values: [Float])] = []
         _ = network.lossAndGradient(
             inputs: tokens.inputs, targets: tokens.targets, loss: LossConfiguration(), gradient: gradient,
