@@ -14,7 +14,11 @@ public struct Rotary: Sendable {
     private let cosines_TDh2: FloatSlice
     private let sines_TDh2: FloatSlice
 
-    /// Tabulates the angles; computed in double, stored in single precision.
+    /// Tabulates the angles as Hugging Face forms them: frequency and angle are rounded to single precision.
+    ///
+    /// Those roundings are part of the model: at position 1000 an angle is off by up to 1e-4, which a model trained with
+    /// it sees. With exact angles the CE of single tokens of 1,024 differs from Hugging Face's by 1.6e-4 nat (2,048:
+    /// 4.5e-4; a random model with sharp attention), with theirs by the 1e-5 of any other order of sums.
     public init(headSize: Int, positions: Int, theta: Double) {
         precondition(headSize > 0 && headSize % 2 == 0 && positions > 0, "rotary: head size \(headSize) must be even")
         self.headSize = headSize
@@ -22,11 +26,11 @@ public struct Rotary: Sendable {
         let half = headSize / 2
         cosines_TDh2 = Arena(count: positions * half).all
         sines_TDh2 = Arena(count: positions * half).all
-        for t in 0..<positions {
-            for j in 0..<half {
-                // Hugging Face forms the inverse frequency and the angle in fp32; double is closer to the definition
-                // and within the rounding of theirs.
-                let angle = Double(t) * pow(theta, -2 * Double(j) / Double(headSize))
+        for j in 0..<half {
+            let exponent = Float(2 * j) / Float(headSize)
+            let frequency = 1 / Float(pow(Double(Float(theta)), Double(exponent)))
+            for t in 0..<positions {
+                let angle = Double(Float(t) * frequency)
                 cosines_TDh2[t * half + j] = Float(cos(angle))
                 sines_TDh2[t * half + j] = Float(sin(angle))
             }
