@@ -32,20 +32,26 @@ struct MileDist: ParsableCommand {
         } catch let status as ExitCode {
             Glibc.exit(status.rawValue)
         } catch {
-            // Help and version end with 0; ArgumentParser's status for bad arguments is 64, ours is 2.
             let message = fullMessage(for: error)
             if exitCode(for: error).isSuccess {
                 if Launcher.isFirstRank { print(message) }
                 Glibc.exit(0)
             }
-            if Launcher.isFirstRank { Console.writeError(message) }
-            Glibc.exit(ExitStatus.badInput.rawValue)
+            // ArgumentParser's status for bad arguments is 64, ours is 2. All ranks found the mistake, but each in its own
+            // time, and mpirun ends the others when the first one leaves: they wait until rank 0 has spoken.
+            launch { _ in throw ProgramFailure(.badInput, withoutPrefix(message), isShared: true) }
         }
+    }
+
+    /// Errors start with the program's name; ArgumentParser's start with "Error: ".
+    private static func withoutPrefix(_ message: String) -> String {
+        let prefix = "Error: "
+        return message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message
     }
 }
 
 /// Runs a command's body between the start and the end of MPI and ends the program with its status.
-func launch(_ body: (Session) throws -> ExitStatus) throws -> Never {
+func launch(_ body: (Session) throws -> ExitStatus) -> Never {
     let session: Session
     do {
         session = try Session()

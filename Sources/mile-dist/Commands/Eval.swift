@@ -48,7 +48,7 @@ struct Eval: ParsableCommand {
     }
 
     func run() throws {
-        try launch { session in
+        launch { session in
             try EvaluateCommand(
                 checkpoint: checkpoint, data: data, sequenceLength: sequenceLength, limit: sequences,
                 batchSize: batchSize, threads: threads, isJSON: json, perToken: perToken

@@ -47,7 +47,7 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
-        try launch { session in
+        launch { session in
             try GenerateCommand(
                 checkpoint: checkpoint, prompt: prompt, maximumTokens: maxTokens, temperature: temperature,
                 topK: topK, topP: topP, seed: seed, threads: threads

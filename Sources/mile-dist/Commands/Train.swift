@@ -46,7 +46,7 @@ struct Train: ParsableCommand {
     var helpKeys = false
 
     func run() throws {
-        try launch { session in
+        launch { session in
             if helpKeys {
                 session.console.raw(RunConfiguration.reference)
                 return .done
