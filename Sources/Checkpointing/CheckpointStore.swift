@@ -24,6 +24,15 @@ public struct CheckpointStore: Sendable {
         self.directory = Files.trimmingSlashes(directory)
     }
 
+    /// Rank 0, at start: makes the directory and checks that this user may write in it, so that a run does not learn of
+    /// it at its first save.
+    ///
+    /// - Throws: ``CheckpointError`` naming the directory or what is in its place.
+    public func prepare() throws {
+        try Files.makeDirectories(directory)
+        try Files.requireWritable(directory)
+    }
+
     /// Rank 0: makes the empty temporary directory for a save of `step`, after clearing what a dead save left.
     ///
     /// - Returns: the path of the temporary directory.

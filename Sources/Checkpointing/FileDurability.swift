@@ -57,6 +57,13 @@ enum Files {
         }
     }
 
+    /// Asks the system whether this user may make and remove files in `directory`.
+    static func requireWritable(_ directory: String) throws(CheckpointError) {
+        guard unsafe access(directory, W_OK | X_OK) == 0 else {
+            throw .system(errno, "write in the directory", directory)
+        }
+    }
+
     static func rename(_ old: String, to new: String) throws(CheckpointError) {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .system(errno, "rename it to \(new)", old) }
     }

@@ -62,6 +62,7 @@ public final class Trainer {
                 ? try RunDirectory(path: configuration.logging.directory, host: communicator.host) : nil
         }
         let store = CheckpointStore(directory: configuration.checkpoint.directory)
+        try communicator.agreed { if communicator.rank == 0 { try prepare(store) } }
         let finder = CheckpointFinder(communicator: communicator, console: console)
         if options.isEmbedded { try startOver(directory, store) }
         let checkpoint = try finder.find(options.isEmbedded ? .never : options.resume, in: store)
@@ -140,6 +141,14 @@ public final class Trainer {
         let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         console.line(layout.summary(threads: pool.threadCount))
         if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
+    }
+
+    private func prepare(_ store: CheckpointStore) throws {
+        do {
+            try store.prepare()
+        } catch {
+            throw ProgramFailure(.badInput, "checkpoint.directory: \(error)")
+        }
     }
 
     /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.
