@@ -80,41 +80,18 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
         self.tokenizer = tokenizer
     }
 
-    /// How `other` differs, one sentence each, this one being the checkpoint's; empty if they are equal.
-    public func differences(from other: DataFingerprint) -> [String] {
-        var found: [String] = []
-        if tokenizer != other.tokenizer {
-            found.append("data.tokenizer is \(other.tokenizer), the checkpoint's is \(tokenizer)")
-        }
-        if sequenceLength != other.sequenceLength {
-            found.append("data.sequence_length is \(other.sequenceLength), the checkpoint's is \(sequenceLength)")
-        }
-        let names = domains.map(\.name)
-        let otherNames = other.domains.map(\.name)
-        for name in names where !otherNames.contains(name) {
-            found.append("data.train lacks the checkpoint's domain \"\(name)\"")
-        }
-        for name in otherNames where !names.contains(name) {
-            found.append("data.train has a domain \"\(name)\" that the checkpoint has not")
-        }
-        if found.isEmpty && names != otherNames {
-            found.append("data.train lists its domains in another order than the checkpoint: \(otherNames), \(names)")
-        }
-        for domain in domains {
-            guard let match = other.domains.first(where: { $0.name == domain.name }) else { continue }
-            if match.weight != domain.weight {
-                found.append(
-                    "the weight of \"\(domain.name)\" is \(match.weight), the checkpoint's is \(domain.weight)")
+    /// How the tokens of the domains that both have differ, one sentence each, `earlier` being the checkpoint's; empty if
+    /// they do not. Everything else in a fingerprint is configuration, which is compared key by key.
+    public func differences(from earlier: DataFingerprint) -> [String] {
+        domains.compactMap { domain in
+            guard let before = earlier.domains.first(where: { $0.name == domain.name }) else { return nil }
+            if domain.tokens != before.tokens {
+                return "\"\(domain.name)\" has \(Self.words(domain.tokens)) tokens, the checkpoint's has "
+                    + Self.words(before.tokens)
             }
-            if match.tokens != domain.tokens {
-                found.append(
-                    "\"\(domain.name)\" has \(Self.words(match.tokens)) tokens, the checkpoint's has "
-                        + Self.words(domain.tokens))
-            } else if match.hash != domain.hash {
-                found.append("the tokens of \"\(domain.name)\" are others than the checkpoint's")
-            }
+            return domain.hash == before.hash
+                ? nil : "the tokens of \"\(domain.name)\" are others than the checkpoint's"
         }
-        return found
     }
 
     private static func words(_ tokens: Int?) -> String { tokens.map(String.init) ?? "endlessly many" }

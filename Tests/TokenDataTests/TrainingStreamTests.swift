@@ -228,26 +228,20 @@ import Testing
         #expect(throws: DataError.self) { try DataFingerprint(json: "{}") }
     }
 
-    @Test func differencesAreNamedOneByOne() throws {
+    /// Weights, names, order and lengths are the configuration's to compare.
+    @Test func differencesOfTokensAreNamed() throws {
         let saved = try DataFingerprint(json: try stream([books, code]).fingerprint)
-        func differences(_ domains: [TokenDomain], length: Int = 1, tokenizer: String = "bytes") throws -> [String] {
-            let current = try stream(domains, length: length, tokenizer: tokenizer)
-            return saved.differences(from: try DataFingerprint(json: current.fingerprint))
+        func differences(_ domains: [TokenDomain]) throws -> [String] {
+            try DataFingerprint(json: try stream(domains).fingerprint).differences(from: saved)
         }
         #expect(try differences([books, code]).isEmpty)
-        #expect(try differences([code, books]).first?.contains("another order") == true)
-        #expect(try differences([code]) == ["data.train lacks the checkpoint's domain \"books\""])
+        #expect(try differences([code]).isEmpty)
         var altered = books
         altered.weight = 2
-        #expect(try differences([altered, code]) == ["the weight of \"books\" is 2.0, the checkpoint's is 0.5"])
-        altered = books
+        #expect(try differences([altered, code]).isEmpty)
         altered.source = NumberedSource(sequenceCount: 10)
         #expect(try differences([altered, code]) == ["the tokens of \"books\" are others than the checkpoint's"])
         altered.source = NumberedSource(sequenceCount: 9)
         #expect(try differences([altered, code]) == ["\"books\" has 10 tokens, the checkpoint's has 11"])
-        altered.name = "more"
-        #expect(
-            try differences([books, code, altered]) == ["data.train has a domain \"more\" that the checkpoint has not"])
-        #expect(try differences([books, code], length: 2, tokenizer: "other").count == 2)
     }
 }
