@@ -271,41 +271,31 @@ struct CheckpointStoreTests {
         #expect(try store.stepDirectories().map(\.step) == [4, 3])
     }
 
-    // MARK: Resolution
+    // MARK: Paths
 
-    @Test func `a path resolves to itself or to the newest that verifies`() throws {
-        for step in 1...4 { try save(store, step: step) }
-        let four = store.directory + "/step-00000004"
-        let exact = try CheckpointStore.resolve(store.directory + "/step-00000002/")
-        #expect(exact.path == store.directory + "/step-00000002")
-        let newest = try CheckpointStore.resolve(store.directory)
-        #expect(newest.path == four)
-        #expect(newest.skipped.isEmpty)
-        #expect(newest.reader.index.step == 4)
-
-        try damage(four)
-        try FileManager.default.removeItem(atPath: store.directory + "/step-00000003/COMPLETE")
-        let older = try CheckpointStore.resolve(store.directory)
-        #expect(older.path == store.directory + "/step-00000002")
-        #expect(older.skipped.map(\.kind) == [.corrupt, .incomplete])
-        #expect(older.skipped[0].file == four + "/shard-00002-of-00003.h5")
-        // Given by name, a bad one is an error.
-        let named = #expect(throws: CheckpointError.self) { try CheckpointStore.resolve(four) }
-        #expect(named?.kind == .corrupt)
+    @Test func `a path means itself or what is in it, newest first`() throws {
+        for step in 1...3 { try save(store, step: step) }
+        let two = store.directory + "/step-00000002"
+        #expect(try CheckpointStore.candidates(two + "/") == [two])
+        let all = [3, 2, 1].map { store.directory + "/step-0000000\($0)" }
+        #expect(try CheckpointStore.candidates(store.directory) == all)
+        // Whether it verifies is for its reader to say.
+        try FileManager.default.removeItem(atPath: two + "/COMPLETE")
+        #expect(try CheckpointStore.candidates(two) == [two])
         // A moved checkpoint is one too.
         try rename("step-00000002", "best")
-        #expect(try CheckpointStore.resolve(store.directory + "/best").reader.index.step == 2)
+        #expect(try CheckpointStore.candidates(store.directory + "/best") == [store.directory + "/best"])
     }
 
-    @Test func `nothing to resolve says why`() throws {
-        let absent = #expect(throws: CheckpointError.self) { try CheckpointStore.resolve(store.directory) }
+    @Test func `a path without checkpoints says why`() throws {
+        let absent = #expect(throws: CheckpointError.self) { try CheckpointStore.candidates(store.directory) }
         #expect(absent?.kind == .missing)
-        for step in 1...2 { try damage(save(store, step: step)) }
-        let none = #expect(throws: CheckpointError.self) { try CheckpointStore.resolve(store.directory) }
-        #expect(none?.kind == .corrupt)
-        #expect(none?.message.contains("step-00000001") == true)
-        let run = #expect(throws: CheckpointError.self) { try CheckpointStore.resolve(files.directory) }
+        try save(store, step: 1)
+        let run = #expect(throws: CheckpointError.self) { try CheckpointStore.candidates(files.directory) }
         #expect(run?.kind == .missing)
         #expect(run?.message.contains("did you mean \(files.directory)/checkpoints") == true)
+        try rename("step-00000001", "step-00000001.replaced")
+        let aside = #expect(throws: CheckpointError.self) { try CheckpointStore.candidates(store.directory) }
+        #expect(aside?.message.contains("step-00000001.replaced was being replaced") == true)
     }
 }

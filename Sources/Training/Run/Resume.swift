@@ -50,13 +50,15 @@ struct CheckpointFinder {
 
     /// Opens a CHECKPOINT argument: a step directory or a checkpoints directory.
     func open(_ path: String) throws -> CheckpointReader {
-        let isStep = try communicator.textFromRankZero {
-            guard FileManager.default.fileExists(atPath: path) else {
-                throw ProgramFailure(.noUsableCheckpoint, "\(path): there is no such directory.")
+        let candidates = try communicator.textFromRankZero {
+            do {
+                return try CheckpointStore.candidates(path).joined(separator: "\n")
+            } catch {
+                throw ProgramFailure(.noUsableCheckpoint, "\(error)")
             }
-            return try stepDirectories(CheckpointStore(directory: path)).isEmpty ? "yes" : ""
         }
-        if isStep.isEmpty, let reader = try newest(in: CheckpointStore(directory: path), quarantines: false) {
+        // Those of a directory stand in for one another; a step directory is meant as it is.
+        if candidates != path, let reader = try newest(in: CheckpointStore(directory: path), quarantines: false) {
             return reader
         }
         let (reader, problem) = try verified(path)
