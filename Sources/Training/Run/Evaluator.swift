@@ -32,8 +32,8 @@ final class Evaluator {
 
     /// Evaluates every domain; collective.
     ///
-    /// Each sequence's sum is formed where it is computed and all sums are added in the sequences' order, so neither the
-    /// number of ranks nor the batching shows in the result.
+    /// Sequences are computed in the same batches whichever rank does it, and their sums are added in the sequences' order:
+    /// for one transformer's batch size the number of ranks does not show in the result.
     ///
     /// - Parameters:
     ///   - perToken: where wanted, receives the non-ignored targets of each domain in order, on rank 0; the closure exists
@@ -49,9 +49,7 @@ final class Evaluator {
         var done = 0
         var results: [EvaluationResult.Domain] = []
         for (domain, count) in zip(domains, counts) {
-            let shares = (0..<communicator.size).map { rank in
-                (count * rank / communicator.size)..<(count * (rank + 1) / communicator.size)
-            }
+            let shares = self.shares(of: count)
             var sums: [Double] = []
             var tokens: [Double] = []
             for sequences in batches(shares[communicator.rank]) {
@@ -90,6 +88,18 @@ final class Evaluator {
                         position: position, token: Int32(all[index]), crossEntropy: all[index + 1],
                         entropy: all[index + 2])
                 })
+        }
+    }
+
+    /// Whole batches for each rank: the bits of a product depend on its number of rows, so a sequence is computed
+    /// beside the same others by whichever rank.
+    private func shares(of count: Int) -> [Range<Int>] {
+        let size = transformer.maximumSequences
+        let batches = (count + size - 1) / size
+        return (0..<communicator.size).map { rank in
+            let first = batches * rank / communicator.size
+            let end = batches * (rank + 1) / communicator.size
+            return (first * size)..<max(first * size, min(end * size, count))
         }
     }
 
