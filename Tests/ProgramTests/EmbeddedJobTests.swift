@@ -1,0 +1,35 @@
+// EmbeddedJobTests - the job without a configuration: its mechanics, cut short. Its verdict after the whole job is
+// what `make run` shows.
+
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct EmbeddedJobTests {
+        private static let short = [
+            "schedule.total_steps=20", "schedule.warmup_steps=5", "evaluation.every=10", "evaluation.sequences=4",
+            "checkpoint.every=10", "model.num_hidden_layers=1", "data.sequence_length=32",
+        ].flatMap { ["--set", $0] }
+
+        @Test func startsOverAndSaysWhenTrainingFallsShort() throws {
+            let place = try Workplace()
+            try place.folder.write("mine", to: "runs/embedded/notes.txt")
+            try place.folder.write("mine", to: "runs/embedded/checkpoints/notes.txt")
+            for ranks in [1, 2] {
+                let result = try place.run(Self.short, ranks: ranks)
+                expectOneMessage(result, status: 1, names: ["does not train as it should", "above the best possible"])
+                let steps = result.outputLines.filter { $0.hasPrefix("step ") }
+                #expect(!steps.isEmpty && steps.allSatisfy { $0.contains("  floor ") }, "\(result)")
+                #expect(result.outputLines.contains { $0.hasPrefix("sample: ") }, "\(result)")
+                // It starts over: rows and checkpoints are those of this job alone.
+                #expect(try place.metrics("runs/embedded").steps.keys.sorted() == Array(1...20))
+                #expect(try place.metrics("runs/embedded").rows.count == 22)
+                #expect(place.checkpoints("runs/embedded/checkpoints") == ["step-00000010", "step-00000020"])
+                #expect(try place.inspect("runs/embedded/checkpoints").object.number("ranks_written") == Double(ranks))
+            }
+            #expect(try place.folder.text("runs/embedded/notes.txt") == "mine")
+            #expect(try place.folder.text("runs/embedded/checkpoints/notes.txt") == "mine")
+            #expect(place.folder.names(in: "runs") == ["embedded"])
+        }
+    }
+}

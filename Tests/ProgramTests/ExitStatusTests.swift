@@ -1,0 +1,75 @@
+// ExitStatusTests - 0, 1, 2, 3 and 75, the same through mpirun (2 and 3: also BadInputTests and CorruptionTests).
+
+import Glibc
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct ExitStatusTests {
+        static let endless = "schedule.total_steps=1000000"
+
+        @Test(arguments: [1, 3]) func done(ranks: Int) throws {
+            let place = try Workplace()
+            let result = try place.train(ranks: ranks)
+            #expect(result.status == 0, "\(result)")
+            #expect(result.errorLines == [], "\(result)")
+            #expect(result.outputLines.last?.hasPrefix("done: step 6 of 6") == true, "\(result)")
+            // Rank 0 speaks alone.
+            #expect(result.outputLines.filter { $0.hasPrefix("step 6/6") }.count == 1, "\(result)")
+        }
+
+        /// Weights beyond any float: no step can be applied.
+        @Test(arguments: [1, 4]) func runtimeFailure(ranks: Int) throws {
+            let place = try Workplace()
+            let result = try place.train(["loss.gamma=1.0e6", "training.maximum_skipped_steps=2"], ranks: ranks)
+            expectOneMessage(
+                result, status: 1, names: ["3 steps in a row", "training.maximum_skipped_steps is 2"])
+            #expect(result.warnings.count == 3, "\(result)")
+            #expect(try place.metrics().rows.count == 3)
+        }
+
+        @Test(arguments: [1, 4]) func badInput(ranks: Int) throws {
+            let result = try Workplace().train(["training.seed=x"], ranks: ranks)
+            expectOneMessage(result, status: 2, names: ["training.seed"])
+        }
+
+        @Test(arguments: [1, 4]) func noUsableCheckpoint(ranks: Int) throws {
+            let result = try Workplace().train(options: ["--resume", "nowhere"], ranks: ranks)
+            expectOneMessage(result, status: 3, names: ["nowhere"])
+        }
+
+        /// mpirun forwards SIGUSR1 to its ranks; a rank without mpirun is reached by the others too.
+        @Test(arguments: [(SIGUSR1, 4), (SIGUSR1, 1), (SIGTERM, 1), (SIGINT, 1)])
+        func stopsOnASignal(number: Int32, ranks: Int) throws {
+            let place = try Workplace()
+            let program = try place.start(place.arguments([Self.endless]), ranks: ranks)
+            #expect(place.waitForRows(5, of: program), "\(program.outputSoFar)")
+            program.signal(number)
+            try expectEarlyStop(program.wait(limit: 20), place, ranks: ranks)
+        }
+
+        @Test(arguments: [1, 3]) func stopsAtTheTimeLimit(ranks: Int) throws {
+            let place = try Workplace()
+            let begin = ContinuousClock.now
+            let result = try place.train([Self.endless, "training.time_limit=1s"], ranks: ranks)
+            #expect(ContinuousClock.now - begin < .seconds(20), "\(result)")
+            try expectEarlyStop(result, place, ranks: ranks, also: ["training.time_limit="])
+        }
+
+        /// Status 75 with everything saved, and the same command goes on from there.
+        private func expectEarlyStop(
+            _ result: ProgramResult, _ place: Workplace, ranks: Int, also overrides: [String] = []
+        ) throws {
+            #expect(result.status == 75 && !result.timedOut, "\(result)")
+            #expect(result.messages == [], "\(result)")
+            let last = try #require(try place.metrics().steps.keys.max())
+            #expect(result.output.contains("stopped early at step \(last) with everything saved"), "\(result)")
+            #expect(place.checkpoints().count == 1)
+            let set = [Self.endless, "training.stop_at_step=\(last + 1)"] + overrides
+            let again = try place.train(set, ranks: ranks)
+            #expect(again.status == 0, "\(again)")
+            #expect(again.output.contains(", step \(last)\n"), "\(again)")
+            #expect(try place.metrics().steps.count == last + 1)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// MetricsTests - the rows of metrics.jsonl (design section 5).
+
+import Foundation
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct MetricsTests {
+        static let trainingKeys: Set = [
+            "step", "tokens", "loss", "ce", "entropy", "alpha", "lr", "grad_norm", "step_seconds", "tokens_per_second",
+        ]
+        static let evaluationKeys: Set = ["step", "validation_ce", "domains"]
+
+        private static let twoDomains = [
+            "data.validation=[{name: held-out, path: held-out.txt}, {name: seen, path: text.txt}]"
+        ]
+
+        @Test(arguments: [1, 3]) func rowsHaveExactlyTheirKeys(ranks: Int) throws {
+            let place = try Workplace()
+            let set = Self.twoDomains + ["evaluation.every=4", "loss.gamma=1.0", "logging.every=100"]
+            let result = try place.train(set, ranks: ranks)
+            #expect(result.status == 0, "\(result)")
+            let metrics = try place.metrics()
+            // Every step has a row, whatever logging.every says; evaluations follow step 4 and the last.
+            #expect(metrics.rows.compactMap { $0.number("step") } == [1, 2, 3, 4, 4, 5, 6, 6])
+            #expect(metrics.steps.keys.sorted() == Array(1...6))
+            #expect(metrics.evaluations.keys.sorted() == [4, 6])
+            for row in metrics.steps.values {
+                #expect(row.keys == Self.trainingKeys)
+                for key in Self.trainingKeys { #expect(row.number(key)?.isFinite == true, "\(key): \(row.text)") }
+            }
+            for row in metrics.evaluations.values {
+                #expect(row.keys == Self.evaluationKeys)
+                let domains = try row.object("domains")
+                #expect(domains.keys == ["held-out", "seen"])
+                // Equally many targets each: 8 sequences of 16.
+                let mean = ((domains.number("held-out") ?? .nan) + (domains.number("seen") ?? .nan)) / 2
+                #expect(abs(mean - (row.number("validation_ce") ?? .nan)) < 1e-12, "\(row.text)")
+            }
+        }
+
+        @Test func valuesMeanWhatTheySay() throws {
+            let place = try Workplace()
+            #expect(try place.train(["data.ignored_targets=[32]"]).status == 0)
+            let metrics = try place.metrics()
+            let perStep = Workplace.batch * Workplace.sequenceLength
+            #expect(try metrics.values("tokens", 1...6) == (1...6).map { Double($0 * perStep) })
+            // Warm-up over 2 steps to 2e-3, then half a cosine over the other 4.
+            let rates = [1e-3, 2e-3] + (0..<4).map { 1e-3 * (1 + cos(.pi * Double($0) / 4)) }
+            #expect(difference(try metrics.values("lr", 1...6), rates, within: 1e-12) == nil)
+            // Before anything is learnt every byte is equally likely, up to the small initial weights.
+            let first = try #require(metrics.steps[1])
+            for key in ["loss", "ce", "entropy"] {
+                #expect(abs((first.number(key) ?? .nan) - log(257)) < 0.1, "\(key): \(first.text)")
+            }
+            // alpha = N / sum of (1 + H): the entropy hardly varies at the start.
+            #expect(abs((first.number("alpha") ?? .nan) * (1 + log(257)) - 1) < 0.01, "\(first.text)")
+            let seconds = try metrics.values("step_seconds", 1...6)
+            let speeds = try metrics.values("tokens_per_second", 1...6)
+            let positions = zip(seconds, speeds).map { $0 * $1 }
+            #expect(difference(positions, [Double](repeating: Double(perStep), count: 6), within: 1e-9) == nil)
+        }
+
+        @Test func unweightedLossIsTheCrossEntropy() throws {
+            for set in [["loss.kind=cross_entropy"], ["loss.gamma=0"], ["loss.kind=focal", "loss.gamma=0"]] {
+                let place = try Workplace()
+                #expect(try place.train(set).status == 0)
+                let metrics = try place.metrics()
+                #expect(difference(try metrics.losses(1...6), try metrics.values("ce", 1...6), within: 1e-7) == nil)
+                #expect(try metrics.values("alpha", 1...6) == [Double](repeating: 1, count: 6))
+            }
+        }
+
+        @Test func skippedStepsAreNullAndMarked() throws {
+            let place = try Workplace()
+            let result = try place.train(["loss.gamma=1.0e6", "schedule.total_steps=2"])
+            #expect(result.status == 0, "\(result)")
+            #expect(result.warnings.count == 2, "\(result)")
+            for row in try place.metrics().steps.values {
+                #expect(row.keys == Self.trainingKeys.union(["skipped"]))
+                #expect(row.isTrue("skipped") && row.isNull("loss") && row.isNull("grad_norm"), "\(row.text)")
+                #expect(row.number("ce")?.isFinite == true, "\(row.text)")
+            }
+        }
+
+        @Test func resumedRunAppendsAfterAnUnfinishedRow() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=3"]).status == 0)
+            let rows = try place.folder.text("runs/run/metrics.jsonl")
+            try place.folder.write(rows + #"{"step": 4, "tok"#, to: "runs/run/metrics.jsonl")
+            #expect(try place.train().status == 0)
+            #expect(try place.folder.text("runs/run/metrics.jsonl").hasPrefix(rows))
+            #expect(try place.metrics().rows.compactMap { $0.number("step") } == [1, 2, 3, 4, 5, 6, 6])
+        }
+    }
+}

@@ -1,0 +1,202 @@
+// ResumeTests - which checkpoint a run continues from, and when it refuses (design section 5, "Resume").
+
+import Glibc
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct ResumeTests {
+        private static let checkpoints = "runs/run/checkpoints"
+
+        private func trained(_ overrides: [String] = ["training.stop_at_step=3"], ranks: Int = 1) throws -> Workplace {
+            let place = try Workplace()
+            let result = try place.train(overrides, ranks: ranks)
+            #expect(result.status == 0, "\(result)")
+            #expect(!result.output.contains("continuing"), "\(result)")
+            return place
+        }
+
+        @Test func autoContinues() throws {
+            let place = try trained()
+            let result = try place.train()
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("continuing from \(Self.checkpoints)/step-00000003, step 3"), "\(result)")
+            let straight = try trained([])
+            // The same program on the same number of ranks and threads: the same bits.
+            #expect(try place.metrics().losses(1...6) == straight.metrics().losses(1...6))
+            let (resumed, whole) = (try place.inspect(Self.checkpoints), try straight.inspect(Self.checkpoints))
+            for role in ["parameter", "first_moment", "second_moment"] {
+                #expect(resumed.hashes(role) == whole.hashes(role), "\(role)")
+            }
+        }
+
+        @Test func lastStepIsSaid() throws {
+            let place = try trained([])
+            let before = try place.folder.text("runs/run/metrics.jsonl")
+            let result = try place.train()
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("nothing to do: the checkpoint is at step 6"), "\(result)")
+            #expect(try place.folder.text("runs/run/metrics.jsonl") == before)
+            #expect(place.checkpoints() == ["step-00000006"])
+        }
+
+        @Test func neverStartsOnlyWhereThereIsNone() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=3"], options: ["--resume", "never"]).status == 0)
+            let before = place.folder.everything()
+            let refused = try place.train(options: ["--resume", "never"])
+            expectOneMessage(refused, status: 2, names: ["--resume never", "\(Self.checkpoints)/step-00000003"])
+            #expect(place.folder.everything() == before)
+        }
+
+        @Test func pathContinuesInAnotherDirectory() throws {
+            let place = try trained(["training.stop_at_step=4", "checkpoint.every=2"])
+            let older = "\(Self.checkpoints)/step-00000002"
+            var result = try place.train(["logging.directory=other"], options: ["--resume", older])
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("continuing from \(older), step 2"), "\(result)")
+            #expect(try place.metrics("other").steps.keys.sorted() == [3, 4, 5, 6])
+            // A checkpoints directory means its newest.
+            result = try place.train(["logging.directory=third"], options: ["--resume", Self.checkpoints])
+            #expect(result.output.contains("continuing from \(Self.checkpoints)/step-00000004, step 4"), "\(result)")
+        }
+
+        @Test func everyDifferenceIsNamed() throws {
+            let place = try trained()
+            try place.folder.write(Workplace.words(2000, seed: 9), to: "text.txt")
+            let result = try place.train([
+                "training.seed=6", "data.sequence_length=8", "model.rope_theta=5000.0", "data.ignored_targets=[0]",
+            ])
+            expectOneMessage(
+                result, status: 2,
+                names: [
+                    "training.seed: the checkpoint has 5, the configuration 6",
+                    "data.sequence_length: the checkpoint has 16, the configuration 8",
+                    "model.rope_theta: the checkpoint has 10000.0, the configuration 5000.0",
+                    "data.ignored_targets: the checkpoint has [], the configuration [0]",
+                    // Two texts of different lengths: the checkpoint's and what is there now.
+                    "\"text\" has \(Workplace.words(2000, seed: 9).utf8.count + 1) tokens, the checkpoint's has "
+                        + "\(Workplace.words(2000, seed: 1).utf8.count + 1)",
+                ])
+            // Each difference once.
+            #expect(result.errorLines.filter { $0.contains("sequence_length") }.count == 1, "\(result)")
+        }
+
+        @Test func mixtureAndTextAreCompared() throws {
+            let place = try trained()
+            let weight = try place.train(["data.train.0.weight=2.0"])
+            expectOneMessage(
+                weight, status: 2, names: ["data.train: the checkpoint has", "weight: 1.0", "weight: 2.0"])
+            #expect(weight.errorLines.count == 3, "\(weight)")
+            let name = try place.train(["data.train.0.name=prose"])
+            expectOneMessage(name, status: 2, names: ["data.train: the checkpoint has", "\"text\"", "\"prose\""])
+            var bytes = try place.folder.bytes("text.txt")
+            bytes[100] ^= 1
+            try place.folder.write(bytes, to: "text.txt")
+            let text = try place.train()
+            expectOneMessage(text, status: 2, names: ["the tokens of \"text\" are others than the checkpoint's"])
+        }
+
+        @Test func allowedChangesAreLogged() throws {
+            let place = try trained()
+            try place.folder.move("text.txt", to: "moved.txt")
+            let changes = [
+                ("data.train.0.path", "moved.txt", "path: \"moved.txt\""),
+                ("optimizer.learning_rate", "1.0e-3", "optimizer.learning_rate: the checkpoint has 0.002, "),
+                ("schedule.kind", "linear", "schedule.kind: the checkpoint has cosine, the configuration linear"),
+                ("schedule.total_steps", "8", "schedule.total_steps: the checkpoint has 6, the configuration 8"),
+                ("training.global_batch_size", "6", "training.global_batch_size: the checkpoint has 10, "),
+                ("training.micro_batch_size", "3", "training.micro_batch_size: the checkpoint has 4, "),
+                ("training.threads", "2", "training.threads: the checkpoint has 1, the configuration 2"),
+                ("training.gradient_reduction", "all_reduce", "training.gradient_reduction: the checkpoint has "),
+                ("logging.every", "2", "logging.every: the checkpoint has 1, the configuration 2"),
+                ("evaluation.every", "4", "evaluation.every: the checkpoint has 1000, the configuration 4"),
+                ("checkpoint.keep", "2", "checkpoint.keep: the checkpoint has 3, the configuration 2"),
+            ]
+            let result = try place.train(changes.map { "\($0.0)=\($0.1)" }, ranks: 2)
+            #expect(result.status == 0, "\(result)")
+            let logged = result.outputLines.filter { $0.hasPrefix("changed since the checkpoint: ") }
+            for change in changes {
+                #expect(logged.contains { $0.contains(change.2) }, "\(change.0): \(result)")
+            }
+            // Data go on where they were: 3 steps of 10 sequences, then 5 of 6.
+            let inspection = try place.inspect(Self.checkpoints)
+            #expect(inspection.object.number("position") == 60)
+            #expect(inspection.object.number("tokens") == Double(60 * Workplace.sequenceLength))
+        }
+
+        @Test func secondJobIsRefused() throws {
+            let place = try Workplace()
+            let first = try place.start(place.arguments([ExitStatusTests.endless]))
+            #expect(place.waitForRows(3, of: first), "\(first.outputSoFar)")
+            for ranks in [1, 2] {
+                let second = try place.train(ranks: ranks)
+                expectOneMessage(
+                    second, status: 2,
+                    names: ["runs/run/lock", "another job", "host ", "pid \(first.processIdentifier)", "job none"])
+            }
+            #expect(first.isRunning)
+            // The lock is the process's: it goes with a job that is killed.
+            first.signal(SIGKILL)
+            _ = first.wait()
+            #expect(try place.train(["schedule.total_steps=4"]).status == 0)
+        }
+
+        @Test func initializeFromTakesWeightsOnly() throws {
+            let place = try trained()
+            let set = [
+                "logging.directory=tuned", "checkpoint.initial=true", "training.seed=77",
+                "optimizer.learning_rate=1.0e-4", "schedule.total_steps=2",
+            ]
+            let result = try place.train(set, options: ["--initialize-from", Self.checkpoints], ranks: 3)
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("weights of \(Self.checkpoints)/step-00000003"), "\(result)")
+            let source = try place.inspect(Self.checkpoints)
+            let start = try place.inspect("tuned/checkpoints/step-00000000")
+            #expect(start.object.number("step") == 0 && start.object.number("position") == 0)
+            #expect(start.hashes("parameter") == source.hashes("parameter"))
+            // All-zero moments hash alike whichever they are; the source's do not.
+            #expect(start.hashes("first_moment") == start.hashes("second_moment"))
+            #expect(source.hashes("first_moment") != source.hashes("second_moment"))
+            #expect(try place.metrics("tuned").steps.keys.sorted() == [1, 2])
+
+            let other = try place.train(
+                ["logging.directory=wide", "model.hidden_size=64"], options: ["--initialize-from", Self.checkpoints])
+            expectOneMessage(other, status: 2, names: ["--initialize-from", "configured model"])
+            // A requeued job is given the same command: now it continues its own run.
+            let again = try place.train(set, options: ["--initialize-from", Self.checkpoints])
+            #expect(again.output.contains("nothing to do"), "\(again)")
+        }
+
+        /// A skipped step changes neither weights nor moments: what four ranks wrote, one rank reads and writes again.
+        @Test func tensorsSurviveAnotherNumberOfRanks() throws {
+            let place = try Workplace(.sharded)
+            #expect(try place.train(["training.stop_at_step=2"], ranks: 4).status == 0)
+            let before = try place.inspect("\(Self.checkpoints)/step-00000002")
+            #expect(before.object.number("ranks_written") == 4)
+            let skipping = try place.train(["training.stop_at_step=3", "loss.gamma=1.0e6"])
+            #expect(skipping.status == 0, "\(skipping)")
+            let after = try place.inspect("\(Self.checkpoints)/step-00000003", ranks: 3)
+            #expect(after.object.number("ranks_written") == 1)
+            for role in ["parameter", "first_moment", "second_moment"] {
+                #expect(after.hashes(role) == before.hashes(role), "\(role)")
+                #expect(after.hashes(role).count == 4 * 9 + 3)
+            }
+            // The hashes tell checkpoints apart.
+            #expect(try place.train(["training.stop_at_step=4"]).status == 0)
+            let moved = try place.inspect("\(Self.checkpoints)/step-00000004")
+            #expect(moved.hashes("parameter").allSatisfy { before.hashes("parameter")[$0.key] != $0.value })
+        }
+
+        /// A new run in a directory whose checkpoints were moved away keeps the rows of the old one, elsewhere.
+        @Test func earlierMetricsAreMovedAside() throws {
+            let place = try trained([])
+            try place.folder.move(Self.checkpoints, to: "elsewhere")
+            let rows = try place.folder.text("runs/run/metrics.jsonl")
+            let result = try place.train(["schedule.total_steps=2"])
+            #expect(result.output.contains("runs/run/metrics.1.jsonl"), "\(result)")
+            #expect(try place.folder.text("runs/run/metrics.1.jsonl") == rows)
+            #expect(try place.metrics().steps.keys.sorted() == [1, 2])
+        }
+    }
+}

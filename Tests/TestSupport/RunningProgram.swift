@@ -1,0 +1,157 @@
+// RunningProgram - the program as a user starts it: with or without mpirun, with a time limit, its output kept.
+
+internal import Foundation
+internal import Glibc
+
+/// How a program ended.
+public struct ProgramResult: Sendable, CustomStringConvertible {
+    /// Exit status; 128 and the signal's number where a signal ended the program, as in a shell.
+    public let status: Int32
+    public let output: String
+    public let errors: String
+    /// Whether the time limit ended it.
+    public let timedOut: Bool
+    /// What was run.
+    public let command: String
+
+    public var outputLines: [String] { Self.lines(output) }
+    public var errorLines: [String] { Self.lines(errors) }
+
+    /// The program's error messages: lines that start with its name, on either output, and are no warnings. What
+    /// follows such a line indented belongs to it.
+    public var messages: [String] { named.filter { !$0.hasPrefix(Self.warning) } }
+
+    /// The program's warnings.
+    public var warnings: [String] { named.filter { $0.hasPrefix(Self.warning) } }
+
+    private static let warning = "mile-dist: warning:"
+
+    private var named: [String] { (outputLines + errorLines).filter { $0.hasPrefix("mile-dist:") } }
+
+    private static func lines(_ text: String) -> [String] { text.split(whereSeparator: \.isNewline).map(String.init) }
+
+    /// All that a failing test wants to know.
+    public var description: String {
+        "\(command): \(timedOut ? "ended by the time limit" : "status \(status)")\n"
+            + "-- output\n\(output.suffix(2000))\n-- errors\n\(errors.suffix(2000))"
+    }
+}
+
+/// A program that was started and has not been waited for.
+public final class RunningProgram {
+    private let process = Process()
+    private let files: TemporaryFolder
+    private let command: String
+
+    /// The executable that the tests run: the one named by `MILE_DIST_EXECUTABLE`, or else the one built beside them.
+    public static let executable: String = {
+        if let named = ProcessInfo.processInfo.environment["MILE_DIST_EXECUTABLE"], !named.isEmpty { return named }
+        let bundle = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+        return bundle.deletingLastPathComponent().appendingPathComponent("mile-dist").path
+    }()
+
+    /// Starts the program.
+    ///
+    /// - Parameters:
+    ///   - arguments: of `mile-dist`.
+    ///   - ranks: 1 starts it without `mpirun`.
+    ///   - folder: its working directory.
+    public convenience init(_ arguments: [String], ranks: Int = 1, in folder: String) throws {
+        if ranks == 1 {
+            try self.init(tool: Self.executable, arguments, in: folder)
+        } else {
+            let launch = ["mpirun", "--oversubscribe", "-n", "\(ranks)", Self.executable]
+            try self.init(tool: "/usr/bin/env", launch + arguments, in: folder)
+        }
+    }
+
+    /// Starts any tool, with Open MPI's permission to run as root, which containers need.
+    public init(tool: String, _ arguments: [String], in folder: String) throws {
+        files = try TemporaryFolder()
+        command = ([tool] + arguments).joined(separator: " ")
+        // Files, not pipes: nobody has to read while the program runs.
+        try files.write("", to: "output")
+        try files.write("", to: "errors")
+        process.executableURL = URL(fileURLWithPath: tool)
+        process.arguments = arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: files.path("output")))
+        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: files.path("errors")))
+        var environment = ProcessInfo.processInfo.environment
+        if getuid() == 0 {
+            environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+            environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+        }
+        process.environment = environment
+        // Threads of a pool may hold signals back, and a child inherits that: it would never hear of them.
+        var (none, before) = (sigset_t(), sigset_t())
+        unsafe sigemptyset(&none)
+        unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try process.run()
+    }
+
+    deinit {
+        // A test that gave up must not leave ranks behind.
+        if process.isRunning { kill(process.processIdentifier, SIGTERM) }
+    }
+
+    public var isRunning: Bool { process.isRunning }
+    public var processIdentifier: Int32 { process.processIdentifier }
+
+    /// What it has printed so far.
+    public var outputSoFar: String { (try? files.text("output")) ?? "" }
+
+    /// Sends a signal to what was started: the program, or `mpirun`.
+    public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    /// Waits for the end; after `limit` seconds ends it, and says so in the result.
+    public func wait(limit: Double = 60) -> ProgramResult {
+        let timedOut = !Self.poll(limit: limit) { !self.process.isRunning }
+        if timedOut {
+            // mpirun takes its ranks with it on SIGTERM, which it gives 1.5 s.
+            kill(process.processIdentifier, SIGTERM)
+            if !Self.poll(limit: 5, until: { !self.process.isRunning }) { kill(process.processIdentifier, SIGKILL) }
+        }
+        process.waitUntilExit()
+        let isSignal = process.terminationReason == .uncaughtSignal
+        return ProgramResult(
+            status: process.terminationStatus + (isSignal ? 128 : 0), output: outputSoFar,
+            errors: (try? files.text("errors")) ?? "", timedOut: timedOut, command: command)
+    }
+
+    /// Polls until `condition` holds; false when it did not within `limit` seconds.
+    public static func poll(limit: Double, until condition: () -> Bool) -> Bool {
+        let deadline = ContinuousClock.now + .seconds(limit)
+        while !condition() {
+            if ContinuousClock.now > deadline { return false }
+            usleep(2000)
+        }
+        return true
+    }
+
+    /// Process ids of the ranks that `mpirun` runs on this node, by rank, as the kernel's process table tells.
+    public func rankProcesses() -> [Int: Int32] {
+        var ranks: [Int: Int32] = [:]
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let id = Int32(name), Self.parent(of: id) == process.processIdentifier,
+                let environment = FileManager.default.contents(atPath: "/proc/\(name)/environ")
+            else { continue }
+            let key = "OMPI_COMM_WORLD_RANK="
+            for entry in environment.split(separator: 0) {
+                let text = String(decoding: entry, as: UTF8.self)
+                if text.hasPrefix(key), let rank = Int(text.dropFirst(key.count)) { ranks[rank] = id }
+            }
+        }
+        return ranks
+    }
+
+    private static func parent(of id: Int32) -> Int32? {
+        // The second field is the name in parentheses, which may hold blanks; state and parent follow it.
+        guard let data = FileManager.default.contents(atPath: "/proc/\(id)/stat") else { return nil }
+        let afterName = String(decoding: data, as: UTF8.self).split(separator: ")").last ?? ""
+        let fields = afterName.split(separator: " ")
+        return fields.count > 1 ? Int32(fields[1]) : nil
+    }
+}
