@@ -81,11 +81,12 @@ import TokenData
 
     @Test func differencesOfTheDataSayWhichSideIsWhich() throws {
         let run = try configuration()
+        // Weights are the configuration's, which is compared key by key; the fingerprint's are not named a second time.
         let message = conflict(
             index(run, fingerprint: fingerprint(weight: 3, tokens: 1000)), run,
             fingerprint: fingerprint(weight: 2, tokens: 2000))
         #expect(message.contains("\"books\" has 2000 tokens, the checkpoint's has 1000"), "\(message)")
-        #expect(message.contains("the weight of \"books\" is 2.0, the checkpoint's is 3.0"), "\(message)")
+        #expect(!message.contains("weight of"), "\(message)")
     }
 
     @Test func anImportedCheckpointHasNoRunToConflictWith() throws {

@@ -165,7 +165,7 @@ extension CheckpointIndex {
             let earlier = try RunConfiguration.fromJSON(self.configuration, file: "the checkpoint")
             (conflicts, changes) = configuration.comparison(with: earlier)
             let (now, before) = (try DataFingerprint(json: fingerprint), try DataFingerprint(json: dataFingerprint))
-            conflicts += before.differences(from: now)
+            conflicts += now.differences(from: before)
         }
         if !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
             conflicts.append("tokenizer: the checkpoint has another \(self.tokenizer.name)")

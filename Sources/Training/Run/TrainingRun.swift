@@ -31,6 +31,7 @@ final class TrainingRun {
     private var savedStep = -1
     private var longestSaveSeconds = 0.0
     private var longestStepSeconds = 0.0
+    private var longestEvaluationSeconds = 0.0
 
     private var communicator: Communicator { session.communicator }
     private var console: Console { session.console }
@@ -135,13 +136,15 @@ final class TrainingRun {
     private func evaluate() throws {
         guard !evaluator.isEmpty else { return }
         let now = state.progress.step
-        var lastShown = ContinuousClock.now
+        let begin = ContinuousClock.now
+        var lastShown = begin
         let result = try evaluator.run(progress: { share in
             guard self.seconds(since: lastShown) > (self.console.isTerminal ? 0.2 : 10) else { return }
             lastShown = .now
             self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
         })
         lastEvaluation = result
+        longestEvaluationSeconds = max(longestEvaluationSeconds, seconds(since: begin))
         try metrics?.append(result.json(step: now))
         var text = String(format: "evaluation after step %d: validation_ce %.4f", now, result.crossEntropy)
         if let floor { text += String(format: " (floor %.4f)", floor) }
@@ -168,8 +171,10 @@ final class TrainingRun {
     private func isStopRequested() -> Bool {
         if StopRequest.signalNumber != 0 { return true }
         guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
-        // Room for the step that may follow, and twice the longest save: file systems slow down when many jobs end.
-        return seconds(since: started) + longestStepSeconds + 2 * longestSaveSeconds >= Double(limit)
+        // Room for the step and the evaluation that may follow, and twice the longest save: file systems slow down when
+        // many jobs end.
+        let reserve = longestStepSeconds + longestEvaluationSeconds + 2 * longestSaveSeconds
+        return seconds(since: started) + reserve >= Double(limit)
     }
 
     private func seconds(since start: ContinuousClock.Instant) -> Double {
