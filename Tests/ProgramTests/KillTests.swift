@@ -15,7 +15,7 @@ extension ProgramTests {
         }
 
         @Test(arguments: [
-            (rank: 0, every: 4, moment: Moment.row(6)), (1, 3, .row(17)), (3, 1, .row(11)), (2, 5, .saving(after: 8)),
+            (rank: 0, every: 4, moment: Moment.row(6)), (3, 1, .row(17)), (1, 5, .saving(after: 8)),
             (0, 5, .saving(after: 12)),
         ])
         func othersEndAndTheRunContinues(rank: Int, every: Int, moment: Moment) throws {

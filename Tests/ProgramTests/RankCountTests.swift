@@ -34,8 +34,11 @@ extension ProgramTests {
             #expect(difference(other, reference, within: Self.tolerance) != nil)
         }
 
-        @Test func ranksWithoutSequencesTakePart() throws {
-            let set = ["training.global_batch_size=3", "schedule.total_steps=5"]
+        @Test(arguments: ["reduce_scatter", "all_reduce"])
+        func ranksWithoutSequencesTakePart(reduction: String) throws {
+            let set = [
+                "training.global_batch_size=3", "schedule.total_steps=5", "training.gradient_reduction=\(reduction)",
+            ]
             let alone = try Workplace(.sharded)
             #expect(try alone.train(set).status == 0)
             let place = try Workplace(.sharded)
