@@ -63,9 +63,11 @@ final class RunDirectory {
         try FileManager.default.removeItem(atPath: metricsPath)
     }
 
+    /// What the system says of a file error, without a full stop: it goes into a sentence.
     static func reason(_ error: any Error) -> String {
         let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        return underlying?.localizedDescription ?? error.localizedDescription
+        let text = underlying?.localizedDescription ?? error.localizedDescription
+        return text.hasSuffix(".") ? String(text.dropLast()) : text
     }
 
     /// The lock is the kernel's (`flock`), so that it cannot outlive a killed job; the file's text names the holder.

@@ -122,7 +122,7 @@ final class TrainingRun {
         }
         skippedInARow += 1
         console.warning(
-            "step \(step) was skipped: loss \(outcome.loss.loss), gradient norm \(outcome.gradientNorm) over sequences "
+            "step \(step) was skipped: loss \(words(outcome.loss.loss)), gradient norm \(words(outcome.gradientNorm)), sequences "
                 + "\(state.progress.position - configuration.training.globalBatchSize) ..< \(state.progress.position)")
         let limit = configuration.training.maximumSkippedSteps
         if skippedInARow > limit {
@@ -132,6 +132,9 @@ final class TrainingRun {
                     + "from an older checkpoint with a lower learning rate.", isShared: true)
         }
     }
+
+    /// A number for people; the sign of a NaN says nothing.
+    private func words(_ value: Double) -> String { value.isNaN ? "not a number" : "\(value)" }
 
     private func evaluate() throws {
         guard !evaluator.isEmpty else { return }
