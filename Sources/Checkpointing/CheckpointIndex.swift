@@ -146,9 +146,8 @@ struct ModelRecord: Codable, Equatable {
             tieWordEmbeddings: tieWordEmbeddings)
     }
 
-    /// Largest size that is accepted: seven matrices of such sizes in each of the most layers stay below 2^60 elements.
-    private static let largestSize = 1 << 22
-    private static let mostLayers = 1 << 13
+    private static let largestSize = ModelConfiguration.largestSize
+    private static let mostLayers = ModelConfiguration.mostLayers
 
     /// Elements of the flat space of `model`.
     ///

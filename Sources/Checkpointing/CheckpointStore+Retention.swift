@@ -36,8 +36,14 @@ extension CheckpointStore {
             actions.append("restored \(final): its replacement was not finished")
         }
         for name in try names(where: { $0.suffix == .partial || $0.suffix == .removed }) {
-            try Files.removeDirectory(path(name))
-            actions.append("removed \(path(name)): \(name.suffix == .partial ? "a save" : "a removal") did not finish")
+            do {
+                try Files.removeDirectory(path(name))
+                actions.append(
+                    "removed \(path(name)): \(name.suffix == .partial ? "a save" : "a removal") did not finish")
+            } catch {
+                // A file that somebody still reads can keep a directory on NFS. It is in nobody's way: next time.
+                actions.append("\(path(name)) could not be removed yet: \(error)")
+            }
         }
         if !actions.isEmpty { try Files.sync(directory) }
         return actions
@@ -65,7 +71,8 @@ extension CheckpointStore {
     /// Removes old checkpoints.
     ///
     /// Kept are the newest `keep` that open as complete, every one whose step is a multiple of `keepEvery`, and every
-    /// directory that does not open (whoever looks for the cause needs it; it does not count towards `keep`). Before
+    /// directory that does not open (whoever looks for the cause needs it; it does not count towards `keep`), and
+    /// `verified` itself, which need not be the newest step after a return to an older one. Before
     /// anything is removed, a newer checkpoint has been verified to its last byte.
     ///
     /// - Parameters:
@@ -88,7 +95,10 @@ extension CheckpointStore {
             }
         }
         let kept = complete.prefix(keep)
-        let superfluous = complete.dropFirst(keep).filter { keepEvery == 0 || $0.step % keepEvery != 0 }
+        let own = verified.flatMap { StepName(Files.name(of: $0)) }
+        let superfluous = complete.dropFirst(keep).filter { candidate in
+            (keepEvery == 0 || candidate.step % keepEvery != 0) && StepName(Files.name(of: candidate.path)) != own
+        }
         if superfluous.isEmpty { return [] }
         guard try kept.contains(where: { try isSound($0.path, verified: verified) }) else { return [] }
         for candidate in superfluous { try remove(candidate.path) }

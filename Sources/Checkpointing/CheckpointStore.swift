@@ -42,6 +42,8 @@ public struct CheckpointStore: Sendable {
         try Files.makeDirectories(directory)
         try recover()
         let temporary = path(StepName(step: step, suffix: .partial))
+        // Leftovers of other steps may stay for now; this one's must go, or they would be part of the checkpoint.
+        if try Files.status(temporary) != .absent { try Files.removeDirectory(temporary) }
         try Files.makeDirectories(temporary)
         return temporary
     }

@@ -21,6 +21,9 @@ enum CrossChecks {
 
     private typealias Report = (_ key: String, _ found: String, _ allowed: String) -> Void
 
+    /// A thousand times the largest models that anybody has trained on CPUs.
+    private static let mostParameters = 1e13
+
     private static func checkModel(_ run: RunConfiguration, _ report: Report) {
         let model = run.model
         let heads = model.attentionHeadCount
@@ -39,6 +42,14 @@ enum CrossChecks {
                 "model.num_key_value_heads",
                 "\(model.keyValueHeadCount), which does not divide model.num_attention_heads \(heads)",
                 "a divisor of \(heads)")
+        }
+        // In floating point: the sizes of no real model overflow, those of a typing mistake may.
+        let (D, F) = (Double(model.hiddenSize), Double(model.intermediateSize))
+        let count = Double(model.hiddenLayerCount) * D * (4 * D + 3 * F) + 2 * Double(model.vocabularySize) * D
+        if count > mostParameters {
+            report(
+                "model.hidden_size", "\(model.hiddenSize), which with the other sizes makes about \(count) parameters",
+                "a model of at most \(mostParameters) parameters")
         }
         if run.data.tokenizer == "bytes", model.vocabularySize < Schema.bytesVocabulary {
             report(

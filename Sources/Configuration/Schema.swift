@@ -12,6 +12,7 @@ enum Schema {
 
     // Upper limits are far beyond any model of ours; they keep every product of sizes within Int.
     private static let million = 1 << 20
+    private static let largest = ModelConfiguration.largestSize
     private static let steps = 1 << 30
 
     static let fields: [Field<RunConfiguration>] =
@@ -29,11 +30,14 @@ enum Schema {
         .integer("model.hidden_size", \.model.hiddenSize, 1...million, "Features of a token's representation.")
             .required.fixed,
         .integer(
-            "model.intermediate_size", \.model.intermediateSize, 1...(million * 16),
+            "model.intermediate_size", \.model.intermediateSize, 1...largest,
             "Features inside the feed-forward layer."
         ).required.fixed,
-        .integer("model.num_hidden_layers", \.model.hiddenLayerCount, 1...65_536, "Transformer layers.")
-            .required.fixed,
+        .integer(
+            "model.num_hidden_layers", \.model.hiddenLayerCount, 1...ModelConfiguration.mostLayers,
+            "Transformer layers."
+        )
+        .required.fixed,
         .integer(
             "model.num_attention_heads", \.model.attentionHeadCount, 1...million,
             "Query heads; divides hidden_size into even head sizes."
@@ -43,11 +47,11 @@ enum Schema {
             "Key and value heads; divides num_attention_heads."
         ).standard("num_attention_heads").fixed,
         .integer(
-            "model.vocab_size", \.model.vocabularySize, 1...Int(Int32.max),
+            "model.vocab_size", \.model.vocabularySize, 1...largest,
             "Rows of the embedding; at least the tokenizer's size (bytes: 257)."
         ).required.fixed,
         .integer(
-            "model.max_position_embeddings", \.model.maxPositionEmbeddings, 1...(million * 16),
+            "model.max_position_embeddings", \.model.maxPositionEmbeddings, 1...largest,
             "Positions the model is made for; at least data.sequence_length."
         ).required.fixed,
         .number("model.rms_norm_eps", \.model.rmsNormEpsilon, .positive, "Added to the mean square in RMSNorm.").fixed,
@@ -68,7 +72,8 @@ enum Schema {
     private static let domainPath = Field<DataConfiguration.Domain>.text(
         "path", \.path, allowed: "a path",
         refuse: { $0.isEmpty ? Refusal(reason: "which is no path", allowed: "a path") : nil },
-        "A .txt, .jsonl or .jsonl.zst file, relative to the working directory.")
+        "A .txt, .jsonl or .jsonl.zst file, the prefix of a prepared .bin/.idx pair, or synthetic:train (for validation "
+            + "synthetic:validation); relative to the working directory.")
 
     private static let data: [Field<RunConfiguration>] = [
         .text(

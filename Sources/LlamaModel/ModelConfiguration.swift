@@ -32,6 +32,11 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.tieWordEmbeddings = tieWordEmbeddings
     }
 
+    /// Largest of any size, and most layers, that configurations and checkpoints may state: far beyond any model, and
+    /// small enough that byte counts of whole models stay within Int.
+    public static let largestSize = 1 << 22
+    public static let mostLayers = 1 << 13
+
     /// Features per attention head.
     public var headSize: Int { hiddenSize / attentionHeadCount }
 }

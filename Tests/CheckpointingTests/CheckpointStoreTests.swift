@@ -252,6 +252,23 @@ struct CheckpointStoreTests {
         #expect(try store.stepDirectories().map(\.step) == [7])
     }
 
+    @Test func `what was just written stays, whatever its step`() throws {
+        for step in 1...3 { try save(store, step: step, model: .tiny) }
+        // A run that went back to step 1 and saved it again.
+        let own = store.directory + "/step-00000001"
+        #expect(try store.applyRetention(keep: 1, keepEvery: 0, verified: own) == [store.directory + "/step-00000002"])
+        #expect(try store.stepDirectories().map(\.step) == [3, 1])
+    }
+
+    @Test func `leftovers that cannot be removed are in nobody's way`() throws {
+        let stuck = try store.begin(step: 4)
+        try FileManager.default.createDirectory(atPath: stuck + "/mine", withIntermediateDirectories: false)
+        let reports = try store.recover()
+        #expect(reports.count == 1 && reports[0].contains("could not be removed yet"), "\(reports)")
+        try save(store, step: 5)
+        #expect(try store.stepDirectories().map(\.step) == [5])
+    }
+
     @Test func `retention neither counts nor removes what does not open`() throws {
         for step in 1...4 { try save(store, step: step, model: .tiny) }
         for step in [2, 4] { try overwrite(store.directory + "/step-0000000\(step)/COMPLETE", with: [1]) }

@@ -126,7 +126,7 @@ import TokenData
         ("model.hidden_size=null", "null", "an integer from 1 to 1048576"),
         ("model.hidden_size=[128]", "a list", "an integer from 1 to 1048576"),
         ("model.hidden_size={a: 1}", "a mapping", "an integer from 1 to 1048576"),
-        ("model.num_hidden_layers=99999999999999999999", "99999999999999999999 (number)", "an integer from 1 to 65536"),
+        ("model.num_hidden_layers=99999999999999999999", "99999999999999999999 (number)", "an integer from 1 to 8192"),
         ("model.tie_word_embeddings=yes", "\"yes\" (string)", "true or false"),
         ("model.tie_word_embeddings=1", "1 (integer)", "true or false"),
         ("model.rms_norm_eps=0", "0 (integer)", "a finite number above 0"),

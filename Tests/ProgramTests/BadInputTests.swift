@@ -58,6 +58,14 @@ extension ProgramTests {
                 name: "heads that do not divide", arguments: Mistake.set("model.num_attention_heads=5"),
                 names: ["model.num_attention_heads", "5", "model.hidden_size 32", "a divisor of 32"]),
             Mistake(
+                name: "a model larger than any",
+                arguments: Mistake.set("model.hidden_size=1048576", "model.num_hidden_layers=8192"),
+                names: ["model.hidden_size", "1048576", "parameters"]),
+            Mistake(
+                name: "a model larger than the machine",
+                arguments: Mistake.set("model.hidden_size=65536", "model.intermediate_size=262144"),
+                names: ["needs", "available", "micro_batch_size"]),
+            Mistake(
                 name: "zero size", arguments: Mistake.set("model.hidden_size=0"),
                 names: ["model.hidden_size", "found 0", "an integer from 1"]),
             Mistake(

@@ -31,5 +31,27 @@ extension ProgramTests {
             #expect(try place.folder.text("runs/embedded/checkpoints/notes.txt") == "mine")
             #expect(place.folder.names(in: "runs") == ["embedded"])
         }
+
+        @Test func removesNobodyElsesCheckpoints() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=2"]).status == 0)
+            let before = place.folder.everything()
+            // The configuration was forgotten.
+            let result = try place.run(Self.short + ["--set", "logging.directory=runs/run"])
+            expectOneMessage(result, status: 2, names: ["runs/run/checkpoints/step-00000002", "CONFIG"])
+            #expect(place.folder.everything() == before)
+        }
+
+        @Test func continuesNothing() throws {
+            let place = try Workplace()
+            let result = try place.run(["--resume", "runs/run/checkpoints"])
+            expectOneMessage(result, status: 2, names: ["--resume", "CONFIG"])
+        }
+
+        @Test func isNotJudgedBeforeItsLastStep() throws {
+            let place = try Workplace()
+            let result = try place.run(Self.short + ["--set", "training.stop_at_step=3"])
+            #expect(result.status == 0 && !result.output.contains("installation"), "\(result)")
+        }
     }
 }

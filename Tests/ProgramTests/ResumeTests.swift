@@ -61,6 +61,20 @@ extension ProgramTests {
             #expect(result.output.contains("continuing from \(Self.checkpoints)/step-00000004, step 4"), "\(result)")
         }
 
+        @Test func pathToAnOlderStepDoesNotMixBranches() throws {
+            let place = try trained(["training.stop_at_step=4", "checkpoint.every=2"])
+            let older = "runs/run/checkpoints/step-00000002"
+            let refused = try place.train(["training.stop_at_step=3"], options: ["--resume", older], ranks: 2)
+            expectOneMessage(refused, status: 2, names: [older, "step-00000004 is newer"])
+            // With the newer one out of the way it goes on from there; a requeued job then goes on from its own work.
+            try place.folder.move("runs/run/checkpoints/step-00000004", to: "kept")
+            let first = try place.train(["training.stop_at_step=3"], options: ["--resume", older])
+            #expect(first.status == 0 && first.output.contains(", step 2\n"), "\(first)")
+            let again = try place.train([], options: ["--resume", older])
+            #expect(again.status == 0 && again.output.contains(", step 3\n"), "\(again)")
+            #expect(again.output.contains("already continued from \(older)"), "\(again)")
+        }
+
         @Test func everyDifferenceIsNamed() throws {
             let place = try trained()
             try place.folder.write(Workplace.words(2000, seed: 9), to: "text.txt")
@@ -140,6 +154,17 @@ extension ProgramTests {
             first.signal(SIGKILL)
             _ = first.wait()
             #expect(try place.train(["schedule.total_steps=4"]).status == 0)
+        }
+
+        @Test func aSharedCheckpointDirectoryHasALockToo() throws {
+            let place = try Workplace()
+            let set = [ExitStatusTests.endless, "checkpoint.directory=shared"]
+            let first = try place.start(place.arguments(set))
+            #expect(place.waitForRows(2, of: first))
+            let second = try place.train(["checkpoint.directory=shared", "logging.directory=runs/other"])
+            expectOneMessage(second, status: 2, names: ["checkpoint.directory", "shared/lock", "another job"])
+            first.signal(SIGTERM)
+            #expect(first.wait(limit: 20).status == 75)
         }
 
         @Test func initializeFromTakesWeightsOnly() throws {

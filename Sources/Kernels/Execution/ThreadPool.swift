@@ -65,7 +65,10 @@ public final class ThreadPool: Sendable {
                 start.shared.work(start.worker)
                 return nil
             }, context)
-        precondition(status == 0, "a compute thread could not be started: \(unsafe String(cString: strerror(status)))")
+        guard status == 0 else {
+            // Not a precondition: optimised builds print nothing for those, and this message has a reader.
+            fatalError("a compute thread could not be started: \(unsafe String(cString: strerror(status)))")
+        }
         _ = pthread_detach(thread)
     }
 }

@@ -28,7 +28,7 @@ struct LoadedModel {
         step = index.step
         let target = parameters
         (tokenizer, run) = try session.communicator.agreed {
-            try reader.read(.parameter, range: 0..<target.count, into: target)
+            try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
             let run =
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             return (try makeTokenizer(index.tokenizer.name), run)

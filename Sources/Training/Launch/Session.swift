@@ -1,5 +1,6 @@
 // Session - what every command starts with: ranks, threads, console.
 
+internal import Glibc
 public import Kernels
 internal import LinearAlgebra
 public import MessagePassing
@@ -13,6 +14,8 @@ public final class Session {
     public init() throws {
         communicator = try Communicator.start()
         console = Console(speaks: communicator.rank == 0)
+        // A reader of the output that goes away (`| head`) is no reason to lose a run.
+        signal(SIGPIPE, SIG_IGN)
         LinearAlgebraLibrary.useCallingThreadOnly()
     }
 

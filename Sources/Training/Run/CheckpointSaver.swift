@@ -10,6 +10,7 @@ internal import TokenData
 /// Saves the state of a run; collective.
 struct CheckpointSaver {
     let communicator: Communicator
+    let console: Console
     let store: CheckpointStore
     let state: TrainingState
     let tokenizer: any Tokenizer
@@ -40,8 +41,13 @@ struct CheckpointSaver {
                 dataFingerprint: fingerprint, processor: MachineIdentity.processor, blas: MachineIdentity.blas,
                 ranksWritten: communicator.size, shards: shards)
             let path = try store.complete(temporary, index: index)
-            _ = try store.applyRetention(
-                keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery, verified: path)
+            do {
+                _ = try store.applyRetention(
+                    keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery, verified: path)
+            } catch {
+                // The save is done; an old checkpoint that cannot be removed is no reason to end a run.
+                console.warning("old checkpoints were not all removed: \(error)")
+            }
             return path
         }
     }

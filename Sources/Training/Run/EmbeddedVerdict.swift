@@ -4,6 +4,7 @@ internal import Configuration
 internal import Foundation
 internal import LlamaModel
 internal import MessagePassing
+internal import Optimization
 internal import TokenData
 
 /// The end of the embedded job.
@@ -15,9 +16,11 @@ struct EmbeddedVerdict {
 
     init(_ run: TrainingRun) { self.run = run }
 
-    /// Prints a sample and the verdict; status 1 when the model did not come close enough to the floor.
+    /// Prints a sample and the verdict; status 1 when the model did not come close enough to the floor. A job that was
+    /// told to stop earlier is not judged.
     func judge() throws -> ExitStatus {
         let console = run.session.console
+        guard run.state.progress.step == run.configuration.schedule.totalSteps else { return .done }
         if run.session.communicator.rank == 0 { console.line("sample: \(sample())") }
         guard let floor = run.floor, let evaluation = run.lastEvaluation else {
             throw ProgramFailure(.runtimeFailure, "the embedded job ended without an evaluation", isShared: true)

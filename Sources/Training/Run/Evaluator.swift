@@ -1,4 +1,4 @@
-// Evaluator - unweighted CE per domain, shared among the ranks, with the same result for any number of them.
+// Evaluator - unweighted CE per domain, shared among the ranks.
 
 internal import Kernels
 internal import LlamaModel

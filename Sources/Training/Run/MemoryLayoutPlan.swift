@@ -35,28 +35,43 @@ struct MemoryLayoutPlan {
             + "\(configuration.schedule.totalSteps) steps, loss \(configuration.loss.kind.rawValue)"
     }
 
-    /// The largest rank's memory, and the buckets.
-    func details(threads: Int) -> [String] {
+    /// Bytes of the largest rank's buffers. The text and MPI's own buffers come on top.
+    struct Parts {
+        var parameters: Int
+        var gradients: Int
+        var optimizer: Int
+        var activations: Int
+
+        var total: Int { parameters + gradients + optimizer + activations }
+    }
+
+    func parts(threads: Int) -> Parts {
         let parameters = 4 * parameterCount
         // Micro-steps that are scaled one by one are added up in a second buffer.
-        let gradients = parameters * (TrainingStep.microStepCount(configuration, ranks: ranks) > 1 ? 2 : 1)
-        let optimizer =
-            (0..<ranks).map {
-                ShardedOptimizer.stateBytes(
-                    partition: partition, rank: $0, reduction: configuration.training.gradientReduction)
-            }.max() ?? 0
-        let activations = Transformer.activationBytes(
-            configuration.model, sequenceLength: configuration.data.sequenceLength,
-            sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true)
-        let total = parameters + gradients + optimizer + activations
+        let gradientBuffers = TrainingStep.microStepCount(configuration, ranks: ranks) > 1 ? 2 : 1
+        let optimizer = (0..<ranks).map {
+            ShardedOptimizer.stateBytes(
+                partition: partition, rank: $0, reduction: configuration.training.gradientReduction)
+        }
+        return Parts(
+            parameters: parameters, gradients: gradientBuffers * parameters, optimizer: optimizer.max() ?? 0,
+            activations: Transformer.activationBytes(
+                configuration.model, sequenceLength: configuration.data.sequenceLength,
+                sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true))
+    }
+
+    /// The largest rank's memory, and the buckets.
+    func details(threads: Int) -> [String] {
+        let parts = parts(threads: threads)
         let owned = (0..<ranks).map { partition.count(rank: $0) }
         return [
-            "memory per rank: parameters \(Self.mebibytes(parameters)), gradients \(Self.mebibytes(gradients)), optimizer "
-                + "shard \(Self.mebibytes(optimizer)), activations \(Self.mebibytes(activations)); together "
-                + "\(Self.mebibytes(total)), on this node \(Self.mebibytes(total * ranksOnNode))",
+            "memory per rank: parameters \(Self.mebibytes(parts.parameters)), gradients "
+                + "\(Self.mebibytes(parts.gradients)), optimizer shard \(Self.mebibytes(parts.optimizer)), activations "
+                + "\(Self.mebibytes(parts.activations)); together \(Self.mebibytes(parts.total)), on this node "
+                + "\(Self.mebibytes(parts.total * ranksOnNode))",
             "layout: \(partition.buckets.count) buckets, \(Self.grouped(owned.min() ?? 0)) to "
                 + "\(Self.grouped(owned.max() ?? 0)) elements owned per rank",
-            "checkpoint: \(Self.mebibytes(3 * parameters)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
+            "checkpoint: \(Self.mebibytes(3 * parts.parameters)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
         ]
     }
 

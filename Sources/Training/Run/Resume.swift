@@ -48,6 +48,35 @@ struct CheckpointFinder {
         }
     }
 
+    /// Whether `--resume PATH` still means PATH. It does unless this run's own directory holds newer steps; then they are
+    /// either this very command's earlier work, which a requeued job continues, or another branch, which is refused: its
+    /// checkpoints would be taken for this one's by the next `auto`.
+    ///
+    /// - Parameter origin: the PATH that the run was last continued from, if any (rank 0).
+    func mode(resuming path: String, in store: CheckpointStore, origin: String?) throws -> ResumeMode {
+        let wanted = try open(path).index.step
+        let verdict = try communicator.textFromRankZero {
+            guard let newest = try stepDirectories(store).first, newest.step > wanted else { return "" }
+            if origin == path { return "continue" }
+            throw ProgramFailure(
+                .badInput,
+                "--resume \(path) is step \(wanted), but \(newest.path) is newer. Move the newer checkpoints away, choose "
+                    + "another checkpoint.directory, or leave the option out to continue from the newest.")
+        }
+        guard verdict == "continue" else { return .path(path) }
+        console.line("this run was already continued from \(path): taking its newest checkpoint")
+        return .auto
+    }
+
+    /// Gives errors of a checkpoint that turned out bad while it was read the status of an unusable one.
+    static func reading<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as CheckpointError where error.condemnsCheckpoint {
+            throw ProgramFailure(.noUsableCheckpoint, "\(error)")
+        }
+    }
+
     /// Opens a CHECKPOINT argument: a step directory or a checkpoints directory.
     func open(_ path: String) throws -> CheckpointReader {
         let candidates = try communicator.textFromRankZero {
@@ -117,6 +146,24 @@ struct CheckpointFinder {
         return try store.stepDirectories()
     }
 
+    /// What a failure to open or verify says about a checkpoint, as ranks tell one another.
+    private enum Finding: UInt8 {
+        /// It may be good, but cannot be read.
+        case unreadable
+        /// Its bytes are not those that were written.
+        case bad
+        /// Something of it is not there.
+        case absent
+
+        init(_ error: any Error) {
+            guard let error = error as? CheckpointError, error.condemnsCheckpoint else {
+                self = .unreadable
+                return
+            }
+            self = error.kind == .corrupt ? .bad : .absent
+        }
+    }
+
     /// Opens one step directory on every rank and verifies its shards, each rank a part of them.
     ///
     /// - Returns: the reader, or nil and what is wrong when the checkpoint itself is bad.
@@ -131,11 +178,17 @@ struct CheckpointFinder {
         }
         var report: [UInt8] = []
         if case .failure(let error) = outcome {
-            let isBad = (error as? CheckpointError)?.condemnsCheckpoint ?? false
-            report = [isBad ? 1 : 0] + Array("\(error)".utf8)
+            report = [Finding(error).rawValue] + Array("\(error)".utf8)
         }
-        let reports = try communicator.allGather(report).filter { !$0.isEmpty }
-        if let unreadable = reports.first(where: { $0[0] == 0 }) {
+        let all = try communicator.allGather(report)
+        if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == Finding.absent.rawValue }) {
+            throw ProgramFailure(
+                .noUsableCheckpoint,
+                "\(String(decoding: all[rank].dropFirst(), as: UTF8.self)): rank \(rank) does not see what rank 0 sees. "
+                    + "Checkpoints must be on a file system that all ranks share.", isShared: true)
+        }
+        let reports = all.filter { !$0.isEmpty }
+        if let unreadable = reports.first(where: { $0[0] == Finding.unreadable.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint, String(decoding: unreadable.dropFirst(), as: UTF8.self), isShared: true)
         }

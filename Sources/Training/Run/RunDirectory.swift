@@ -8,9 +8,13 @@ final class RunDirectory {
     static let metricsName = "metrics.jsonl"
     static let configurationName = "configuration.yaml"
     static let lockName = "lock"
+    static let originName = "resumed-from"
 
     let path: String
     private let lockDescriptor: Int32
+    /// A checkpoints directory elsewhere has a lock of its own: two run directories may name the same one.
+    private var checkpointLockDescriptor: Int32?
+    private let host: String
 
     /// Makes the directory and takes its lock.
     ///
@@ -25,12 +29,21 @@ final class RunDirectory {
                 "logging.directory: \(path) cannot be made: \(Self.reason(error)). Choose a directory that this user may "
                     + "write.")
         }
-        lockDescriptor = try Self.lock(path + "/" + Self.lockName, host: host)
+        lockDescriptor = try Self.lock(path + "/" + Self.lockName, host: host, key: "logging.directory")
+        self.host = host
     }
 
     deinit {
         // The kernel gives the lock back; the file stays, because removing it would race with the next job.
         close(lockDescriptor)
+        if let checkpointLockDescriptor { close(checkpointLockDescriptor) }
+    }
+
+    /// Takes the lock of the checkpoints directory `directory`, which exists, where it does not lie in this one.
+    func lockCheckpoints(in directory: String) throws {
+        guard directory != path + "/checkpoints", checkpointLockDescriptor == nil else { return }
+        checkpointLockDescriptor = try Self.lock(
+            directory + "/" + Self.lockName, host: host, key: "checkpoint.directory")
     }
 
     var metricsPath: String { path + "/" + Self.metricsName }
@@ -57,6 +70,18 @@ final class RunDirectory {
         return target
     }
 
+    /// The PATH that `--resume` last continued this run from.
+    var origin: String? { try? String(contentsOfFile: path + "/" + Self.originName, encoding: .utf8) }
+
+    func write(origin: String) throws {
+        let file = path + "/" + Self.originName
+        do {
+            try origin.write(toFile: file, atomically: true, encoding: .utf8)
+        } catch {
+            throw ProgramFailure(.badInput, "\(file) cannot be written: \(Self.reason(error))")
+        }
+    }
+
     /// Removes the metrics, for the embedded job, which starts over each time.
     func removeMetrics() throws {
         guard FileManager.default.fileExists(atPath: metricsPath) else { return }
@@ -71,11 +96,11 @@ final class RunDirectory {
     }
 
     /// The lock is the kernel's (`flock`), so that it cannot outlive a killed job; the file's text names the holder.
-    private static func lock(_ file: String, host: String) throws -> Int32 {
+    private static func lock(_ file: String, host: String, key: String) throws -> Int32 {
         let descriptor = unsafe open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw ProgramFailure(
-                .badInput, "logging.directory: \(file) cannot be written: \(unsafe String(cString: strerror(errno)))")
+                .badInput, "\(key): \(file) cannot be written: \(unsafe String(cString: strerror(errno)))")
         }
         if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
@@ -86,7 +111,7 @@ final class RunDirectory {
                 throw ProgramFailure(
                     .badInput,
                     "\(file): another job is running in this directory (\(holder.trimmingCharacters(in: .whitespacesAndNewlines))). "
-                        + "Wait for it, end it, or choose another logging.directory.")
+                        + "Wait for it, end it, or choose another \(key).")
             }
         }
         let job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? "none"

@@ -54,9 +54,18 @@ final class TrainingRun {
         evaluator = Evaluator(
             communicator: session.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets)
-        let isSynthetic = data.training.domains.allSatisfy { $0.source is SyntheticSource }
-        floor = isSynthetic ? SyntheticLanguage.embedded.floor(sequenceLength: configuration.data.sequenceLength) : nil
+        floor = Self.floor(data, configuration)
         line = ProgressLine(totalSteps: configuration.schedule.totalSteps, floor: floor)
+    }
+
+    /// The Bayes predictor's CE on the sequences that are evaluated, where both training and validation are synthetic.
+    private static func floor(_ data: RunData, _ configuration: RunConfiguration) -> Double? {
+        let all = data.training.domains + data.validation
+        guard !data.validation.isEmpty, all.allSatisfy({ $0.source is SyntheticSource }) else { return nil }
+        let limit = configuration.evaluation.sequences
+        let count = limit > 0 ? min(limit, SyntheticSource.heldOutCount) : SyntheticSource.heldOutCount
+        return SyntheticLanguage.embedded.floor(
+            sequenceLength: configuration.data.sequenceLength, heldOutCount: count)
     }
 
     /// Runs to the last step and returns 0, or saves and returns 75 when it has to stop before.
@@ -78,7 +87,11 @@ final class TrainingRun {
                 mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
             }
             let isLast = now == last
-            if isLast || mustStop || now % configuration.checkpoint.every == 0 { try save() }
+            if isLast || mustStop || now % configuration.checkpoint.every == 0 {
+                try save()
+                // Nor one during the save, which is then all that is needed.
+                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
+            }
             if mustStop && !isLast {
                 console.line("stopped early at step \(now) with everything saved; run the same command to continue")
                 return .stoppedEarly
@@ -122,8 +135,9 @@ final class TrainingRun {
         }
         skippedInARow += 1
         console.warning(
-            "step \(step) was skipped: loss \(words(outcome.loss.loss)), gradient norm \(words(outcome.gradientNorm)), sequences "
-                + "\(state.progress.position - configuration.training.globalBatchSize) ..< \(state.progress.position)")
+            "step \(step) was skipped: loss \(words(outcome.loss.loss)), gradient norm "
+                + "\(words(outcome.gradientNorm)), sequences \(state.progress.position - configuration.training.globalBatchSize) ..< \(state.progress.position)"
+        )
         let limit = configuration.training.maximumSkippedSteps
         if skippedInARow > limit {
             throw ProgramFailure(
@@ -162,7 +176,7 @@ final class TrainingRun {
 
     /// Saves the current step, unless it has just been saved.
     func save() throws {
-        guard savedStep != state.progress.step || state.progress.step == 0 else { return }
+        guard savedStep != state.progress.step else { return }
         let begin = ContinuousClock.now
         let path = try saver.save()
         savedStep = state.progress.step
@@ -170,13 +184,17 @@ final class TrainingRun {
         console.line("saved \(path)")
     }
 
+    /// A cautious guess before the first save: parameters and moments through a file system of 50 MB/s, once.
+    private var expectedSaveSeconds: Double { 12 * Double(state.table.count) / 50e6 }
+
     /// This rank's wish to stop: a signal, or, on rank 0, the time limit coming near.
     private func isStopRequested() -> Bool {
         if StopRequest.signalNumber != 0 { return true }
         guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
         // Room for the step and the evaluation that may follow, and twice the longest save: file systems slow down when
         // many jobs end.
-        let reserve = longestStepSeconds + longestEvaluationSeconds + 2 * longestSaveSeconds
+        let save = longestSaveSeconds > 0 ? 2 * longestSaveSeconds : expectedSaveSeconds
+        let reserve = longestStepSeconds + longestEvaluationSeconds + save
         return seconds(since: started) + reserve >= Double(limit)
     }
 

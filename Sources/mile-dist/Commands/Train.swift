@@ -45,6 +45,11 @@ struct Train: ParsableCommand {
     @Flag(help: "Print every configuration key with its default and meaning, and end.")
     var helpKeys = false
 
+    func validate() throws {
+        guard config == nil, resume != "auto" || initializeFrom != nil else { return }
+        throw ValidationError("--resume and --initialize-from need a CONFIG: the embedded job starts over each time.")
+    }
+
     func run() throws {
         launch { session in
             if helpKeys {

@@ -1,0 +1,189 @@
+// Trainer+Start - what happens before the first step: data, checks, directory, checkpoint, initial state.
+
+internal import Checkpointing
+internal import Configuration
+internal import Foundation
+internal import Kernels
+internal import LlamaModel
+internal import MessagePassing
+internal import Optimization
+internal import Sharding
+internal import Tensors
+internal import TokenData
+
+extension Trainer {
+    func loadData() throws -> RunData {
+        let data = configuration.data
+        return try communicator.agreed {
+            let progress = { (line: String) in self.console.line(line) }
+            let vocabulary = configuration.model.vocabularySize
+            return RunData(
+                tokenizer: try makeTokenizer(data.tokenizer),
+                training: try TrainingStream(
+                    domains: try loadDomains(data, vocabularySize: vocabulary, purpose: .training, progress: progress),
+                    sequenceLength: data.sequenceLength, seed: configuration.training.seed,
+                    tokenizerName: data.tokenizer),
+                validation: try loadDomains(
+                    data, vocabularySize: vocabulary, purpose: .validation, progress: progress))
+        }
+    }
+
+    /// What depends on the number of ranks and so is not the configuration's to check.
+    func requireWork() throws {
+        let training = configuration.training
+        if let ranks = TrainingStep.referenceRanks(configuration, ranks: communicator.size),
+            training.globalBatchSize % (training.microBatchSize * ranks) != 0
+        {
+            throw ProgramFailure(
+                .badInput,
+                "loss.normalization reference: training.global_batch_size \(training.globalBatchSize) is not a multiple of "
+                    + "micro_batch_size \(training.microBatchSize) times \(ranks) ranks; set loss.reference_ranks or "
+                    + "another batch size.", isShared: true)
+        }
+        let idle = (0..<communicator.size).filter {
+            TrainingStep.units(configuration, rank: $0, ranks: communicator.size).isEmpty
+        }
+        if !idle.isEmpty {
+            console.warning(
+                "\(idle.count) of \(communicator.size) ranks have no sequence to compute: training.global_batch_size is "
+                    + "\(training.globalBatchSize)")
+        }
+    }
+
+    /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed.
+    func compareMachines() throws {
+        let own = "\(MachineIdentity.processor), \(MachineIdentity.blas)"
+        let all = try communicator.allGather(Array("\(communicator.host): \(own)".utf8))
+            .map { String(decoding: $0, as: UTF8.self) }
+        let kinds = all.map { $0.drop { $0 != ":" } }
+        if let other = kinds.firstIndex(where: { $0 != kinds[0] }) {
+            console.warning("the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])")
+        }
+    }
+
+    func describe(_ data: RunData, _ pool: ThreadPool) {
+        let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
+        console.line(layout.summary(threads: pool.threadCount))
+        if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
+    }
+
+    func prepare(_ store: CheckpointStore) throws {
+        do {
+            try store.prepare()
+        } catch {
+            throw ProgramFailure(.badInput, "checkpoint.directory: \(error)")
+        }
+    }
+
+    /// The run directory, locked; on rank 0 only.
+    func openDirectory() throws -> RunDirectory? {
+        guard communicator.rank == 0 else { return nil }
+        return try RunDirectory(path: configuration.logging.directory, host: communicator.host)
+    }
+
+    /// The checkpoint to continue from, or nil for a new run.
+    func findCheckpoint(_ directory: RunDirectory?, _ store: CheckpointStore) throws -> CheckpointReader? {
+        let finder = CheckpointFinder(communicator: communicator, console: console)
+        if options.isEmbedded {
+            try startOver(directory, store)
+            return try finder.find(.never, in: store)
+        }
+        guard case .path(let path) = options.resume else { return try finder.find(options.resume, in: store) }
+        let mode = try finder.mode(resuming: path, in: store, origin: directory?.origin)
+        let reader = try finder.find(mode, in: store)
+        try communicator.agreed { try directory?.write(origin: path) }
+        return reader
+    }
+
+    /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.
+    func startOver(_ directory: RunDirectory?, _ store: CheckpointStore) throws {
+        try communicator.agreed {
+            guard let directory else { return }
+            try store.recover()
+            let checkpoints = try store.stepDirectories()
+            // Overrides may point elsewhere: there, whatever does not say that it is the embedded job's stays.
+            if configuration.logging.directory != Self.embeddedDirectory {
+                for checkpoint in checkpoints { try requireEmbedded(checkpoint.path) }
+            }
+            for checkpoint in checkpoints { try FileManager.default.removeItem(atPath: checkpoint.path) }
+            try directory.removeMetrics()
+        }
+    }
+
+    private static let embeddedDirectory = "runs/" + RunConfiguration.embeddedJob.name
+
+    private func requireEmbedded(_ path: String) throws {
+        let index = try? CheckpointReader(directory: path).index
+        let run = try index.map { try RunConfiguration.fromJSON($0.configuration, file: path) }
+        guard run?.name == RunConfiguration.embeddedJob.name else {
+            throw ProgramFailure(
+                .badInput,
+                "\(path) is not the embedded job's, which starts over and would remove it. Give a CONFIG to continue that "
+                    + "run, or choose another logging.directory.")
+        }
+    }
+
+    /// The fingerprint of the training data, which every rank forms of the files that it sees.
+    func agreedFingerprint(_ stream: TrainingStream) throws -> String {
+        let all = try communicator.allGather(Array(stream.fingerprint.utf8))
+        if let other = all.firstIndex(where: { $0 != all[0] }) {
+            throw ProgramFailure(
+                .badInput,
+                "data.train: rank \(other) reads other text than rank 0 from the same paths. All ranks need the same files.",
+                isShared: true)
+        }
+        return String(decoding: all[0], as: UTF8.self)
+    }
+
+    /// Refuses a run that its node has no memory for, instead of leaving that to the kernel some steps later.
+    func requireMemory(_ pool: ThreadPool) throws {
+        let plan = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
+        let needed = plan.parts(threads: pool.threadCount).total * communicator.nodeSize
+        try communicator.agreed {
+            guard let available = MachineMemory.availableBytes, needed > available else { return }
+            throw ProgramFailure(
+                .badInput,
+                "this run needs \(MemoryLayoutPlan.mebibytes(needed)) for the \(communicator.nodeSize) ranks of a node, which "
+                    + "has \(MemoryLayoutPlan.mebibytes(available)) available. Use fewer ranks per node, more nodes, or a "
+                    + "smaller training.micro_batch_size; --dry-run shows what takes the memory.")
+        }
+    }
+
+    func requireSameRun(_ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String) throws {
+        let changes = try communicator.agreed {
+            try checkpoint.index.requireSameRun(
+                as: configuration, tokenizer: data.tokenizer, fingerprint: fingerprint)
+        }
+        for change in changes { console.line("changed since the checkpoint: \(change)") }
+    }
+
+    func fill(_ state: TrainingState, from checkpoint: CheckpointReader?, pool: ThreadPool) throws {
+        if let checkpoint {
+            try communicator.agreed {
+                try CheckpointFinder.reading { try state.load(checkpoint, rank: communicator.rank) }
+            }
+            if options.initializeFrom != nil { console.line("--initialize-from is for a new run and is not used") }
+            console.line("continuing from \(checkpoint.directory), step \(state.progress.step)")
+        } else if let path = options.initializeFrom {
+            let source = try CheckpointFinder(communicator: communicator, console: console).open(path)
+            try communicator.agreed {
+                guard source.index.model.tensorTable == state.table else {
+                    throw ProgramFailure(
+                        .badInput, "--initialize-from \(path): its tensors are not those of the configured model.")
+                }
+                try CheckpointFinder.reading {
+                    try source.read(.parameter, range: 0..<state.table.count, into: state.parameters)
+                }
+            }
+            console.line("new run from the weights of \(source.directory)")
+        } else {
+            configuration.model.initialize(state.parameters, seed: configuration.training.seed, pool: pool)
+        }
+    }
+
+    func openRun(_ directory: RunDirectory, isNew: Bool) throws -> MetricsFile {
+        try directory.write(configuration: configuration.yaml)
+        if isNew, let name = try directory.setAsideMetrics() { console.line("earlier metrics moved to \(name)") }
+        return try MetricsFile(path: directory.metricsPath, holding: directory)
+    }
+}
