@@ -10,9 +10,14 @@ public struct CheckpointIndex: Sendable, Equatable {
 
     /// The tokenizer of the run.
     public struct Tokenizer: Sendable, Equatable {
-        /// `bytes`, or the name of the SentencePiece model's file.
+        /// The tokenizer that needs no file.
+        public static let bytesName = "bytes"
+        /// An imported model whose tokenizer this program does not read.
+        public static let noneName = "none"
+
+        /// `bytes`, `none`, or the name of the SentencePiece model's file.
         public var name: String
-        /// The tokenizer model itself; empty for `bytes`.
+        /// The tokenizer model itself; empty for `bytes` and `none`.
         public var bytes: [UInt8]
 
         public init(name: String, bytes: [UInt8] = []) {

@@ -38,6 +38,8 @@ public struct ProgramFailure: Error, CustomStringConvertible {
         case let failure as ProgramFailure: self = failure
         case let error as ConfigurationError: self.init(.badInput, "\(error)")
         case let error as DataError: self.init(.badInput, "\(error)")
+        case let error as HuggingFaceError:
+            self.init(error.kind == .io ? .runtimeFailure : .badInput, "\(error)")
         case let error as CheckpointError: self.init(.runtimeFailure, "\(error)")
         case let error as MPIError: self.init(.runtimeFailure, "\(error)")
         default: self.init(.runtimeFailure, "\(error)")

@@ -1,0 +1,122 @@
+// HuggingFaceImport - a Hugging Face directory turned into a checkpoint at step 0.
+
+public import LlamaModel
+internal import Tensors
+
+/// A LLaMA directory of Hugging Face that was found to be whole: its configuration is supported, and its files hold each
+/// tensor of the model once, in its shape.
+public struct HuggingFaceImport {
+    public let model: ModelConfiguration
+    public let tokenizer: CheckpointIndex.Tokenizer
+    /// What the user should know, a sentence each.
+    public let notes: [String]
+    /// Path of the directory.
+    public let directory: String
+
+    private let weights: WeightFiles
+
+    /// Elements of a shard of the checkpoint: the zero moments of one are all of them that is held in memory.
+    private static let shardCount = 1 << 26
+
+    /// Reads and checks everything but the weights themselves. Nothing of the model's size is allocated before the files
+    /// were found to hold it.
+    ///
+    /// - Throws: ``HuggingFaceError``.
+    public init(directory: String) throws {
+        let directory = Files.trimmingSlashes(directory)
+        guard try Files.status(directory) == .directory else {
+            throw HuggingFaceError(
+                .missing, file: directory,
+                "there is no such directory: give one with config.json and model.safetensors, on this machine")
+        }
+        let path = directory + "/" + ModelFiles.configuration
+        guard let bytes = try Self.contents(path, limit: HuggingFaceConfiguration.largestByteCount) else {
+            throw HuggingFaceError(.missing, file: path, "the model's configuration is missing")
+        }
+        model = try HuggingFaceConfiguration(bytes, file: path).model
+        weights = try WeightFiles(directory: directory, model: model)
+        (tokenizer, notes) = try Self.tokenizer(directory, vocabularySize: model.vocabularySize)
+        self.directory = directory
+    }
+
+    /// Writes a checkpoint: step 0, zero moments, no run behind it.
+    ///
+    /// - Parameters:
+    ///   - output: a checkpoints directory, or the path `.../step-00000000` in one. It must hold no checkpoint yet.
+    ///   - processor: the CPU that ran, for the index.
+    ///   - blas: the BLAS, for the index.
+    /// - Returns: the path of the new step directory.
+    /// - Throws: ``HuggingFaceError``, ``CheckpointError``.
+    public func write(to output: String, processor: String, blas: String) throws -> String {
+        var output = Files.trimmingSlashes(output)
+        if Files.name(of: output) == StepName(step: 0).text { output = Files.parent(of: output) }
+        let store = CheckpointStore(directory: output)
+        if let existing = try store.stepDirectories().first {
+            throw HuggingFaceError(
+                .destination, file: output,
+                "the directory holds a checkpoint already (\(quoted(Files.name(of: existing.path)))): give another")
+        }
+        let table = model.tensorTable
+        let parameters = Arena(count: table.count).all
+        try weights.read(table, into: parameters)
+
+        let temporary = try store.begin(step: 0)
+        let zeros = Arena(count: min(Self.shardCount, table.count)).all
+        let shardCount = (table.count + Self.shardCount - 1) / Self.shardCount
+        let shards = try (0..<shardCount).map { shard in
+            let run = (shard * Self.shardCount)..<min(table.count, (shard + 1) * Self.shardCount)
+            return try CheckpointStore.writeShard(
+                in: temporary, shard: shard, of: shardCount, runs: [run], parameters: parameters,
+                firstMoment: zeros[0..<run.count], secondMoment: zeros[0..<run.count])
+        }
+        let index = CheckpointIndex(
+            step: 0, position: 0, tokens: 0, optimizerSteps: 0, configuration: "{}", seed: 0, model: model,
+            tokenizer: tokenizer, dataFingerprint: "{}", processor: processor, blas: blas, ranksWritten: 1,
+            shards: shards)
+        return try store.complete(temporary, index: index)
+    }
+
+    /// The bytes of a file that may be absent.
+    static func contents(_ path: String, limit: Int) throws -> [UInt8]? {
+        switch try Files.status(path) {
+        case .absent: return nil
+        case .file(let byteCount) where byteCount > limit:
+            throw HuggingFaceError(
+                .badConfiguration, file: path, "the file has \(byteCount) bytes; allowed are at most \(limit)")
+        case .file: return try Files.read(path, limit: limit)
+        case .directory, .other: throw HuggingFaceError(.io, file: path, "this is no regular file")
+        }
+    }
+
+    /// The tokenizer that the directory brings, as far as this program knows it.
+    private static func tokenizer(
+        _ directory: String, vocabularySize: Int
+    ) throws -> (CheckpointIndex.Tokenizer, notes: [String]) {
+        let limit = HuggingFaceTokenizer.largestByteCount
+        let path = directory + "/" + HuggingFaceTokenizer.sentencePieceName
+        if let bytes = try contents(path, limit: limit) {
+            let size = try SentencePieceModel(bytes, file: path).pieces.count
+            guard size <= vocabularySize else {
+                throw HuggingFaceError(
+                    .badTokenizer, file: path,
+                    "it has \(size) pieces, more than the model's vocab_size \(vocabularySize)")
+            }
+            return (CheckpointIndex.Tokenizer(name: HuggingFaceTokenizer.sentencePieceName, bytes: bytes), [])
+        }
+        let fast = try contents(directory + "/" + HuggingFaceTokenizer.fastName, limit: limit)
+        let hasOther = try fast != nil || Files.status(directory + "/vocab.json") != .absent
+        if vocabularySize >= ByteLevel.size, fast == ByteLevel.file || !hasOther {
+            let notes =
+                hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]
+            return (CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.bytesName), notes)
+        }
+        let reason =
+            hasOther
+            ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))"
+            : "it has no tokenizer, and vocab_size \(vocabularySize) is too small for bytes"
+        return (
+            CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
+            ["\(directory): \(reason): the checkpoint has none, and continues on prepared token files only"]
+        )
+    }
+}

@@ -1,0 +1,109 @@
+// JSONTree - a small JSON document: read with all its digits, written with keys in a chosen order.
+
+/// A JSON value. Numbers keep their text: doubles must come out with the bits that went in.
+indirect enum JSONTree: Equatable, Sendable {
+    struct Member: Equatable, Sendable {
+        var key: String
+        var value: JSONTree
+    }
+
+    case null
+    case boolean(Bool)
+    case number(String)
+    case string(String)
+    case array([JSONTree])
+    case object([Member])
+
+    static func integer(_ value: Int) -> JSONTree { .number(String(value)) }
+
+    /// A finite double. Swift prints the shortest digits that read back to the same double, always with a point or an
+    /// exponent, which is what Python takes for a float.
+    static func double(_ value: Double) -> JSONTree { .number("\(value)") }
+
+    static func members(_ pairs: KeyValuePairs<String, JSONTree>) -> JSONTree {
+        .object(pairs.map { Member(key: $0.key, value: $0.value) })
+    }
+
+    /// The value of `key` in an object.
+    subscript(key: String) -> JSONTree? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.key == key }?.value
+    }
+}
+
+extension JSONTree {
+    /// Reads a document. For small files: a tree takes some tens of bytes per byte of text.
+    init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
+        var scanner = JSONScanner(bytes, file: file)
+        self = try Self.read(&scanner)
+        try scanner.finish()
+    }
+
+    private static func read(_ scanner: inout JSONScanner) throws(HuggingFaceError) -> JSONTree {
+        switch try scanner.peek() {
+        case .null:
+            try scanner.null("a value")
+            return .null
+        case .boolean: return .boolean(try scanner.boolean("a value"))
+        case .number: return .number(try scanner.number("a value"))
+        case .string: return .string(try scanner.string("a value"))
+        case .array:
+            var elements: [JSONTree] = []
+            try scanner.array("a value") { scanner throws(HuggingFaceError) in elements.append(try read(&scanner)) }
+            return .array(elements)
+        case .object:
+            var members: [Member] = []
+            try scanner.object("an object") { scanner, key throws(HuggingFaceError) in
+                members.append(Member(key: key, value: try read(&scanner)))
+            }
+            return .object(members)
+        }
+    }
+}
+
+extension JSONTree {
+    /// As Python's `json.dumps(..., indent=2)` writes it, with a line feed at the end: what people find in such
+    /// directories.
+    var text: String { text(indentation: 0) + "\n" }
+
+    private func text(indentation: Int) -> String {
+        let inner = String(repeating: " ", count: 2 * (indentation + 1))
+        let outer = String(repeating: " ", count: 2 * indentation)
+        func block(_ open: String, _ parts: [String], _ close: String) -> String {
+            parts.isEmpty
+                ? open + close
+                : open + "\n" + parts.map { inner + $0 }.joined(separator: ",\n") + "\n" + outer + close
+        }
+        switch self {
+        case .null: return "null"
+        case .boolean(let value): return value ? "true" : "false"
+        case .number(let digits): return digits
+        case .string(let value): return Self.quote(value)
+        case .array(let elements): return block("[", elements.map { $0.text(indentation: indentation + 1) }, "]")
+        case .object(let members):
+            return block(
+                "{", members.map { Self.quote($0.key) + ": " + $0.value.text(indentation: indentation + 1) }, "}")
+        }
+    }
+
+    /// A JSON string of ASCII characters only, as Python writes it by default: no reader can stumble over an encoding.
+    static func quote(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case " "..."~": result.unicodeScalars.append(scalar)
+            default:
+                for unit in String(scalar).utf16 {
+                    let digits = String(unit, radix: 16)
+                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                }
+            }
+        }
+        return result + "\""
+    }
+}

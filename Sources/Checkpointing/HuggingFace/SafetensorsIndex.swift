@@ -1,0 +1,79 @@
+// SafetensorsIndex - model.safetensors.index.json: which shard holds which tensor.
+
+internal import Tensors
+
+/// The names of a model's files.
+enum ModelFiles {
+    static let configuration = "config.json"
+    static let generation = "generation_config.json"
+    static let single = "model.safetensors"
+    static let index = "model.safetensors.index.json"
+
+    static func shard(_ number: Int, of count: Int) -> String {
+        func digits(_ value: Int) -> String {
+            let text = String(value)
+            return String(repeating: "0", count: max(0, 5 - text.count)) + text
+        }
+        return "model-\(digits(number))-of-\(digits(count)).safetensors"
+    }
+}
+
+/// The index of a model in several files.
+struct SafetensorsIndex: Equatable {
+    /// Largest index that is read: far above any real one (8192 layers make 8 MB).
+    static let largestByteCount = 64 << 20
+
+    /// Name of the file that holds each tensor.
+    let fileByTensor: [String: String]
+
+    /// The files in order of their names.
+    var files: [String] { Set(fileByTensor.values).sorted() }
+}
+
+extension SafetensorsIndex {
+    /// Reads an index. Only `weight_map` counts; `metadata` are sums of what the files say better.
+    init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
+        var scanner = JSONScanner(bytes, file: file)
+        var map: [String: String]?
+        try scanner.object("the index") { scanner, key throws(HuggingFaceError) in
+            guard key == "weight_map" else { return try scanner.skip() }
+            var entries: [String: String] = [:]
+            try scanner.object("weight_map") { scanner, tensor throws(HuggingFaceError) in
+                let name = try scanner.string("weight_map of \(quoted(tensor))")
+                guard Self.isPlain(name) else {
+                    throw HuggingFaceError(
+                        .badFileName, file: file,
+                        "\(quoted(tensor)) is said to be in \(quoted(name)); allowed is the name of a .safetensors file"
+                            + " in the same directory")
+                }
+                entries[tensor] = name
+            }
+            map = entries
+        }
+        try scanner.finish()
+        guard let map, !map.isEmpty else {
+            throw HuggingFaceError(.badIndex, file: file, "the index has no weight_map, or an empty one")
+        }
+        fileByTensor = map
+    }
+
+    /// Whether a name means a file in the same directory and nothing else.
+    static func isPlain(_ name: String) -> Bool {
+        name.utf8.count <= 255 && name.hasSuffix(".safetensors") && !name.hasPrefix(".") && !name.contains("..")
+            && !name.unicodeScalars.contains { $0 == "/" || $0 == "\\" || $0.properties.generalCategory == .control }
+    }
+
+    /// The index of shards, as `save_pretrained` writes it.
+    static func text(_ shards: [(file: String, tensors: [TensorTable.Entry])]) -> String {
+        let entries = shards.flatMap { shard in shard.tensors.map { (tensor: $0, file: shard.file) } }
+        let count = entries.reduce(0) { $0 + $1.tensor.count }
+        let map = entries.sorted { $0.tensor.name < $1.tensor.name }
+            .map { JSONTree.Member(key: $0.tensor.name, value: .string($0.file)) }
+        return JSONTree.members([
+            "metadata": .members([
+                "total_parameters": .integer(count), "total_size": .integer(count * MemoryLayout<Float>.stride),
+            ]),
+            "weight_map": .object(map),
+        ]).text
+    }
+}

@@ -1,0 +1,105 @@
+// SafetensorsWriter - fp32 tensors written as a safetensors file, the same bytes for the same tensors.
+
+internal import Glibc
+internal import Tensors
+
+/// Writes what `safetensors` itself writes for the same fp32 tensors, byte for byte: names sorted, compact JSON,
+/// `format: pt` (without which transformers refuses the file), blanks up to a multiple of eight bytes.
+enum SafetensorsWriter {
+    /// The header with its length in front.
+    static func header(_ tensors: [TensorTable.Entry]) -> [UInt8] {
+        var text = #"{"__metadata__":{"format":"pt"}"#
+        var offset = 0
+        for tensor in tensors {
+            let end = offset + tensor.count * MemoryLayout<Float>.stride
+            let shape = tensor.shape.map(String.init).joined(separator: ",")
+            text += ",\(JSONTree.quote(tensor.name)):"
+            text += #"{"dtype":"F32","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
+            offset = end
+        }
+        text += "}"
+        // Eight bytes of length and a multiple of eight: the data are aligned for whoever maps the file.
+        let bytes = Array(text.utf8)
+        let padding = (8 - bytes.count % 8) % 8
+        let length = UInt64(bytes.count + padding)
+        let prefix = (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) }
+        return prefix + bytes + [UInt8](repeating: UInt8(ascii: " "), count: padding)
+    }
+
+    /// Writes a file and makes it durable.
+    ///
+    /// - Parameters:
+    ///   - tensors: what the file holds; sorted by name here.
+    ///   - buffer: memory for one block of floats.
+    ///   - read: fills a slice of the buffer with the elements at a range of the flat space.
+    static func write(
+        _ tensors: [TensorTable.Entry], to path: String, buffer: FloatSlice,
+        read: (_ range: Range<Int>, _ target: FloatSlice) throws -> Void
+    ) throws {
+        let sorted = tensors.sorted { $0.name < $1.name }
+        let file = try WritableFile(path: path)
+        try file.write(header(sorted))
+        for tensor in sorted {
+            var start = tensor.range.lowerBound
+            while start < tensor.range.upperBound {
+                let end = min(tensor.range.upperBound, start + buffer.count)
+                let block = buffer[0..<(end - start)]
+                try read(start..<end, block)
+                try file.write(block)
+                start = end
+            }
+        }
+        try file.finish()
+    }
+}
+
+/// A new file that is written front to back.
+private final class WritableFile {
+    private let path: String
+    private let descriptor: Int32
+    private var isOpen = true
+
+    /// The corresponding C function is `open`.
+    init(path: String) throws(HuggingFaceError) {
+        descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw .system(errno, "create the file", path) }
+        self.path = path
+    }
+
+    deinit { if isOpen { close(descriptor) } }
+
+    func write(_ bytes: [UInt8]) throws(HuggingFaceError) {
+        try unsafe bytes.withUnsafeBytes { buffer in
+            Result { () throws(HuggingFaceError) in try unsafe write(buffer) }
+        }.get()
+    }
+
+    /// Writes floats as they lie in memory, which is little-endian (see `Verification.swift`).
+    func write(_ floats: FloatSlice) throws(HuggingFaceError) {
+        let buffer = unsafe UnsafeRawBufferPointer(
+            start: floats.view.pointer, count: floats.count * MemoryLayout<Float>.stride)
+        try unsafe write(buffer)
+        withExtendedLifetime(floats) {}
+    }
+
+    private func write(_ buffer: UnsafeRawBufferPointer) throws(HuggingFaceError) {
+        var written = 0
+        while written < buffer.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
+            let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system(errno, "write the file", path)
+            }
+            written += count
+        }
+    }
+
+    /// Waits until the file is on disk and closes it: quota and network file systems report a failed write as late as
+    /// here.
+    func finish() throws(HuggingFaceError) {
+        guard fsync(descriptor) == 0 else { throw .system(errno, "sync the file to disk", path) }
+        isOpen = false
+        guard close(descriptor) == 0 else { throw .system(errno, "close the file", path) }
+    }
+}

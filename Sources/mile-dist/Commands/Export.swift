@@ -1,0 +1,26 @@
+// Export - `mile-dist export`.
+
+import ArgumentParser
+import Training
+
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a checkpoint as a Hugging Face directory.",
+        discussion: """
+            The directory gets config.json, generation_config.json, model.safetensors in fp32 (several files and an index
+            above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer.
+
+            Example:
+              mile-dist export runs/shakespeare/checkpoints --output shakespeare-hf
+            """)
+
+    @Argument(help: ArgumentHelp("A step directory, or a checkpoints directory (its newest).", valueName: "checkpoint"))
+    var checkpoint: String
+
+    @Option(help: ArgumentHelp("The directory to make; it must not exist, or be empty.", valueName: "directory"))
+    var output: String
+
+    func run() throws {
+        launch { session in try ExportCommand(checkpoint: checkpoint, output: output).run(session) }
+    }
+}
