@@ -35,7 +35,7 @@ public struct HuggingFaceExport {
         try Self.requireFree(directory)
         let index = reader.index
         let tokenizer = try HuggingFaceTokenizer(index.tokenizer, model: index.model)
-        let temporary = directory + ".partial"
+        let temporary = directory + ".mile-dist-partial"
         if try Files.status(temporary) != .absent { try Files.removeDirectory(temporary) }
         try Files.makeDirectories(temporary)
         do {
