@@ -41,22 +41,27 @@ struct HuggingFaceTokenizer {
         default:
             let pieces = try SentencePieceModel(tokenizer.bytes, file: tokenizer.name)
             let special = pieces.special.within(model.vocabularySize)
-            func text(_ id: Int?) -> JSONTree { pieces.piece(id).map(JSONTree.string) ?? .null }
-            // No begin token: training documents have none. `legacy` false is SentencePiece's own treatment of blanks.
+            func text(_ id: Int?) -> JSONTree { pieces.text(id).map(JSONTree.string) ?? .null }
+            let fast = pieces.tokenizerJSON
+            // No begin token: training documents have none.
             let settings = Self.settings([
                 "add_bos_token": .boolean(false),
                 "add_eos_token": .boolean(false),
                 "bos_token": text(special.begin),
                 "clean_up_tokenization_spaces": .boolean(false),
                 "eos_token": text(special.end),
-                "legacy": .boolean(false),
+                "legacy": .boolean(true),
                 "model_max_length": .integer(model.maxPositionEmbeddings),
                 "pad_token": text(special.padding),
-                "tokenizer_class": .string("LlamaTokenizer"),
+                "tokenizer_class": .string(fast == nil ? "LlamaTokenizer" : "PreTrainedTokenizerFast"),
                 "unk_token": text(special.unknown),
             ])
-            self.init(
-                files: [(Self.sentencePieceName, tokenizer.bytes), settings], special: special, notes: [])
+            var files = [(name: Self.sentencePieceName, bytes: tokenizer.bytes), settings]
+            if let fast { files.append((Self.fastName, fast)) }
+            let note =
+                "the tokenizer is not a byte-pair model as LLaMA has: transformers may cut some texts differently;"
+                + " use the sentencepiece package with \(Self.sentencePieceName) where ids must be those of training"
+            self.init(files: files, special: special, notes: fast == nil ? [note] : [])
         }
     }
 

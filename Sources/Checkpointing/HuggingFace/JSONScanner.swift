@@ -56,11 +56,12 @@ struct JSONScanner {
         try require(.object, what)
         try descend()
         if try take(UInt8(ascii: "}")) { return depth -= 1 }
-        var keys: Set<String> = []
+        // UTF-8, because Swift holds strings for equal that differ only in how their accents are composed.
+        var keys: Set<[UInt8]> = []
         repeat {
             guard try peek() == .string else { throw malformed("a key must be a string") }
             let key = try text()
-            guard keys.insert(key).inserted else {
+            guard keys.insert(Array(key.utf8)).inserted else {
                 throw HuggingFaceError(repeated, file: file, "\(what) has the key \(quoted(key)) twice")
             }
             guard try take(UInt8(ascii: ":")) else { throw malformed("a colon is missing after a key") }

@@ -181,44 +181,4 @@ import Testing
         // Too few tokens for 256 bytes and an end.
         #expect(try HuggingFaceImport(directory: try ModelDirectory(.small).write(files, "s")).tokenizer.name == "none")
     }
-
-    /// pieces <unk> <s> </s> a, special ids 0 1 2 and no padding, as the trainer writes them; 10 bytes for -1.
-    private static let sentencePiece: [UInt8] = {
-        func piece(_ text: String) -> [UInt8] {
-            let inner = [0x0A, UInt8(text.utf8.count)] + Array(text.utf8) + [0x15, 0, 0, 0x80, 0xBF]
-            return [0x0A, UInt8(inner.count)] + inner
-        }
-        let trainer: [UInt8] =
-            [0xC0, 2, 0, 0xC8, 2, 1, 0xD0, 2, 2, 0xD8, 2] + [UInt8](repeating: 0xFF, count: 9) + [1]
-        return ["<unk>", "<s>", "</s>", "a"].flatMap(piece) + [0x12, UInt8(trainer.count)] + trainer
-    }()
-
-    @Test func sentencePieceModelGoesAlongAsItIs() throws {
-        var directory = ModelDirectory(.small)
-        directory.extra = [("tokenizer.model", Self.sentencePiece), ("tokenizer.json", Array("{}".utf8))]
-        let imported = try HuggingFaceImport(directory: try directory.write(files))
-        #expect(imported.tokenizer == .init(name: "tokenizer.model", bytes: Self.sentencePiece))
-        #expect(imported.notes.isEmpty)
-        let path = try imported.write(to: files.path("checkpoints"), processor: "", blas: "")
-        _ = try HuggingFaceExport(load(path)).write(to: files.path("out"))
-        #expect(try bytes(of: files.path("out/tokenizer.model")) == Self.sentencePiece)
-        let settings = try JSONTree(bytes(of: files.path("out/tokenizer_config.json")), file: "")
-        #expect(settings["eos_token"] == .string("</s>") && settings["bos_token"] == .string("<s>"))
-        #expect(settings["pad_token"] == .null && settings["add_bos_token"] == .boolean(false))
-        let generation = try bytes(of: files.path("out/generation_config.json"))
-        #expect(generation == Array("{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2\n}\n".utf8))
-    }
-
-    @Test func sentencePieceModelIsChecked() throws {
-        for count in 1..<Self.sentencePiece.count {
-            // A cut between two fields leaves a model with fewer pieces; any other is found.
-            if let model = try? SentencePieceModel(Array(Self.sentencePiece.prefix(count)), file: "") {
-                #expect((1...4).contains(model.pieces.count))
-            }
-        }
-        for bytes in [[], [0xFF], [0x0A, 200, 1], [0x0B], Array("not a model".utf8)] as [[UInt8]] {
-            let error = try #require(throws: HuggingFaceError.self) { try SentencePieceModel(bytes, file: "") }
-            #expect(error.kind == .badTokenizer)
-        }
-    }
 }

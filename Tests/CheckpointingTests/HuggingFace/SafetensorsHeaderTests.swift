@@ -100,6 +100,14 @@ func parse(_ file: [UInt8]) throws(HuggingFaceError) -> SafetensorsHeader {
         #expect(try kind(#"{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#) == .duplicateKey)
     }
 
+    /// Two names that look the same, one composed and one not, are two names.
+    @Test func accentsMakeNamesDifferent() throws {
+        let composed = #""\u00e9":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#
+        let decomposed = #""e\u0301":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}"#
+        let tensors = try parse(safetensors("{\(composed),\(decomposed)}", data: 2)).tensors
+        #expect(tensors.map { Array($0.name.utf8) } == [[0xC3, 0xA9], [0x65, 0xCC, 0x81]])
+    }
+
     @Test func metadataAreStrings() throws {
         for value in ["1", "[]", "\"pt\"", "null", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}"] {
             #expect(try kind("{\"__metadata__\":\(value),\(Self.a)}", data: 8) == .badMetadata, "\(value)")

@@ -1,0 +1,182 @@
+// SentencePieceModelTests - tokenizer.model: looked into, passed on as it is, and said in the words of tokenizer.json.
+
+import TestSupport
+import Testing
+
+@testable import Checkpointing
+
+/// A `ModelProto`, field by field.
+private struct Model {
+    var pieces: [(text: String, score: Float, kind: UInt8)]
+    var modelType: UInt8 = 2
+    /// Identity, a blank in front, blanks kept, blanks as U+2581: as LLaMA's.
+    var normalizer: [UInt8] = [0x12, 0, 0x18, 1, 0x20, 0, 0x28, 1]
+
+    /// <unk> <s> </s>, all bytes, and a few letters with merges.
+    init() {
+        pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
+        let digits = Array("0123456789ABCDEF")
+        for byte in 0..<256 { pieces.append(("<0x\(digits[byte / 16])\(digits[byte % 16])>", 0, 6)) }
+        let merged = [("aa", -0.0), ("\u{2581}a", -1), ("aaa", -2), ("\u{2581}aé", -3), ("aé", -4)]
+        pieces += merged.map { ($0.0, Float($0.1), 1) }
+        pieces += ["\u{2581}", "a", "é"].enumerated().map { ($0.element, Float(-5 - $0.offset), 1) }
+    }
+
+    var bytes: [UInt8] {
+        let list = pieces.flatMap { piece in
+            let text = Array(piece.text.utf8)
+            let score = (0..<4).map { UInt8(truncatingIfNeeded: piece.score.bitPattern >> (8 * UInt32($0))) }
+            let inner = [0x0A, UInt8(text.count)] + text + [0x15] + score + [0x18, piece.kind]
+            return [0x0A, UInt8(inner.count)] + inner
+        }
+        // Model type, ids 0, 1, 2, and -1 with its ten bytes for no padding.
+        let ids: [UInt8] = [0xC0, 2, 0, 0xC8, 2, 1, 0xD0, 2, 2, 0xD8, 2] + [UInt8](repeating: 0xFF, count: 9) + [1]
+        let trainer = [0x18, modelType] + ids
+        return list + [0x12, UInt8(trainer.count)] + trainer + [0x1A, UInt8(normalizer.count)] + normalizer
+    }
+}
+
+@Suite struct SentencePieceModelTests {
+    private let files: TemporaryFiles
+    init() throws { files = try TemporaryFiles() }
+
+    private func read(_ model: Model) throws -> SentencePieceModel { try SentencePieceModel(model.bytes, file: "m") }
+
+    @Test func fieldsAreRead() throws {
+        let model = try read(Model())
+        #expect(model.pieces.count == 267 && model.pieces[264].text == [0xE2, 0x96, 0x81])
+        #expect(model.pieces[260] == .init(text: [0xE2, 0x96, 0x81, 0x61], score: -1, kind: .normal))
+        #expect(model.pieces[0].kind == .unknown && model.pieces[2].kind == .control && model.pieces[3].kind == .byte)
+        #expect(model.special == SpecialTokens(begin: 1, end: 2, padding: nil, unknown: 0))
+        #expect(model.mergesPairs && model.addsBlank && !model.changesText)
+        // Without the trainer's and the normalizer's settings: the format's defaults.
+        let bare = try SentencePieceModel([0x0A, 3, 0x0A, 1, 0x61], file: "m")
+        #expect(bare.pieces == [.init(text: [0x61], score: 0, kind: .normal)])
+        #expect(bare.special == SpecialTokens(unknown: 0) && !bare.mergesPairs && bare.changesText)
+    }
+
+    @Test func damageIsFound() throws {
+        let whole = Model().bytes
+        for count in 0..<whole.count {
+            // A cut between two fields leaves a model with fewer pieces; any other is found.
+            if let model = try? SentencePieceModel(Array(whole.prefix(count)), file: "") {
+                #expect((1...267).contains(model.pieces.count))
+            }
+        }
+        for bytes in [[], [0xFF], [0x0A, 200, 1], [0x0B], Array("not a model".utf8)] as [[UInt8]] {
+            let error = try #require(throws: HuggingFaceError.self) { try SentencePieceModel(bytes, file: "") }
+            #expect(error.kind == .badTokenizer)
+        }
+        var random = SeededGenerator(seed: 1)
+        for _ in 0..<300 {
+            var bytes = whole
+            random.damage(&bytes)
+            _ = try? SentencePieceModel(bytes, file: "").tokenizerJSON
+        }
+    }
+
+    /// Better pieces first; of one piece, the longer left part first; never inside a character.
+    @Test func mergesFollowTheScores() throws {
+        let text = try #require(read(Model()).tokenizerJSON)
+        let tree = try JSONTree(text, file: "tokenizer.json")
+        guard case .array(let merges) = tree["model"]?["merges"] else {
+            Issue.record("there are no merges")
+            return
+        }
+        #expect(
+            merges == [
+                .string("a a"), .string("\u{2581} a"), .string("aa a"), .string("a aa"), .string("\u{2581}a é"),
+                .string("\u{2581} aé"), .string("a é"),
+            ])
+        #expect(tree["model"]?["vocab"]?["\u{2581}aé"] == .integer(262))
+        #expect(tree["model"]?["vocab"]?["<0x0A>"] == .integer(13))
+        guard case .array(let added) = tree["added_tokens"] else {
+            Issue.record("there are no added tokens")
+            return
+        }
+        #expect(added.map { $0["content"] } == [.string("<unk>"), .string("<s>"), .string("</s>")])
+    }
+
+    /// A model that the format cannot follow exactly gets no tokenizer.json.
+    @Test func otherModelsAreNotConverted() throws {
+        let changes: [(inout Model) -> Void] = [
+            { $0.modelType = 1 },
+            { $0.normalizer = [0x12, 1, 0, 0x18, 1, 0x20, 0, 0x28, 1] },
+            { $0.normalizer = [0x18, 1, 0x20, 1, 0x28, 1] },
+            { $0.normalizer = [0x18, 1, 0x20, 0, 0x28, 0] },
+            { $0.pieces.remove(at: 5) },
+            { $0.pieces[260].kind = 4 },
+            { $0.pieces[260].text = "a" },
+            { $0.pieces[0].kind = 1 },
+        ]
+        for (number, change) in changes.enumerated() {
+            var model = Model()
+            change(&model)
+            let isConverted = try read(model).tokenizerJSON != nil
+            // Whether <unk> counts as unknown is for its id to say, not for its kind.
+            #expect(isConverted == (number == 7), "change \(number)")
+        }
+        var model = Model()
+        model.normalizer = [0x18, 0, 0x20, 0]
+        let tree = try JSONTree(try #require(read(model).tokenizerJSON), file: "")
+        guard case .array(let steps) = tree["normalizer"]?["normalizers"] else {
+            Issue.record("there is no normalizer")
+            return
+        }
+        #expect(steps.count == 1)
+    }
+
+    /// LLaMA's own model; the numbers are those of transformers' conversion, which gives the same list.
+    @Test(.enabled(if: SharedData.path("llama-tokenizer.model") != nil, "the shared data are not here"))
+    func llamaIsConverted() throws {
+        let path = try #require(SharedData.path("llama-tokenizer.model"))
+        let text = try #require(SentencePieceModel(try bytes(of: path), file: path).tokenizerJSON)
+        let model = try JSONTree(text, file: "tokenizer.json")["model"]
+        guard case .array(let merges) = model?["merges"], case .object(let vocabulary) = model?["vocab"] else {
+            Issue.record("there are no merges")
+            return
+        }
+        #expect(vocabulary.count == 32_000 && merges.count == 61_249)
+        #expect(merges.prefix(3) == [.string("\u{2581} t"), .string("e r"), .string("i n")])
+        // Pieces of 2 to 16 blanks, all of one score, cut in 1 + ... + 15 ways: the longest left part first.
+        let blanks = merges.filter { merge in
+            guard case .string(let pair) = merge else { return false }
+            return pair.allSatisfy { $0 == "\u{2581}" || $0 == " " }
+        }
+        let longest = String(repeating: "\u{2581}", count: 15)
+        #expect(blanks.count == 120 && blanks.first == .string(longest + " \u{2581}"))
+        #expect(blanks.last == .string("\u{2581} \u{2581}"))
+    }
+
+    @Test func modelGoesAlongAsItIs() throws {
+        for isConverted in [true, false] {
+            var content = Model()
+            if !isConverted { content.modelType = 1 }
+            var directory = ModelDirectory(ModelDirectory.grouped)
+            directory.extra = [("tokenizer.model", content.bytes), ("tokenizer.json", Array("{}".utf8))]
+            let name = "\(isConverted)"
+            let imported = try HuggingFaceImport(directory: try directory.write(files, "in" + name))
+            #expect(imported.tokenizer == .init(name: "tokenizer.model", bytes: content.bytes))
+            #expect(imported.notes.isEmpty)
+            let path = try imported.write(to: files.path("checkpoints" + name), processor: "", blas: "")
+            let output = files.path("out" + name)
+            let notes = try HuggingFaceExport(load(path)).write(to: output)
+            #expect(notes.isEmpty == isConverted)
+            #expect(try bytes(of: output + "/tokenizer.model") == content.bytes)
+            #expect(try names(in: output).contains("tokenizer.json") == isConverted)
+            let settings = try JSONTree(bytes(of: output + "/tokenizer_config.json"), file: "")
+            #expect(settings["eos_token"] == .string("</s>") && settings["bos_token"] == .string("<s>"))
+            #expect(settings["pad_token"] == .null && settings["add_bos_token"] == .boolean(false))
+            let kind = isConverted ? "PreTrainedTokenizerFast" : "LlamaTokenizer"
+            #expect(settings["tokenizer_class"] == .string(kind))
+            let generation = try bytes(of: output + "/generation_config.json")
+            #expect(generation == Array("{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2\n}\n".utf8))
+        }
+        // More pieces than the model has tokens.
+        var directory = ModelDirectory(.small)
+        directory.extra = [("tokenizer.model", Model().bytes)]
+        let path = try directory.write(files, "small")
+        let error = try #require(throws: HuggingFaceError.self) { try HuggingFaceImport(directory: path) }
+        #expect(error.kind == .badTokenizer && error.message.contains("267"))
+    }
+}
