@@ -1,6 +1,7 @@
 // HDF5File - creating, opening and closing one HDF5 file.
 
 internal import CHDF5
+internal import Glibc
 
 /// An open HDF5 file: either new and writable, or existing and read-only.
 ///
@@ -30,9 +31,19 @@ public struct HDF5File: ~Copyable, Sendable {
     ///
     /// The file stays open until its last dataset is dropped too.
     ///
+    /// A locked file is tried again for half a second: a process that this one starts shares its descriptors, and with
+    /// them the locks of files that are closed here meanwhile, until it runs its own program.
+    ///
     /// - Throws: when there is no such file, when it is not an HDF5 file or is truncated, or when it cannot be locked;
     ///   in the last case the message names the remedy.
     public static func open(_ path: String) throws(HDF5Error) -> HDF5File {
+        for _ in 0..<25 {
+            do { return try openOnce(path) } catch  where error.isLockingFailure { usleep(20_000) }
+        }
+        return try openOnce(path)
+    }
+
+    private static func openOnce(_ path: String) throws(HDF5Error) -> HDF5File {
         let identifier = try Library.locked { () throws(HDF5Error) -> hid_t in
             try Library.check(
                 unsafe H5Fopen(path, chdf5_access_read_only(), chdf5_properties_default()), "H5Fopen", path)

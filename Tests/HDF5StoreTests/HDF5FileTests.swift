@@ -1,6 +1,6 @@
 // HDF5FileTests - values that are written and read whole, and what goes wrong with files.
 
-import FoundationEssentials
+import Foundation
 import Glibc
 import HDF5Store
 import Tensors
@@ -151,6 +151,20 @@ struct HDF5FileTests {
         #expect(error?.isLockingFailure == true)
         #expect(error?.message.contains("HDF5_USE_FILE_LOCKING=FALSE") == true)
         close(descriptor)
+        try HDF5File.open(path).close()
+    }
+
+    /// As by a process that was just started and does not run its own program yet.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["HDF5_USE_FILE_LOCKING"] == nil))
+    func `a lock of an instant is waited for`() throws {
+        let path = files.path("instant.h5")
+        try HDF5File.create(path).close()
+        let descriptor = unsafe open(path, O_RDWR)
+        #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        Thread.detachNewThread {
+            usleep(20_000)
+            close(descriptor)
+        }
         try HDF5File.open(path).close()
     }
 
