@@ -31,13 +31,13 @@ public struct HDF5File: ~Copyable, Sendable {
     ///
     /// The file stays open until its last dataset is dropped too.
     ///
-    /// A locked file is tried again for half a second: a process that this one starts shares its descriptors, and with
+    /// A locked file is tried again for two seconds: a process that this one starts shares its descriptors, and with
     /// them the locks of files that are closed here meanwhile, until it runs its own program.
     ///
     /// - Throws: when there is no such file, when it is not an HDF5 file or is truncated, or when it cannot be locked;
     ///   in the last case the message names the remedy.
     public static func open(_ path: String) throws(HDF5Error) -> HDF5File {
-        for _ in 0..<25 {
+        for _ in 0..<100 {
             do { return try openOnce(path) } catch  where error.isLockingFailure { usleep(20_000) }
         }
         return try openOnce(path)

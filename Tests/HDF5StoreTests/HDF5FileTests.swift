@@ -144,7 +144,7 @@ struct HDF5FileTests {
     func `a file that cannot be locked names the remedy`() throws {
         let path = files.path("locked.h5")
         try HDF5File.create(path).close()
-        let descriptor = unsafe open(path, O_RDWR)
+        let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
         #expect(descriptor >= 0)
         #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
         let error = #expect(throws: HDF5Error.self) { _ = try HDF5File.open(path) }
@@ -159,7 +159,7 @@ struct HDF5FileTests {
     func `a lock of an instant is waited for`() throws {
         let path = files.path("instant.h5")
         try HDF5File.create(path).close()
-        let descriptor = unsafe open(path, O_RDWR)
+        let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
         #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
         Thread.detachNewThread {
             usleep(20_000)
