@@ -11,7 +11,7 @@ import TestSupport
 import TokenData
 import Training
 
-/// Random sequences in memory.
+/// Sequences in memory.
 struct MemorySource: SequenceSource {
     let sequences: [[Int32]]
     let fingerprint = "memory"
@@ -19,7 +19,9 @@ struct MemorySource: SequenceSource {
     var sequenceCount: Int { sequences.count }
     var tokenCount: Int { sequences.count * (sequences[0].count - 1) + 1 }
 
-    /// `count` sequences of T + 1 tokens.
+    init(sequences: [[Int32]]) { self.sequences = sequences }
+
+    /// `count` random sequences of T + 1 tokens.
     init(count: Int, sequenceLength: Int, vocabulary: Int, seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         sequences = (0..<count).map { _ in random.integers(sequenceLength + 1, below: vocabulary) }
@@ -76,43 +78,51 @@ struct TinyRun {
     }
 }
 
-/// A rank's part of a tiny run.
+/// A rank's part of a run of a tiny model.
 final class TinyRank {
     let step: TrainingStep
     let optimizer: ShardedOptimizer
     let parameters: FloatSlice
-    private let run: TinyRun
+    private let batch: Int
     private var updates = 0
 
     /// As `TrainingState` makes it, but with a bucket for each group of tensors: a tiny model would be a single one.
-    init(_ run: TinyRun, _ ranks: Communicator) {
-        self.run = run
-        let table = TinyRun.model.tensorTable
-        let training = run.configuration.training
-        parameters = FloatSlice(run.initialParameters)
+    init(
+        _ configuration: RunConfiguration, stream: TrainingStream, initialParameters: [Float], pool: ThreadPool,
+        _ ranks: Communicator
+    ) {
+        let model = configuration.model
+        let table = model.tensorTable
+        let training = configuration.training
+        batch = training.globalBatchSize
+        parameters = FloatSlice(initialParameters)
         let gradient = Arena(count: table.count).all
         // What a reduction must not let through: remains of the last step.
         gradient.fill(1000)
         let transformer = Transformer(
-            TinyRun.model, parameters: parameters, sequenceLength: TinyRun.sequenceLength,
-            maximumSequences: training.microBatchSize, forTraining: true, pool: run.pool)
+            model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
+            maximumSequences: training.microBatchSize, forTraining: true, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: ranks,
             partition: Partition(
-                count: table.count, finalPositions: TinyRun.model.gradientFinalPositions, bucketElements: 1,
+                count: table.count, finalPositions: model.gradientFinalPositions, bucketElements: 1,
                 rankCount: ranks.size),
             reduction: training.gradientReduction, table: table, decays: { !$0.isNormGain }, parameters: parameters,
-            gradient: gradient, pool: run.pool)
+            gradient: gradient, pool: pool)
         step = TrainingStep(
-            configuration: run.configuration, communicator: ranks, pool: run.pool, stream: run.stream,
-            transformer: transformer, optimizer: optimizer, gradient: gradient)
+            configuration: configuration, communicator: ranks, pool: pool, stream: stream, transformer: transformer,
+            optimizer: optimizer, gradient: gradient)
+    }
+
+    convenience init(_ run: TinyRun, _ ranks: Communicator) {
+        self.init(
+            run.configuration, stream: run.stream, initialParameters: run.initialParameters, pool: run.pool, ranks)
     }
 
     /// Runs step `number` and counts its update.
     func advance(_ number: Int, isStopRequested: Bool = false) throws -> StepOutcome {
         let outcome = try step.run(
-            step: number, update: updates + 1,
-            position: (number - 1) * run.configuration.training.globalBatchSize,
+            step: number, update: updates + 1, position: (number - 1) * batch,
             isStopRequested: { isStopRequested })
         if !outcome.isSkipped { updates += 1 }
         return outcome
