@@ -60,13 +60,14 @@ let package = Package(
         system("CMPI", pkgConfig: "ompi-c", apt: "libopenmpi-dev"),
         system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev"),
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
+        .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
         module("Tensors", []),
 
         module("MessagePassing", ["CMPI", "Tensors"]),
         module("HDF5Store", ["CHDF5", "Tensors"]),
-        module("LinearAlgebra", ["COpenBLAS", "Tensors"]),
+        module("LinearAlgebra", ["COneDNN", "COpenBLAS", "Tensors"]),
         module("Zstandard", ["CZstd"]),
 
         module("Kernels", ["Tensors", "LinearAlgebra"]),

@@ -56,28 +56,26 @@ public struct CheckpointStore: Sendable {
     ///   - shard: this rank's number.
     ///   - count: number of shards.
     ///   - runs: ascending, disjoint, non-empty ranges of the flat space; none for an idle rank.
-    ///   - parameters: the whole flat space.
+    ///   - parameters: the runs' elements, in pieces that follow one another.
     ///   - firstMoment: the runs' elements, one run after another.
     ///   - secondMoment: likewise.
     /// - Returns: what the index must say about the shard.
     /// - Throws: ``CheckpointError``; `notShared` when the temporary directory does not exist here, `diskFull` when no
     ///   space is left.
     public static func writeShard(
-        in temporary: String, shard: Int, of count: Int, runs: [Range<Int>], parameters: FloatSlice,
+        in temporary: String, shard: Int, of count: Int, runs: [Range<Int>], parameters: [FloatSlice],
         firstMoment: FloatSlice, secondMoment: FloatSlice
     ) throws -> ShardRecord {
         precondition(shard >= 0 && shard < count, "shard \(shard) of \(count) does not exist")
         var end = 0
         for run in runs {
-            precondition(
-                run.lowerBound >= end && !run.isEmpty && run.upperBound <= parameters.count,
-                "the run \(run) does not ascend inside 0..<\(parameters.count)")
+            precondition(run.lowerBound >= end && !run.isEmpty, "the run \(run) does not ascend")
             end = run.upperBound
         }
         let owned = runs.reduce(0) { $0 + $1.count }
         precondition(
-            firstMoment.count == owned && secondMoment.count == owned,
-            "\(firstMoment.count) and \(secondMoment.count) moments for \(owned) elements")
+            parameters.reduce(0) { $0 + $1.count } == owned && firstMoment.count == owned && secondMoment.count == owned,
+            "parameters and moments are not of \(owned) elements")
 
         guard try Files.status(temporary) == .directory else {
             throw CheckpointError(
@@ -88,7 +86,7 @@ public struct CheckpointStore: Sendable {
         let name = ShardRecord.fileName(shard: shard, of: count)
         let path = temporary + "/" + name
         let sources: [(role: TensorRole, pieces: [FloatSlice])] = [
-            (.parameter, runs.map { parameters[$0] }), (.firstMoment, [firstMoment]), (.secondMoment, [secondMoment]),
+            (.parameter, parameters), (.firstMoment, [firstMoment]), (.secondMoment, [secondMoment]),
         ]
         try ShardFile.write(to: path, runs: runs, sources: sources)
         try Files.sync(path)

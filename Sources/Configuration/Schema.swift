@@ -157,18 +157,20 @@ enum Schema {
         .integer(
             "training.seed", \.training.seed, 0...UInt64(Int.max), "Decides initial values and the order of the data."
         ).fixed,
-        .choice("training.precision", \.training.precision, unavailable: [.bf16], "Number format of the products."),
+        .choice(
+            "training.precision", \.training.precision,
+            "Format of what the products read; sums, gradients, moments and saved parameters are fp32."),
         .boolean(
             "training.reproducible", \.training.reproducible,
             refuse: { $0 ? .unavailable(allowed: "false") : nil },
             "Bit-identical results for any number of ranks and threads; not in this version."),
-        .choice("training.blas", \.training.blas, unavailable: [.onednn], "Library of the products."),
+        .choice("training.blas", \.training.blas, "Library of fp32 products; auto: whichever is faster here."),
         .choice(
             "training.gradient_reduction", \.training.gradientReduction,
             "Whether each rank receives its part of the summed gradient or all of it."),
         .choice(
-            "training.activation_checkpointing", \.training.activationCheckpointing, unavailable: [.layer],
-            "What is computed again in the backward pass to save memory."),
+            "training.activation_checkpointing", \.training.activationCheckpointing,
+            "layer: keep only the layers' inputs and compute the layers again in the backward pass, to save memory."),
         .integer("training.threads", \.training.threads, 0...4096, "Threads of a rank; 0: the cores bound to it."),
         .integer(
             "training.stop_at_step", \.training.stopAtStep, 0...steps,

@@ -1,5 +1,6 @@
-// Product - the single-precision matrix product, on one thread.
+// Product - matrix products on one thread, fp32 and bf16.
 
+internal import COneDNN
 internal import COpenBLAS
 internal import Tensors
 
@@ -7,43 +8,69 @@ internal import Tensors
 public enum Operand: Sendable {
     case asStored
     case transposed
+
+    fileprivate var dnnl: CChar { CChar(self == .asStored ? UInt8(ascii: "N") : UInt8(ascii: "T")) }
+    fileprivate var cblas: CBLAS_TRANSPOSE { self == .asStored ? CblasNoTrans : CblasTrans }
 }
 
 /// `target = scale * op(a) op(b) + (adding ? target : 0)`, computed by the calling thread alone.
 ///
 /// Threads belong to the caller (``Kernels``' pool), so that panel boundaries, and with them the result's bits, do not
-/// depend on how many there are. Traps when the sizes do not match. The corresponding C function is `cblas_sgemm`.
+/// depend on how many there are. Traps when the sizes do not match. The corresponding C functions are `cblas_sgemm` and
+/// `dnnl_sgemm`.
 public func multiply(
     _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, scale: Float = 1,
-    adding: Bool = false
+    adding: Bool = false, library: ProductLibrary
 ) {
+    let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
+    guard target.rows > 0 && target.columns > 0 else { return }
+    switch library {
+    case .openBLAS:
+        unsafe cblas_sgemm(
+            CblasRowMajor, aOperand.cblas, bOperand.cblas, Int32(target.rows), Int32(target.columns), Int32(k), scale,
+            a.view.pointer, Int32(max(a.stride, 1)), b.view.pointer, Int32(max(b.stride, 1)), adding ? 1 : 0,
+            target.view.pointer, Int32(max(target.stride, 1)))
+    case .oneDNN:
+        require(
+            unsafe dnnl_sgemm(
+                aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale, a.view.pointer, Int64(max(a.stride, 1)),
+                b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer, Int64(max(target.stride, 1))),
+            "dnnl_sgemm")
+    }
+}
+
+/// The same with bf16 operands, summed in fp32; needs ``ProductLibrary/hasBFloat16Products``.
+///
+/// The corresponding C function is oneDNN's `dnnl_gemm_bf16bf16f32`.
+public func multiply(
+    _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
+    scale: Float = 1, adding: Bool = false
+) {
+    let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
+    guard target.rows > 0 && target.columns > 0 else { return }
+    require(
+        unsafe dnnl_gemm_bf16bf16f32(
+            aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale, a.view.pointer, Int64(max(a.stride, 1)),
+            b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer, Int64(max(target.stride, 1))),
+        "dnnl_gemm_bf16bf16f32")
+}
+
+/// The reduction length; traps when the sizes of a product do not match.
+private func innerSize(
+    _ a: (rows: Int, columns: Int), _ aOperand: Operand, _ b: (rows: Int, columns: Int), _ bOperand: Operand,
+    _ target: Matrix
+) -> Int {
     let (m, k) = aOperand == .asStored ? (a.rows, a.columns) : (a.columns, a.rows)
     let (kB, n) = bOperand == .asStored ? (b.rows, b.columns) : (b.columns, b.rows)
     precondition(
         k == kB && m == target.rows && n == target.columns,
         "product sizes do not match: (\(m) x \(k)) (\(kB) x \(n)) -> \(target.rows) x \(target.columns)")
-    guard m > 0 && n > 0 else { return }
-    unsafe cblas_sgemm(
-        CblasRowMajor, aOperand == .asStored ? CblasNoTrans : CblasTrans,
-        bOperand == .asStored ? CblasNoTrans : CblasTrans, Int32(m), Int32(n), Int32(k), scale, a.view.pointer,
-        Int32(max(a.stride, 1)), b.view.pointer, Int32(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer,
-        Int32(max(target.stride, 1)))
+    return k
 }
 
-/// The library that computes products.
-public enum LinearAlgebraLibrary {
-    /// Makes every product run on the thread that asks for it. Call once at start, before any product.
-    ///
-    /// The corresponding C function is `openblas_set_num_threads`.
-    public static func useCallingThreadOnly() { openblas_set_num_threads(1) }
-
-    /// The build and the kernels that were chosen for this processor, for example
-    /// `OpenBLAS 0.3.21 (Cooperlake)`: two runs give the same bits only where this is the same.
-    ///
-    /// The corresponding C functions are `openblas_get_config` and `openblas_get_corename`.
-    public static var identity: String {
-        let version = unsafe String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(
-            separator: " ")
-        return unsafe "\(version) (\(String(cString: openblas_get_corename())))"
-    }
+/// The sizes are checked before, so the library can only refuse for want of memory or of an instruction set.
+private func require(_ status: dnnl_status_t, _ function: String) {
+    if status == dnnl_success { return }
+    // Not a precondition: optimised builds print nothing for those, and this message has a reader.
+    fatalError("\(function) failed with oneDNN's status \(status.rawValue): out of memory, or a CPU that it does not serve")
 }

@@ -11,6 +11,11 @@ struct Activations {
     struct Layer {
         /// Residual stream entering the layer, `[N, D]`.
         let input: FloatSlice
+        let inner: Inner
+    }
+
+    /// What follows from a layer's input. Layers share one where it is recomputed in the backward pass.
+    struct Inner {
         let inputRstd: FloatSlice
         /// `[N, S]`, rotary applied.
         let qkv: FloatSlice
@@ -21,7 +26,7 @@ struct Activations {
         /// Residual stream after attention, `[N, D]`.
         let middle: FloatSlice
         let middleRstd: FloatSlice
-        /// `[N, 2F]`; backward overwrites it with its gradient.
+        /// `[N, 2F]`; backward with fp32 products overwrites it with its gradient.
         let gateUp: FloatSlice
     }
 
@@ -29,64 +34,112 @@ struct Activations {
     /// Residual stream after the last layer, `[N, D]`.
     let final: FloatSlice
     let finalRstd: FloatSlice
-    /// Output of whichever norm was applied last, `[N, D]`.
-    let normed: FloatSlice
-    /// SwiGLU product and its gradient, `[N, F]` each.
-    let product: FloatSlice
-    let dproduct: FloatSlice
+    /// Output of whichever norm was applied last, `[N, D]`, in the products' format.
+    let normed: MixedSlice
     /// Gradient of the residual stream, `[N, D]`.
     let dresidual: FloatSlice
     /// Gradient of a norm's output, `[N, D]`.
     let dnormed: FloatSlice
+
+    // Buffers of one layer's passes, in the memory that the head uses between the two.
+
+    /// SwiGLU product, `[N, F]`, in the products' format.
+    let product: MixedSlice
+    /// Its gradient, `[N, F]`.
+    let dproduct: FloatSlice
     /// Gradient of the attention output, `[N, Q]`.
     let dattention: FloatSlice
     /// `[N, S]`
     let dqkv: FloatSlice
-    /// Scratch of the kernels that is never live across two of them.
+    /// Where products are bf16: room for the rounded copies of a product's first and second operand.
+    let narrowGradient: BFloat16Slice?
+    let narrowInput: BFloat16Slice?
+    /// Scratch of the layers' kernels that is never live across two of them.
     let scratch: FloatSlice
+
+    /// Logits of a chunk, in the same memory.
+    let headScratch: FloatSlice
 
     /// Allocates one arena and cuts it.
     init(_ sizes: Sizes) {
         let arena = Arena(count: Self.floatCount(sizes))
-        var position = 0
-        self.init(sizes) { count in
-            defer { position += count }
-            return FloatSlice(arena: arena, offset: position, count: count)
-        }
+        var cut = Cut(arena: arena)
+        self.init(sizes, &cut)
     }
 
     /// Floats of all buffers: the same cut, of nothing.
     static func floatCount(_ sizes: Sizes) -> Int {
-        let nothing = Arena(count: 0).all
-        var count = 0
-        _ = Activations(sizes) {
-            count += $0
-            return nothing
-        }
-        return count
+        var cut = Cut(arena: nil)
+        _ = Activations(sizes, &cut)
+        return cut.end
     }
 
     /// The cut: takes every buffer in turn.
-    private init(_ sizes: Sizes, take: (_ count: Int) -> FloatSlice) {
+    private init(_ sizes: Sizes, _ cut: inout Cut) {
         let (N, D, F) = (sizes.tokens, sizes.hidden, sizes.intermediate)
         let (Q, S) = (sizes.attention.outputStride, sizes.attention.qkvStride)
-        layers = (0..<(sizes.forTraining ? sizes.layers : 1)).map { _ in
-            Layer(
-                input: take(N * D), inputRstd: take(N), qkv: take(N * S), attention: take(N * Q),
-                lse: take(N * sizes.attention.heads), middle: take(N * D), middleRstd: take(N), gateUp: take(2 * N * F))
+        func inner(_ cut: inout Cut) -> Inner {
+            Inner(
+                inputRstd: cut.take(N), qkv: cut.take(N * S), attention: cut.take(N * Q),
+                lse: cut.take(N * sizes.attention.heads), middle: cut.take(N * D), middleRstd: cut.take(N),
+                gateUp: cut.take(2 * N * F))
         }
-        final = take(N * D)
-        finalRstd = take(N)
-        normed = take(N * D)
-        product = take(N * F)
+        let shared = sizes.sharesInner ? inner(&cut) : nil
+        var layers: [Layer] = []
+        for _ in 0..<(sizes.forTraining ? sizes.layers : 1) {
+            layers.append(Layer(input: cut.take(N * D), inner: shared ?? inner(&cut)))
+        }
+        self.layers = layers
+        final = cut.take(N * D)
+        finalRstd = cut.take(N)
+        normed = cut.take(N * D, sizes.format)
         // What only backward needs.
         let backwardTokens = sizes.forTraining ? N : 0
-        dproduct = take(backwardTokens * F)
-        dresidual = take(backwardTokens * D)
-        dnormed = take(backwardTokens * D)
-        dattention = take(backwardTokens * Q)
-        dqkv = take(backwardTokens * S)
-        scratch = take(sizes.scratch)
+        dresidual = cut.take(backwardTokens * D)
+        dnormed = cut.take(backwardTokens * D)
+
+        let start = cut.position
+        product = cut.take(N * F, sizes.format)
+        dproduct = cut.take(backwardTokens * F)
+        dattention = cut.take(backwardTokens * Q)
+        dqkv = cut.take(backwardTokens * S)
+        let narrows = sizes.format == .bf16
+        narrowGradient = narrows ? cut.takeNarrow(max(backwardTokens * max(2 * F, S, D), N * S)) : nil
+        narrowInput = narrows ? cut.takeNarrow(N * Q) : nil
+        scratch = cut.take(sizes.scratch)
+
+        cut.position = start
+        headScratch = cut.take(sizes.headScratch)
+    }
+}
+
+/// Takes buffers from an arena one after another, or, without one, adds up what they need.
+private struct Cut {
+    let arena: Arena?
+    var position = 0
+    private(set) var end = 0
+    private let nothing = Arena(count: 0).all
+
+    init(arena: Arena?) { self.arena = arena }
+
+    mutating func take(_ count: Int) -> FloatSlice {
+        let offset = position
+        position += count
+        end = max(end, position)
+        guard let arena else { return nothing }
+        return FloatSlice(arena: arena, offset: offset, count: count)
+    }
+
+    mutating func takeNarrow(_ count: Int) -> BFloat16Slice {
+        let room = take(BFloat16Slice.floatCount(count))
+        return BFloat16Slice(over: room, count: arena == nil ? 0 : count)
+    }
+
+    mutating func take(_ count: Int, _ format: ProductFormat) -> MixedSlice {
+        switch format {
+        case .fp32: .fp32(take(count))
+        case .bf16: .bf16(takeNarrow(count))
+        }
     }
 }
 
@@ -101,10 +154,15 @@ extension Activations {
         let tokens: Int
         /// False for evaluation, where all layers share one layer's buffers.
         let forTraining: Bool
+        /// Whether layers share what is recomputed.
+        let sharesInner: Bool
+        let format: ProductFormat
         let scratch: Int
+        let headScratch: Int
 
         init(
-            _ configuration: ModelConfiguration, sequences: Int, sequenceLength: Int, threads: Int, forTraining: Bool
+            _ configuration: ModelConfiguration, sequences: Int, sequenceLength: Int, threads: Int, forTraining: Bool,
+            recomputesLayers: Bool, format: ProductFormat
         ) {
             hidden = configuration.hiddenSize
             intermediate = configuration.intermediateSize
@@ -112,9 +170,24 @@ extension Activations {
             attention = Attention(configuration, positions: sequenceLength)
             tokens = sequences * sequenceLength
             self.forTraining = forTraining
+            sharesInner = forTraining && recomputesLayers
+            self.format = format
             scratch = max(
-                attention.scratchCount(threads: threads), FusedHead(configuration).scratchCount(tokens: tokens),
-                RMSNorm.scratchCount(tokens: tokens, features: hidden))
+                attention.scratchCount(threads: threads), RMSNorm.scratchCount(tokens: tokens, features: hidden))
+            headScratch = FusedHead(configuration).scratchCount(tokens: tokens)
+        }
+    }
+}
+
+/// Format of what products read.
+public enum ProductFormat: Sendable {
+    case fp32
+    case bf16
+
+    init(_ parameters: ParameterReplica) {
+        switch parameters {
+        case .fp32: self = .fp32
+        case .bf16: self = .bf16
         }
     }
 }

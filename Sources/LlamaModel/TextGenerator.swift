@@ -17,7 +17,7 @@ public final class TextGenerator {
     public private(set) var position = 0
 
     private let pool: ThreadPool
-    private let weights: ModelSlices
+    private let weights: ModelSlices<MixedSlice>
     private let attention: Attention
     private let rotary: Rotary
     private let keys: [FloatSlice]
@@ -31,7 +31,7 @@ public final class TextGenerator {
         self.configuration = configuration
         self.capacity = capacity
         self.pool = pool
-        weights = ModelSlices(configuration, flat: parameters)
+        weights = ModelSlices(configuration, .fp32(parameters))
         attention = Attention(configuration, positions: capacity)
         rotary = Rotary(headSize: configuration.headSize, positions: capacity, theta: configuration.ropeTheta)
         let rowCount = configuration.keyValueHeadCount * configuration.headSize
@@ -60,7 +60,7 @@ public final class TextGenerator {
 
         Embedding.forward(pool, tokens: tokens, table: weights.embedding, features: D, into: x)
         for (index, layer) in weights.layers.enumerated() {
-            RMSNorm.forward(pool, x: x, gain: layer.inputNorm, epsilon: epsilon, into: normed, rstd: rstd)
+            RMSNorm.forward(pool, x: x, gain: layer.inputNorm, epsilon: epsilon, into: .fp32(normed), rstd: rstd)
             linear(normed, layer.qkv, n, D, S, into: qkv)
             rotary.apply(
                 pool, to: qkv, stride: S, heads: configuration.attentionHeadCount + configuration.keyValueHeadCount
@@ -69,12 +69,12 @@ public final class TextGenerator {
                 pool, qkv: qkv, start: start, keys: keys[index], values: values[index], into: attended, scratch: scratch
             )
             linear(attended, layer.output, n, Q, D, into: x, adding: true)
-            RMSNorm.forward(pool, x: x, gain: layer.postAttentionNorm, epsilon: epsilon, into: normed, rstd: rstd)
+            RMSNorm.forward(pool, x: x, gain: layer.postAttentionNorm, epsilon: epsilon, into: .fp32(normed), rstd: rstd)
             linear(normed, layer.gateUp, n, D, 2 * F, into: gateUp)
-            SwiGLU.forward(pool, gateUp: gateUp, features: F, into: product)
+            SwiGLU.forward(pool, gateUp: gateUp, features: F, into: .fp32(product))
             linear(product, layer.down, n, F, D, into: x, adding: true)
         }
-        RMSNorm.forward(pool, x: x, gain: weights.finalNorm, epsilon: epsilon, into: normed, rstd: rstd)
+        RMSNorm.forward(pool, x: x, gain: weights.finalNorm, epsilon: epsilon, into: .fp32(normed), rstd: rstd)
         let logits = Arena(count: configuration.vocabularySize).all
         linear(normed[((n - 1) * D)..<(n * D)], weights.head, 1, D, configuration.vocabularySize, into: logits)
         position += n
@@ -82,11 +82,11 @@ public final class TextGenerator {
     }
 
     private func linear(
-        _ x: FloatSlice, _ weight: FloatSlice, _ n: Int, _ inputs: Int, _ outputs: Int, into y: FloatSlice,
+        _ x: FloatSlice, _ weight: MixedSlice, _ n: Int, _ inputs: Int, _ outputs: Int, into y: FloatSlice,
         adding: Bool = false
     ) {
         pool.multiply(
-            Matrix(x, rows: n, columns: inputs), .asStored, Matrix(weight, rows: outputs, columns: inputs), .transposed,
-            into: Matrix(y, rows: n, columns: outputs), adding: adding)
+            .fp32(Matrix(x, rows: n, columns: inputs)), .asStored,
+            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed, into: Matrix(y, rows: n, columns: outputs), adding: adding)
     }
 }

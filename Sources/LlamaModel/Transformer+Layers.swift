@@ -35,12 +35,12 @@ extension Transformer {
         }
         RMSNorm.forward(
             pool, x: batch.hidden(activations.final), gain: weights.finalNorm, epsilon: epsilon,
-            into: batch.hidden(activations.normed), rstd: batch.rows(activations.finalRstd, 1))
+            into: batch.mixed(activations.normed, D), rstd: batch.rows(activations.finalRstd, 1))
     }
 
     /// Runs the network backward from `activations.dnormed`, the gradient of the normalised final hidden states.
     func backward(
-        _ batch: Batch, gradients: ModelSlices, adding: Bool, isFinal: (_ from: Int) throws -> Void
+        _ batch: Batch, gradients: ModelSlices<FloatSlice>, adding: Bool, isFinal: (_ from: Int) throws -> Void
     ) rethrows {
         let dresidual = batch.hidden(activations.dresidual)
         pool.clear(dresidual)
@@ -48,11 +48,14 @@ extension Transformer {
             pool, dy: batch.hidden(activations.dnormed), x: batch.hidden(activations.final), gain: weights.finalNorm,
             rstd: batch.rows(activations.finalRstd, 1), dx: dresidual, dgain: gradients.finalNorm, adding: adding,
             scratch: activations.scratch)
-        try isFinal(gradients.position(of: gradients.finalNorm))
+        // The embedding comes first in the flat space.
+        try isFinal(gradients.finalNorm.offset - gradients.embedding.offset)
         for index in (0..<configuration.hiddenLayerCount).reversed() {
-            backward(
-                batch, weights.layers[index], activations.layers[index], gradients.layers[index], adding: adding)
-            try isFinal(gradients.position(of: gradients.layers[index].inputNorm))
+            let (weight, cache) = (weights.layers[index], activations.layers[index])
+            // The last layer's is still there.
+            if recomputesLayers && index + 1 < configuration.hiddenLayerCount { expand(batch, weight, cache) }
+            backward(batch, weight, cache, gradients.layers[index], adding: adding)
+            try isFinal(gradients.layers[index].inputNorm.offset - gradients.embedding.offset)
         }
         // A tied head wrote its part into the embedding's gradient before.
         Embedding.backward(
@@ -62,81 +65,102 @@ extension Transformer {
     }
 
     private func forward(
-        _ batch: Batch, _ layer: ModelSlices.Layer, _ cache: Activations.Layer, into output: FloatSlice
+        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer, into output: FloatSlice
     ) {
-        let N = batch.tokens
+        expand(batch, layer, cache)
+        let product = batch.mixed(activations.product, F)
+        SwiGLU.forward(pool, gateUp: batch.rows(cache.inner.gateUp, 2 * F), features: F, into: product)
+        pool.copy(batch.hidden(cache.inner.middle), into: output)
+        linear(product, layer.down, batch, inputs: F, outputs: D, into: output, adding: true)
+    }
+
+    /// Everything of a layer's forward pass that backward needs, from its input.
+    private func expand(_ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer) {
         let input = batch.hidden(cache.input)
-        let middle = batch.hidden(cache.middle)
-        let normed = batch.hidden(activations.normed)
-        let qkv = batch.rows(cache.qkv, S)
-        let attended = batch.rows(cache.attention, Q)
-        let gateUp = batch.rows(cache.gateUp, 2 * F)
-        let product = batch.rows(activations.product, F)
+        let middle = batch.hidden(cache.inner.middle)
+        let normed = batch.mixed(activations.normed, D)
+        let qkv = batch.rows(cache.inner.qkv, S)
+        let attended = batch.rows(cache.inner.attention, Q)
 
         RMSNorm.forward(
-            pool, x: input, gain: layer.inputNorm, epsilon: epsilon, into: normed, rstd: batch.rows(cache.inputRstd, 1))
-        linear(normed, layer.qkv, tokens: N, inputs: D, outputs: S, into: qkv)
+            pool, x: input, gain: layer.inputNorm, epsilon: epsilon, into: normed,
+            rstd: batch.rows(cache.inner.inputRstd, 1))
+        linear(normed, layer.qkv, batch, inputs: D, outputs: S, into: qkv)
         applyRotary(to: qkv, inverse: false)
         attention.forward(
             pool, sequences: batch.sequences, qkv: qkv, into: attended,
-            lse: batch.rows(cache.lse, configuration.attentionHeadCount), scratch: activations.scratch)
+            lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), scratch: activations.scratch)
         pool.copy(input, into: middle)
-        linear(attended, layer.output, tokens: N, inputs: Q, outputs: D, into: middle, adding: true)
+        let operand = operand(attended, activations.narrowInput)
+        linear(operand, layer.output, batch, inputs: Q, outputs: D, into: middle, adding: true)
 
         RMSNorm.forward(
             pool, x: middle, gain: layer.postAttentionNorm, epsilon: epsilon, into: normed,
-            rstd: batch.rows(cache.middleRstd, 1))
-        linear(normed, layer.gateUp, tokens: N, inputs: D, outputs: 2 * F, into: gateUp)
-        SwiGLU.forward(pool, gateUp: gateUp, features: F, into: product)
-        pool.copy(middle, into: output)
-        linear(product, layer.down, tokens: N, inputs: F, outputs: D, into: output, adding: true)
+            rstd: batch.rows(cache.inner.middleRstd, 1))
+        linear(normed, layer.gateUp, batch, inputs: D, outputs: 2 * F, into: batch.rows(cache.inner.gateUp, 2 * F))
     }
 
     private func backward(
-        _ batch: Batch, _ layer: ModelSlices.Layer, _ cache: Activations.Layer, _ gradient: ModelSlices.Layer,
-        adding: Bool
+        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer,
+        _ gradient: ModelSlices<FloatSlice>.Layer, adding: Bool
     ) {
-        let N = batch.tokens
+        backwardMLP(batch, layer, cache, gradient, adding: adding)
+        backwardAttention(batch, layer, cache, gradient, adding: adding)
+    }
+
+    private func backwardMLP(
+        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer,
+        _ gradient: ModelSlices<FloatSlice>.Layer, adding: Bool
+    ) {
         let dresidual = batch.hidden(activations.dresidual)
-        let normed = batch.hidden(activations.normed)
+        let normed = batch.mixed(activations.normed, D)
         let dnormed = batch.hidden(activations.dnormed)
-        let middle = batch.hidden(cache.middle)
-        let middleRstd = batch.rows(cache.middleRstd, 1)
-        let gateUp = batch.rows(cache.gateUp, 2 * F)
-        let product = batch.rows(activations.product, F)
+        let middle = batch.hidden(cache.inner.middle)
+        let middleRstd = batch.rows(cache.inner.middleRstd, 1)
+        let gateUp = batch.rows(cache.inner.gateUp, 2 * F)
+        let product = batch.mixed(activations.product, F)
         let dproduct = batch.rows(activations.dproduct, F)
 
         SwiGLU.forward(pool, gateUp: gateUp, features: F, into: product)
         linearBackward(
-            dresidual, x: product, layer.down, tokens: N, inputs: F, outputs: D, dx: dproduct,
-            dweight: gradient.down, adding: adding)
-        SwiGLU.backward(pool, ds: dproduct, features: F, gateUp: gateUp)
+            operand(dresidual, activations.narrowGradient), x: product, layer.down, batch, inputs: F, outputs: D,
+            dx: dproduct, dweight: gradient.down, adding: adding)
+        let dgateUp = activations.narrowGradient.map { .bf16($0[0..<gateUp.count]) } ?? MixedSlice.fp32(gateUp)
+        SwiGLU.backward(pool, ds: dproduct, features: F, gateUp: gateUp, into: dgateUp)
         RMSNorm.recompute(pool, x: middle, gain: layer.postAttentionNorm, rstd: middleRstd, into: normed)
         linearBackward(
-            gateUp, x: normed, layer.gateUp, tokens: N, inputs: D, outputs: 2 * F, dx: dnormed,
+            dgateUp, x: normed, layer.gateUp, batch, inputs: D, outputs: 2 * F, dx: dnormed,
             dweight: gradient.gateUp, adding: adding)
         RMSNorm.backward(
             pool, dy: dnormed, x: middle, gain: layer.postAttentionNorm, rstd: middleRstd, dx: dresidual,
             dgain: gradient.postAttentionNorm, adding: adding, scratch: activations.scratch)
+    }
 
+    private func backwardAttention(
+        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer,
+        _ gradient: ModelSlices<FloatSlice>.Layer, adding: Bool
+    ) {
+        let dresidual = batch.hidden(activations.dresidual)
+        let normed = batch.mixed(activations.normed, D)
+        let dnormed = batch.hidden(activations.dnormed)
         let input = batch.hidden(cache.input)
-        let inputRstd = batch.rows(cache.inputRstd, 1)
-        let attended = batch.rows(cache.attention, Q)
+        let inputRstd = batch.rows(cache.inner.inputRstd, 1)
+        let attended = batch.rows(cache.inner.attention, Q)
         let dattention = batch.rows(activations.dattention, Q)
         let dqkv = batch.rows(activations.dqkv, S)
 
         linearBackward(
-            dresidual, x: attended, layer.output, tokens: N, inputs: Q, outputs: D, dx: dattention,
-            dweight: gradient.output, adding: adding)
+            operand(dresidual, activations.narrowGradient), x: operand(attended, activations.narrowInput),
+            layer.output, batch, inputs: Q, outputs: D, dx: dattention, dweight: gradient.output, adding: adding)
         attention.backward(
-            pool, sequences: batch.sequences, qkv: batch.rows(cache.qkv, S), output: attended,
-            lse: batch.rows(cache.lse, configuration.attentionHeadCount), doutput: dattention, dqkv: dqkv,
+            pool, sequences: batch.sequences, qkv: batch.rows(cache.inner.qkv, S), output: attended,
+            lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), doutput: dattention, dqkv: dqkv,
             scratch: activations.scratch)
         applyRotary(to: dqkv, inverse: true)
         RMSNorm.recompute(pool, x: input, gain: layer.inputNorm, rstd: inputRstd, into: normed)
         linearBackward(
-            dqkv, x: normed, layer.qkv, tokens: N, inputs: D, outputs: S, dx: dnormed, dweight: gradient.qkv,
-            adding: adding)
+            operand(dqkv, activations.narrowGradient), x: normed, layer.qkv, batch, inputs: D, outputs: S, dx: dnormed,
+            dweight: gradient.qkv, adding: adding)
         RMSNorm.backward(
             pool, dy: dnormed, x: input, gain: layer.inputNorm, rstd: inputRstd, dx: dresidual,
             dgain: gradient.inputNorm, adding: adding, scratch: activations.scratch)
@@ -147,27 +171,36 @@ extension Transformer {
         rotary.apply(pool, to: qkv, stride: S, heads: rotaryHeads, inverse: inverse) { token in token % T }
     }
 
+    /// `values` as an operand of products: rounded into `room` where products are bf16, otherwise as they are.
+    private func operand(_ values: FloatSlice, _ room: BFloat16Slice?) -> MixedSlice {
+        guard let room else { return .fp32(values) }
+        let rounded = room[0..<values.count]
+        pool.convert(values, into: rounded)
+        return .bf16(rounded)
+    }
+
     /// `y = x W^T (+ y)`: x `[N, inputs]`, W `[outputs, inputs]`, y `[N, outputs]`.
-    func linear(
-        _ x: FloatSlice, _ weight: FloatSlice, tokens N: Int, inputs: Int, outputs: Int, into y: FloatSlice,
+    private func linear(
+        _ x: MixedSlice, _ weight: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int, into y: FloatSlice,
         adding: Bool = false
     ) {
         pool.multiply(
-            Matrix(x, rows: N, columns: inputs), .asStored, Matrix(weight, rows: outputs, columns: inputs), .transposed,
-            into: Matrix(y, rows: N, columns: outputs), adding: adding)
+            MixedMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
+            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed,
+            into: Matrix(y, rows: batch.tokens, columns: outputs), adding: adding)
     }
 
     /// `dx = dy W` and `dW = dy^T x (+ dW)`.
     private func linearBackward(
-        _ dy: FloatSlice, x: FloatSlice, _ weight: FloatSlice, tokens N: Int, inputs: Int, outputs: Int,
+        _ dy: MixedSlice, x: MixedSlice, _ weight: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int,
         dx: FloatSlice, dweight: FloatSlice, adding: Bool
     ) {
-        let dy_NO = Matrix(dy, rows: N, columns: outputs)
+        let dy_NO = MixedMatrix(dy, rows: batch.tokens, columns: outputs)
         pool.multiply(
-            dy_NO, .asStored, Matrix(weight, rows: outputs, columns: inputs), .asStored,
-            into: Matrix(dx, rows: N, columns: inputs))
+            dy_NO, .asStored, MixedMatrix(weight, rows: outputs, columns: inputs), .asStored,
+            into: Matrix(dx, rows: batch.tokens, columns: inputs))
         pool.multiply(
-            dy_NO, .transposed, Matrix(x, rows: N, columns: inputs), .asStored,
+            dy_NO, .transposed, MixedMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
             into: Matrix(dweight, rows: outputs, columns: inputs), adding: adding)
     }
 }

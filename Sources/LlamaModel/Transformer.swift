@@ -14,11 +14,13 @@ public final class Transformer {
     public let maximumSequences: Int
     /// Whether there are buffers for gradients.
     public let forTraining: Bool
-    /// The flat parameter buffer, in the order of ``ModelConfiguration/tensorTable``.
-    public let parameters: FloatSlice
+    /// Whether backward computes each layer again from its input instead of keeping what lies between.
+    public let recomputesLayers: Bool
+    /// The replica that it computes with.
+    public let parameters: ParameterReplica
 
     let pool: ThreadPool
-    let weights: ModelSlices
+    let weights: ModelSlices<MixedSlice>
     let attention: Attention
     let rotary: Rotary
     let head: FusedHead
@@ -27,37 +29,42 @@ public final class Transformer {
 
     /// Allocates the activations for `maximumSequences` sequences of `sequenceLength` tokens.
     ///
-    /// - Parameter forTraining: false leaves out what only backward needs.
+    /// - Parameters:
+    ///   - forTraining: false leaves out what only backward needs.
+    ///   - recomputesLayers: keeps only each layer's input for backward, which computes the layer again: a third more work
+    ///     in the layers for a fraction of the memory.
     public init(
-        _ configuration: ModelConfiguration, parameters: FloatSlice, sequenceLength: Int, maximumSequences: Int,
-        forTraining: Bool, pool: ThreadPool
+        _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
+        forTraining: Bool, recomputesLayers: Bool = false, pool: ThreadPool
     ) {
         precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
         self.configuration = configuration
         self.sequenceLength = sequenceLength
         self.maximumSequences = maximumSequences
         self.forTraining = forTraining
+        self.recomputesLayers = recomputesLayers
         self.parameters = parameters
         self.pool = pool
-        weights = ModelSlices(configuration, flat: parameters)
+        weights = ModelSlices(configuration, parameters)
         attention = Attention(configuration, positions: sequenceLength)
         rotary = Rotary(headSize: configuration.headSize, positions: sequenceLength, theta: configuration.ropeTheta)
         head = FusedHead(configuration)
         activations = Activations(
             Activations.Sizes(
                 configuration, sequences: maximumSequences, sequenceLength: sequenceLength, threads: pool.threadCount,
-                forTraining: forTraining))
+                forTraining: forTraining, recomputesLayers: recomputesLayers, format: ProductFormat(parameters)))
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
     /// Bytes that a transformer's activations take, for planning: what `init` allocates for a pool of `threads`, without
     /// the per-token losses and the rotary table.
     public static func activationBytes(
-        _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool
+        _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
+        recomputesLayers: Bool = false, format: ProductFormat = .fp32
     ) -> Int {
         let sizes = Activations.Sizes(
             configuration, sequences: sequences, sequenceLength: sequenceLength, threads: threads,
-            forTraining: forTraining)
+            forTraining: forTraining, recomputesLayers: recomputesLayers, format: format)
         return MemoryLayout<Float>.stride * Activations.floatCount(sizes)
     }
 
@@ -81,9 +88,9 @@ public final class Transformer {
         let gradients = ModelSlices(configuration, flat: gradient)
         forward(batch)
         head.lossAndGradient(
-            pool, hidden: batch.hidden(activations.normed), weight: weights.head, targets: targets, loss: loss,
-            dhidden: batch.hidden(activations.dnormed), dweight: gradients.head, adding: adding,
-            losses: losses.prefix(batch.tokens), scratch: activations.scratch)
+            pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
+            targets: targets, loss: loss, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head, adding: adding,
+            losses: losses.prefix(batch.tokens), scratch: activations.headScratch)
         try backward(batch, gradients: gradients, adding: adding, isFinal: isFinal)
         return losses.prefix(batch.tokens).sums(targets: targets)
     }
@@ -94,8 +101,8 @@ public final class Transformer {
         forward(batch)
         let result = losses.prefix(batch.tokens)
         head.evaluate(
-            pool, hidden: batch.hidden(activations.normed), weight: weights.head, targets: targets, loss: loss,
-            losses: result, scratch: activations.scratch)
+            pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
+            targets: targets, loss: loss, losses: result, scratch: activations.headScratch)
         return result
     }
 
@@ -123,4 +130,7 @@ struct Batch {
 
     /// The part of an `[N, columns]` buffer that this batch uses.
     func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
+
+    /// The same of a buffer in the products' format.
+    func mixed(_ buffer: MixedSlice, _ columns: Int) -> MixedSlice { buffer[0..<(tokens * columns)] }
 }

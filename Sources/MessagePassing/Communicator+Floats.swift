@@ -39,7 +39,7 @@ extension Communicator {
     ) throws(MPIError) -> Request {
         let function = "MPI_Ireduce_scatter"
         try enter(function)
-        try check(counts: counts, of: buffer, function)
+        try check(counts: counts, of: buffer.count, function)
         guard target.count == counts[rank] else {
             throw site.error(
                 .count, function,
@@ -64,19 +64,32 @@ extension Communicator {
     public func startAllGather(inPlace buffer: FloatSlice, counts: [Int]) throws(MPIError) -> Request {
         let function = "MPI_Iallgatherv"
         try enter(function)
-        try check(counts: counts, of: buffer, function)
+        try check(counts: counts, of: buffer.count, function)
         let operation = try unsafe startAllGather(buffer.address, .float, counts: counts, keeping: buffer.arena)
         return Request(operation, of: self)
     }
 
-    private func check(counts: [Int], of buffer: FloatSlice, _ function: String) throws(MPIError) {
+    /// The same for bfloat16 numbers.
+    public func startAllGather(inPlace buffer: BFloat16Slice, counts: [Int]) throws(MPIError) -> Request {
+        let function = "MPI_Iallgatherv"
+        try enter(function)
+        try check(counts: counts, of: buffer.count, function)
+        let operation = try unsafe startAllGather(buffer.address, .bfloat16, counts: counts, keeping: buffer.arena)
+        return Request(operation, of: self)
+    }
+
+    private func check(counts: [Int], of count: Int, _ function: String) throws(MPIError) {
         try check(counts: counts, function)
         let sum = counts.reduce(0, +)
-        guard sum == buffer.count else {
-            throw site.error(
-                .count, function, "the counts add up to \(sum), the buffer has \(buffer.count) floats")
+        guard sum == count else {
+            throw site.error(.count, function, "the counts add up to \(sum), the buffer has \(count) floats")
         }
     }
+}
+
+extension BFloat16Slice {
+    /// Where the first element lies; valid while the arena is kept.
+    fileprivate var address: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(view.pointer) }
 }
 
 extension FloatSlice {

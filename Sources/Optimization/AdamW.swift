@@ -30,23 +30,27 @@ public struct AdamW: Sendable {
     ///
     /// - Parameters:
     ///   - gradient: raw, unscaled.
+    ///   - rounded: receives the new parameters in bf16 as well, where wanted.
     ///   - decays: whether weight decay applies (not to norm gains).
     public func apply(
         _ pool: ThreadPool, parameters: FloatSlice, gradient: FloatSlice, firstMoment: FloatSlice,
-        secondMoment: FloatSlice, decays: Bool
+        secondMoment: FloatSlice, rounded: BFloat16Slice? = nil, decays: Bool
     ) {
         let count = parameters.count
         precondition(
-            gradient.count == count && firstMoment.count == count && secondMoment.count == count,
+            gradient.count == count && firstMoment.count == count && secondMoment.count == count
+                && (rounded?.count ?? count) == count,
             "AdamW: buffers of different sizes")
         let step = Step(self, decays: decays)
         let (p, g, m, v) = (parameters.view, gradient.view, firstMoment.view, secondMoment.view)
+        let half = rounded?.view
         pool.runRanges(count: count, grain: Self.grain) { range, _ in
             var index = range.lowerBound
             while index + laneCount <= range.upperBound {
                 let (newP, newM, newV) = step.update(
                     p.lanes(at: index), g.lanes(at: index), m.lanes(at: index), v.lanes(at: index))
                 p.store(newP, at: index)
+                half?.store(newP, at: index)
                 m.store(newM, at: index)
                 v.store(newV, at: index)
                 index += laneCount
@@ -59,6 +63,7 @@ public struct AdamW: Sendable {
                 pRest.partialLanes(at: 0, padding: 0), gRest.partialLanes(at: 0, padding: 0),
                 mRest.partialLanes(at: 0, padding: 0), vRest.partialLanes(at: 0, padding: 0))
             pRest.storePartial(newP, at: 0)
+            half?.advanced(by: index, count: rest).storePartial(newP, at: 0)
             mRest.storePartial(newM, at: 0)
             vRest.storePartial(newV, at: 0)
         }

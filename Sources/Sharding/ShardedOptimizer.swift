@@ -20,7 +20,9 @@ public final class ShardedOptimizer {
     private let reduction: GradientReduction
     private let table: TensorTable
     private let decays: @Sendable (TensorTable.Entry) -> Bool
-    private let parameters: FloatSlice
+    private let replica: ParameterReplica
+    /// Where the replica is bf16: the owned parameters in fp32, in the moments' order.
+    private let master: FloatSlice
     private let gradient: FloatSlice
     private let pool: ThreadPool
     /// Reduced gradient of the owned elements, in the moments' order; empty where `gradient` itself holds it.
@@ -33,26 +35,27 @@ public final class ShardedOptimizer {
     /// - Parameters:
     ///   - table: the flat space.
     ///   - decays: whether weight decay applies to a tensor.
-    ///   - parameters: replica of this rank, flat.
+    ///   - replica: parameters of this rank; filled by ``load(_:)`` or, in fp32, by whoever holds it.
     ///   - gradient: this rank's accumulated gradient, flat.
     public init(
         communicator: Communicator, partition: Partition, reduction: GradientReduction, table: TensorTable,
-        decays: @escaping @Sendable (TensorTable.Entry) -> Bool, parameters: FloatSlice, gradient: FloatSlice,
+        decays: @escaping @Sendable (TensorTable.Entry) -> Bool, replica: ParameterReplica, gradient: FloatSlice,
         pool: ThreadPool
     ) {
         precondition(partition.rankCount == communicator.size, "the partition is for \(partition.rankCount) ranks")
-        precondition(parameters.count == table.count && gradient.count == table.count, "buffers do not fit the table")
+        precondition(replica.count == table.count && gradient.count == table.count, "buffers do not fit the table")
         self.communicator = communicator
         self.partition = partition
         self.reduction = reduction
         self.table = table
         self.decays = decays
-        self.parameters = parameters
+        self.replica = replica
         self.gradient = gradient
         self.pool = pool
         let count = partition.count(rank: communicator.rank)
         firstMoment = Arena(count: count).all
         secondMoment = Arena(count: count).all
+        if case .bf16 = replica { master = Arena(count: count).all } else { master = Arena(count: 0).all }
         let needsShard = communicator.size > 1 && reduction == .reduceScatter
         shardGradient = Arena(count: needsShard ? count : 0).all
         var offsets = [Int](repeating: 0, count: partition.buckets.count)
@@ -67,10 +70,33 @@ public final class ShardedOptimizer {
     /// An error that unwinds past a running reduction ends the program through `MPI_Abort`; its requests end there.
     deinit { pending.abandon() }
 
-    /// Bytes of moments, and of the reduced gradient where it has a buffer of its own.
-    public static func stateBytes(partition: Partition, rank: Int, reduction: GradientReduction) -> Int {
+    /// Bytes of moments, of fp32 parameters beside a bf16 replica, and of the reduced gradient where it has a buffer of its
+    /// own.
+    public static func stateBytes(
+        partition: Partition, rank: Int, reduction: GradientReduction, hasMaster: Bool = false
+    ) -> Int {
         let hasShard = partition.rankCount > 1 && reduction == .reduceScatter
-        return 4 * partition.count(rank: rank) * (hasShard ? 3 : 2)
+        return 4 * partition.count(rank: rank) * (2 + (hasShard ? 1 : 0) + (hasMaster ? 1 : 0))
+    }
+
+    /// The owned parameters in fp32, in pieces in the moments' order.
+    public var ownedParameters: [FloatSlice] {
+        switch replica {
+        case .fp32(let flat): partition.runs(rank: communicator.rank).map { flat[$0] }
+        case .bf16: [master]
+        }
+    }
+
+    /// Takes over `values`, all parameters in fp32: into the replica and, where that is bf16, the owned ones unrounded.
+    public func load(_ values: FloatSlice) {
+        precondition(values.count == table.count, "\(values.count) values for \(table.count) parameters")
+        pool.load(values, into: replica)
+        guard case .bf16 = replica else { return }
+        var offset = 0
+        for run in partition.runs(rank: communicator.rank) {
+            pool.copy(values[run], into: master[offset..<(offset + run.count)])
+            offset += run.count
+        }
     }
 
     /// Starts the reduction of every bucket that lies at or behind `position`, and lets running ones progress.
@@ -132,11 +158,37 @@ public final class ShardedOptimizer {
         for bucket in partition.buckets.indices {
             updateOwned(bucket, adam)
             guard communicator.size > 1 else { continue }
-            let buffer = parameters[partition.buckets[bucket]]
-            gathers.add(try communicator.startAllGather(inPlace: buffer, counts: partition.counts(bucket: bucket)))
+            let counts = partition.counts(bucket: bucket)
+            switch replica {
+            case .fp32(let flat):
+                gathers.add(
+                    try communicator.startAllGather(inPlace: flat[partition.buckets[bucket]], counts: counts))
+            case .bf16(let flat, _):
+                gathers.add(
+                    try communicator.startAllGather(inPlace: flat[partition.buckets[bucket]], counts: counts))
+            }
             try gathers.progress()
         }
         try gathers.waitAll()
+        try gatherExactTensors()
+    }
+
+    /// Gives all ranks the tensors that a bf16 replica holds in fp32: each element is its owner's value plus zeros.
+    private func gatherExactTensors() throws(MPIError) {
+        guard case .bf16(_, let exact) = replica else { return }
+        if communicator.size > 1 { exact.values.fill(0) }
+        var offset = 0
+        for run in partition.runs(rank: communicator.rank) {
+            for part in exact.parts where part.flat.overlaps(run) {
+                let owned = part.flat.clamped(to: run)
+                let target = (owned.lowerBound - part.flat.lowerBound)..<(owned.upperBound - part.flat.lowerBound)
+                let start = offset + owned.lowerBound - run.lowerBound
+                part.values[target].copy(from: master[start..<(start + owned.count)])
+            }
+            offset += run.count
+        }
+        guard communicator.size > 1 else { return }
+        try communicator.startAllReduceSum(exact.values).wait()
     }
 
     private func updateOwned(_ bucket: Int, _ adam: AdamW) {
@@ -147,9 +199,15 @@ public final class ShardedOptimizer {
             let part = owned.clamped(to: entry.range)
             let local = (part.lowerBound - owned.lowerBound)..<(part.upperBound - owned.lowerBound)
             let inShard = (shard.lowerBound + local.lowerBound)..<(shard.lowerBound + local.upperBound)
+            var parameters: FloatSlice
+            var rounded: BFloat16Slice?
+            switch replica {
+            case .fp32(let flat): parameters = flat[part]
+            case .bf16(let flat, _): (parameters, rounded) = (master[inShard], flat[part])
+            }
             adam.apply(
-                pool, parameters: parameters[part], gradient: gradient[local], firstMoment: firstMoment[inShard],
-                secondMoment: secondMoment[inShard], decays: decays(entry))
+                pool, parameters: parameters, gradient: gradient[local], firstMoment: firstMoment[inShard],
+                secondMoment: secondMoment[inShard], rounded: rounded, decays: decays(entry))
         }
     }
 

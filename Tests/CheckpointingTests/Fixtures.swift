@@ -123,7 +123,8 @@ func makeIndex(step: Int, model: ModelConfiguration, shards: [ShardRecord]) -> C
 func writeShards(in temporary: String, layout: [[Range<Int>]], values: Values) throws -> [ShardRecord] {
     try layout.enumerated().map { shard, runs in
         try CheckpointStore.writeShard(
-            in: temporary, shard: shard, of: layout.count, runs: runs, parameters: values.parameters,
+            in: temporary, shard: shard, of: layout.count, runs: runs,
+            parameters: runs.map { values.parameters[$0] },
             firstMoment: packed(values.firstMoment, runs), secondMoment: packed(values.secondMoment, runs))
     }
 }

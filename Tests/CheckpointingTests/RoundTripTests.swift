@@ -103,7 +103,7 @@ struct RoundTripTests {
         let values = FloatSlice((0..<56).map { Float(bitPattern: patterns[$0 % 4]) })
         let temporary = try store.begin(step: 1)
         let shard = try CheckpointStore.writeShard(
-            in: temporary, shard: 0, of: 1, runs: [0..<56], parameters: values, firstMoment: values,
+            in: temporary, shard: 0, of: 1, runs: [0..<56], parameters: [values], firstMoment: values,
             secondMoment: values)
         let path = try store.complete(temporary, index: makeIndex(step: 1, model: .tiny, shards: [shard]))
         let target = Arena(count: 56).all

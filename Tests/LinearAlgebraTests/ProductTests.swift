@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Set before the first product, as the program does.
-private let ready: Void = LinearAlgebraLibrary.useCallingThreadOnly()
+private let ready: Void = ProductLibrary.useCallingThreadOnly()
 
 struct ProductTests {
     struct Case: Sendable, CustomTestStringConvertible {
@@ -81,7 +81,7 @@ struct ProductTests {
     }
 
     @Test func identityNamesVersionAndKernels() {
-        let identity = LinearAlgebraLibrary.identity
+        let identity = ProductLibrary.openBLAS.identity
         #expect(identity.hasPrefix("OpenBLAS 0."))
         #expect(identity.hasSuffix(")") && identity.contains(" ("))
     }

@@ -14,7 +14,7 @@ struct ActivationsTests {
         for threads in [1, 3] {
             for forTraining in [false, true] {
                 let network = Transformer(
-                    model, parameters: model.randomParameters(), sequenceLength: T, maximumSequences: B,
+                    model, parameters: .fp32(model.randomParameters()), sequenceLength: T, maximumSequences: B,
                     forTraining: forTraining, pool: makePool(threads))
                 let planned = Transformer.activationBytes(
                     model, sequenceLength: T, sequences: B, threads: threads, forTraining: forTraining)

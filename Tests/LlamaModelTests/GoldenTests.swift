@@ -96,7 +96,7 @@ struct GoldenCase {
 
     var transformer: Transformer {
         Transformer(
-            model, parameters: parameters, sequenceLength: sequenceLength, maximumSequences: sequences,
+            model, parameters: .fp32(parameters), sequenceLength: sequenceLength, maximumSequences: sequences,
             forTraining: true, pool: makePool())
     }
 

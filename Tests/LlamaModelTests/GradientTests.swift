@@ -18,7 +18,8 @@ struct GradientTests {
         let parameters = model.randomParameters()
         let tokens = Tokens(model, sequences: 2, length: 12, ignoring: 6)
         let network = Transformer(
-            model, parameters: parameters, sequenceLength: 12, maximumSequences: 2, forTraining: true, pool: makePool())
+            model, parameters: .fp32(parameters), sequenceLength: 12, maximumSequences: 2, forTraining: true,
+            pool: makePool())
         let gradient = network.gradient(tokens, loss).values
         let weights = network.evaluate(inputs: tokens.inputs, targets: tokens.targets, loss: loss).weight.array.doubles
 

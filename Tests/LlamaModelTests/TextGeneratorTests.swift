@@ -28,7 +28,7 @@ struct TextGeneratorTests {
         let parameters = model.randomParameters()
         let tokens = Tokens(model, sequences: 1, length: Self.length)
         let network = Transformer(
-            model, parameters: parameters, sequenceLength: Self.length, maximumSequences: 1, forTraining: false,
+            model, parameters: .fp32(parameters), sequenceLength: Self.length, maximumSequences: 1, forTraining: false,
             pool: makePool())
         let expected = network.evaluate(inputs: tokens.inputs, targets: tokens.targets, loss: LossConfiguration())
             .crossEntropy.array.doubles

@@ -19,7 +19,7 @@ struct TransformerTests {
         parameters: FloatSlice? = nil
     ) -> Transformer {
         Transformer(
-            model, parameters: parameters ?? model.randomParameters(), sequenceLength: length,
+            model, parameters: .fp32(parameters ?? model.randomParameters()), sequenceLength: length,
             maximumSequences: sequences, forTraining: training, pool: makePool(threads))
     }
 

@@ -23,7 +23,7 @@ final class EvaluatorTests: RankTestCase {
     private func evaluator(batch: Int, limit: Int, ignored: [Int32], forTraining: Bool = false) throws -> Evaluator {
         let run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 1, microBatchSize: 1)
         let transformer = Transformer(
-            TinyRun.model, parameters: FloatSlice(run.initialParameters), sequenceLength: TinyRun.sequenceLength,
+            TinyRun.model, parameters: .fp32(FloatSlice(run.initialParameters)), sequenceLength: TinyRun.sequenceLength,
             maximumSequences: batch, forTraining: forTraining, pool: run.pool)
         return Evaluator(
             communicator: ranks, transformer: transformer, domains: domains, limit: limit, ignoredTargets: ignored)
@@ -33,7 +33,7 @@ final class EvaluatorTests: RankTestCase {
     private func expected(limit: Int, ignored: [Int32]) throws -> [[(token: Int32, ce: Double, entropy: Double)]] {
         let run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 1, microBatchSize: 1)
         let transformer = Transformer(
-            TinyRun.model, parameters: FloatSlice(run.initialParameters), sequenceLength: TinyRun.sequenceLength,
+            TinyRun.model, parameters: .fp32(FloatSlice(run.initialParameters)), sequenceLength: TinyRun.sequenceLength,
             maximumSequences: 1, forTraining: false, pool: run.pool)
         return domains.map { domain in
             let count = limit == 0 ? domain.source.sequenceCount : min(limit, domain.source.sequenceCount)

@@ -79,7 +79,7 @@ final class ShardedOptimizerTests: RankTestCase {
             rankCount: ranks.size)
         let optimizer = ShardedOptimizer(
             communicator: ranks, partition: partition, reduction: reduction, table: space.table,
-            decays: { $0.shape.count > 1 }, parameters: parameters, gradient: gradient, pool: pool)
+            decays: { $0.shape.count > 1 }, replica: .fp32(parameters), gradient: gradient, pool: pool)
         return Rig(optimizer: optimizer, parameters: parameters, gradient: gradient, pool: pool)
     }
 

@@ -100,14 +100,15 @@ final class TinyRank {
         // What a reduction must not let through: remains of the last step.
         gradient.fill(1000)
         let transformer = Transformer(
-            model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
+            model, parameters: .fp32(parameters), sequenceLength: configuration.data.sequenceLength,
             maximumSequences: training.microBatchSize, forTraining: true, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: ranks,
             partition: Partition(
                 count: table.count, finalPositions: model.gradientFinalPositions, bucketElements: 1,
                 rankCount: ranks.size),
-            reduction: training.gradientReduction, table: table, decays: { !$0.isNormGain }, parameters: parameters,
+            reduction: training.gradientReduction, table: table, decays: { !$0.isNormGain },
+            replica: .fp32(parameters),
             gradient: gradient, pool: pool)
         step = TrainingStep(
             configuration: configuration, communicator: ranks, pool: pool, stream: stream, transformer: transformer,
@@ -233,7 +234,7 @@ struct TinyReference {
     private func sequences(from position: Int, count: Int) -> [SequenceResult] {
         let parameters = FloatSlice(adam.parameters.floats)
         let transformer = Transformer(
-            TinyRun.model, parameters: parameters, sequenceLength: TinyRun.sequenceLength, maximumSequences: 1,
+            TinyRun.model, parameters: .fp32(parameters), sequenceLength: TinyRun.sequenceLength, maximumSequences: 1,
             forTraining: true, pool: run.pool)
         let gradient = Arena(count: parameters.count).all
         let loss = run.configuration.loss

@@ -66,7 +66,7 @@ public struct HuggingFaceImport {
         let shards = try (0..<shardCount).map { shard in
             let run = (shard * Self.shardCount)..<min(table.count, (shard + 1) * Self.shardCount)
             return try CheckpointStore.writeShard(
-                in: temporary, shard: shard, of: shardCount, runs: [run], parameters: parameters,
+                in: temporary, shard: shard, of: shardCount, runs: [run], parameters: [parameters[run]],
                 firstMoment: zeros[0..<run.count], secondMoment: zeros[0..<run.count])
         }
         let index = CheckpointIndex(

@@ -14,6 +14,38 @@ extension ThreadPool {
         }
     }
 
+    /// `target = source` in bf16, rounded to the nearest.
+    public func convert(_ source: FloatSlice, into target: BFloat16Slice) {
+        precondition(source.count == target.count, "cannot convert \(source.count) floats into \(target.count)")
+        let (from, to) = (source.view, target.view)
+        runRanges(count: source.count, grain: Self.grain) { part, _ in
+            convertLanes(
+                from.advanced(by: part.lowerBound, count: part.count),
+                into: to.advanced(by: part.lowerBound, count: part.count))
+        }
+    }
+
+    /// `target = source` in fp32, exactly.
+    public func widen(_ source: BFloat16Slice, into target: FloatSlice) {
+        precondition(source.count == target.count, "cannot widen \(source.count) numbers into \(target.count) floats")
+        let (from, to) = (source.view, target.view)
+        runRanges(count: source.count, grain: Self.grain) { part, _ in
+            convertLanes(
+                from.advanced(by: part.lowerBound, count: part.count),
+                into: to.advanced(by: part.lowerBound, count: part.count))
+        }
+    }
+
+    /// Takes over `values`, all parameters in fp32.
+    public func load(_ values: FloatSlice, into replica: ParameterReplica) {
+        switch replica {
+        case .fp32(let flat): copy(values, into: flat)
+        case .bf16(let flat, let exact):
+            convert(values, into: flat)
+            for part in exact.parts { part.values.copy(from: values[part.flat]) }
+        }
+    }
+
     /// `target = 0`.
     public func clear(_ target: FloatSlice) {
         forEachPart(target) { _, view in view.fill(0) }

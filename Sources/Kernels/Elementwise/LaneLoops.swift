@@ -5,9 +5,26 @@ internal import Tensors
 // Every element goes through the same vector code whatever its position: a remainder is padded to full lanes, never
 // computed by other (scalar) code, so that a value's bits do not depend on how a buffer is cut.
 
+/// What the loops read and write: fp32 or bf16 numbers. Loops are inlined with the concrete type.
+protocol LaneBuffer: Sendable {
+    var count: Int { get }
+    func advanced(by offset: Int, count: Int) -> Self
+    func lanes(at index: Int) -> Lanes
+    func partialLanes(at index: Int, padding: Float) -> Lanes
+    func store(_ value: Lanes, at index: Int)
+    func storePartial(_ value: Lanes, at index: Int)
+}
+
+extension FloatView: LaneBuffer {}
+extension BFloat16View: LaneBuffer {}
+
+/// `target[i] = source[i]`, rounded or widened to the target's format.
+@inline(__always)
+func convertLanes(_ source: some LaneBuffer, into target: some LaneBuffer) { mapLanes(source, into: target) { $0 } }
+
 /// `target[i] = f(a[i])`.
 @inline(__always)
-func mapLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) {
+func mapLanes(_ a: some LaneBuffer, into target: some LaneBuffer, _ f: (Lanes) -> Lanes) {
     assert(a.count == target.count)
     let full = a.count & ~(laneCount - 1)
     var index = 0
@@ -20,7 +37,9 @@ func mapLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) {
 
 /// `target[i] = f(a[i], b[i])`.
 @inline(__always)
-func mapLanes(_ a: FloatView, _ b: FloatView, into target: FloatView, _ f: (Lanes, Lanes) -> Lanes) {
+func mapLanes(
+    _ a: some LaneBuffer, _ b: some LaneBuffer, into target: some LaneBuffer, _ f: (Lanes, Lanes) -> Lanes
+) {
     assert(a.count == target.count && b.count == target.count)
     let full = a.count & ~(laneCount - 1)
     var index = 0
@@ -37,7 +56,8 @@ func mapLanes(_ a: FloatView, _ b: FloatView, into target: FloatView, _ f: (Lane
 /// `target[i] = f(a[i], b[i], c[i])`.
 @inline(__always)
 func mapLanes(
-    _ a: FloatView, _ b: FloatView, _ c: FloatView, into target: FloatView, _ f: (Lanes, Lanes, Lanes) -> Lanes
+    _ a: some LaneBuffer, _ b: some LaneBuffer, _ c: some LaneBuffer, into target: some LaneBuffer,
+    _ f: (Lanes, Lanes, Lanes) -> Lanes
 ) {
     assert(a.count == target.count && b.count == target.count && c.count == target.count)
     let full = a.count & ~(laneCount - 1)
@@ -158,7 +178,8 @@ func horizontalSum(_ value: Lanes) -> Float {
 /// `(target0[i], target1[i]) = f(a[i], b[i], c[i])`; the targets may be among the inputs.
 @inline(__always)
 func mapLanePairs(
-    _ a: FloatView, _ b: FloatView, _ c: FloatView, into target0: FloatView, _ target1: FloatView,
+    _ a: some LaneBuffer, _ b: some LaneBuffer, _ c: some LaneBuffer, into target0: some LaneBuffer,
+    _ target1: some LaneBuffer,
     _ f: (Lanes, Lanes, Lanes) -> (Lanes, Lanes)
 ) {
     assert(b.count == a.count && c.count == a.count && target0.count == a.count && target1.count == a.count)

@@ -3,56 +3,70 @@
 public import LinearAlgebra
 internal import Tensors
 
-/// How a product of one shape is cut. The bits of a BLAS result depend on the panel it was computed in, so the cut must
-/// not depend on threads or ranks.
-struct PanelPlan: Equatable {
-    let panelRows: Int
-    let panelColumns: Int
-
-    /// Work below which a panel is not worth handing to another thread.
-    private static let minimumPanelFlops = 8e6
-    /// Enough panels for the largest node, and few enough that each packs little twice.
-    private static let maximumPanels = 64
-    /// Panel edges are multiples of the register tiles of every BLAS kernel.
-    private static let edge = 48
-
-    /// A plan for an `m x n` result with reduction length `k`. The reduction dimension is never cut.
-    init(m: Int, n: Int, k: Int) {
-        let flops = 2 * Double(m) * Double(n) * Double(k)
-        var panels = 1
-        while panels < Self.maximumPanels && flops / Double(2 * panels) >= Self.minimumPanelFlops { panels *= 2 }
-        // Cutting the longer side keeps panels square, which packs the least.
-        var rowCuts = 1
-        var columnCuts = 1
-        while rowCuts * columnCuts < panels {
-            if m / rowCuts >= n / columnCuts { rowCuts *= 2 } else { columnCuts *= 2 }
-        }
-        func size(_ total: Int, _ cuts: Int) -> Int {
-            cuts == 1 ? total : min(total, (total + cuts * Self.edge - 1) / (cuts * Self.edge) * Self.edge)
-        }
-        panelRows = max(size(m, rowCuts), 1)
-        panelColumns = max(size(n, columnCuts), 1)
-    }
-}
-
 extension ThreadPool {
     /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
+    ///
+    /// Operands of bf16 are multiplied as such where the processor can, otherwise widened to fp32; sums and result are fp32
+    /// in either case.
+    public func multiply(
+        _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
+        adding: Bool = false
+    ) {
+        switch (a, b) {
+        case (.fp32(let a), .fp32(let b)): multiply(a, aOperand, b, bOperand, into: target, adding: adding)
+        case (.bf16(let a), .bf16(let b)): multiply(a, aOperand, b, bOperand, into: target, adding: adding)
+        default: preconditionFailure("a product of an fp32 and a bf16 operand")
+        }
+    }
+
     public func multiply(
         _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false
     ) {
-        let k = aOperand == .asStored ? a.columns : a.rows
-        let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
-        let rowPanels = (target.rows + plan.panelRows - 1) / plan.panelRows
-        let columnPanels = (target.columns + plan.panelColumns - 1) / plan.panelColumns
-        run(rowPanels * columnPanels) { task, _ in
-            let rowStart = task / columnPanels * plan.panelRows
-            let columnStart = task % columnPanels * plan.panelColumns
-            let rows = rowStart..<min(rowStart + plan.panelRows, target.rows)
-            let columns = columnStart..<min(columnStart + plan.panelColumns, target.columns)
+        forEachPanel(of: target, k: aOperand == .asStored ? a.columns : a.rows) { rows, columns, _ in
             LinearAlgebra.multiply(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
-                into: target.block(rows: rows, columns: columns), adding: adding)
+                into: target.block(rows: rows, columns: columns), adding: adding, library: library)
+        }
+    }
+
+    public func multiply(
+        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
+        adding: Bool = false
+    ) {
+        forEachPanel(of: target, k: aOperand == .asStored ? a.columns : a.rows) { rows, columns, worker in
+            multiplyPanel(
+                aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
+                bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
+                into: target.block(rows: rows, columns: columns), adding: adding, worker: worker)
+        }
+    }
+
+    /// One bf16 product on the thread `worker` alone, for kernels that cut their work themselves.
+    func multiplyPanel(
+        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
+        scale: Float = 1, adding: Bool = false, worker: Int
+    ) {
+        if let widening {
+            widening.multiply(
+                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker, library: library)
+        } else {
+            LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, scale: scale, adding: adding)
+        }
+    }
+
+    private func forEachPanel(
+        of target: Matrix, k: Int, _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
+    ) {
+        let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
+        let rowPanels = (target.rows + plan.panelRows - 1) / plan.panelRows
+        let columnPanels = (target.columns + plan.panelColumns - 1) / plan.panelColumns
+        run(rowPanels * columnPanels) { task, worker in
+            let rowStart = task / columnPanels * plan.panelRows
+            let columnStart = task % columnPanels * plan.panelColumns
+            body(
+                rowStart..<min(rowStart + plan.panelRows, target.rows),
+                columnStart..<min(columnStart + plan.panelColumns, target.columns), worker)
         }
     }
 }

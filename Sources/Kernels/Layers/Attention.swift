@@ -62,14 +62,14 @@ public struct Attention: Sendable {
             let k = keyMatrix(qkvView, sequence, head / groupSize).block(rows: 0..<keyCount)
             let v = valueMatrix(qkvView, sequence, head / groupSize).block(rows: 0..<keyCount)
             let scores = scoreMatrix(scratchView, worker, slot: 0, rows: queries.count, columns: keyCount)
-            multiply(q, .asStored, k, .transposed, into: scores, scale: scale)
+            multiply(q, .asStored, k, .transposed, into: scores, scale: scale, library: pool.library)
             for (row, query) in queries.enumerated() {
                 let scoreRow = scores.view.advanced(by: row * keyCount, count: keyCount)
                 lse_BHT[(sequence * heads + head) * T + query] = softmax(scoreRow, visible: query + 1)
             }
             multiply(
                 scores, .asStored, v, .asStored,
-                into: outputMatrix(outputView, sequence, head).block(rows: queries))
+                into: outputMatrix(outputView, sequence, head).block(rows: queries), library: pool.library)
         }
     }
 
@@ -92,6 +92,7 @@ public struct Attention: Sendable {
         let scale = 1 / Float(headSize).squareRoot()
         let (qkvView, outputView, lse_BHT, scratchView) = (qkv.view, output.view, lse.view, scratch.view)
         let (doutputView, dqkvView) = (doutput.view, dqkv.view)
+        let library = pool.library
         pool.run(B * keyValueHeads) { task, worker in
             let sequence = task / keyValueHeads
             let group = task % keyValueHeads
@@ -112,8 +113,8 @@ public struct Attention: Sendable {
                     let v = valueMatrix(qkvView, sequence, group).block(rows: 0..<keyCount)
                     let p = scoreMatrix(scratchView, worker, slot: 0, rows: queries.count, columns: keyCount)
                     let ds = scoreMatrix(scratchView, worker, slot: 1, rows: queries.count, columns: keyCount)
-                    multiply(q, .asStored, k, .transposed, into: p, scale: scale)
-                    multiply(dout.block(rows: queries), .asStored, v, .transposed, into: ds)
+                    multiply(q, .asStored, k, .transposed, into: p, scale: scale, library: library)
+                    multiply(dout.block(rows: queries), .asStored, v, .transposed, into: ds, library: library)
                     for (row, query) in queries.enumerated() {
                         let delta = sumLanes(rowView(dout, query), rowView(out, query)) { $0 * $1 }
                         scoreGradient(
@@ -122,11 +123,14 @@ public struct Attention: Sendable {
                             lse: lse_BHT[(sequence * heads + head) * T + query], delta: delta, scale: scale)
                     }
                     multiply(
-                        ds, .asStored, k, .asStored, into: queryMatrix(dqkvView, sequence, head).block(rows: queries))
-                    multiply(ds, .transposed, q, .asStored, into: dk.block(rows: 0..<keyCount), adding: true)
+                        ds, .asStored, k, .asStored, into: queryMatrix(dqkvView, sequence, head).block(rows: queries),
+                        library: library)
+                    multiply(
+                        ds, .transposed, q, .asStored, into: dk.block(rows: 0..<keyCount), adding: true,
+                        library: library)
                     multiply(
                         p, .transposed, dout.block(rows: queries), .asStored, into: dv.block(rows: 0..<keyCount),
-                        adding: true)
+                        adding: true, library: library)
                 }
             }
         }

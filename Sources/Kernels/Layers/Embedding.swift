@@ -9,18 +9,28 @@ public enum Embedding {
     ///
     /// Traps on a token outside of the table: data is checked when it is loaded.
     public static func forward(
-        _ pool: ThreadPool, tokens: [Int32], table: FloatSlice, features D: Int, into x: FloatSlice
+        _ pool: ThreadPool, tokens: [Int32], table: MixedSlice, features D: Int, into x: FloatSlice
     ) {
         let N = tokens.count
         precondition(x.count == N * D && table.count % D == 0, "embedding: \(x.count) floats for \(N) x \(D)")
-        let vocabulary = table.count / D
-        let (table_VD, x_ND) = (table.view, x.view)
-        pool.runRanges(count: N, grain: tokenTile) { range, _ in
+        switch table {
+        case .fp32(let table): forward(pool, tokens, table.view, D, into: x.view)
+        case .bf16(let table): forward(pool, tokens, table.view, D, into: x.view)
+        }
+    }
+
+    @inline(__always)
+    private static func forward(
+        _ pool: ThreadPool, _ tokens: [Int32], _ table_VD: some LaneBuffer, _ D: Int, into x_ND: FloatView
+    ) {
+        let vocabulary = table_VD.count / D
+        pool.runRanges(count: tokens.count, grain: tokenTile) { range, _ in
             for n in range {
                 let token = Int(tokens[n])
                 precondition(
                     token >= 0 && token < vocabulary, "token \(token) is outside the vocabulary of \(vocabulary)")
-                x_ND.advanced(by: n * D, count: D).copy(from: table_VD.advanced(by: token * D, count: D))
+                convertLanes(
+                    table_VD.advanced(by: token * D, count: D), into: x_ND.advanced(by: n * D, count: D))
             }
         }
     }

@@ -13,45 +13,54 @@ public enum RMSNorm {
     /// - Parameters:
     ///   - x: input, `[N, D]`.
     ///   - gain: `[D]`.
-    ///   - y: output, `[N, D]`; may be `x`.
+    ///   - y: output, `[N, D]`, in the format that the products read.
     ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per token, `[N]`.
     public static func forward(
-        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: FloatSlice, rstd: FloatSlice
+        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: MixedSlice, rstd: FloatSlice
     ) {
         let D = gain.count
-        let N = rstd.count
-        precondition(x.count == N * D && y.count == N * D, "RMSNorm: \(x.count), \(y.count) floats for \(N) x \(D)")
-        let (x_ND, gain_D, y_ND, rstd_N) = (x.view, gain.view, y.view, rstd.view)
-        pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
-            for n in tokens {
-                let row = x_ND.advanced(by: n * D, count: D)
-                let meanSquare = sumLanes(row) { $0 * $0 } / Float(D)
-                rstd_N[n] = 1 / (meanSquare + epsilon).squareRoot()
-                apply(row, gain_D, rstd_N[n], into: y_ND.advanced(by: n * D, count: D))
-            }
+        let (x_ND, rstd_N) = (x.view, rstd.view)
+        normalize(pool, x, gain, rstd, into: y) { n in
+            let meanSquare = sumLanes(x_ND.advanced(by: n * D, count: D)) { $0 * $0 } / Float(D)
+            rstd_N[n] = 1 / (meanSquare + epsilon).squareRoot()
         }
     }
 
     /// The output again, from the stored `rstd`: backward recomputes it instead of storing `[N, D]` per norm.
     public static func recompute(
-        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, into y: FloatSlice
+        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, into y: MixedSlice
     ) {
-        let D = gain.count
-        let N = rstd.count
+        normalize(pool, x, gain, rstd, into: y) { _ in }
+    }
+
+    @inline(__always)
+    private static func normalize(
+        _ pool: ThreadPool, _ x: FloatSlice, _ gain: FloatSlice, _ rstd: FloatSlice, into y: MixedSlice,
+        prepare: (_ token: Int) -> Void
+    ) {
+        let (N, D) = (rstd.count, gain.count)
         precondition(x.count == N * D && y.count == N * D, "RMSNorm: \(x.count), \(y.count) floats for \(N) x \(D)")
-        let (x_ND, gain_D, y_ND, rstd_N) = (x.view, gain.view, y.view, rstd.view)
-        pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
-            for n in tokens {
-                let row = x_ND.advanced(by: n * D, count: D)
-                apply(row, gain_D, rstd_N[n], into: y_ND.advanced(by: n * D, count: D))
-            }
+        switch y {
+        case .fp32(let y): normalize(pool, x.view, gain.view, rstd.view, into: y.view, prepare: prepare)
+        case .bf16(let y): normalize(pool, x.view, gain.view, rstd.view, into: y.view, prepare: prepare)
         }
     }
 
     @inline(__always)
-    private static func apply(_ row: FloatView, _ gain_D: FloatView, _ rstd: Float, into target: FloatView) {
-        let scale = Lanes(repeating: rstd)
-        mapLanes(row, gain_D, into: target) { $0 * scale * $1 }
+    private static func normalize(
+        _ pool: ThreadPool, _ x_ND: FloatView, _ gain_D: FloatView, _ rstd_N: FloatView, into y_ND: some LaneBuffer,
+        prepare: (_ token: Int) -> Void
+    ) {
+        let D = gain_D.count
+        pool.runRanges(count: rstd_N.count, grain: tokenTile) { tokens, _ in
+            for n in tokens {
+                prepare(n)
+                let scale = Lanes(repeating: rstd_N[n])
+                mapLanes(
+                    x_ND.advanced(by: n * D, count: D), gain_D, into: y_ND.advanced(by: n * D, count: D)
+                ) { $0 * scale * $1 }
+            }
+        }
     }
 
     /// Floats of scratch that ``backward(_:dy:x:gain:rstd:dx:dgain:adding:scratch:)`` needs.

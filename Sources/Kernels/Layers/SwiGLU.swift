@@ -10,10 +10,17 @@ public enum SwiGLU {
     /// - Parameters:
     ///   - gateUp: `[N, 2F]`, gate first.
     ///   - s: output, `[N, F]`.
-    public static func forward(_ pool: ThreadPool, gateUp: FloatSlice, features F: Int, into s: FloatSlice) {
+    public static func forward(_ pool: ThreadPool, gateUp: FloatSlice, features F: Int, into s: MixedSlice) {
         precondition(gateUp.count == 2 * s.count && s.count % F == 0, "SwiGLU: \(gateUp.count) and \(s.count) floats")
-        let (gateUp_N2F, s_NF) = (gateUp.view, s.view)
-        pool.runRanges(count: s.count / F, grain: tokenTile) { tokens, _ in
+        switch s {
+        case .fp32(let s): forward(pool, gateUp.view, F, into: s.view)
+        case .bf16(let s): forward(pool, gateUp.view, F, into: s.view)
+        }
+    }
+
+    @inline(__always)
+    private static func forward(_ pool: ThreadPool, _ gateUp_N2F: FloatView, _ F: Int, into s_NF: some LaneBuffer) {
+        pool.runRanges(count: s_NF.count / F, grain: tokenTile) { tokens, _ in
             for n in tokens {
                 let gate = gateUp_N2F.advanced(by: 2 * n * F, count: F)
                 let up = gateUp_N2F.advanced(by: (2 * n + 1) * F, count: F)
@@ -24,22 +31,38 @@ public enum SwiGLU {
         }
     }
 
-    /// Replaces gate and up by their gradients.
+    /// Gradients of gate and up.
     ///
     /// `dup = ds * silu(gate)`, `dgate = ds * up * sig * (1 + gate * (1 - sig))` with `sig = sigmoid(gate)`.
     ///
     /// - Parameters:
     ///   - ds: gradient of the output, `[N, F]`.
-    ///   - gateUp: `[N, 2F]`; overwritten with the gradients.
-    public static func backward(_ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice) {
-        precondition(gateUp.count == 2 * ds.count && ds.count % F == 0, "SwiGLU: \(gateUp.count), \(ds.count) floats")
-        let (ds_NF, gateUp_N2F) = (ds.view, gateUp.view)
-        pool.runRanges(count: ds.count / F, grain: tokenTile) { tokens, _ in
+    ///   - gateUp: `[N, 2F]`.
+    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the products read; may be `gateUp`.
+    public static func backward(
+        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: MixedSlice
+    ) {
+        precondition(
+            gateUp.count == 2 * ds.count && ds.count % F == 0 && dgateUp.count == gateUp.count,
+            "SwiGLU: \(gateUp.count), \(ds.count) and \(dgateUp.count) floats")
+        switch dgateUp {
+        case .fp32(let dgateUp): backward(pool, ds.view, F, gateUp.view, into: dgateUp.view)
+        case .bf16(let dgateUp): backward(pool, ds.view, F, gateUp.view, into: dgateUp.view)
+        }
+    }
+
+    @inline(__always)
+    private static func backward(
+        _ pool: ThreadPool, _ ds_NF: FloatView, _ F: Int, _ gateUp_N2F: FloatView, into dgateUp_N2F: some LaneBuffer
+    ) {
+        pool.runRanges(count: ds_NF.count / F, grain: tokenTile) { tokens, _ in
             for n in tokens {
                 let ds = ds_NF.advanced(by: n * F, count: F)
-                let gate = gateUp_N2F.advanced(by: 2 * n * F, count: F)
-                let up = gateUp_N2F.advanced(by: (2 * n + 1) * F, count: F)
-                mapLanePairs(ds, gate, up, into: gate, up) { ds, gate, up in
+                let (gateAt, upAt) = (2 * n * F, (2 * n + 1) * F)
+                mapLanePairs(
+                    ds, gateUp_N2F.advanced(by: gateAt, count: F), gateUp_N2F.advanced(by: upAt, count: F),
+                    into: dgateUp_N2F.advanced(by: gateAt, count: F), dgateUp_N2F.advanced(by: upAt, count: F)
+                ) { ds, gate, up in
                     let sig = sigmoid(gate)
                     let one = Lanes(repeating: 1)
                     return (ds * up * sig * one.addingProduct(gate, one - sig), ds * gate * sig)

@@ -79,7 +79,7 @@ public struct FusedHead: Sendable {
     /// `dlogits_n = w_n (p_n - onehot(y_n))` (0 for ignored targets), `dhidden = dlogits W`, `dW = dlogits^T hidden`.
     ///
     /// - Parameters:
-    ///   - hidden: `[N, D]`, after the final norm.
+    ///   - hidden: `[N, D]`, after the final norm; its format is that of the products and of `weight`.
     ///   - weight: `[V, D]`.
     ///   - targets: `[N]`, below 0: ignored.
     ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.
@@ -87,42 +87,71 @@ public struct FusedHead: Sendable {
     ///   - losses: receives the per-token results.
     ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func lossAndGradient(
-        _ pool: ThreadPool, hidden: FloatSlice, weight: FloatSlice, targets: [Int32], loss: LossConfiguration,
+        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], loss: LossConfiguration,
         dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
     ) {
         precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
         // The first chunk overwrites the gradient; without one it is a sum over nothing.
         if targets.isEmpty && !adding { pool.clear(dweight) }
+        precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
+        let weight_VD = MixedMatrix(weight, rows: vocabulary, columns: features)
         let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
-        forEachChunk(pool, hidden, weight, targets, scratch) { tokens, hidden_CD, logits_CV in
-            pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
-                for row in rows {
-                    let n = tokens.lowerBound + row
-                    let dlogits = logits_CV.view.advanced(by: row * vocabulary, count: vocabulary)
-                    let target = Int(targets[n])
-                    let statistics = reduce(dlogits, target: target, loss: loss)
-                    let weight = record(statistics, at: n, loss: loss, in: losses)
-                    let scale = Lanes(repeating: target >= 0 ? weight * statistics.probabilityScale : 0)
-                    mapLanes(dlogits, into: dlogits) { $0 * scale }
-                    if target >= 0 { dlogits[target] -= weight }
-                }
-            }
+        forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, hidden_CD, logits_CV in
+            let dlogits_CV = turnIntoGradient(pool, logits_CV, tokens, targets, loss, losses, format: hidden)
             let range = (tokens.lowerBound * features)..<(tokens.upperBound * features)
             pool.multiply(
-                logits_CV, .asStored, Matrix(weight, rows: vocabulary, columns: features), .asStored,
+                dlogits_CV, .asStored, weight_VD, .asStored,
                 into: Matrix(dhidden[range], rows: tokens.count, columns: features))
             pool.multiply(
-                logits_CV, .transposed, hidden_CD, .asStored, into: dweight_VD,
+                dlogits_CV, .transposed, hidden_CD, .asStored, into: dweight_VD,
                 adding: adding || tokens.lowerBound > 0)
+        }
+    }
+
+    /// Replaces a chunk's logits by their gradient, in place and in the format of `hidden`, and records the losses.
+    ///
+    /// In bf16 a row's gradient takes the first half of the row's memory: it is written behind the place that is read.
+    private func turnIntoGradient(
+        _ pool: ThreadPool, _ logits_CV: Matrix, _ tokens: Range<Int>, _ targets: [Int32], _ loss: LossConfiguration,
+        _ losses: TokenLosses, format hidden: MixedSlice
+    ) -> MixedMatrix {
+        let V = vocabulary
+        let halves = BFloat16View(over: logits_CV.view)
+        pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
+            for row in rows {
+                let n = tokens.lowerBound + row
+                let logits = logits_CV.view.advanced(by: row * V, count: V)
+                let target = Int(targets[n])
+                let statistics = reduce(logits, target: target, loss: loss)
+                let weight = record(statistics, at: n, loss: loss, in: losses)
+                let scale = target >= 0 ? weight * statistics.probabilityScale : 0
+                let lanes = Lanes(repeating: scale)
+                let atTarget = target >= 0 ? logits[target] * scale - weight : 0
+                switch hidden {
+                case .fp32:
+                    mapLanes(logits, into: logits) { $0 * lanes }
+                    if target >= 0 { logits[target] = atTarget }
+                case .bf16:
+                    let dlogits = halves.advanced(by: 2 * row * V, count: V)
+                    mapLanes(logits, into: dlogits) { $0 * lanes }
+                    if target >= 0 { dlogits[target] = atTarget }
+                }
+            }
+        }
+        switch hidden {
+        case .fp32: return .fp32(logits_CV)
+        case .bf16: return .bf16(BFloat16Matrix(halves, rows: tokens.count, columns: V, stride: 2 * V))
         }
     }
 
     /// Losses only, for evaluation.
     public func evaluate(
-        _ pool: ThreadPool, hidden: FloatSlice, weight: FloatSlice, targets: [Int32], loss: LossConfiguration,
+        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], loss: LossConfiguration,
         losses: TokenLosses, scratch: FloatSlice
     ) {
-        forEachChunk(pool, hidden, weight, targets, scratch) { tokens, _, logits_CV in
+        precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
+        let weight_VD = MixedMatrix(weight, rows: vocabulary, columns: features)
+        forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, _, logits_CV in
             pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
                 for row in rows {
                     let n = tokens.lowerBound + row
@@ -135,17 +164,15 @@ public struct FusedHead: Sendable {
     }
 
     private func forEachChunk(
-        _ pool: ThreadPool, _ hidden: FloatSlice, _ weight: FloatSlice, _ targets: [Int32], _ scratch: FloatSlice,
-        _ body: (_ tokens: Range<Int>, _ hidden_CD: Matrix, _ logits_CV: Matrix) -> Void
+        _ pool: ThreadPool, _ hidden: MixedSlice, _ weight_VD: MixedMatrix, _ targets: [Int32], _ scratch: FloatSlice,
+        _ body: (_ tokens: Range<Int>, _ hidden_CD: MixedMatrix, _ logits_CV: Matrix) -> Void
     ) {
         let N = targets.count
         precondition(hidden.count == N * features, "head: \(hidden.count) floats for \(N) x \(features)")
-        precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
         precondition(scratch.count >= scratchCount(tokens: N), "head: scratch too small")
-        let weight_VD = Matrix(weight, rows: vocabulary, columns: features)
         for start in stride(from: 0, to: N, by: chunkTokens) {
             let tokens = start..<min(start + chunkTokens, N)
-            let hidden_CD = Matrix(
+            let hidden_CD = MixedMatrix(
                 hidden[(tokens.lowerBound * features)..<(tokens.upperBound * features)], rows: tokens.count,
                 columns: features)
             let logits_CV = Matrix(scratch, rows: tokens.count, columns: vocabulary)

@@ -56,7 +56,7 @@ public struct EvaluateCommand: Sendable {
         }
         let pool = try session.makePool(requested: threads)
         let transformer = Transformer(
-            loaded.model, parameters: loaded.parameters, sequenceLength: T, maximumSequences: batchSize,
+            loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
             forTraining: false, pool: pool)
         let evaluator = Evaluator(
             communicator: communicator, transformer: transformer, domains: domains, limit: limit,

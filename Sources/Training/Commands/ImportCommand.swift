@@ -23,7 +23,7 @@ public struct ImportCommand: Sendable {
             let source = try HuggingFaceImport(directory: directory)
             for note in source.notes { session.console.warning(note) }
             let path = try source.write(
-                to: output, processor: MachineIdentity.processor, blas: MachineIdentity.blas)
+                to: output, processor: MachineIdentity.processor, blas: MachineIdentity.libraries)
             let count = MemoryLayoutPlan.grouped(source.model.tensorTable.count)
             session.console.line("\(path): \(count) parameters of \(directory)")
             session.console.line("to continue from it, a configuration needs\n\(section(source.model))")

@@ -19,7 +19,7 @@ public enum VersionText {
     public static let version = "0.1.0"
 
     public static var text: String {
-        "mile-dist \(version)\nbuilt for \(instructionSet)\n\(LinearAlgebraLibrary.identity)\n\(Communicator.libraryVersion)"
+        "mile-dist \(version)\nbuilt for \(instructionSet)\n\(MachineIdentity.libraries)\n\(Communicator.libraryVersion)"
     }
 
     /// What the compiler was told to use (`MILE_MARCH` at build time; Package.swift defines the condition).

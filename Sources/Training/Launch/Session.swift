@@ -1,5 +1,6 @@
 // Session - what every command starts with: ranks, threads, console.
 
+public import Configuration
 internal import Glibc
 public import Kernels
 internal import LinearAlgebra
@@ -16,7 +17,7 @@ public final class Session {
         console = Console(speaks: communicator.rank == 0)
         // A reader of the output that goes away (`| head`) is no reason to lose a run.
         signal(SIGPIPE, SIG_IGN)
-        LinearAlgebraLibrary.useCallingThreadOnly()
+        ProductLibrary.useCallingThreadOnly()
     }
 
     /// Ends MPI in order; collective.
@@ -46,11 +47,13 @@ public final class Session {
     ///
     /// - Parameter requested: `training.threads`; 0: the cores that the launcher bound to this rank, shared evenly where
     ///   ranks of a node are not bound to cores of their own.
-    public func makePool(requested: Int) throws -> ThreadPool {
+    /// - Parameter blas: `training.blas`.
+    public func makePool(requested: Int, blas: TrainingConfiguration.BLAS = .auto) throws -> ThreadPool {
         let cores = Cores.available()
         let places = try communicator.allGather(Array("\(communicator.host) \(cores)".utf8))
         let sharing = places.filter { $0 == places[communicator.rank] }.count
         let plan = ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing)
-        return ThreadPool(threadCount: plan.threads, spins: plan.spins)
+        return ThreadPool(
+            threadCount: plan.threads, spins: plan.spins, library: try productLibrary(blas))
     }
 }

@@ -26,7 +26,8 @@ struct CheckpointSaver {
         let record = try communicator.agreed {
             try CheckpointStore.writeShard(
                 in: temporary, shard: communicator.rank, of: communicator.size,
-                runs: state.optimizer.partition.runs(rank: communicator.rank), parameters: state.parameters,
+                runs: state.optimizer.partition.runs(rank: communicator.rank),
+                parameters: state.optimizer.ownedParameters,
                 firstMoment: state.optimizer.firstMoment, secondMoment: state.optimizer.secondMoment
             ).encoded()
         }
@@ -38,7 +39,7 @@ struct CheckpointSaver {
                 optimizerSteps: progress.updates, configuration: configuration.json,
                 seed: configuration.training.seed, model: configuration.model,
                 tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
-                dataFingerprint: fingerprint, processor: MachineIdentity.processor, blas: MachineIdentity.blas,
+                dataFingerprint: fingerprint, processor: MachineIdentity.processor, blas: state.productIdentity,
                 ranksWritten: communicator.size, shards: shards)
             let path = try store.complete(temporary, index: index)
             do {

@@ -40,7 +40,7 @@ struct EmbeddedVerdict {
     private func sample() -> String {
         let length = run.configuration.data.sequenceLength
         let generator = TextGenerator(
-            run.configuration.model, parameters: run.state.parameters, capacity: length, pool: run.pool)
+            run.configuration.model, parameters: run.state.wideParameters, capacity: length, pool: run.pool)
         var sampler = TokenSampler(temperature: 0.8, seed: run.configuration.training.seed)
         var tokens = [Int32(UInt8(ascii: " "))]
         while tokens.count < length { tokens.append(sampler.next(generator.feed([tokens[tokens.count - 1]]))) }

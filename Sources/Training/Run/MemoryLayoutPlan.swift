@@ -46,18 +46,21 @@ struct MemoryLayoutPlan {
     }
 
     func parts(threads: Int) -> Parts {
-        let parameters = 4 * parameterCount
+        let training = configuration.training
+        let narrows = training.precision == .bf16
+        let parameters = (narrows ? 2 : 4) * parameterCount
         // Micro-steps that are scaled one by one are added up in a second buffer.
         let gradientBuffers = TrainingStep.microStepCount(configuration, ranks: ranks) > 1 ? 2 : 1
         let optimizer = (0..<ranks).map {
             ShardedOptimizer.stateBytes(
-                partition: partition, rank: $0, reduction: configuration.training.gradientReduction)
+                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: narrows)
         }
         return Parts(
-            parameters: parameters, gradients: gradientBuffers * parameters, optimizer: optimizer.max() ?? 0,
+            parameters: parameters, gradients: gradientBuffers * 4 * parameterCount, optimizer: optimizer.max() ?? 0,
             activations: Transformer.activationBytes(
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
-                sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true))
+                sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true,
+                recomputesLayers: training.activationCheckpointing == .layer, format: narrows ? .bf16 : .fp32))
     }
 
     /// The largest rank's memory, and the buckets.
@@ -71,7 +74,7 @@ struct MemoryLayoutPlan {
                 + "\(Self.mebibytes(parts.total * ranksOnNode))",
             "layout: \(partition.buckets.count) buckets, \(Self.grouped(owned.min() ?? 0)) to "
                 + "\(Self.grouped(owned.max() ?? 0)) elements owned per rank",
-            "checkpoint: \(Self.mebibytes(3 * parts.parameters)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
+            "checkpoint: \(Self.mebibytes(12 * parameterCount)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
         ]
     }
 

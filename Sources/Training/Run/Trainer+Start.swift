@@ -4,6 +4,7 @@ internal import Checkpointing
 internal import Configuration
 internal import Foundation
 internal import Kernels
+internal import LinearAlgebra
 internal import LlamaModel
 internal import MessagePassing
 internal import Optimization
@@ -52,13 +53,21 @@ extension Trainer {
 
     /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed.
     func compareMachines() throws {
-        let own = "\(MachineIdentity.processor), \(MachineIdentity.blas)"
+        let own = "\(MachineIdentity.processor), \(MachineIdentity.libraries)"
         let all = try communicator.allGather(Array("\(communicator.host): \(own)".utf8))
             .map { String(decoding: $0, as: UTF8.self) }
         let kinds = all.map { $0.drop { $0 != ":" } }
         if let other = kinds.firstIndex(where: { $0 != kinds[0] }) {
             console.warning("the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])")
         }
+    }
+
+    /// Says so where bf16 only saves memory and messages.
+    func warnAboutPrecision() {
+        guard configuration.training.precision == .bf16, !ProductLibrary.hasBFloat16Products else { return }
+        console.warning(
+            "training.precision bf16: this processor has no bf16 products; they are computed in fp32 from widened operands, "
+                + "which is slower than training.precision fp32")
     }
 
     func describe(_ data: RunData, _ pool: ThreadPool) {
@@ -172,12 +181,14 @@ extension Trainer {
                         .badInput, "--initialize-from \(path): its tensors are not those of the configured model.")
                 }
                 try CheckpointFinder.reading {
-                    try source.read(.parameter, range: 0..<state.table.count, into: state.parameters)
+                    try state.setParameters { try source.read(.parameter, range: 0..<state.table.count, into: $0) }
                 }
             }
             console.line("new run from the weights of \(source.directory)")
         } else {
-            configuration.model.initialize(state.parameters, seed: configuration.training.seed, pool: pool)
+            state.setParameters {
+                configuration.model.initialize($0, seed: configuration.training.seed, pool: pool)
+            }
         }
     }
 

@@ -53,7 +53,9 @@ public final class Trainer {
         let data = try loadData()
         try requireWork()
         try compareMachines()
-        let pool = try session.makePool(requested: configuration.training.threads)
+        let pool = try session.makePool(
+            requested: configuration.training.threads, blas: configuration.training.blas)
+        warnAboutPrecision()
         describe(data, pool)
         if options.isDryRun { return .done }
 

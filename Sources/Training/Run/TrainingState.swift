@@ -30,10 +30,11 @@ public final class TrainingState {
     public var progress = Progress()
     public let configuration: RunConfiguration
     public let table: TensorTable
-    public let parameters: FloatSlice
+    public let parameters: ParameterReplica
     public let gradient: FloatSlice
     public let transformer: Transformer
     public let optimizer: ShardedOptimizer
+    private let pool: ThreadPool
 
     /// Elements of a bucket where `training.bucket_mib` is 0: large enough that a message's latency does not count.
     static let defaultBucketElements = (25 << 20) / MemoryLayout<Float>.size
@@ -42,15 +43,25 @@ public final class TrainingState {
     public init(_ configuration: RunConfiguration, communicator: Communicator, pool: ThreadPool) {
         self.configuration = configuration
         table = configuration.model.tensorTable
-        parameters = Arena(count: table.count).all
+        self.pool = pool
+        switch configuration.training.precision {
+        case .fp32: parameters = .fp32(table)
+        case .bf16: parameters = .bf16(table, isExact: \.isNormGain)
+        }
         gradient = Arena(count: table.count).all
         transformer = Transformer(
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
-            maximumSequences: Self.largestUnit(configuration, ranks: communicator.size), forTraining: true, pool: pool)
+            maximumSequences: Self.largestUnit(configuration, ranks: communicator.size), forTraining: true,
+            recomputesLayers: configuration.training.activationCheckpointing == .layer, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: Self.partition(configuration, ranks: communicator.size),
             reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },
-            parameters: parameters, gradient: gradient, pool: pool)
+            replica: parameters, gradient: gradient, pool: pool)
+    }
+
+    /// What computes the products of this run: bits are comparable only where this is the same.
+    var productIdentity: String {
+        configuration.training.precision == .bf16 ? ProductLibrary.oneDNN.identity : pool.library.identity
     }
 
     /// Most sequences of a unit of any rank: no rank holds activations for more.
@@ -68,9 +79,30 @@ public final class TrainingState {
             bucketElements: mebibytes > 0 ? mebibytes << 18 : defaultBucketElements, rankCount: ranks)
     }
 
+    /// Sets all parameters to what `fill` writes into a flat fp32 buffer.
+    ///
+    /// The buffer is the replica itself or, where that is bf16, the gradient, which nothing needs before the first step.
+    func setParameters(_ fill: (FloatSlice) throws -> Void) rethrows {
+        if case .fp32(let flat) = parameters { return try fill(flat) }
+        try fill(gradient)
+        optimizer.load(gradient)
+    }
+
+    /// All parameters as the network sees them, in fp32.
+    var wideParameters: FloatSlice {
+        switch parameters {
+        case .fp32(let flat): return flat
+        case .bf16(let flat, let exact):
+            let wide = Arena(count: flat.count).all
+            pool.widen(flat, into: wide)
+            for part in exact.parts { wide[part.flat].copy(from: part.values) }
+            return wide
+        }
+    }
+
     /// Loads parameters and this rank's moments from a checkpoint, and the counters.
     func load(_ reader: CheckpointReader, rank: Int) throws {
-        try reader.read(.parameter, range: 0..<table.count, into: parameters)
+        try setParameters { try reader.read(.parameter, range: 0..<table.count, into: $0) }
         var offset = 0
         for run in optimizer.partition.runs(rank: rank) {
             let target = offset..<(offset + run.count)
@@ -95,5 +127,6 @@ enum MachineIdentity {
         return name ?? "unknown processor"
     }
 
-    static var blas: String { LinearAlgebraLibrary.identity }
+    /// Every library that products may come from.
+    static var libraries: String { ProductLibrary.allCases.map(\.identity).joined(separator: ", ") }
 }

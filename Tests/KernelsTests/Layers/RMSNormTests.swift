@@ -23,7 +23,7 @@ struct RMSNormTests {
         func forward(_ pool: ThreadPool) -> (y: [Float], rstd: [Float]) {
             let (y, rstd) = (GuardedBuffer(count: N * D), GuardedBuffer(count: N))
             RMSNorm.forward(
-                pool, x: unaligned(x), gain: unaligned(gain), epsilon: Self.epsilon, into: y.slice, rstd: rstd.slice)
+                pool, x: unaligned(x), gain: unaligned(gain), epsilon: Self.epsilon, into: .fp32(y.slice), rstd: rstd.slice)
             #expect(y.isIntact && rstd.isIntact)
             return (y.array, rstd.array)
         }

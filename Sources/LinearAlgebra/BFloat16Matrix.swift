@@ -1,0 +1,46 @@
+// BFloat16Matrix - a row-major window of bfloat16 numbers: what mixed-precision products read.
+
+public import Tensors
+
+/// A row-major matrix of bfloat16 numbers whose consecutive rows lie `stride` elements apart; does not own its memory.
+public struct BFloat16Matrix: Sendable {
+    package let view: BFloat16View
+    public let rows: Int
+    public let columns: Int
+    public let stride: Int
+
+    /// Traps when the last row would end outside of `view`.
+    package init(_ view: BFloat16View, rows: Int, columns: Int, stride: Int) {
+        precondition(rows >= 0 && columns >= 0 && stride >= columns, "impossible matrix \(rows) x \(columns)")
+        precondition(
+            rows == 0 || columns == 0 || (rows - 1) * stride + columns <= view.count,
+            "a \(rows) x \(columns) matrix with stride \(stride) does not fit into \(view.count) numbers")
+        self.view = view
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride
+    }
+
+    /// A dense matrix over the start of `slice`.
+    public init(_ slice: BFloat16Slice, rows: Int, columns: Int) {
+        self.init(slice.view, rows: rows, columns: columns, stride: columns)
+    }
+
+    /// The part in `rowRange` and `columnRange`, sharing memory.
+    public func block(rows rowRange: Range<Int>, columns columnRange: Range<Int>) -> BFloat16Matrix {
+        precondition(
+            rowRange.lowerBound >= 0 && rowRange.upperBound <= rows && columnRange.lowerBound >= 0
+                && columnRange.upperBound <= columns, "block \(rowRange) x \(columnRange) of \(rows) x \(columns)")
+        guard !rowRange.isEmpty && !columnRange.isEmpty else {
+            return BFloat16Matrix(
+                view.advanced(by: 0, count: 0), rows: rowRange.count, columns: columnRange.count, stride: stride)
+        }
+        let start = rowRange.lowerBound * stride + columnRange.lowerBound
+        let length = (rowRange.count - 1) * stride + columnRange.count
+        return BFloat16Matrix(
+            view.advanced(by: start, count: length), rows: rowRange.count, columns: columnRange.count, stride: stride)
+    }
+
+    public func block(rows rowRange: Range<Int>) -> BFloat16Matrix { block(rows: rowRange, columns: 0..<columns) }
+    public func block(columns columnRange: Range<Int>) -> BFloat16Matrix { block(rows: 0..<rows, columns: columnRange) }
+}

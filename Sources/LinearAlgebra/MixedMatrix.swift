@@ -1,0 +1,31 @@
+// MixedMatrix - an operand of a product in the run's format: fp32 or bf16.
+
+public import Tensors
+
+/// A matrix in either format; the two operands of a product have the same one.
+public enum MixedMatrix: Sendable {
+    case fp32(Matrix)
+    case bf16(BFloat16Matrix)
+
+    /// A dense matrix over the start of `slice`.
+    public init(_ slice: MixedSlice, rows: Int, columns: Int) {
+        switch slice {
+        case .fp32(let slice): self = .fp32(Matrix(slice, rows: rows, columns: columns))
+        case .bf16(let slice): self = .bf16(BFloat16Matrix(slice, rows: rows, columns: columns))
+        }
+    }
+
+    public var rows: Int {
+        switch self {
+        case .fp32(let matrix): matrix.rows
+        case .bf16(let matrix): matrix.rows
+        }
+    }
+
+    public var columns: Int {
+        switch self {
+        case .fp32(let matrix): matrix.columns
+        case .bf16(let matrix): matrix.columns
+        }
+    }
+}

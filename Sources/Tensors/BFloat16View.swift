@@ -1,0 +1,85 @@
+// BFloat16View - the unowned, unchecked window over bfloat16 numbers that kernels and bindings use.
+
+/// The upper 16 bits of fp32 numbers, contiguous, without an owner. Swift has no such type, so elements are bit patterns, and
+/// vector code widens them on loading and rounds on storing.
+///
+/// Bounds are checked where a kernel takes its views from slices, as with ``FloatView``.
+@safe public struct BFloat16View: @unchecked Sendable {
+    @usableFromInline let base: UnsafeMutablePointer<UInt16>
+    public let count: Int
+
+    @inlinable init(base: UnsafeMutablePointer<UInt16>, count: Int) {
+        unsafe self.base = base
+        self.count = count
+    }
+
+    /// The memory of `floats` as twice as many bfloat16 numbers.
+    package init(over floats: FloatView) {
+        unsafe self.init(
+            base: UnsafeMutableRawPointer(floats.pointer).assumingMemoryBound(to: UInt16.self), count: 2 * floats.count)
+    }
+
+    /// The `count` elements from `offset` on.
+    @inlinable @inline(__always)
+    package func advanced(by offset: Int, count: Int) -> BFloat16View {
+        assert(offset >= 0 && count >= 0 && offset + count <= self.count)
+        return unsafe BFloat16View(base: base + offset, count: count)
+    }
+
+    /// One element; storing rounds to the nearest, ties to even.
+    @inlinable @inline(__always)
+    package subscript(index: Int) -> Float {
+        get {
+            assert(index >= 0 && index < count)
+            return unsafe Float(bitPattern: UInt32(base[index]) << 16)
+        }
+        nonmutating set {
+            assert(index >= 0 && index < count)
+            unsafe base[index] = bfloat16Bits(Lanes(repeating: newValue))[0]
+        }
+    }
+
+    /// Sixteen elements from `index` on, exactly.
+    @inlinable @inline(__always)
+    package func lanes(at index: Int) -> Lanes {
+        assert(index >= 0 && index + laneCount <= count)
+        let bits = unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt16>.self)
+        return unsafe unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: bits) &<< 16, to: Lanes.self)
+    }
+
+    /// Stores sixteen elements from `index` on, rounded to the nearest, ties to even.
+    @inlinable @inline(__always)
+    package func store(_ value: Lanes, at index: Int) {
+        assert(index >= 0 && index + laneCount <= count)
+        unsafe UnsafeMutableRawPointer(base + index).storeBytes(of: bfloat16Bits(value), as: SIMD16<UInt16>.self)
+    }
+
+    /// The elements from `index` to the end, at most sixteen, padded with `padding`.
+    @inlinable @inline(never)
+    package func partialLanes(at index: Int, padding: Float) -> Lanes {
+        var value = Lanes(repeating: padding)
+        for lane in 0..<Swift.min(laneCount, count - index) { value[lane] = self[index + lane] }
+        return value
+    }
+
+    /// Stores the first lanes of `value`, as many as there are elements from `index` on.
+    @inlinable @inline(never)
+    package func storePartial(_ value: Lanes, at index: Int) {
+        for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
+    }
+
+    /// Start of the memory, for a binding's C call or a product.
+    package var pointer: UnsafeMutablePointer<UInt16> { unsafe base }
+}
+
+/// The bfloat16 bit patterns nearest to sixteen floats, ties to even; a NaN stays one.
+@inlinable @inline(__always)
+func bfloat16Bits(_ value: Lanes) -> SIMD16<UInt16> {
+    let bits = unsafe unsafeBitCast(value, to: SIMD16<UInt32>.self)
+    let one = SIMD16<UInt32>(repeating: 1)
+    let half = SIMD16<UInt32>(repeating: 0x7FFF)
+    var rounded = bits &+ half &+ ((bits &>> 16) & one)
+    // Rounding could carry a NaN's payload into the sign: it becomes the quiet one instead.
+    rounded.replace(with: SIMD16<UInt32>(repeating: 0x7FC0_0000), where: value .!= value)
+    return SIMD16<UInt16>(truncatingIfNeeded: rounded &>> 16)
+}

@@ -1,0 +1,56 @@
+// ParameterReplica - the parameters that one rank computes with, in the format that products read.
+
+/// All parameters in the order of the tensor table.
+public enum ParameterReplica: Sendable {
+    case fp32(FloatSlice)
+    /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
+    /// from.
+    case bf16(BFloat16Slice, exact: ExactTensors)
+
+    /// Number of parameters.
+    public var count: Int {
+        switch self {
+        case .fp32(let flat): flat.count
+        case .bf16(let flat, _): flat.count
+        }
+    }
+
+    /// Zeros in fp32.
+    public static func fp32(_ table: TensorTable) -> ParameterReplica { .fp32(Arena(count: table.count).all) }
+
+    /// Zeros in bf16, and in fp32 for the tensors that `isExact` chooses.
+    public static func bf16(_ table: TensorTable, isExact: (TensorTable.Entry) -> Bool) -> ParameterReplica {
+        .bf16(
+            BFloat16Slice(count: table.count), exact: ExactTensors(ranges: table.entries.filter(isExact).map(\.range)))
+    }
+}
+
+/// Tensors that stay in fp32 in a bf16 replica.
+public struct ExactTensors: Sendable {
+    /// Their flat ranges, ascending.
+    public let ranges: [Range<Int>]
+    /// Their values, one tensor after another.
+    public let values: FloatSlice
+
+    init(ranges: [Range<Int>]) {
+        self.ranges = ranges
+        values = Arena(count: ranges.reduce(0) { $0 + $1.count }).all
+    }
+
+    /// The tensor at a flat range; traps when it is none of these.
+    public func tensor(at range: Range<Int>) -> FloatSlice {
+        guard let part = parts.first(where: { $0.flat == range }) else {
+            preconditionFailure("the tensor at \(range) is not kept in fp32")
+        }
+        return part.values
+    }
+
+    /// Each tensor's flat range and values.
+    public var parts: [(flat: Range<Int>, values: FloatSlice)] {
+        var place = 0
+        return ranges.map { range in
+            defer { place += range.count }
+            return (range, values[place..<(place + range.count)])
+        }
+    }
+}
