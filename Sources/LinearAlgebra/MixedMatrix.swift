@@ -15,6 +15,14 @@ public enum MixedMatrix: Sendable {
         }
     }
 
+    /// The rows in `range`, sharing memory.
+    public func block(rows range: Range<Int>) -> MixedMatrix {
+        switch self {
+        case .fp32(let matrix): .fp32(matrix.block(rows: range))
+        case .bf16(let matrix): .bf16(matrix.block(rows: range))
+        }
+    }
+
     public var rows: Int {
         switch self {
         case .fp32(let matrix): matrix.rows

@@ -17,8 +17,8 @@ struct Activations {
     /// What follows from a layer's input. Layers share one where it is recomputed in the backward pass.
     struct Inner {
         let inputRstd: FloatSlice
-        /// `[N, S]`, rotary applied.
-        let qkv: FloatSlice
+        /// `[N, S]`, rotary applied, in the products' format.
+        let qkv: MixedSlice
         /// `[N, Q]`
         let attention: FloatSlice
         /// `[B, H, T]`
@@ -49,7 +49,7 @@ struct Activations {
     let dproduct: FloatSlice
     /// Gradient of the attention output, `[N, Q]`.
     let dattention: FloatSlice
-    /// `[N, S]`
+    /// Gradient of q, k and v, `[N, S]`. Where products are bf16, forward has their fp32 values here until rotary is applied.
     let dqkv: FloatSlice
     /// Where products are bf16: room for the rounded copies of a product's first and second operand.
     let narrowGradient: BFloat16Slice?
@@ -80,7 +80,7 @@ struct Activations {
         let (Q, S) = (sizes.attention.outputStride, sizes.attention.qkvStride)
         func inner(_ cut: inout Cut) -> Inner {
             Inner(
-                inputRstd: cut.take(N), qkv: cut.take(N * S), attention: cut.take(N * Q),
+                inputRstd: cut.take(N), qkv: cut.take(N * S, sizes.format), attention: cut.take(N * Q),
                 lse: cut.take(N * sizes.attention.heads), middle: cut.take(N * D), middleRstd: cut.take(N),
                 gateUp: cut.take(2 * N * F))
         }
@@ -102,9 +102,9 @@ struct Activations {
         product = cut.take(N * F, sizes.format)
         dproduct = cut.take(backwardTokens * F)
         dattention = cut.take(backwardTokens * Q)
-        dqkv = cut.take(backwardTokens * S)
         let narrows = sizes.format == .bf16
-        narrowGradient = narrows ? cut.takeNarrow(max(backwardTokens * max(2 * F, S, D), N * S)) : nil
+        dqkv = cut.take((narrows ? N : backwardTokens) * S)
+        narrowGradient = narrows ? cut.takeNarrow(backwardTokens * max(2 * F, S, D)) : nil
         narrowInput = narrows ? cut.takeNarrow(N * Q) : nil
         scratch = cut.take(sizes.scratch)
 

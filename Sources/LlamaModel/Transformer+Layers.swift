@@ -79,14 +79,22 @@ extension Transformer {
         let input = batch.hidden(cache.input)
         let middle = batch.hidden(cache.inner.middle)
         let normed = batch.mixed(activations.normed, D)
-        let qkv = batch.rows(cache.inner.qkv, S)
+        let qkv = batch.mixed(cache.inner.qkv, S)
         let attended = batch.rows(cache.inner.attention, Q)
 
         RMSNorm.forward(
             pool, x: input, gain: layer.inputNorm, epsilon: epsilon, into: normed,
             rstd: batch.rows(cache.inner.inputRstd, 1))
-        linear(normed, layer.qkv, batch, inputs: D, outputs: S, into: qkv)
-        applyRotary(to: qkv, inverse: false)
+        switch qkv {
+        case .fp32(let qkv):
+            linear(normed, layer.qkv, batch, inputs: D, outputs: S, into: qkv)
+            applyRotary(to: qkv, inverse: false)
+        case .bf16(let qkv):
+            let wide = batch.rows(activations.dqkv, S)
+            linear(normed, layer.qkv, batch, inputs: D, outputs: S, into: wide)
+            applyRotary(to: wide, inverse: false)
+            pool.convert(wide, into: qkv)
+        }
         attention.forward(
             pool, sequences: batch.sequences, qkv: qkv, into: attended,
             lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), scratch: activations.scratch)
@@ -152,10 +160,12 @@ extension Transformer {
         linearBackward(
             operand(dresidual, activations.narrowGradient), x: operand(attended, activations.narrowInput),
             layer.output, batch, inputs: Q, outputs: D, dx: dattention, dweight: gradient.output, adding: adding)
+        let narrow = activations.narrowInput.map { $0[0..<dattention.count] }
+        if let narrow { pool.convert(dattention, into: narrow) }
         attention.backward(
-            pool, sequences: batch.sequences, qkv: batch.rows(cache.inner.qkv, S), output: attended,
-            lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), doutput: dattention, dqkv: dqkv,
-            scratch: activations.scratch)
+            pool, sequences: batch.sequences, qkv: batch.mixed(cache.inner.qkv, S), output: attended,
+            lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), doutput: dattention, narrow: narrow,
+            dqkv: dqkv, scratch: activations.scratch)
         applyRotary(to: dqkv, inverse: true)
         RMSNorm.recompute(pool, x: input, gain: layer.inputNorm, rstd: inputRstd, into: normed)
         linearBackward(

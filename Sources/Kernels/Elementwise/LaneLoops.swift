@@ -146,6 +146,27 @@ func sumLanes(_ a: FloatView, _ b: FloatView, _ c: FloatView, _ f: (Lanes, Lanes
     return horizontalSum(total)
 }
 
+/// `target[i] = f(a[i])`; returns the sum of the results of whole and padded lanes: `f(-infinity)` must be 0.
+@inline(__always)
+func mapSumLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) -> Float {
+    assert(a.count == target.count)
+    let full = a.count & ~(laneCount - 1)
+    var total = Lanes(repeating: 0)
+    var index = 0
+    while index < full {
+        let value = f(a.lanes(at: index))
+        total += value
+        target.store(value, at: index)
+        index += laneCount
+    }
+    if index < a.count {
+        let value = f(a.partialLanes(at: index, padding: -.infinity))
+        total += value
+        target.storePartial(value, at: index)
+    }
+    return horizontalSum(total)
+}
+
 /// Largest element; minus infinity when there is none.
 @inline(__always)
 func maximum(_ a: FloatView) -> Float {

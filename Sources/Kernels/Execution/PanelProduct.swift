@@ -42,7 +42,22 @@ extension ThreadPool {
         }
     }
 
-    /// One bf16 product on the thread `worker` alone, for kernels that cut their work themselves.
+    /// One product on the thread `worker` alone, for kernels that cut their work themselves.
+    func multiplyPanel(
+        _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
+        scale: Float = 1, adding: Bool = false, worker: Int
+    ) {
+        switch (a, b) {
+        case (.fp32(let a), .fp32(let b)):
+            LinearAlgebra.multiply(
+                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, library: library)
+        case (.bf16(let a), .bf16(let b)):
+            multiplyPanel(a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker)
+        default: preconditionFailure("a product of an fp32 and a bf16 operand")
+        }
+    }
+
+    /// The same of bf16 operands.
     func multiplyPanel(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         scale: Float = 1, adding: Bool = false, worker: Int

@@ -1,0 +1,97 @@
+// AttentionScores - a block of attention scores in scratch memory, and the softmax over its rows, forward and backward.
+
+internal import Glibc
+internal import LinearAlgebra
+internal import Tensors
+
+/// Scores of some queries, computed in fp32 and turned into an operand of the next product in the same memory.
+///
+/// In bf16 a row of the operand takes the first half of the row's memory: it is written behind the place that is read.
+struct ScoreBlock {
+    /// `[queries, keys]`, fp32.
+    let wide: Matrix
+    /// The rows as the products read them.
+    let operand: MixedMatrix
+
+    /// - Parameters:
+    ///   - offset: of the block in `scratch`.
+    ///   - like: an operand whose format the scores take.
+    init(_ scratch: FloatView, _ offset: Int, rows: Int, columns: Int, like: MixedMatrix) {
+        let view = scratch.advanced(by: offset, count: rows * columns)
+        wide = Matrix(view, rows: rows, columns: columns)
+        switch like {
+        case .fp32: operand = .fp32(wide)
+        case .bf16:
+            operand = .bf16(
+                BFloat16Matrix(BFloat16View(over: view), rows: rows, columns: columns, stride: 2 * columns))
+        }
+    }
+
+    @inline(__always)
+    fileprivate func wideRow(_ row: Int) -> FloatView {
+        wide.view.advanced(by: row * wide.columns, count: wide.columns)
+    }
+
+    /// Softmax of the first `visible` scores of a row, zeros behind them; returns their log-sum-exp.
+    @inline(__always)
+    func softmax(row: Int, visible: Int) -> Float {
+        let scores = wideRow(row)
+        let seen = masked(scores, visible: visible)
+        let largest = maximum(seen)
+        let shift = Lanes(repeating: largest)
+        let total = mapSumLanes(seen, into: seen) { exponential($0 - shift) }
+        let inverse = Lanes(repeating: 1 / total)
+        switch operand {
+        case .fp32: finish(seen, into: scores, inverse)
+        case .bf16(let matrix):
+            finish(seen, into: matrix.view.advanced(by: row * matrix.stride, count: matrix.columns), inverse)
+        }
+        return largest + logf(total)
+    }
+
+    @inline(__always)
+    private func finish(_ seen: FloatView, into row: some LaneBuffer, _ inverse: Lanes) {
+        mapLanes(seen, into: row.advanced(by: 0, count: seen.count)) { $0 * inverse }
+        clear(row.advanced(by: seen.count, count: row.count - seen.count))
+    }
+}
+
+/// Turns a row of scores into probabilities in `p`, and of `ds` from `dout v^T` into the gradient of the unscaled scores.
+@inline(__always)
+func scoreGradient(
+    p: ScoreBlock, ds: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
+) {
+    let (shift, deltas, scales) = (Lanes(repeating: lse), Lanes(repeating: delta), Lanes(repeating: scale))
+    let scores = masked(p.wideRow(row), visible: visible)
+    let dscores = ds.wideRow(row).advanced(by: 0, count: scores.count)
+    @inline(__always) func finish(_ pRow: some LaneBuffer, _ dsRow: some LaneBuffer) {
+        mapLanePairs(
+            scores, dscores, dscores, into: pRow.advanced(by: 0, count: scores.count),
+            dsRow.advanced(by: 0, count: scores.count)
+        ) { score, dp, _ in
+            let probability = exponential(score - shift)
+            return (probability, probability * (dp - deltas) * scales)
+        }
+        clear(pRow.advanced(by: scores.count, count: pRow.count - scores.count))
+        clear(dsRow.advanced(by: scores.count, count: dsRow.count - scores.count))
+    }
+    switch (p.operand, ds.operand) {
+    case (.bf16(let pMatrix), .bf16(let dsMatrix)):
+        finish(
+            pMatrix.view.advanced(by: row * pMatrix.stride, count: pMatrix.columns),
+            dsMatrix.view.advanced(by: row * dsMatrix.stride, count: dsMatrix.columns))
+    default: finish(p.wideRow(row), ds.wideRow(row))
+    }
+}
+
+/// The visible scores and, up to whole lanes, masked ones whose exponential is exactly 0: rows then need no partial lanes
+/// unless the block itself ends in them.
+@inline(__always)
+private func masked(_ row: FloatView, visible: Int) -> FloatView {
+    let end = min((visible + laneCount - 1) / laneCount * laneCount, row.count)
+    for index in visible..<end { row[index] = -1e30 }
+    return row.advanced(by: 0, count: end)
+}
+
+@inline(__always)
+private func clear(_ row: some LaneBuffer) { mapLanes(row, into: row) { _ in Lanes(repeating: 0) } }
