@@ -44,7 +44,10 @@
     package func lanes(at index: Int) -> Lanes {
         assert(index >= 0 && index + laneCount <= count)
         let bits = unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt16>.self)
-        return unsafe unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: bits) &<< 16, to: Lanes.self)
+        // Upper halves of floats whose lower halves are zero, little-endian.
+        var halves = SIMD32<UInt16>(repeating: 0)
+        halves.oddHalf = bits
+        return unsafe unsafeBitCast(halves, to: Lanes.self)
     }
 
     /// Stores sixteen elements from `index` on, rounded to the nearest, ties to even.
@@ -81,5 +84,6 @@ func bfloat16Bits(_ value: Lanes) -> SIMD16<UInt16> {
     var rounded = bits &+ half &+ ((bits &>> 16) & one)
     // Rounding could carry a NaN's payload into the sign: it becomes the quiet one instead.
     rounded.replace(with: SIMD16<UInt32>(repeating: 0x7FC0_0000), where: value .!= value)
-    return SIMD16<UInt16>(truncatingIfNeeded: rounded &>> 16)
+    // The upper halves; `init(truncatingIfNeeded:)` is a call, lane by lane.
+    return unsafe unsafeBitCast(rounded, to: SIMD32<UInt16>.self).oddHalf
 }
