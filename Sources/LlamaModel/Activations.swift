@@ -51,7 +51,7 @@ struct Activations {
     let dattention: FloatSlice
     /// Gradient of q, k and v, `[N, S]`. Where products are bf16, forward has their fp32 values here until rotary is applied.
     let dqkv: FloatSlice
-    /// Where products are bf16: room for the rounded copies of a product's first and second operand.
+    /// Where products are bf16: room for the rounded copies of two operands.
     let narrowGradient: BFloat16Slice?
     let narrowInput: BFloat16Slice?
     /// Scratch of the layers' kernels that is never live across two of them.
@@ -105,7 +105,7 @@ struct Activations {
         let narrows = sizes.format == .bf16
         dqkv = cut.take((narrows ? N : backwardTokens) * S)
         narrowGradient = narrows ? cut.takeNarrow(backwardTokens * max(2 * F, S, D)) : nil
-        narrowInput = narrows ? cut.takeNarrow(N * Q) : nil
+        narrowInput = narrows ? cut.takeNarrow(max(N * Q, backwardTokens * D)) : nil
         scratch = cut.take(sizes.scratch)
 
         cut.position = start

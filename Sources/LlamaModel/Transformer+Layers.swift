@@ -129,19 +129,18 @@ extension Transformer {
         let product = batch.mixed(activations.product, F)
         let dproduct = batch.rows(activations.dproduct, F)
 
-        SwiGLU.forward(pool, gateUp: gateUp, features: F, into: product)
-        linearBackward(
-            operand(dresidual, activations.narrowGradient), x: product, layer.down, batch, inputs: F, outputs: D,
-            dx: dproduct, dweight: gradient.down, adding: adding)
+        // Gradients of inputs come first: the pass that follows each forms the input of the weight's gradient as well.
+        let doutput = operand(dresidual, activations.narrowInput)
+        inputGradient(doutput, layer.down, batch, inputs: F, outputs: D, into: dproduct)
         let dgateUp = activations.narrowGradient.map { .bf16($0[0..<gateUp.count]) } ?? MixedSlice.fp32(gateUp)
-        SwiGLU.backward(pool, ds: dproduct, features: F, gateUp: gateUp, into: dgateUp)
-        RMSNorm.recompute(pool, x: middle, gain: layer.postAttentionNorm, rstd: middleRstd, into: normed)
-        linearBackward(
-            dgateUp, x: normed, layer.gateUp, batch, inputs: D, outputs: 2 * F, dx: dnormed,
-            dweight: gradient.gateUp, adding: adding)
+        SwiGLU.backward(pool, ds: dproduct, features: F, gateUp: gateUp, into: dgateUp, output: product)
+        weightGradient(doutput, x: product, batch, inputs: F, outputs: D, into: gradient.down, adding: adding)
+
+        inputGradient(dgateUp, layer.gateUp, batch, inputs: D, outputs: 2 * F, into: dnormed)
         RMSNorm.backward(
             pool, dy: dnormed, x: middle, gain: layer.postAttentionNorm, rstd: middleRstd, dx: dresidual,
-            dgain: gradient.postAttentionNorm, adding: adding, scratch: activations.scratch)
+            dgain: gradient.postAttentionNorm, adding: adding, output: normed, scratch: activations.scratch)
+        weightGradient(dgateUp, x: normed, batch, inputs: D, outputs: 2 * F, into: gradient.gateUp, adding: adding)
     }
 
     private func backwardAttention(
@@ -157,9 +156,11 @@ extension Transformer {
         let dattention = batch.rows(activations.dattention, Q)
         let dqkv = batch.rows(activations.dqkv, S)
 
-        linearBackward(
-            operand(dresidual, activations.narrowGradient), x: operand(attended, activations.narrowInput),
-            layer.output, batch, inputs: Q, outputs: D, dx: dattention, dweight: gradient.output, adding: adding)
+        let doutput = operand(dresidual, activations.narrowGradient)
+        inputGradient(doutput, layer.output, batch, inputs: Q, outputs: D, into: dattention)
+        weightGradient(
+            doutput, x: operand(attended, activations.narrowInput), batch, inputs: Q, outputs: D,
+            into: gradient.output, adding: adding)
         let narrow = activations.narrowInput.map { $0[0..<dattention.count] }
         if let narrow { pool.convert(dattention, into: narrow) }
         attention.backward(
@@ -167,13 +168,12 @@ extension Transformer {
             lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), doutput: dattention, narrow: narrow,
             dqkv: dqkv, scratch: activations.scratch)
         applyRotary(to: dqkv, inverse: true)
-        RMSNorm.recompute(pool, x: input, gain: layer.inputNorm, rstd: inputRstd, into: normed)
-        linearBackward(
-            operand(dqkv, activations.narrowGradient), x: normed, layer.qkv, batch, inputs: D, outputs: S, dx: dnormed,
-            dweight: gradient.qkv, adding: adding)
+        let dprojection = operand(dqkv, activations.narrowGradient)
+        inputGradient(dprojection, layer.qkv, batch, inputs: D, outputs: S, into: dnormed)
         RMSNorm.backward(
             pool, dy: dnormed, x: input, gain: layer.inputNorm, rstd: inputRstd, dx: dresidual,
-            dgain: gradient.inputNorm, adding: adding, scratch: activations.scratch)
+            dgain: gradient.inputNorm, adding: adding, output: normed, scratch: activations.scratch)
+        weightGradient(dprojection, x: normed, batch, inputs: D, outputs: S, into: gradient.qkv, adding: adding)
     }
 
     private func applyRotary(to qkv: FloatSlice, inverse: Bool) {
@@ -200,17 +200,24 @@ extension Transformer {
             into: Matrix(y, rows: batch.tokens, columns: outputs), adding: adding)
     }
 
-    /// `dx = dy W` and `dW = dy^T x (+ dW)`.
-    private func linearBackward(
-        _ dy: MixedSlice, x: MixedSlice, _ weight: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int,
-        dx: FloatSlice, dweight: FloatSlice, adding: Bool
+    /// `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
+    private func inputGradient(
+        _ dy: MixedSlice, _ weight: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int, into dx: FloatSlice
     ) {
-        let dy_NO = MixedMatrix(dy, rows: batch.tokens, columns: outputs)
         pool.multiply(
-            dy_NO, .asStored, MixedMatrix(weight, rows: outputs, columns: inputs), .asStored,
+            MixedMatrix(dy, rows: batch.tokens, columns: outputs), .asStored,
+            MixedMatrix(weight, rows: outputs, columns: inputs), .asStored,
             into: Matrix(dx, rows: batch.tokens, columns: inputs))
+    }
+
+    /// `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
+    private func weightGradient(
+        _ dy: MixedSlice, x: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int, into dweight: FloatSlice,
+        adding: Bool
+    ) {
         pool.multiply(
-            dy_NO, .transposed, MixedMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
+            MixedMatrix(dy, rows: batch.tokens, columns: outputs), .transposed,
+            MixedMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
             into: Matrix(dweight, rows: outputs, columns: inputs), adding: adding)
     }
 }

@@ -220,3 +220,30 @@ func mapLanePairs(
         target1.storePartial(second, at: index)
     }
 }
+
+/// `(target0[i], target1[i], target2[i]) = f(a[i], b[i], c[i])`; the targets may be among the inputs.
+@inline(__always)
+func mapLaneTriples(
+    _ a: some LaneBuffer, _ b: some LaneBuffer, _ c: some LaneBuffer, into target0: some LaneBuffer,
+    _ target1: some LaneBuffer, _ target2: some LaneBuffer, _ f: (Lanes, Lanes, Lanes) -> (Lanes, Lanes, Lanes)
+) {
+    assert(b.count == a.count && c.count == a.count)
+    assert(target0.count == a.count && target1.count == a.count && target2.count == a.count)
+    let full = a.count & ~(laneCount - 1)
+    var index = 0
+    while index < full {
+        let (first, second, third) = f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index))
+        target0.store(first, at: index)
+        target1.store(second, at: index)
+        target2.store(third, at: index)
+        index += laneCount
+    }
+    if index < a.count {
+        let (first, second, third) = f(
+            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
+            c.partialLanes(at: index, padding: 0))
+        target0.storePartial(first, at: index)
+        target1.storePartial(second, at: index)
+        target2.storePartial(third, at: index)
+    }
+}

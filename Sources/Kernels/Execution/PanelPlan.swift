@@ -21,8 +21,8 @@ struct PanelPlan: Equatable {
 
     /// A plan for an `m x n` result with reduction length `k`.
     init(m: Int, n: Int, k: Int) {
-        var rowCuts = max((m + Self.targetRows / 2) / Self.targetRows, 1)
-        var columnCuts = max((n + Self.targetColumns / 2) / Self.targetColumns, 1)
+        var rowCuts = Self.cuts(m, Self.targetRows)
+        var columnCuts = Self.cuts(n, Self.targetColumns)
         let flops = 2 * Double(m) * Double(n) * Double(k)
         while rowCuts * columnCuts < Self.fewestPanels
             && flops / Double(2 * rowCuts * columnCuts) >= Self.minimumPanelFlops
@@ -35,5 +35,12 @@ struct PanelPlan: Equatable {
         }
         panelRows = size(m, rowCuts)
         panelColumns = size(n, columnCuts)
+    }
+
+    /// Powers of two, so that two, four or eight threads get as many panels each.
+    private static func cuts(_ total: Int, _ target: Int) -> Int {
+        var cuts = 1
+        while 2 * total >= 3 * cuts * target { cuts *= 2 }
+        return cuts
     }
 }

@@ -18,55 +18,41 @@ public enum RMSNorm {
     public static func forward(
         _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: MixedSlice, rstd: FloatSlice
     ) {
-        let D = gain.count
-        let (x_ND, rstd_N) = (x.view, rstd.view)
-        normalize(pool, x, gain, rstd, into: y) { n in
-            let meanSquare = sumLanes(x_ND.advanced(by: n * D, count: D)) { $0 * $0 } / Float(D)
-            rstd_N[n] = 1 / (meanSquare + epsilon).squareRoot()
-        }
-    }
-
-    /// The output again, from the stored `rstd`: backward recomputes it instead of storing `[N, D]` per norm.
-    public static func recompute(
-        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, into y: MixedSlice
-    ) {
-        normalize(pool, x, gain, rstd, into: y) { _ in }
-    }
-
-    @inline(__always)
-    private static func normalize(
-        _ pool: ThreadPool, _ x: FloatSlice, _ gain: FloatSlice, _ rstd: FloatSlice, into y: MixedSlice,
-        prepare: (_ token: Int) -> Void
-    ) {
         let (N, D) = (rstd.count, gain.count)
         precondition(x.count == N * D && y.count == N * D, "RMSNorm: \(x.count), \(y.count) floats for \(N) x \(D)")
         switch y {
-        case .fp32(let y): normalize(pool, x.view, gain.view, rstd.view, into: y.view, prepare: prepare)
-        case .bf16(let y): normalize(pool, x.view, gain.view, rstd.view, into: y.view, prepare: prepare)
+        case .fp32(let y): forward(pool, x.view, gain.view, epsilon, into: y.view, rstd.view)
+        case .bf16(let y): forward(pool, x.view, gain.view, epsilon, into: y.view, rstd.view)
         }
     }
 
     @inline(__always)
-    private static func normalize(
-        _ pool: ThreadPool, _ x_ND: FloatView, _ gain_D: FloatView, _ rstd_N: FloatView, into y_ND: some LaneBuffer,
-        prepare: (_ token: Int) -> Void
+    private static func forward(
+        _ pool: ThreadPool, _ x_ND: FloatView, _ gain_D: FloatView, _ epsilon: Float, into y_ND: some LaneBuffer,
+        _ rstd_N: FloatView
     ) {
         let D = gain_D.count
         pool.runRanges(count: rstd_N.count, grain: tokenTile) { tokens, _ in
             for n in tokens {
-                prepare(n)
-                let scale = Lanes(repeating: rstd_N[n])
-                mapLanes(
-                    x_ND.advanced(by: n * D, count: D), gain_D, into: y_ND.advanced(by: n * D, count: D)
-                ) { $0 * scale * $1 }
+                let row = x_ND.advanced(by: n * D, count: D)
+                let meanSquare = sumLanes(row) { $0 * $0 } / Float(D)
+                rstd_N[n] = 1 / (meanSquare + epsilon).squareRoot()
+                apply(row, gain_D, rstd_N[n], into: y_ND.advanced(by: n * D, count: D))
             }
         }
     }
 
-    /// Floats of scratch that ``backward(_:dy:x:gain:rstd:dx:dgain:adding:scratch:)`` needs.
+    @inline(__always)
+    private static func apply(_ row: FloatView, _ gain_D: FloatView, _ rstd: Float, into target: some LaneBuffer) {
+        let scale = Lanes(repeating: rstd)
+        mapLanes(row, gain_D, into: target) { $0 * scale * $1 }
+    }
+
+    /// Floats of scratch that ``backward(_:dy:x:gain:rstd:dx:dgain:adding:output:scratch:)`` needs.
     public static func scratchCount(tokens N: Int, features D: Int) -> Int { (N + tokenTile - 1) / tokenTile * D }
 
-    /// Adds the input's gradient to `dx` and writes or adds the gain's.
+    /// Adds the input's gradient to `dx`, writes or adds the gain's, and forms the output once more, which is cheaper than to
+    /// store `[N, D]` per norm.
     ///
     /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy * xhat`.
     ///
@@ -74,16 +60,18 @@ public enum RMSNorm {
     ///   - dy: gradient of the output, `[N, D]`.
     ///   - dx: gradient of the residual stream, `[N, D]`; added to.
     ///   - dgain: `[D]`; overwritten unless `adding`.
+    ///   - y: where wanted, receives the output, `[N, D]`.
     ///   - scratch: ``scratchCount(tokens:features:)`` floats.
     public static func backward(
         _ pool: ThreadPool, dy: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, dx: FloatSlice,
-        dgain: FloatSlice, adding: Bool, scratch: FloatSlice
+        dgain: FloatSlice, adding: Bool, output y: MixedSlice? = nil, scratch: FloatSlice
     ) {
         let D = gain.count
         let N = rstd.count
         let tiles = (N + tokenTile - 1) / tokenTile
         precondition(
-            dy.count == N * D && x.count == N * D && dx.count == N * D, "RMSNorm backward: sizes for \(N) x \(D)")
+            dy.count == N * D && x.count == N * D && dx.count == N * D && (y?.count ?? N * D) == N * D,
+            "RMSNorm backward: sizes for \(N) x \(D)")
         precondition(
             dgain.count == D && scratch.count >= scratchCount(tokens: N, features: D),
             "RMSNorm backward: scratch too small")
@@ -103,6 +91,11 @@ public enum RMSNorm {
                 let factor = Lanes(repeating: projection) * rstd
                 mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow) { dx, dy, gain, x in
                     dx.addingProduct(rstd, dy * gain - x * factor)
+                }
+                switch y {
+                case .none: break
+                case .fp32(let y): apply(xRow, gain_D, rstd_N[n], into: y.view.advanced(by: n * D, count: D))
+                case .bf16(let y): apply(xRow, gain_D, rstd_N[n], into: y.view.advanced(by: n * D, count: D))
                 }
             }
         }

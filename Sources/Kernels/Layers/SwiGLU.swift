@@ -31,7 +31,8 @@ public enum SwiGLU {
         }
     }
 
-    /// Gradients of gate and up.
+    /// Gradients of gate and up, and the output once more: backward recomputes it instead of storing `[N, F]`, and both need
+    /// the same exponential.
     ///
     /// `dup = ds * silu(gate)`, `dgate = ds * up * sig * (1 + gate * (1 - sig))` with `sig = sigmoid(gate)`.
     ///
@@ -39,33 +40,39 @@ public enum SwiGLU {
     ///   - ds: gradient of the output, `[N, F]`.
     ///   - gateUp: `[N, 2F]`.
     ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the products read; may be `gateUp`.
+    ///   - s: receives the output, `[N, F]`, in the same format.
     public static func backward(
-        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: MixedSlice
+        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: MixedSlice,
+        output s: MixedSlice
     ) {
         precondition(
-            gateUp.count == 2 * ds.count && ds.count % F == 0 && dgateUp.count == gateUp.count,
-            "SwiGLU: \(gateUp.count), \(ds.count) and \(dgateUp.count) floats")
-        switch dgateUp {
-        case .fp32(let dgateUp): backward(pool, ds.view, F, gateUp.view, into: dgateUp.view)
-        case .bf16(let dgateUp): backward(pool, ds.view, F, gateUp.view, into: dgateUp.view)
+            gateUp.count == 2 * ds.count && ds.count % F == 0 && dgateUp.count == gateUp.count && s.count == ds.count,
+            "SwiGLU: \(gateUp.count), \(ds.count), \(dgateUp.count) and \(s.count) floats")
+        switch (dgateUp, s) {
+        case (.fp32(let dgateUp), .fp32(let s)): backward(pool, ds.view, F, gateUp.view, into: dgateUp.view, s.view)
+        case (.bf16(let dgateUp), .bf16(let s)): backward(pool, ds.view, F, gateUp.view, into: dgateUp.view, s.view)
+        default: preconditionFailure("SwiGLU: outputs of two formats")
         }
     }
 
     @inline(__always)
     private static func backward(
-        _ pool: ThreadPool, _ ds_NF: FloatView, _ F: Int, _ gateUp_N2F: FloatView, into dgateUp_N2F: some LaneBuffer
+        _ pool: ThreadPool, _ ds_NF: FloatView, _ F: Int, _ gateUp_N2F: FloatView, into dgateUp_N2F: some LaneBuffer,
+        _ s_NF: some LaneBuffer
     ) {
         pool.runRanges(count: ds_NF.count / F, grain: tokenTile) { tokens, _ in
             for n in tokens {
                 let ds = ds_NF.advanced(by: n * F, count: F)
                 let (gateAt, upAt) = (2 * n * F, (2 * n + 1) * F)
-                mapLanePairs(
+                mapLaneTriples(
                     ds, gateUp_N2F.advanced(by: gateAt, count: F), gateUp_N2F.advanced(by: upAt, count: F),
-                    into: dgateUp_N2F.advanced(by: gateAt, count: F), dgateUp_N2F.advanced(by: upAt, count: F)
+                    into: dgateUp_N2F.advanced(by: gateAt, count: F), dgateUp_N2F.advanced(by: upAt, count: F),
+                    s_NF.advanced(by: n * F, count: F)
                 ) { ds, gate, up in
                     let sig = sigmoid(gate)
                     let one = Lanes(repeating: 1)
-                    return (ds * up * sig * one.addingProduct(gate, one - sig), ds * gate * sig)
+                    let silu = gate * sig
+                    return (ds * up * sig * one.addingProduct(gate, one - sig), ds * silu, silu * up)
                 }
             }
         }
