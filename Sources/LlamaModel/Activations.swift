@@ -1,5 +1,7 @@
 // Activations - what forward keeps for backward, and the scratch of both: one arena, cut once.
 //
+// Layers may keep theirs in memory of the gradient that is not written yet (see GradientLoan).
+//
 // Legend: N = sequences * T tokens, D hidden, F ffn, Q = heads * head size, S = q, k and v of one token, V vocabulary.
 
 internal import Kernels
@@ -45,9 +47,9 @@ struct Activations {
 
     /// SwiGLU product, `[N, F]`, in the products' format.
     let product: MixedSlice
-    /// Its gradient, `[N, F]`.
+    /// Its gradient, `[N, F]`; with fp32 products the product takes its place when it is formed again.
     let dproduct: FloatSlice
-    /// Gradient of the attention output, `[N, Q]`.
+    /// Gradient of the attention output, `[N, Q]`, which is used up before `dnormed` is formed.
     let dattention: FloatSlice
     /// Gradient of q, k and v, `[N, S]`. Where products are bf16, forward has their fp32 values here until rotary is applied.
     let dqkv: FloatSlice
@@ -61,21 +63,23 @@ struct Activations {
     let headScratch: FloatSlice
 
     /// Allocates one arena and cuts it.
-    init(_ sizes: Sizes) {
+    ///
+    /// - Parameter loan: memory for layers' activations beside it.
+    init(_ sizes: Sizes, loan: GradientLoan? = nil) {
         let arena = Arena(count: Self.floatCount(sizes))
         var cut = Cut(arena: arena)
-        self.init(sizes, &cut)
+        self.init(sizes, &cut, loan)
     }
 
     /// Floats of all buffers: the same cut, of nothing.
     static func floatCount(_ sizes: Sizes) -> Int {
         var cut = Cut(arena: nil)
-        _ = Activations(sizes, &cut)
+        _ = Activations(sizes, &cut, nil)
         return cut.end
     }
 
     /// The cut: takes every buffer in turn.
-    private init(_ sizes: Sizes, _ cut: inout Cut) {
+    private init(_ sizes: Sizes, _ cut: inout Cut, _ loan: GradientLoan?) {
         let (N, D, F) = (sizes.tokens, sizes.hidden, sizes.intermediate)
         let (Q, S) = (sizes.attention.outputStride, sizes.attention.qkvStride)
         func inner(_ cut: inout Cut) -> Inner {
@@ -86,8 +90,14 @@ struct Activations {
         }
         let shared = sizes.sharesInner ? inner(&cut) : nil
         var layers: [Layer] = []
-        for _ in 0..<(sizes.forTraining ? sizes.layers : 1) {
-            layers.append(Layer(input: cut.take(N * D), inner: shared ?? inner(&cut)))
+        for index in 0..<(sizes.forTraining ? sizes.layers : 1) {
+            func layer(_ cut: inout Cut) -> Layer { Layer(input: cut.take(N * D), inner: shared ?? inner(&cut)) }
+            if sizes.isLent(layer: index) {
+                var lent = Cut(loan?.room(layer: index))
+                layers.append(layer(&lent))
+            } else {
+                layers.append(layer(&cut))
+            }
         }
         self.layers = layers
         final = cut.take(N * D)
@@ -96,12 +106,16 @@ struct Activations {
         // What only backward needs.
         let backwardTokens = sizes.forTraining ? N : 0
         dresidual = cut.take(backwardTokens * D)
-        dnormed = cut.take(backwardTokens * D)
+        let room = cut.take(backwardTokens * max(D, Q))
+        dnormed = room.count > 0 ? room[0..<(N * D)] : room
+        dattention = room.count > 0 ? room[0..<(N * Q)] : room
 
         let start = cut.position
         product = cut.take(N * F, sizes.format)
-        dproduct = cut.take(backwardTokens * F)
-        dattention = cut.take(backwardTokens * Q)
+        switch product {
+        case .fp32(let product): dproduct = product
+        case .bf16: dproduct = cut.take(backwardTokens * F)
+        }
         let narrows = sizes.format == .bf16
         dqkv = cut.take((narrows ? N : backwardTokens) * S)
         narrowGradient = narrows ? cut.takeNarrow(backwardTokens * max(2 * F, S, D)) : nil
@@ -115,24 +129,25 @@ struct Activations {
 
 /// Takes buffers from an arena one after another, or, without one, adds up what they need.
 private struct Cut {
-    let arena: Arena?
+    private let room: FloatSlice?
     var position = 0
     private(set) var end = 0
     private let nothing = Arena(count: 0).all
 
-    init(arena: Arena?) { self.arena = arena }
+    init(arena: Arena?) { room = arena?.all }
+
+    init(_ room: FloatSlice?) { self.room = room }
 
     mutating func take(_ count: Int) -> FloatSlice {
         let offset = position
         position += count
         end = max(end, position)
-        guard let arena else { return nothing }
-        return FloatSlice(arena: arena, offset: offset, count: count)
+        return room?[offset..<position] ?? nothing
     }
 
     mutating func takeNarrow(_ count: Int) -> BFloat16Slice {
         let room = take(BFloat16Slice.floatCount(count))
-        return BFloat16Slice(over: room, count: arena == nil ? 0 : count)
+        return BFloat16Slice(over: room, count: self.room == nil ? 0 : count)
     }
 
     mutating func take(_ count: Int, _ format: ProductFormat) -> MixedSlice {
@@ -157,12 +172,14 @@ extension Activations {
         /// Whether layers share what is recomputed.
         let sharesInner: Bool
         let format: ProductFormat
+        /// Floats of the gradient that each layer's activations may use; none where nothing is lent.
+        let loans: [Int]
         let scratch: Int
         let headScratch: Int
 
         init(
             _ configuration: ModelConfiguration, sequences: Int, sequenceLength: Int, threads: Int, forTraining: Bool,
-            recomputesLayers: Bool, format: ProductFormat
+            recomputesLayers: Bool, lends: Bool, format: ProductFormat
         ) {
             hidden = configuration.hiddenSize
             intermediate = configuration.intermediateSize
@@ -172,11 +189,24 @@ extension Activations {
             self.forTraining = forTraining
             sharesInner = forTraining && recomputesLayers
             self.format = format
+            loans = lends && forTraining && !recomputesLayers ? GradientLoan.ranges(configuration).map(\.count) : []
             scratch = max(
                 attention.scratchCount(threads: threads), RMSNorm.scratchCount(tokens: tokens, features: hidden))
             headScratch = FusedHead(configuration).scratchCount(tokens: tokens)
         }
     }
+}
+
+extension Activations.Sizes {
+    /// Floats of what one layer keeps, where nothing of it is shared.
+    var layerCount: Int {
+        let (Q, S) = (attention.outputStride, attention.qkvStride)
+        let qkv = format == .fp32 ? tokens * S : BFloat16Slice.floatCount(tokens * S)
+        return tokens * (2 * hidden + Q + 2 * intermediate + attention.heads + 2) + qkv
+    }
+
+    /// Whether a layer's activations lie in the gradient.
+    func isLent(layer: Int) -> Bool { !loans.isEmpty && layerCount <= loans[layer] }
 }
 
 /// Format of what products read.

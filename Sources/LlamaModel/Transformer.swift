@@ -25,6 +25,7 @@ public final class Transformer {
     let rotary: Rotary
     let head: FusedHead
     let activations: Activations
+    private let lentGradient: FloatSlice?
     let losses: TokenLosses
 
     /// Allocates the activations for `maximumSequences` sequences of `sequenceLength` tokens.
@@ -33,9 +34,11 @@ public final class Transformer {
     ///   - forTraining: false leaves out what only backward needs.
     ///   - recomputesLayers: keeps only each layer's input for backward, which computes the layer again: a third more work
     ///     in the layers for a fraction of the memory.
+    ///   - gradient: where given, what every gradient is written into, never added to: layers keep their activations in
+    ///     what of it is not written yet. Its contents do not survive any pass.
     public init(
         _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
-        forTraining: Bool, recomputesLayers: Bool = false, pool: ThreadPool
+        forTraining: Bool, recomputesLayers: Bool = false, lending gradient: FloatSlice? = nil, pool: ThreadPool
     ) {
         precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
         self.configuration = configuration
@@ -52,7 +55,10 @@ public final class Transformer {
         activations = Activations(
             Activations.Sizes(
                 configuration, sequences: maximumSequences, sequenceLength: sequenceLength, threads: pool.threadCount,
-                forTraining: forTraining, recomputesLayers: recomputesLayers, format: ProductFormat(parameters)))
+                forTraining: forTraining, recomputesLayers: recomputesLayers, lends: gradient != nil,
+                format: ProductFormat(parameters)),
+            loan: gradient.map { GradientLoan(configuration, gradient: $0) })
+        lentGradient = gradient
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
@@ -60,11 +66,11 @@ public final class Transformer {
     /// the per-token losses and the rotary table.
     public static func activationBytes(
         _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
-        recomputesLayers: Bool = false, format: ProductFormat = .fp32
+        recomputesLayers: Bool = false, lends: Bool = false, format: ProductFormat = .fp32
     ) -> Int {
         let sizes = Activations.Sizes(
             configuration, sequences: sequences, sequenceLength: sequenceLength, threads: threads,
-            forTraining: forTraining, recomputesLayers: recomputesLayers, format: format)
+            forTraining: forTraining, recomputesLayers: recomputesLayers, lends: lends, format: format)
         return MemoryLayout<Float>.stride * Activations.floatCount(sizes)
     }
 
@@ -84,6 +90,11 @@ public final class Transformer {
         isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
+        if let lent = lentGradient {
+            precondition(
+                !adding && lent.arena === gradient.arena && lent.offset == gradient.offset,
+                "the gradient whose memory is lent is the one that is written")
+        }
         let batch = batch(inputs, targets)
         let gradients = ModelSlices(configuration, flat: gradient)
         forward(batch)

@@ -60,7 +60,10 @@ struct MemoryLayoutPlan {
             activations: Transformer.activationBytes(
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
                 sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true,
-                recomputesLayers: training.activationCheckpointing == .layer, format: narrows ? .bf16 : .fp32))
+                recomputesLayers: training.activationCheckpointing == .layer,
+                lends: (0..<ranks).allSatisfy {
+                    TrainingState.writesGradientOnce(configuration, rank: $0, ranks: ranks)
+                }, format: narrows ? .bf16 : .fp32))
     }
 
     /// The largest rank's memory, and the buckets.

@@ -52,7 +52,9 @@ public final class TrainingState {
         transformer = Transformer(
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
             maximumSequences: Self.largestUnit(configuration, ranks: communicator.size), forTraining: true,
-            recomputesLayers: configuration.training.activationCheckpointing == .layer, pool: pool)
+            recomputesLayers: configuration.training.activationCheckpointing == .layer,
+            lending: Self.writesGradientOnce(configuration, rank: communicator.rank, ranks: communicator.size)
+                ? gradient : nil, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: Self.partition(configuration, ranks: communicator.size),
             reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },
@@ -69,6 +71,11 @@ public final class TrainingState {
         let share = (configuration.training.globalBatchSize + ranks - 1) / ranks
         if configuration.loss.normalization == .reference { return configuration.training.microBatchSize }
         return min(configuration.training.microBatchSize, share)
+    }
+
+    /// Whether a rank computes at most one unit per step, so that nothing is added to its gradient.
+    static func writesGradientOnce(_ configuration: RunConfiguration, rank: Int, ranks: Int) -> Bool {
+        TrainingStep.units(configuration, rank: rank, ranks: ranks).count <= 1
     }
 
     /// The ownership for `ranks` ranks.
