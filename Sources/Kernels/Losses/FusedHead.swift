@@ -59,8 +59,8 @@ public struct FusedHead: Sendable {
     /// Tokens per chunk: a function of the sizes only, because the sum over tokens in the weight's gradient is cut there.
     public let chunkTokens: Int
 
-    /// Logits that a chunk may hold: 32 MiB, small beside activations and large enough for the products to be efficient.
-    private static let chunkLogits = 8 << 20
+    /// Logits that a chunk may hold: 64 MiB, small beside activations and large enough for the products to be efficient.
+    private static let chunkLogits = 16 << 20
     private static let rowGrain = 8
 
     public init(features: Int, vocabulary: Int) {

@@ -25,10 +25,10 @@ extension Session {
 
 enum ProductLibraryChoice {
     private static let size = 512
-    private static let repetitions = 7
+    private static let repetitions = 15
 
-    /// The library that multiplies panels as large as training's in less time on one thread: medians of alternating runs,
-    /// some 50 ms in all.
+    /// The library that multiplies panels as large as training's in less time on one thread: the shortest of alternating
+    /// runs, because what disturbs a run only makes it longer; some 100 ms in all.
     static func fastest() -> ProductLibrary {
         // A matrix does not own its memory.
         let memory = Arena(count: 3 * size * size)
@@ -36,20 +36,16 @@ enum ProductLibraryChoice {
         let matrices = (0..<3).map {
             Matrix(memory.all[($0 * size * size)..<(($0 + 1) * size * size)], rows: size, columns: size)
         }
-        var seconds: [ProductLibrary: [Double]] = [:]
+        var shortest: [ProductLibrary: Double] = [:]
         for repetition in 0...repetitions {
             for library in ProductLibrary.allCases {
                 let start = ContinuousClock.now
                 multiply(matrices[0], .asStored, matrices[1], .transposed, into: matrices[2], library: library)
                 let time = (ContinuousClock.now - start) / Duration.seconds(1)
                 // The first of each builds its kernels.
-                if repetition > 0 { seconds[library, default: []].append(time) }
+                if repetition > 0 { shortest[library] = min(shortest[library] ?? .infinity, time) }
             }
         }
-        func median(_ library: ProductLibrary) -> Double {
-            let sorted = (seconds[library] ?? []).sorted()
-            return sorted[sorted.count / 2]
-        }
-        return ProductLibrary.allCases.min { median($0) < median($1) } ?? .openBLAS
+        return shortest.min { $0.value < $1.value }?.key ?? .openBLAS
     }
 }
