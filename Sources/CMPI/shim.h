@@ -29,3 +29,11 @@ static inline MPI_Op cmpi_minimum(void) { return MPI_MIN; }
 static inline int cmpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
 static inline int cmpi_max_processor_name(void) { return MPI_MAX_PROCESSOR_NAME; }
 static inline int cmpi_max_library_version_string(void) { return MPI_MAX_LIBRARY_VERSION_STRING; }
+
+// Counters in memory that processes share. Swift's `Atomic` is a value of its own and cannot be laid over memory that
+// another process has allocated.
+_Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0), "a lock would not be shared between processes");
+static inline uint64_t cmpi_load_acquire(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
+static inline void cmpi_store_release(uint64_t *counter, uint64_t value) {
+    __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}

@@ -1,70 +1,80 @@
 // Collectives - each nonblocking collective of MPI that the module uses, cut into chunks, on untyped memory.
 //
 // The functions with types and checked arguments call these; nothing else does. `base` is the address of the first element
-// of the whole index space, `memory` owns it.
+// of the whole index space, `memory` owns it. `group` is nil for all ranks of the job; an operation in another group is part
+// of a larger one, which polls it.
 
 internal import CMPI
 
 extension Communicator {
     /// The corresponding C function is `MPI_Ibarrier`.
-    func startBarrier() throws(MPIError) -> Operation {
+    func startBarrier() throws(MPIError) -> MessageOperation {
         // One window, since the operation has no elements to cut.
-        try unsafe start("MPI_Ibarrier", [0..<1], keeping: []) { _, request in
-            unsafe MPI_Ibarrier(world, request)
+        try unsafe start("MPI_Ibarrier", [0..<1], keeping: [], in: nil) { _, group, request in
+            unsafe MPI_Ibarrier(group.handle, request)
         }
     }
 
     /// Copies `count` elements from rank `root` to all. The corresponding C function is `MPI_Ibcast`.
     func startBroadcast(
-        _ base: UnsafeMutableRawPointer, _ type: ElementType, count: Int, root: Int, keeping memory: AnyObject
-    ) throws(MPIError) -> Operation {
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, count: Int, root: Int, keeping memory: AnyObject,
+        in group: Group? = nil
+    ) throws(MPIError) -> MessageOperation {
         let windows = Chunking(counts: [count], limit: chunkLimit).windows
-        return try unsafe start("MPI_Ibcast", windows, keeping: [memory]) { window, request in
+        return try unsafe start("MPI_Ibcast", windows, keeping: [memory], in: group) { window, group, request in
             unsafe MPI_Ibcast(
-                base + window.lowerBound * type.stride, Int32(window.count), type.datatype, Int32(root), world, request)
+                base + window.lowerBound * type.stride, Int32(window.count), type.datatype, Int32(root), group.handle,
+                request)
         }
     }
 
     /// Combines `count` elements of every rank, in place. The corresponding C function is `MPI_Iallreduce`.
     func startAllReduce(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, count: Int, _ combination: MPI_Op,
-        keeping memory: AnyObject
-    ) throws(MPIError) -> Operation {
+        keeping memory: AnyObject, in group: Group? = nil
+    ) throws(MPIError) -> MessageOperation {
         let windows = Chunking(counts: [count], limit: chunkLimit).windows
-        return try unsafe start("MPI_Iallreduce", windows, keeping: [memory]) { window, request in
+        return try unsafe start("MPI_Iallreduce", windows, keeping: [memory], in: group) { window, group, request in
             unsafe MPI_Iallreduce(
                 cmpi_in_place(), base + window.lowerBound * type.stride, Int32(window.count), type.datatype,
-                combination, world, request)
+                combination, group.handle, request)
         }
     }
 
-    /// Sums segments of `counts` elements over the ranks; segment r ends up at `target` of rank r.
+    /// Sums segments of `counts` elements over the group's ranks; segment r ends up at `target` of the group's rank r.
     /// The corresponding C function is `MPI_Ireduce_scatter`.
     func startReduceScatter(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject]
-    ) throws(MPIError) -> Operation {
+        keeping memory: [AnyObject], in group: Group? = nil
+    ) throws(MPIError) -> MessageOperation {
         let chunking = Chunking(counts: counts, limit: chunkLimit)
         let layouts = WindowLayouts(chunking)
         let owners = memory + [layouts]
-        return try unsafe start("MPI_Ireduce_scatter", chunking.windows, keeping: owners) { window, request in
+        return try unsafe start("MPI_Ireduce_scatter", chunking.windows, keeping: owners, in: group) {
+            window, group, request in
             unsafe MPI_Ireduce_scatter(
-                base + window.lowerBound * type.stride, target + chunking.offset(of: rank, in: window) * type.stride,
-                layouts.counts(of: window), type.datatype, cmpi_sum(), world, request)
+                base + window.lowerBound * type.stride,
+                target + chunking.offset(of: group.rank, in: window) * type.stride, layouts.counts(of: window),
+                type.datatype, cmpi_sum(), group.handle, request)
         }
     }
 
     /// Copies segment r of `counts` elements from rank r to the same place of all.
     /// The corresponding C function is `MPI_Iallgatherv`.
+    ///
+    /// - Parameter members: the ranks of the job that form `group`, in its order: the segments that are exchanged.
     func startAllGather(
-        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject
-    ) throws(MPIError) -> Operation {
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
+        members: [Int]? = nil, in group: Group? = nil
+    ) throws(MPIError) -> MessageOperation {
         let chunking = Chunking(counts: counts, limit: chunkLimit)
-        let layouts = WindowLayouts(chunking)
-        return try unsafe start("MPI_Iallgatherv", chunking.windows, keeping: [memory, layouts]) { window, request in
+        let layouts = WindowLayouts(chunking, members: members)
+        let owners: [AnyObject] = [memory, layouts]
+        return try unsafe start("MPI_Iallgatherv", chunking.windows, keeping: owners, in: group) {
+            window, group, request in
             unsafe MPI_Iallgatherv(
                 cmpi_in_place(), 0, type.datatype, base + window.lowerBound * type.stride, layouts.counts(of: window),
-                layouts.displacements(of: window), type.datatype, world, request)
+                layouts.displacements(of: window), type.datatype, group.handle, request)
         }
     }
 
@@ -73,34 +83,37 @@ extension Communicator {
     func startGather(
         _ own: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], into base: UnsafeMutableRawPointer,
         root: Int, keeping memory: [AnyObject]
-    ) throws(MPIError) -> Operation {
+    ) throws(MPIError) -> MessageOperation {
         let chunking = Chunking(counts: counts, limit: chunkLimit)
         let layouts = WindowLayouts(chunking)
-        return try unsafe start("MPI_Igatherv", chunking.windows, keeping: memory + [layouts]) { window, request in
+        let owners = memory + [layouts]
+        return try unsafe start("MPI_Igatherv", chunking.windows, keeping: owners, in: nil) { window, group, request in
             unsafe MPI_Igatherv(
                 own + chunking.offset(of: rank, in: window) * type.stride,
                 Int32(chunking.part(of: rank, in: window).count), type.datatype,
                 base + (rank == root ? window.lowerBound * type.stride : 0), layouts.counts(of: window),
-                layouts.displacements(of: window), type.datatype, Int32(root), world, request)
+                layouts.displacements(of: window), type.datatype, Int32(root), group.handle, request)
         }
     }
 }
 
 /// Counts and displacements of all windows of one operation: C keeps their addresses until the operation is complete.
 private final class WindowLayouts {
-    private let rankCount: Int
-    /// For each window the counts of all ranks, and then the displacements of all ranks.
+    private let memberCount: Int
+    /// For each window the counts of all members, and then the displacements of all members.
     private let values: PinnedArray<Int32>
     private let firstValue: [Int: Int]
 
-    init(_ chunking: Chunking) {
-        rankCount = chunking.segmentCount
+    /// - Parameter members: the segments that take part; nil for all.
+    init(_ chunking: Chunking, members: [Int]? = nil) {
+        let members = members ?? Array(0..<chunking.segmentCount)
+        memberCount = members.count
         var values: [Int32] = []
         var firstValue: [Int: Int] = [:]
         for window in chunking.windows {
             firstValue[window.lowerBound] = values.count
             let layout = chunking.layout(of: window)
-            values += layout.counts + layout.displacements
+            values += members.map { layout.counts[$0] } + members.map { layout.displacements[$0] }
         }
         self.values = PinnedArray(values)
         self.firstValue = firstValue
@@ -112,6 +125,6 @@ private final class WindowLayouts {
     }
 
     func displacements(of window: Range<Int>) -> UnsafePointer<Int32> {
-        unsafe counts(of: window) + rankCount
+        unsafe counts(of: window) + memberCount
     }
 }

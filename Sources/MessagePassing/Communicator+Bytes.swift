@@ -62,7 +62,7 @@ extension Communicator {
     }
 
     /// `count` of every rank, in rank order.
-    private func allGatherCounts(_ count: Int) throws(MPIError) -> [Int] {
+    func allGatherCounts(_ count: Int) throws(MPIError) -> [Int] {
         let counts = PinnedArray<Int>(repeating: 0, count: size)
         unsafe counts.pointer[rank] = count
         try unsafe wait(for: [

@@ -38,16 +38,20 @@ internal import Glibc
     /// because Open MPI 4.1 adds the number of ranks to a count. Tests set a small one, the same on every rank.
     package var chunkLimit = 1 << 30
 
-    let world: MPI_Comm
+    let world: Group
+    /// The ranks on this node.
+    let node: Group
+    /// Memory shared with them; nil where large buffers go by messages.
+    var nodes: NodeGroup?
     let site: CallSite
     private let thread: pthread_t
     private var hasFinished = false
     private var isIdling = false
     /// Everything started and not known to be complete. Owning them here keeps their memory in place whatever becomes of
     /// the request: after a deadline the library may still write to it.
-    private var inFlight: [Operation] = []
+    private var inFlight: [any Operation] = []
     /// Those of them that nobody will wait for, because waiting failed.
-    private var abandoned: [Operation] = []
+    private var abandoned: [any Operation] = []
     /// Whether an operation has failed or was abandoned, after which a job has to end.
     private(set) var hasFailed = false
 
@@ -56,7 +60,9 @@ internal import Glibc
     /// Throws an error of code ``MPIError/Code/alreadyStarted`` when called again. The corresponding C function is
     /// `MPI_Init_thread`.
     public static func start() throws(MPIError) -> Communicator {
-        try Communicator()
+        let communicator = try Communicator()
+        try communicator.regroup(NodeSettings())
+        return communicator
     }
 
     private init() throws(MPIError) {
@@ -75,46 +81,24 @@ internal import Glibc
                 "the MPI library was built without support for threads (it offers level \(level), and "
                     + "MPI_THREAD_FUNNELED, \(MPI_THREAD_FUNNELED), is needed): use another build of it")
         }
-        let world: MPI_Comm = unsafe cmpi_comm_world()
-        // The library's default would end the process inside a call, without a word about rank and cause.
-        try early.check(
-            unsafe MPI_Comm_set_errhandler(world, cmpi_errors_return()), "MPI_Comm_set_errhandler")
-        let (rank, size) = try unsafe Self.rankAndSize(of: world, early)
+        let world = try unsafe Group(cmpi_comm_world(), at: early)
         let host = unsafe CallSite.string(capacity: cmpi_max_processor_name()) {
             unsafe MPI_Get_processor_name($0, $1)
         }
         guard let host else {
             throw early.error(.other, "MPI_Get_processor_name", "the library does not know the name of this node")
         }
-        let site = CallSite(rank: rank, host: host)
-
-        var node: MPI_Comm?
-        try site.check(
-            unsafe MPI_Comm_split_type(
-                world, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), cmpi_info_null(), &node),
-            "MPI_Comm_split_type")
-        guard let nodeRanks = unsafe node else {
-            throw site.error(.internal, "MPI_Comm_split_type", "the library returned no communicator for this node")
-        }
-        try site.check(
-            unsafe MPI_Comm_set_errhandler(nodeRanks, cmpi_errors_return()), "MPI_Comm_set_errhandler")
-        (nodeRank, nodeSize) = try unsafe Self.rankAndSize(of: nodeRanks, site)
-        try site.check(unsafe MPI_Comm_free(&node), "MPI_Comm_free")
-
-        unsafe self.world = world
-        self.rank = rank
-        self.size = size
+        let site = CallSite(rank: world.rank, host: host)
+        let node = try world.nodeGroup(at: site)
+        self.world = world
+        self.node = node
+        rank = world.rank
+        size = world.size
+        nodeRank = node.rank
+        nodeSize = node.size
         self.host = host
         self.site = site
         thread = pthread_self()
-    }
-
-    private static func rankAndSize(of communicator: MPI_Comm, _ site: CallSite) throws(MPIError) -> (Int, Int) {
-        var rank: Int32 = 0
-        var size: Int32 = 0
-        try site.check(unsafe MPI_Comm_rank(communicator, &rank), "MPI_Comm_rank")
-        try site.check(unsafe MPI_Comm_size(communicator, &size), "MPI_Comm_size")
-        return (Int(rank), Int(size))
     }
 
     /// Name and version of the library in use. Needs no communicator.
@@ -142,6 +126,8 @@ internal import Glibc
         try wait(for: abandoned)
         // MPI_Finalize blocks until every rank has come to it. After this barrier all are there, so it cannot be long.
         try barrier()
+        try closeNodes()
+        try node.free(at: site)
         hasFinished = true
         try site.check(MPI_Finalize(), "MPI_Finalize")
     }
@@ -149,7 +135,7 @@ internal import Glibc
     /// Ends every process of the job with `status`, without waiting for anything.
     /// The corresponding C function is `MPI_Abort`.
     public func abort(status: Int32) -> Never {
-        _ = unsafe MPI_Abort(world, status)
+        _ = unsafe MPI_Abort(world.handle, status)
         preconditionFailure("MPI_Abort returned")
     }
 
@@ -164,31 +150,51 @@ internal import Glibc
         }
     }
 
-    /// Starts `function` once for each window of `chunking`. `call` gets the window and the place of the request, and
-    /// returns what the C function returns; `memory` owns all that the call passes addresses of.
-    func start(
-        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject],
-        _ call: (Range<Int>, UnsafeMutablePointer<MPI_Request?>) -> Int32
-    ) throws(MPIError) -> Operation {
+    /// Whether nothing is in flight.
+    var isIdle: Bool { inFlight.isEmpty }
+
+    /// Takes an operation over, until it is complete.
+    func register(_ operation: any Operation) throws(MPIError) {
         try reap()
-        let operation = Operation(function, keeping: memory)
-        // From here on, so that a failure of a later chunk does not free what an earlier one uses.
         inFlight.append(operation)
+    }
+
+    /// Starts `function` once for each window of `chunking`, between the ranks of `group` (nil: all). `call` gets the window,
+    /// the group and the place of the request, and returns what the C function returns; `memory` owns all that the call passes
+    /// addresses of.
+    func start(
+        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject], in group: Group?,
+        _ call: (Range<Int>, Group, UnsafeMutablePointer<MPI_Request?>) -> Int32
+    ) throws(MPIError) -> MessageOperation {
+        let operation = MessageOperation(function, keeping: memory)
+        // From here on, so that a failure of a later chunk does not free what an earlier one uses. A part is started while
+        // another operation is being moved, when no third one may be.
+        if group == nil { try register(operation) } else { inFlight.append(operation) }
         do throws(MPIError) {
             for window in windows {
-                try unsafe operation.start(at: site) { unsafe call(window, $0) }
+                try unsafe operation.start(at: site) { unsafe call(window, group ?? world, $0) }
             }
         } catch {
             abandon([operation])
             throw error
         }
+        // From here on the operation that it is part of owns it.
+        if group != nil { inFlight.removeAll { $0 === operation } }
         return operation
     }
 
-    /// Polls one operation once.
-    func test(_ operation: Operation) throws(MPIError) -> Bool {
+    /// Polls one operation once, and moves all others that are in flight: each may be what another rank waits for.
+    func test(_ operation: any Operation) throws(MPIError) -> Bool {
         do throws(MPIError) {
-            guard try operation.test(at: site) else { return false }
+            try nodes?.exchange.progress(at: site)
+            let waitedForMessages = operation.waitsForMessages
+            guard try operation.test(at: site) else {
+                // One test of any message moves all messages.
+                if !waitedForMessages, let other = inFlight.first(where: { $0.waitsForMessages }) {
+                    _ = try other.test(at: site)
+                }
+                return false
+            }
         } catch {
             abandon([operation])
             throw error
@@ -198,15 +204,20 @@ internal import Glibc
     }
 
     /// Polls until all `operations` are complete. Where that fails they are abandoned.
-    func wait(for operations: [Operation]) throws(MPIError) {
+    func wait(for operations: [any Operation]) throws(MPIError) {
         var waiting = Waiting(deadlineSeconds: deadlineSeconds)
         var next = 0
+        var moves = nodes?.exchange.moves
         while next < operations.count {
             let operation = operations[next]
             do throws(MPIError) {
                 if try test(operation) {
                     next += 1
                     continue
+                }
+                if moves != nodes?.exchange.moves {
+                    moves = nodes?.exchange.moves
+                    waiting.restart()
                 }
                 switch waiting.pause() {
                 case .none: break
@@ -225,20 +236,33 @@ internal import Glibc
                 throw error
             }
         }
-        abandoned.removeAll { $0.isComplete }
+        forgetCompleteAbandoned()
     }
 
     /// Notes that nobody will wait for `operations`; their memory is kept until they are complete.
-    func abandon(_ operations: some Sequence<Operation>) {
+    func abandon(_ operations: some Sequence<any Operation>) {
         hasFailed = true
         for operation in operations where !abandoned.contains(where: { $0 === operation }) {
             abandoned.append(operation)
         }
     }
 
+    /// Lets go of the shared memory; all ranks call it, none of them uses it any more.
+    func closeNodes() throws(MPIError) {
+        guard let open = nodes else { return }
+        nodes = nil
+        try open.close(at: site)
+    }
+
     /// Lets go of abandoned operations that are complete by now.
     private func reap() throws(MPIError) {
         for operation in abandoned { _ = try test(operation) }
+        forgetCompleteAbandoned()
+    }
+
+    /// An operation through shared memory may have been completed by the polls of another.
+    private func forgetCompleteAbandoned() {
+        for operation in abandoned where operation.isComplete { inFlight.removeAll { $0 === operation } }
         abandoned.removeAll { $0.isComplete }
     }
 }

@@ -2,10 +2,21 @@
 
 internal import CMPI
 
+/// What a request stands for. Until it is complete it owns all memory that it uses.
+protocol Operation: AnyObject {
+    /// The C function that started it, or whose place it takes.
+    var function: String { get }
+    /// Whether a test asks the library for progress.
+    var waitsForMessages: Bool { get }
+    /// Whether nothing of it remains to be done.
+    var isComplete: Bool { get }
+    /// Makes progress and tells whether this operation is complete.
+    func test(at site: CallSite) throws(MPIError) -> Bool
+}
+
 /// The library's requests for one operation (one per chunk) and everything that must stay where it is until they are
 /// complete. Safe: a handle is only ever given back to the library that made it.
-@safe final class Operation {
-    /// The C function that started it.
+@safe final class MessageOperation: Operation {
     let function: String
     /// Handles of the chunks, first those that are complete.
     private var handles: [MPI_Request?] = unsafe []
@@ -19,8 +30,8 @@ internal import CMPI
         self.memory = memory
     }
 
-    /// Whether nothing of it remains to be done.
     var isComplete: Bool { completeCount == startedCount }
+    var waitsForMessages: Bool { !isComplete }
 
     /// Starts one chunk: `call` is the C function with all its arguments but the request.
     func start(

@@ -10,9 +10,9 @@
 public struct Request: ~Copyable {
     private let communicator: Communicator
     /// Nil once complete or handed on.
-    private var operation: Operation?
+    private var operation: (any Operation)?
 
-    init(_ operation: Operation, of communicator: Communicator) {
+    init(_ operation: any Operation, of communicator: Communicator) {
         self.operation = operation
         self.communicator = communicator
     }
@@ -57,7 +57,7 @@ public struct Request: ~Copyable {
     }
 
     /// Takes the operation out, for a ``RequestSet``.
-    fileprivate consuming func release() -> (Operation, Communicator)? {
+    fileprivate consuming func release() -> (any Operation, Communicator)? {
         guard let operation else { return nil }
         self.operation = nil
         return (operation, communicator)
@@ -70,7 +70,7 @@ public struct Request: ~Copyable {
 public struct RequestSet: ~Copyable {
     private var communicator: Communicator?
     /// Those not known to be complete.
-    private var operations: [Operation] = []
+    private var operations: [any Operation] = []
 
     /// An empty set.
     public init() {}
@@ -100,7 +100,7 @@ public struct RequestSet: ~Copyable {
     public mutating func progress() throws(MPIError) {
         guard let communicator, !operations.isEmpty else { return }
         try communicator.enter("MPI_Test")
-        var unfinished: [Operation] = []
+        var unfinished: [any Operation] = []
         do throws(MPIError) {
             for operation in operations where try !communicator.test(operation) { unfinished.append(operation) }
         } catch {

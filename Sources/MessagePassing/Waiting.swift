@@ -21,6 +21,8 @@ struct Waiting {
     private let deadlineSeconds: Double?
     private let start: Double
     private var polls = 0
+    /// Polls since something last moved.
+    private var idlePolls = 0
 
     init(deadlineSeconds: Double?) {
         self.deadlineSeconds = deadlineSeconds
@@ -37,14 +39,18 @@ struct Waiting {
         case expired
     }
 
+    /// Notes that the last poll moved something, though not to the end: the next move is probably near.
+    mutating func restart() { idlePolls = 0 }
+
     /// Pauses after an unsuccessful poll.
     mutating func pause() -> Check {
         polls += 1
-        if polls > Self.yieldingPolls {
+        idlePolls += 1
+        if idlePolls > Self.yieldingPolls {
             var time = timespec(tv_sec: 0, tv_nsec: Self.sleepNanoseconds)
             // A signal cuts the sleep short, which is what its handler needs: the idle closure runs soon after.
             _ = unsafe nanosleep(&time, nil)
-        } else if polls > Self.spinningPolls {
+        } else if idlePolls > Self.spinningPolls {
             sched_yield()
         }
         guard polls % Self.pollsPerCheck == 0 else { return .none }

@@ -5,7 +5,20 @@ import MessagePassing
 import Tensors
 import XCTest
 
+/// By messages, which alone are cut into chunks; ``NodeTests`` has the way through shared memory.
 final class FloatTests: RankTestCase {
+    override func setUpWithError() throws {
+        try super.setUpWithError()
+        var settings = NodeSettings()
+        settings.freeBytes = 0
+        try ranks.regroup(settings)
+    }
+
+    override func tearDownWithError() throws {
+        try ranks.regroup(NodeSettings())
+        try super.tearDownWithError()
+    }
+
     /// Element i of rank r is i + r + 1.
     private func ramp(_ count: Int) -> FloatSlice {
         FloatSlice((0..<count).map { Float($0 + ranks.rank + 1) })

@@ -1,0 +1,171 @@
+// Communicator+Nodes - whether and how large buffers go through the memory that the ranks of a node share.
+
+internal import CMPI
+internal import Tensors
+
+/// How the ranks of a node exchange large buffers. The defaults are what a run uses; tests set others.
+package struct NodeSettings: Sendable {
+    package enum Placement: Sendable {
+        /// As the ranks really are.
+        case actual
+        /// Nodes of `of` consecutive ranks.
+        case blocks(of: Int)
+        /// Ranks dealt to `nodes` nodes in turn.
+        case cyclic(nodes: Int)
+    }
+
+    /// Staging memory of each rank in the window: enough for the ranks to work side by side, little enough to stay in caches.
+    package static let usualStagingBytes = 2 << 20
+    /// Below this, the work on a piece would no longer outweigh the waiting for it.
+    package static let leastUsefulStagingBytes = 128 << 10
+
+    package var placement = Placement.actual
+    /// Bytes of each rank, halved until the window fits.
+    package var stagingBytes = usualStagingBytes
+    /// Where halving ends and messages take over.
+    package var leastStagingBytes = leastUsefulStagingBytes
+    /// Free bytes to assume in the backing file system instead of asking it.
+    package var freeBytes: Int?
+
+    package init() {}
+}
+
+extension Communicator {
+    /// Whether large buffers go through shared memory inside a node.
+    package var usesSharedMemory: Bool { nodes != nil }
+
+    /// Chooses anew how large buffers are exchanged. All ranks call it with the same settings, while no request is open.
+    package func regroup(_ settings: NodeSettings) throws(MPIError) {
+        try enter("MPI_Win_allocate_shared")
+        precondition(isIdle, "requests are open")
+        // Behind it, nobody reads the old window any more.
+        try barrier()
+        try closeNodes()
+        guard size > 1 else { return }
+        let (group, isOwned) = try nodeGroup(settings.placement)
+        let map = try nodeMap(group)
+        let staging = try agreedStaging(settings, map)
+        guard staging > 0 else {
+            if isOwned { try group.free(at: site) }
+            return
+        }
+        let opened = try NodeGroup(
+            world: world, node: group, ownsNode: isOwned, map: map, stagingBytes: staging, at: site)
+        // Behind it, everybody's counters are zero.
+        try barrier()
+        nodes = opened
+    }
+
+    private func nodeGroup(_ placement: NodeSettings.Placement) throws(MPIError) -> (Group, isOwned: Bool) {
+        switch placement {
+        case .actual: return (node, false)
+        case .blocks(let count): return (try world.split(color: rank / count, key: rank, at: site), true)
+        case .cyclic(let count): return (try world.split(color: rank % count, key: rank, at: site), true)
+        }
+    }
+
+    /// The placement of all ranks, from what each knows of its own node.
+    private func nodeMap(_ group: Group) throws(MPIError) -> NodeMap {
+        let leader = PinnedArray<Int>([rank])
+        try unsafe wait(for: [
+            startBroadcast(
+                UnsafeMutableRawPointer(leader.pointer), .int64, count: 1, root: 0, keeping: leader, in: group)
+        ])
+        return NodeMap(leaders: try allGatherCounts(leader.array[0]))
+    }
+
+    /// Bytes of each rank for which there is room on every node; 0 where the window cannot be used. A decision of all, for
+    /// otherwise some would send messages that the others do not expect.
+    private func agreedStaging(_ settings: NodeSettings, _ map: NodeMap) throws(MPIError) -> Int {
+        guard map.isRegular, map.ranksPerNode > 1 else { return 0 }
+        // Half, because the library and the other programs of the node need some of it as well.
+        let room = (settings.freeBytes ?? NodeWindow.freeBytes()) / 2
+        let least = max(settings.leastStagingBytes, NodeWindow.leastStagingBytes(rankCount: map.ranksPerNode))
+        var staging = max(settings.stagingBytes, least)
+        while staging >= least, NodeWindow.byteCount(rankCount: map.ranksPerNode, stagingBytes: staging) > room {
+            staging /= 2
+        }
+        return try minimum(staging >= least ? staging : 0)
+    }
+
+    // MARK: Operations
+
+    /// As ``startReduceScatter(_:_:counts:into:keeping:in:)`` of floats, through the window.
+    func startReduceScatter(
+        _ base: UnsafeMutableRawPointer, counts: [Int], into target: UnsafeMutableRawPointer,
+        keeping memory: [AnyObject], through nodes: NodeGroup, _ parallel: ParallelLoop?
+    ) throws(MPIError) -> any Operation {
+        let function = "MPI_Ireduce_scatter"
+        let segments = NodeSegments(counts: counts, elementBytes: ElementType.float.stride, map: nodes.map)
+        guard let group = nodes.reducing else {
+            let pass = unsafe NodePass(.sum(into: target), base, segments, through: nodes.window, parallel: parallel)
+            return try start(NodeOperation(function, [.pass(pass)], keeping: memory), nodes)
+        }
+        // The node's sums of all segments that this rank and its partners own, one after another.
+        let sliceCounts = nodes.slice.map { counts[$0] }
+        let sums = nodes.scratch.take(count: sliceCounts.reduce(0, +))
+        let address = unsafe sums.all.address
+        let pass = unsafe NodePass(.sum(into: address), base, segments, through: nodes.window, parallel: parallel)
+        let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
+            try unsafe startReduceScatter(
+                address, .float, counts: sliceCounts, into: target, keeping: memory + [sums], in: group)
+        }
+        let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) {
+            nodes.scratch.giveBack(sums)
+        }
+        return try start(operation, nodes)
+    }
+
+    /// As ``startAllReduce(_:_:count:_:keeping:in:)`` of floats and their sum, through the window.
+    func startAllReduceSum(
+        _ base: UnsafeMutableRawPointer, count: Int, keeping memory: AnyObject, through nodes: NodeGroup,
+        _ parallel: ParallelLoop?
+    ) throws(MPIError) -> any Operation {
+        let stride = ElementType.float.stride
+        let segments = NodeSegments(
+            dividing: count * stride, lineBytes: lineBytes, ranksPerNode: nodes.map.ranksPerNode)
+        let own = segments.range(nodes.window.rank)
+        let sums = unsafe base + own.lowerBound
+        let sum = unsafe NodePass(.sum(into: sums), base, segments, through: nodes.window, parallel: parallel)
+        let gather = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
+        var steps: [NodeOperation.Step] = [.pass(sum), .pass(gather)]
+        if let group = nodes.reducing {
+            let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
+                try unsafe startAllReduce(
+                    sums, .float, count: own.count / stride, cmpi_sum(), keeping: memory, in: group)
+            }
+            steps.insert(messages, at: 1)
+        }
+        return try start(NodeOperation("MPI_Iallreduce", steps, keeping: [memory]), nodes)
+    }
+
+    /// As ``startAllGather(_:_:counts:keeping:members:in:)``, through the window.
+    func startAllGather(
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
+        through nodes: NodeGroup, _ parallel: ParallelLoop?
+    ) throws(MPIError) -> any Operation {
+        let segments = NodeSegments(counts: counts, elementBytes: type.stride, map: nodes.map)
+        let pass = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
+        var steps: [NodeOperation.Step] = [.pass(pass)]
+        if let group = nodes.gathering {
+            let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
+                try unsafe startAllGather(
+                    base, type, counts: counts, keeping: memory, members: nodes.slice, in: group)
+            }
+            steps.insert(messages, at: 0)
+        }
+        return try start(NodeOperation("MPI_Iallgatherv", steps, keeping: [memory]), nodes)
+    }
+
+    private func start(_ operation: NodeOperation, _ nodes: NodeGroup) throws(MPIError) -> any Operation {
+        try register(operation)
+        nodes.exchange.append(operation)
+        do throws(MPIError) {
+            try operation.advance(at: site)
+        } catch {
+            abandon([operation])
+            throw error
+        }
+        return operation
+    }
+}

@@ -1,0 +1,55 @@
+// Group - the ranks that one collective operation runs between: all of the job, or some of them.
+
+internal import CMPI
+
+/// One of the library's communicators. Safe: the handle is only given back to the library, and freed by its owner.
+@safe struct Group {
+    let handle: MPI_Comm
+    /// This process among the group's, from 0.
+    let rank: Int
+    /// Processes of the group.
+    let size: Int
+
+    /// Sets the handle's errors to be returned: the library's default would end the process inside a call, without a word
+    /// about rank and cause.
+    init(_ handle: MPI_Comm, at site: CallSite) throws(MPIError) {
+        try site.check(unsafe MPI_Comm_set_errhandler(handle, cmpi_errors_return()), "MPI_Comm_set_errhandler")
+        var rank: Int32 = 0
+        var size: Int32 = 0
+        try site.check(unsafe MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
+        try site.check(unsafe MPI_Comm_size(handle, &size), "MPI_Comm_size")
+        unsafe self.handle = handle
+        self.rank = Int(rank)
+        self.size = Int(size)
+    }
+
+    /// The processes of the group on this node, in their order. The corresponding C function is `MPI_Comm_split_type`.
+    func nodeGroup(at site: CallSite) throws(MPIError) -> Group {
+        var part: MPI_Comm?
+        try site.check(
+            unsafe MPI_Comm_split_type(
+                handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), cmpi_info_null(), &part),
+            "MPI_Comm_split_type")
+        guard let part = unsafe part else {
+            throw site.error(.internal, "MPI_Comm_split_type", "the library returned no communicator for this node")
+        }
+        return try unsafe Group(part, at: site)
+    }
+
+    /// The processes of the group that give the same `color`, in the order of their `key`. The corresponding C function is
+    /// `MPI_Comm_split`.
+    func split(color: Int, key: Int, at site: CallSite) throws(MPIError) -> Group {
+        var part: MPI_Comm?
+        try site.check(unsafe MPI_Comm_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+        guard let part = unsafe part else {
+            throw site.error(.internal, "MPI_Comm_split", "the library returned no communicator")
+        }
+        return try unsafe Group(part, at: site)
+    }
+
+    /// Gives the handle back; all ranks of the group call it. The corresponding C function is `MPI_Comm_free`.
+    func free(at site: CallSite) throws(MPIError) {
+        var handle: MPI_Comm? = unsafe handle
+        try site.check(unsafe MPI_Comm_free(&handle), "MPI_Comm_free")
+    }
+}

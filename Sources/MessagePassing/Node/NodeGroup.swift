@@ -1,0 +1,64 @@
+// NodeGroup - the ranks of this node with their window, and this rank's partners on the other nodes.
+
+internal import CMPI
+internal import Tensors
+
+/// Everything that reductions through shared memory need, where they are possible.
+final class NodeGroup {
+    let map: NodeMap
+    let window: NodeWindow
+    let exchange: NodeExchange
+    /// The ranks with this rank's place on every node, in the order of the nodes.
+    let slice: [Int]
+    /// The slice's communicators; nil with one node only. Two, because a reduction starts its messages when the window is
+    /// done with it and a gather before: each alone has one order on all ranks, together they have none.
+    let reducing: Group?
+    let gathering: Group?
+    /// Sums of a node that wait for their messages.
+    let scratch = Scratch()
+    /// The communicator of a pretended node, which nobody else frees.
+    private let ownedNode: Group?
+
+    /// All ranks of `world` call it, with the same `stagingBytes`, on a regular `map`.
+    init(
+        world: Group, node: Group, ownsNode: Bool, map: NodeMap, stagingBytes: Int, at site: CallSite
+    ) throws(MPIError) {
+        let place = map.place(of: world.rank)
+        precondition(map.isRegular && place.index == node.rank && map.ranksPerNode == node.size, "a wrong map")
+        self.map = map
+        slice = map.slice(place.index)
+        window = try NodeWindow(node, stagingBytes: stagingBytes, at: site)
+        exchange = NodeExchange(window)
+        if map.nodes.count > 1 {
+            reducing = try world.split(color: place.index, key: place.node, at: site)
+            gathering = try world.split(color: place.index, key: place.node, at: site)
+        } else {
+            reducing = nil
+            gathering = nil
+        }
+        ownedNode = ownsNode ? node : nil
+    }
+
+    /// Gives everything back; all ranks call it when no operation is in flight.
+    func close(at site: CallSite) throws(MPIError) {
+        try window.close(at: site)
+        try reducing?.free(at: site)
+        try gathering?.free(at: site)
+        try ownedNode?.free(at: site)
+    }
+}
+
+/// Float buffers that are used again: as many as there are operations in flight at one time.
+final class Scratch {
+    private var free: [Arena] = []
+
+    /// A buffer of at least `count` floats, whose values are anything.
+    func take(count: Int) -> Arena {
+        if let index = free.indices.filter({ free[$0].count >= count }).min(by: { free[$0].count < free[$1].count }) {
+            return free.remove(at: index)
+        }
+        return Arena(count: count)
+    }
+
+    func giveBack(_ arena: Arena) { free.append(arena) }
+}
