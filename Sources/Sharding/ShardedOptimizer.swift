@@ -110,9 +110,9 @@ public final class ShardedOptimizer {
                 let target = shardGradient[shardRange(bucket)]
                 pending.add(
                     try communicator.startReduceScatterSum(
-                        buffer, counts: partition.counts(bucket: bucket), into: target))
+                        buffer, counts: partition.counts(bucket: bucket), into: target, parallel: onPool))
             case .allReduce:
-                pending.add(try communicator.startAllReduceSum(buffer))
+                pending.add(try communicator.startAllReduceSum(buffer, parallel: onPool))
             }
             startedBuckets += 1
         }
@@ -159,13 +159,12 @@ public final class ShardedOptimizer {
             updateOwned(bucket, adam)
             guard communicator.size > 1 else { continue }
             let counts = partition.counts(bucket: bucket)
+            let range = partition.buckets[bucket]
             switch replica {
             case .fp32(let flat):
-                gathers.add(
-                    try communicator.startAllGather(inPlace: flat[partition.buckets[bucket]], counts: counts))
+                gathers.add(try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
             case .bf16(let flat, _):
-                gathers.add(
-                    try communicator.startAllGather(inPlace: flat[partition.buckets[bucket]], counts: counts))
+                gathers.add(try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
             }
             try gathers.progress()
         }
@@ -189,6 +188,12 @@ public final class ShardedOptimizer {
         }
         guard communicator.size > 1 else { return }
         try communicator.startAllReduceSum(exact.values).wait()
+    }
+
+    /// The pool's threads, for the communicator's copies and sums.
+    private var onPool: ParallelLoop? {
+        if pool.threadCount == 1 { return nil }
+        return { [pool] count, body in pool.run(count) { task, _ in body(task) } }
     }
 
     private func updateOwned(_ bucket: Int, _ adam: AdamW) {
