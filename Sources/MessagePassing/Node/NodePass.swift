@@ -1,5 +1,7 @@
 // NodePass - one passage of a buffer through the window: what a rank copies in, and what it makes of the others' pieces.
 
+internal import CMPI
+
 /// Sums segments into their owners, or copies each owner's segment to the others. Safe: the memory is kept by the operation
 /// that the pass belongs to.
 @safe final class NodePass {
@@ -52,13 +54,13 @@
             forEachChunk(of: .others, round: staged) { owner, start, positions in
                 let piece = unsafe slot + self.placeInSlot(of: self.window.rank, for: owner)
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
-                    unsafe (piece + (position - start)).copyMemory(from: self.base + offset, byteCount: count)
+                    unsafe cmpi_copy_streaming(piece + (position - start), self.base + offset, count)
                 }
             }
         case .gather:
             forEachChunk(of: .own, round: staged) { owner, start, positions in
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
-                    unsafe (slot + (position - start)).copyMemory(from: self.base + offset, byteCount: count)
+                    unsafe cmpi_copy_streaming(slot + (position - start), self.base + offset, count)
                 }
             }
         }
