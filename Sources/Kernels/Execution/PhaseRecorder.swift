@@ -1,0 +1,109 @@
+// PhaseRecorder - what the calling thread of a step is doing, and for how long.
+
+/// The parts of a training step. Every moment of a step belongs to exactly one of them.
+public enum Phase: Int, Sendable, CaseIterable {
+    case data, forward, head, backward, reduction, optimizer, other
+
+    /// The name in metrics, traces and benchmarks.
+    public var name: String {
+        switch self {
+        case .data: "data"
+        case .forward: "forward"
+        case .head: "head"
+        case .backward: "backward"
+        case .reduction: "reduction"
+        case .optimizer: "optimizer"
+        case .other: "other"
+        }
+    }
+}
+
+/// One stretch of a phase on the recorder's clock.
+public struct PhaseEvent: Equatable, Sendable {
+    public let phase: Phase
+    /// Which part of the phase, such as a layer's number; -1 where there is none.
+    public let detail: Int
+    /// Nanoseconds of the recorder's clock at the beginning.
+    public let start: UInt64
+    /// Nanoseconds.
+    public let duration: UInt64
+
+    public init(phase: Phase, detail: Int, start: UInt64, duration: UInt64) {
+        self.phase = phase
+        self.detail = detail
+        self.start = start
+        self.duration = duration
+    }
+}
+
+/// A state machine of one thread: `enter` charges the time since the last switch to the phase that it leaves, so
+/// that the phases of a stretch between `begin` and `end` add up to it exactly, with one clock read a switch.
+///
+/// Not Sendable: the thread that runs the step owns it. While it is off a switch is one comparison.
+public final class PhaseRecorder {
+    private let now: () -> UInt64
+    private var isRunning = false
+    private var keepsEvents = false
+    private var phase = Phase.other
+    private var detail = -1
+    private var since: UInt64 = 0
+    private var totals = [UInt64](repeating: 0, count: Phase.allCases.count)
+
+    /// The events since `begin`, in order and without gaps; empty unless `begin` was asked to keep them.
+    public private(set) var events: [PhaseEvent] = []
+
+    /// - Parameter now: a monotonic clock, nanoseconds.
+    public init(now: @escaping () -> UInt64 = PhaseRecorder.monotonicNanoseconds) {
+        self.now = now
+    }
+
+    /// Starts a stretch in `.other`, forgetting the one before.
+    public func begin(keepingEvents: Bool = false) {
+        for index in totals.indices { totals[index] = 0 }
+        events.removeAll(keepingCapacity: true)
+        keepsEvents = keepingEvents
+        phase = .other
+        detail = -1
+        since = now()
+        isRunning = true
+    }
+
+    /// From now on the time is `next`'s. Does nothing outside `begin` and `end`.
+    public func enter(_ next: Phase, _ detail: Int = -1) {
+        guard isRunning else { return }
+        charge()
+        phase = next
+        self.detail = detail
+    }
+
+    /// Ends the stretch; its totals and events stay readable until the next `begin`.
+    public func end() {
+        guard isRunning else { return }
+        charge()
+        isRunning = false
+    }
+
+    /// Nanoseconds charged to `phase` in the stretch so far, without the part that still runs.
+    public func nanoseconds(of phase: Phase) -> UInt64 { totals[phase.rawValue] }
+
+    /// Seconds charged to `phase` in the stretch so far, without the part that still runs.
+    public func seconds(of phase: Phase) -> Double { Double(nanoseconds(of: phase)) / 1e9 }
+
+    private func charge() {
+        let time = now()
+        let duration = time - since
+        totals[phase.rawValue] += duration
+        if keepsEvents && duration > 0 {
+            events.append(PhaseEvent(phase: phase, detail: detail, start: since, duration: duration))
+        }
+        since = time
+    }
+
+    private static let origin = ContinuousClock.now
+
+    /// Nanoseconds of a monotonic clock since its first use in this process.
+    public static func monotonicNanoseconds() -> UInt64 {
+        let passed = origin.duration(to: .now).components
+        return UInt64(passed.seconds) * 1_000_000_000 + UInt64(passed.attoseconds / 1_000_000_000)
+    }
+}
