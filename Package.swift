@@ -60,6 +60,7 @@ let package = Package(
         system("CMPI", pkgConfig: "ompi-c", apt: "libopenmpi-dev"),
         system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev"),
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
+        .systemLibrary(name: "CX86Dot"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
@@ -70,7 +71,7 @@ let package = Package(
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "Tensors"]),
         module("Zstandard", ["CZstd"]),
 
-        module("Kernels", ["Tensors", "LinearAlgebra"]),
+        module("Kernels", ["CX86Dot", "Tensors", "LinearAlgebra"]),
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
         module("Optimization", ["Tensors", "Kernels"]),
         module("TokenData", ["Zstandard", crypto]),

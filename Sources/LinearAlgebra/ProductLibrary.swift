@@ -58,3 +58,13 @@ public enum ProductLibrary: String, Sendable, CaseIterable {
         }
     }
 }
+
+extension ProductLibrary {
+    /// Lets the libraries compute on `count` threads of their own while `body` runs on the calling thread: for measuring them.
+    public static func withOwnThreads(_ count: Int, _ body: () -> Void) {
+        openblas_set_num_threads(Int32(count))
+        omp_set_num_threads(Int32(count))
+        body()
+        useCallingThreadOnly()
+    }
+}

@@ -24,6 +24,7 @@ extension Transformer {
     /// Runs the network; leaves the normalised final hidden states in `activations.normed`.
     func forward(_ batch: Batch) {
         let kept = forTraining
+        phases.enter(.forward)
         Embedding.forward(
             pool, tokens: batch.inputs, table: weights.embedding, features: D,
             into: batch.hidden(activations.layers[0].input))
@@ -31,6 +32,7 @@ extension Transformer {
             let cache = activations.layers[kept ? index : 0]
             let isLast = index + 1 == configuration.hiddenLayerCount
             let output = isLast ? activations.final : activations.layers[kept ? index + 1 : 0].input
+            phases.enter(.forward, index)
             forward(batch, weights.layers[index], cache, into: batch.hidden(output))
         }
         RMSNorm.forward(
@@ -52,11 +54,13 @@ extension Transformer {
         try isFinal(gradients.finalNorm.offset - gradients.embedding.offset)
         for index in (0..<configuration.hiddenLayerCount).reversed() {
             let (weight, cache) = (weights.layers[index], activations.layers[index])
+            phases.enter(.backward, index)
             // The last layer's is still there.
             if recomputesLayers && index + 1 < configuration.hiddenLayerCount { expand(batch, weight, cache) }
             backward(batch, weight, cache, gradients.layers[index], adding: adding)
             try isFinal(gradients.layers[index].inputNorm.offset - gradients.embedding.offset)
         }
+        phases.enter(.backward)
         // A tied head wrote its part into the embedding's gradient before.
         Embedding.backward(
             pool, tokens: batch.inputs, dx: dresidual, features: D, dtable: gradients.embedding,

@@ -19,6 +19,8 @@ public final class Transformer {
     /// The replica that it computes with.
     public let parameters: ParameterReplica
 
+    /// What backward and forward tell their progress to.
+    public let phases: PhaseRecorder
     let pool: ThreadPool
     let weights: ModelSlices<MixedSlice>
     let attention: Attention
@@ -38,7 +40,8 @@ public final class Transformer {
     ///     what of it is not written yet. Its contents do not survive any pass.
     public init(
         _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
-        forTraining: Bool, recomputesLayers: Bool = false, lending gradient: FloatSlice? = nil, pool: ThreadPool
+        forTraining: Bool, recomputesLayers: Bool = false, lending gradient: FloatSlice? = nil, phases: PhaseRecorder = PhaseRecorder(),
+        pool: ThreadPool
     ) {
         precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
         self.configuration = configuration
@@ -47,6 +50,7 @@ public final class Transformer {
         self.forTraining = forTraining
         self.recomputesLayers = recomputesLayers
         self.parameters = parameters
+        self.phases = phases
         self.pool = pool
         weights = ModelSlices(configuration, parameters)
         attention = Attention(configuration, positions: sequenceLength)
@@ -98,11 +102,14 @@ public final class Transformer {
         let batch = batch(inputs, targets)
         let gradients = ModelSlices(configuration, flat: gradient)
         forward(batch)
+        phases.enter(.head)
         head.lossAndGradient(
             pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
             targets: targets, loss: loss, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head, adding: adding,
             losses: losses.prefix(batch.tokens), scratch: activations.headScratch)
+        phases.enter(.backward)
         try backward(batch, gradients: gradients, adding: adding, isFinal: isFinal)
+        phases.enter(.other)
         return losses.prefix(batch.tokens).sums(targets: targets)
     }
 

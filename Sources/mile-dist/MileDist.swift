@@ -15,13 +15,14 @@ struct MileDist: ParsableCommand {
               mpirun -n 4 mile-dist configs/shakespeare.yaml
               mpirun -n 64 mile-dist run.yaml --set training.seed=7
               mile-dist inspect runs/shakespeare/checkpoints
+              mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
 
             Exit status: 0 done; 1 runtime failure; 2 bad arguments, configuration or data; 3 no usable checkpoint;
             75 stopped early on a signal or time limit with everything saved: run the same command again.
             """,
         version: VersionText.text,
-        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self],
+        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Bench.self],
         defaultSubcommand: Train.self)
 
     /// Synchronous, on the process's first thread, which is the one that may call MPI.

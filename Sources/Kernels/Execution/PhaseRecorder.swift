@@ -44,8 +44,8 @@ public final class PhaseRecorder {
     private let now: () -> UInt64
     private var isRunning = false
     private var keepsEvents = false
-    private var phase = Phase.other
-    private var detail = -1
+    private(set) var phase = Phase.other
+    private(set) var detail = -1
     private var since: UInt64 = 0
     private var totals = [UInt64](repeating: 0, count: Phase.allCases.count)
 
@@ -74,6 +74,14 @@ public final class PhaseRecorder {
         charge()
         phase = next
         self.detail = detail
+    }
+
+    /// Runs `body` as `inner`, whatever phase this is in the middle of.
+    public func nested<Failure: Error>(_ inner: Phase, _ body: () throws(Failure) -> Void) throws(Failure) {
+        let (outer, outerDetail) = (phase, detail)
+        enter(inner)
+        try body()
+        enter(outer, outerDetail)
     }
 
     /// Ends the stretch; its totals and events stay readable until the next `begin`.

@@ -16,7 +16,7 @@ extension Trainer {
     func loadData() throws -> RunData {
         let data = configuration.data
         return try communicator.agreed {
-            let progress = { (line: String) in self.console.line(line) }
+            let progress = { (line: String) in if !self.options.isQuiet { self.console.line(line) } }
             let vocabulary = configuration.model.vocabularySize
             return RunData(
                 tokenizer: try makeTokenizer(data.tokenizer),
@@ -71,6 +71,7 @@ extension Trainer {
     }
 
     func describe(_ data: RunData, _ pool: ThreadPool) {
+        guard !options.isQuiet else { return }
         let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         console.line(layout.summary(threads: pool.threadCount))
         if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }

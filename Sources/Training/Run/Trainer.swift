@@ -20,14 +20,18 @@ public struct TrainOptions: Sendable {
     public var isEmbedded: Bool
     /// Validate, print memory and layout, and end.
     public var isDryRun: Bool
+    /// Say nothing at the start: the output is JSON.
+    public var isQuiet: Bool
 
     public init(
-        resume: ResumeMode = .auto, initializeFrom: String? = nil, isEmbedded: Bool = false, isDryRun: Bool = false
+        resume: ResumeMode = .auto, initializeFrom: String? = nil, isEmbedded: Bool = false, isDryRun: Bool = false,
+        isQuiet: Bool = false
     ) {
         self.resume = resume
         self.initializeFrom = initializeFrom
         self.isEmbedded = isEmbedded
         self.isDryRun = isDryRun
+        self.isQuiet = isQuiet
     }
 }
 
@@ -47,9 +51,8 @@ public final class Trainer {
         self.options = options
     }
 
-    /// Runs to the last step, or until a signal or the time limit.
-    public func run() throws -> ExitStatus {
-        StopRequest.listen()
+    /// Data and threads, and what is to be said about them; collective.
+    func prepare() throws -> (RunData, ThreadPool) {
         let data = try loadData()
         try requireWork()
         try compareMachines()
@@ -57,6 +60,13 @@ public final class Trainer {
             requested: configuration.training.threads, blas: configuration.training.blas)
         warnAboutPrecision()
         describe(data, pool)
+        return (data, pool)
+    }
+
+    /// Runs to the last step, or until a signal or the time limit.
+    public func run() throws -> ExitStatus {
+        StopRequest.listen()
+        let (data, pool) = try prepare()
         if options.isDryRun { return .done }
 
         let store = CheckpointStore(directory: configuration.checkpoint.directory)

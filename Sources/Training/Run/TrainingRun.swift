@@ -48,9 +48,7 @@ final class TrainingRun {
         self.metrics = metrics
         self.pool = pool
         self.started = started
-        step = TrainingStep(
-            configuration: configuration, communicator: session.communicator, pool: pool, stream: data.training,
-            transformer: state.transformer, optimizer: state.optimizer, gradient: state.gradient)
+        step = TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
         evaluator = Evaluator(
             communicator: session.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets)

@@ -34,6 +34,8 @@ public final class TrainingState {
     public let gradient: FloatSlice
     public let transformer: Transformer
     public let optimizer: ShardedOptimizer
+    /// What a step tells its progress to.
+    public let phases = PhaseRecorder()
     private let pool: ThreadPool
 
     /// Elements of a bucket where `training.bucket_mib` is 0: large enough that a message's latency does not count.
@@ -54,7 +56,7 @@ public final class TrainingState {
             maximumSequences: Self.largestUnit(configuration, ranks: communicator.size), forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer,
             lending: Self.writesGradientOnce(configuration, rank: communicator.rank, ranks: communicator.size)
-                ? gradient : nil, pool: pool)
+                ? gradient : nil, phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: Self.partition(configuration, ranks: communicator.size),
             reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },

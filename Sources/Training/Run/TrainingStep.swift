@@ -32,6 +32,7 @@ public final class TrainingStep {
     private let transformer: Transformer
     private let optimizer: ShardedOptimizer
     private let gradient: FloatSlice
+    private var phases: PhaseRecorder { transformer.phases }
     private let units: [WorkUnit]
     private let ignoredTargets: Set<Int32>
 
@@ -56,6 +57,13 @@ public final class TrainingStep {
         units = Self.units(configuration, rank: communicator.rank, ranks: communicator.size)
         let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
         accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
+    }
+
+    /// The step of a run's state.
+    convenience init(_ state: TrainingState, communicator: Communicator, pool: ThreadPool, stream: TrainingStream) {
+        self.init(
+            configuration: state.configuration, communicator: communicator, pool: pool, stream: stream,
+            transformer: state.transformer, optimizer: state.optimizer, gradient: state.gradient)
     }
 
     /// Ranks that a micro-step of the authors' trainer has, or nil for `normalization: global`.
@@ -93,6 +101,8 @@ public final class TrainingStep {
             ? globalGradient(position: position, isStopRequested: isStopRequested)
             : referenceGradient(position: position, isStopRequested: isStopRequested)
         try optimizer.finishReduction()
+        // The norm reads the shard as the update does; what is exchanged for it is a few numbers.
+        phases.enter(.optimizer)
         let norm = try optimizer.normSquared().squareRoot() * scale
         let rate = configuration.optimizer.learningRate * configuration.schedule.factor(step: step)
         let isFinite = loss.loss.isFinite && norm.isFinite
@@ -117,6 +127,7 @@ public final class TrainingStep {
             let isLast = index + 1 == units.count
             sums = sums + (try compute(unit, at: position, adding: index > 0, reducing: isLast))
         }
+        phases.enter(.reduction)
         if units.isEmpty { try contributeNothing() }
         let all = try communicator.sumInRankOrder(sums.values + [isStopRequested() ? 1 : 0])
         let total = LossSums(values: Array(all.dropLast()))
@@ -143,6 +154,7 @@ public final class TrainingStep {
             if own.isEmpty {
                 if reduces { try contributeNothing() } else { pool.clear(gradient) }
             }
+            phases.enter(.reduction)
             let counts = (0..<communicator.size).map { rank in
                 (parts * (rank + 1) / communicator.size - parts * rank / communicator.size) * LossSums.valueCount
             }
@@ -156,6 +168,7 @@ public final class TrainingStep {
             alpha += reference.alpha / Double(microSteps)
             // All units have the same number of positions, hence the same scale.
             let unitScale = reference.unitScales[0] / Double(microSteps)
+            phases.enter(.other)
             if reduces {
                 scale = unitScale
             } else if microStep == 0 {
@@ -169,6 +182,7 @@ public final class TrainingStep {
             pool.copy(accumulated, into: gradient)
             try optimizer.gradientIsFinal(from: 0)
         }
+        phases.enter(.reduction)
         let stops = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
         let plain = total.normalizedGlobally
         let result = NormalizedLoss(
@@ -177,6 +191,7 @@ public final class TrainingStep {
     }
 
     private func compute(_ unit: WorkUnit, at position: Int, adding: Bool, reducing: Bool) throws -> LossSums {
+        phases.enter(.data)
         var inputs: [Int32] = []
         var targets: [Int32] = []
         for sequence in unit.sequences {
@@ -188,7 +203,7 @@ public final class TrainingStep {
         return try transformer.lossAndGradient(
             inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient, adding: adding
         ) { position in
-            if reducing { try optimizer.gradientIsFinal(from: position) }
+            if reducing { try phases.nested(.reduction) { try optimizer.gradientIsFinal(from: position) } }
         }
     }
 

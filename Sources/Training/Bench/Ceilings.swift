@@ -1,0 +1,99 @@
+// Ceilings - what this machine can do at most with a pool's threads, measured: what every benchmark is a share of.
+
+internal import Kernels
+internal import LinearAlgebra
+internal import Tensors
+
+/// Rates in units of 1e9 per second.
+struct Ceilings {
+    /// fp32 fused multiply-adds.
+    let fmaPeak: Double
+    /// The bf16 dot-product instruction; nil where the processor has none.
+    let dotPeak: Double?
+    /// Products of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
+    /// faster.
+    let products: [(library: ProductLibrary, gflops: Double)]
+    /// The same in bf16; nil where the processor has no such products.
+    let narrowProducts: Double?
+    /// Bytes read and written by `a += s * b` over arrays larger than any cache.
+    let bandwidth: Double
+
+    /// The fastest product in a run's format.
+    func product(isNarrow: Bool) -> Double {
+        let wide = products.map(\.gflops).max() ?? 0
+        return isNarrow ? narrowProducts ?? wide : wide
+    }
+
+    /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
+    static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) -> Ceilings {
+        let rounds = 100_000
+        let fma = Stopwatch.median { keep(pool.fusedMultiplyAdds(rounds: rounds)) }
+        var dot: Double?
+        if ThreadPool.hasBFloat16Dot {
+            dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
+        }
+        return Ceilings(
+            fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
+            products: ProductLibrary.allCases.map { ($0, cube(pool, $0)) },
+            narrowProducts: ProductLibrary.hasBFloat16Products ? narrowCube(pool) : nil,
+            bandwidth: withBandwidth ? triad(pool) : .nan)
+    }
+
+    private static let edge = 2048
+    private static let cubeOperations = 2 * 2048.0 * 2048 * 2048
+
+    private static func cube(_ pool: ThreadPool, _ library: ProductLibrary) -> Double {
+        let memory = filled(3 * edge * edge)
+        defer { withExtendedLifetime(memory) {} }
+        let matrices = (0..<3).map {
+            Matrix(memory[($0 * edge * edge)..<(($0 + 1) * edge * edge)], rows: edge, columns: edge)
+        }
+        let own = ThreadPool(threadCount: pool.threadCount, library: library)
+        let panels = Stopwatch.median(repetitions: 5) {
+            own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
+        }
+        var threads = panels
+        ProductLibrary.withOwnThreads(pool.threadCount) {
+            threads = Stopwatch.median(repetitions: 5) {
+                multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2], library: library)
+            }
+        }
+        return cubeOperations / min(panels, threads) / 1e9
+    }
+
+    private static func narrowCube(_ pool: ThreadPool) -> Double {
+        let wide = filled(edge * edge)
+        let operands = (0..<2).map { _ in BFloat16Slice(count: edge * edge) }
+        for operand in operands { pool.convert(wide, into: operand) }
+        let target = Arena(count: edge * edge).all
+        defer { withExtendedLifetime((operands, target)) {} }
+        let matrices = operands.map { BFloat16Matrix($0, rows: edge, columns: edge) }
+        let result = Matrix(target, rows: edge, columns: edge)
+        let panels = Stopwatch.median(repetitions: 5) {
+            pool.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
+        }
+        var threads = panels
+        ProductLibrary.withOwnThreads(pool.threadCount) {
+            threads = Stopwatch.median(repetitions: 5) {
+                multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
+            }
+        }
+        return cubeOperations / min(panels, threads) / 1e9
+    }
+
+    private static func triad(_ pool: ThreadPool) -> Double {
+        let count = 64 << 20
+        let (a, b) = (filled(count), filled(count))
+        return 12 * Double(count) / Stopwatch.median(repetitions: 5) { pool.add(b, scaledBy: 1e-3, to: a) } / 1e9
+    }
+
+    /// Numbers without denormals among them.
+    static func filled(_ count: Int) -> FloatSlice {
+        let slice = Arena(count: count).all
+        for index in 0..<count { slice.view[index] = Float(index % 251) * 0.01 - 1.25 }
+        return slice
+    }
+
+    /// Where results go that must be computed.
+    @inline(never) static func keep(_ value: Float) { precondition(!value.isNaN, "a rate was measured on NaNs") }
+}

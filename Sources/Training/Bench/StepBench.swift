@@ -1,0 +1,139 @@
+// StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the ceilings of the same machine.
+
+internal import Configuration
+internal import Foundation
+internal import Kernels
+internal import LinearAlgebra
+internal import LlamaModel
+internal import MessagePassing
+internal import Optimization
+internal import Sharding
+internal import Tensors
+internal import TokenData
+
+/// `mile-dist bench step CONFIG`
+public struct StepBench: Sendable {
+    public var config: String
+    public var overrides: [String]
+    public var steps: Int
+    public var isJSON: Bool
+
+    public init(config: String, overrides: [String], steps: Int, isJSON: Bool) {
+        self.config = config
+        self.overrides = overrides
+        self.steps = steps
+        self.isJSON = isJSON
+    }
+
+    /// One timed step.
+    private struct Sample {
+        let seconds: Double
+        let phases: [(phase: Phase, seconds: Double)]
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        guard steps >= 1 else { throw ProgramFailure(.badInput, "--steps \(steps): at least 1", isShared: true) }
+        let configuration = try ConfigurationSource(session, path: config).load(overrides: overrides)
+        let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
+        let (data, pool) = try trainer.prepare()
+        let (samples, tokens) = try time(trainer, data, pool)
+        // Before the ceilings, which need memory of their own.
+        let rss = try peakRSS(session.communicator)
+        let communicator = session.communicator
+        // All ranks at once, as in a step; together they are the job's ceiling.
+        try communicator.barrier()
+        let own = Ceilings.measure(pool, withBandwidth: false)
+        let isNarrow = configuration.training.precision == .bf16
+        let sums = try communicator.sumInRankOrder(
+            [own.product(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan])
+
+        let seconds = Stopwatch.median(samples.map(\.seconds))
+        guard let sample = samples.min(by: { abs($0.seconds - seconds) < abs($1.seconds - seconds) }) else {
+            return .runtimeFailure
+        }
+        let rate = Double(tokens) / seconds
+        let model = configuration.model
+        let report = Report(
+            pairs: [
+                ("tokens_per_second", .number(rate)), ("step_seconds", .number(seconds)),
+                ("gflops", .number(6 * Double(model.tensorTable.count) * rate / 1e9)),
+                (
+                    "gflops_model",
+                    .number(model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9)
+                ),
+                ("ceiling_gflops", .number(sums[0])),
+                (
+                    "share",
+                    .number(
+                        model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9 / sums[0])
+                ),
+                ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
+                ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
+                ("blas", .string(isNarrow ? ProductLibrary.oneDNN.identity : pool.library.identity)),
+                ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
+                ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
+                ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) })),
+            ])
+        show(report, sample, session.console)
+        return .done
+    }
+
+    private struct Report {
+        let pairs: [(key: String, value: JSONValue)]
+    }
+
+    /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.
+    private func time(_ trainer: Trainer, _ data: RunData, _ pool: ThreadPool) throws -> ([Sample], tokens: Int) {
+        let configuration = trainer.configuration
+        let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
+        try trainer.fill(state, from: nil, pool: pool)
+        let step = TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
+        var samples: [Sample] = []
+        var tokens = 0
+        for number in 1...(steps + 1) {
+            try trainer.communicator.barrier()
+            state.phases.begin()
+            let seconds = try Stopwatch.seconds {
+                let outcome = try step.run(
+                    step: min(number, configuration.schedule.totalSteps), update: state.progress.updates + 1,
+                    position: state.progress.position, isStopRequested: { false })
+                state.progress.position += configuration.training.globalBatchSize
+                if !outcome.isSkipped { state.progress.updates += 1 }
+                tokens = outcome.positions
+            }
+            state.phases.end()
+            guard number > 1 else { continue }
+            samples.append(
+                Sample(seconds: seconds, phases: Phase.allCases.map { ($0, state.phases.seconds(of: $0)) }))
+        }
+        return (samples, tokens)
+    }
+
+    /// Largest resident size of any rank's process, MiB.
+    private func peakRSS(_ communicator: Communicator) throws -> Double {
+        var usage = rusage()
+        guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else {
+            throw ProgramFailure(.runtimeFailure, "getrusage failed: the process's memory is not known")
+        }
+        // Linux counts in KiB.
+        return Double(try communicator.maximum(usage.ru_maxrss)) / 1024
+    }
+
+    private func show(_ report: Report, _ sample: Sample, _ console: Console) {
+        if isJSON { return console.raw(JSONValue.object(report.pairs).text + "\n") }
+        for (key, value) in report.pairs {
+            switch value {
+            case .number(let number):
+                console.line(key.padding(toLength: 20, withPad: " ", startingAt: 0) + String(format: "%.4g", number))
+            case .object: continue
+            default: console.line(key.padding(toLength: 20, withPad: " ", startingAt: 0) + value.text)
+            }
+        }
+        console.line("phases of the median step:")
+        for (phase, seconds) in sample.phases {
+            console.line(
+                "  " + phase.name.padding(toLength: 18, withPad: " ", startingAt: 0)
+                    + String(format: "%8.4f s  %5.1f %%", seconds, 100 * seconds / sample.seconds))
+        }
+    }
+}

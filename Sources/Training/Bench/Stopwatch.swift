@@ -1,0 +1,30 @@
+// Stopwatch - medians of repeated runs, in seconds.
+
+internal import Foundation
+
+enum Stopwatch {
+    /// Seconds of one run of `body`.
+    static func seconds(_ body: () throws -> Void) rethrows -> Double {
+        let start = ContinuousClock.now
+        try body()
+        return (ContinuousClock.now - start) / Duration.seconds(1)
+    }
+
+    /// Median seconds of one run of `body`: it is repeated until a repetition takes some 20 ms, after one run to warm up.
+    static func median(repetitions: Int = 7, _ body: () -> Void) -> Double {
+        body()
+        let once = max(seconds(body), 1e-9)
+        let inner = max(1, Int(0.02 / once))
+        let times = (0..<repetitions).map { _ in
+            seconds { for _ in 0..<inner { body() } } / Double(inner)
+        }
+        return median(times)
+    }
+
+    static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        guard !sorted.isEmpty else { return .nan }
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}

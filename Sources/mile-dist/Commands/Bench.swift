@@ -1,0 +1,107 @@
+// Bench - `mile-dist bench gemm|kernels|step`: rates as shares of what this machine can do.
+
+import ArgumentParser
+import Training
+
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure products, kernels or whole steps as shares of this machine's ceilings.",
+        discussion: """
+            The ceilings are measured in the same run: the peak of the vector units, memory bandwidth, and the faster
+            library on a product of 2048 x 2048 x 2048. Nothing is written.
+
+            Examples:
+              mile-dist bench gemm
+              mile-dist bench kernels --threads 2
+              mile-dist bench step configs/shakespeare.yaml --json
+              mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.threads=1
+            """,
+        subcommands: [BenchGemm.self, BenchKernels.self, BenchStep.self])
+}
+
+struct BenchGemm: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gemm", abstract: "The products of a model's step, by each library and in each format.",
+        discussion: """
+            Example:
+              mile-dist bench gemm configs/llama-468m.yaml --tokens 1024
+            """)
+
+    @Argument(help: "The configuration whose model is used. Without it: 60M parameters (hidden 512, 8 layers).")
+    var config: String?
+
+    @Option(help: "Tokens of a micro-batch.")
+    var tokens = 2048
+
+    @Option(help: "Threads; 0: the cores bound to the process.")
+    var threads = 0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        launch { session in
+            try GemmBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
+        }
+    }
+}
+
+struct BenchKernels: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels",
+        abstract: "Norms, attention, SwiGLU, the loss and the optimizer, each against its bound.",
+        discussion: """
+            Example:
+              mile-dist bench kernels configs/llama-468m.yaml --tokens 1024
+            """)
+
+    @Argument(help: "The configuration whose model is used. Without it: 60M parameters (hidden 512, 8 layers).")
+    var config: String?
+
+    @Option(help: "Tokens of a micro-batch.")
+    var tokens = 2048
+
+    @Option(help: "Threads; 0: the cores bound to the process.")
+    var threads = 0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        launch { session in
+            try KernelBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
+        }
+    }
+}
+
+struct BenchStep: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "step", abstract: "The trainer's own step, with its phases.",
+        discussion: """
+            Runs steps of CONFIG on its data, from initial values, without evaluation, checkpoints or a run directory.
+
+            Examples:
+              mile-dist bench step configs/shakespeare.yaml
+              mpirun -n 2 mile-dist bench step run.yaml --json --set training.precision=bf16
+            """)
+
+    @Argument(help: "The configuration (YAML).")
+    var config: String
+
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
+    var overrides: [String] = []
+
+    @Option(help: "Timed steps, after one to warm up.")
+    var steps = 7
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        launch { session in
+            try StepBench(config: config, overrides: overrides, steps: steps, isJSON: json).run(session)
+        }
+    }
+}
