@@ -74,7 +74,8 @@ public struct CheckpointStore: Sendable {
         }
         let owned = runs.reduce(0) { $0 + $1.count }
         precondition(
-            parameters.reduce(0) { $0 + $1.count } == owned && firstMoment.count == owned && secondMoment.count == owned,
+            parameters.reduce(0) { $0 + $1.count } == owned && firstMoment.count == owned
+                && secondMoment.count == owned,
             "parameters and moments are not of \(owned) elements")
 
         guard try Files.status(temporary) == .directory else {

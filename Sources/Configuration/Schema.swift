@@ -223,6 +223,7 @@ enum Schema {
             "logging.every", \.logging.every, 1...steps, "Steps between progress lines; metrics.jsonl has every step."),
         .boolean(
             "logging.profile", \.logging.profile,
-            refuse: { $0 ? .unavailable(allowed: "false") : nil }, "Times of the phases; not in this version."),
+            "Phases of every step in metrics.jsonl, and the first 100 steps of all ranks in trace.json (Chrome's format)."
+        ),
     ]
 }

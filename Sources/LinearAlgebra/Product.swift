@@ -33,8 +33,10 @@ public func multiply(
     case .oneDNN:
         require(
             unsafe dnnl_sgemm(
-                aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale, a.view.pointer, Int64(max(a.stride, 1)),
-                b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer, Int64(max(target.stride, 1))),
+                aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale,
+                a.view.pointer, Int64(max(a.stride, 1)),
+                b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer,
+                Int64(max(target.stride, 1))),
             "dnnl_sgemm")
     }
 }
@@ -48,11 +50,21 @@ public func multiply(
 ) {
     let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
     guard target.rows > 0 && target.columns > 0 else { return }
+    if k == 0 {
+        // A sum over nothing, which this function, unlike the fp32 ones, leaves unwritten.
+        if !adding { clear(target) }
+        return
+    }
     require(
         unsafe dnnl_gemm_bf16bf16f32(
-            aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale, a.view.pointer, Int64(max(a.stride, 1)),
+            aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale, a.view.pointer,
+            Int64(max(a.stride, 1)),
             b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer, Int64(max(target.stride, 1))),
         "dnnl_gemm_bf16bf16f32")
+}
+
+private func clear(_ target: Matrix) {
+    for row in 0..<target.rows { target.view.advanced(by: row * target.stride, count: target.columns).fill(0) }
 }
 
 /// The reduction length; traps when the sizes of a product do not match.
@@ -72,5 +84,6 @@ private func innerSize(
 private func require(_ status: dnnl_status_t, _ function: String) {
     if status == dnnl_success { return }
     // Not a precondition: optimised builds print nothing for those, and this message has a reader.
-    fatalError("\(function) failed with oneDNN's status \(status.rawValue): out of memory, or a CPU that it does not serve")
+    fatalError(
+        "\(function) failed with oneDNN's status \(status.rawValue): out of memory, or a CPU that it does not serve")
 }

@@ -22,7 +22,8 @@ struct GradientLoan {
         guard let embedding = table["model.embed_tokens.weight"] else { preconditionFailure("no embedding") }
         let layers = (0..<configuration.hiddenLayerCount).map { layer in
             let prefix = "model.layers.\(layer)."
-            guard let first = table[prefix + "input_layernorm.weight"], let last = table[prefix + "mlp.down_proj.weight"]
+            guard let first = table[prefix + "input_layernorm.weight"],
+                let last = table[prefix + "mlp.down_proj.weight"]
             else { preconditionFailure("the tensor table lacks layer \(layer)") }
             return first.range.lowerBound..<last.range.upperBound
         }

@@ -69,7 +69,8 @@ public final class TextGenerator {
                 pool, qkv: qkv, start: start, keys: keys[index], values: values[index], into: attended, scratch: scratch
             )
             linear(attended, layer.output, n, Q, D, into: x, adding: true)
-            RMSNorm.forward(pool, x: x, gain: layer.postAttentionNorm, epsilon: epsilon, into: .fp32(normed), rstd: rstd)
+            RMSNorm.forward(
+                pool, x: x, gain: layer.postAttentionNorm, epsilon: epsilon, into: .fp32(normed), rstd: rstd)
             linear(normed, layer.gateUp, n, D, 2 * F, into: gateUp)
             SwiGLU.forward(pool, gateUp: gateUp, features: F, into: .fp32(product))
             linear(product, layer.down, n, F, D, into: x, adding: true)
@@ -87,6 +88,7 @@ public final class TextGenerator {
     ) {
         pool.multiply(
             .fp32(Matrix(x, rows: n, columns: inputs)), .asStored,
-            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed, into: Matrix(y, rows: n, columns: outputs), adding: adding)
+            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed,
+            into: Matrix(y, rows: n, columns: outputs), adding: adding)
     }
 }

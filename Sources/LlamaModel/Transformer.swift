@@ -40,7 +40,8 @@ public final class Transformer {
     ///     what of it is not written yet. Its contents do not survive any pass.
     public init(
         _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
-        forTraining: Bool, recomputesLayers: Bool = false, lending gradient: FloatSlice? = nil, phases: PhaseRecorder = PhaseRecorder(),
+        forTraining: Bool, recomputesLayers: Bool = false, lending gradient: FloatSlice? = nil,
+        phases: PhaseRecorder = PhaseRecorder(),
         pool: ThreadPool
     ) {
         precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
@@ -105,7 +106,8 @@ public final class Transformer {
         phases.enter(.head)
         head.lossAndGradient(
             pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
-            targets: targets, loss: loss, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head, adding: adding,
+            targets: targets, loss: loss, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head,
+            adding: adding,
             losses: losses.prefix(batch.tokens), scratch: activations.headScratch)
         phases.enter(.backward)
         try backward(batch, gradients: gradients, adding: adding, isFinal: isFinal)

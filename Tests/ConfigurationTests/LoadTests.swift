@@ -166,13 +166,9 @@ import TokenData
 
     /// Values that the design has and this version does not: refused, never ignored.
     @Test(arguments: [
-        ("training.precision=bf16", "\"bf16\" (string)", "fp32"),
         ("training.reproducible=true", "true (boolean)", "false"),
-        ("training.blas=onednn", "\"onednn\" (string)", "one of auto, openblas"),
-        ("training.activation_checkpointing=layer", "\"layer\" (string)", "none"),
         ("training.spike_z_score=6", "6 (integer)", "0"),
         ("training.watchdog_seconds=60", "60 (integer)", "0"),
-        ("logging.profile=true", "true (boolean)", "false"),
     ])
     func unavailable(override: String, found: String, allowed: String) {
         let key = String(override.prefix { $0 != "=" })
@@ -243,7 +239,8 @@ import TokenData
         ["loss.normalization=reference", "loss.reference_ranks=0"],
         ["loss.normalization=reference", "loss.reference_ranks=64", "training.micro_batch_size=16"],
         ["loss.gamma=0"], ["optimizer.gradient_clip=0"], ["schedule.minimum_ratio=1"], ["data.ignored_targets=[256]"],
-        ["training.blas=openblas"], ["training.spike_z_score=0.0"],
+        ["training.blas=openblas"], ["training.blas=onednn"], ["training.precision=bf16"],
+        ["training.activation_checkpointing=layer"], ["training.spike_z_score=0.0"],
         ["data.train=[{name: a, path: b}]", "data.validation=[{name: a, path: b}]"],
     ])
     func accepted(overrides: [String]) {

@@ -1,4 +1,4 @@
-// ProductTests - the single-precision product against the triple loop in double.
+// ProductTests - products of both libraries and formats against the triple loop in double.
 
 import LinearAlgebra
 import Tensors
@@ -24,6 +24,10 @@ struct ProductTests {
         Case(200, 1, 64), Case(100, 90, 300),
     ])
     func equalsTheDefinition(size: Case) {
+        for library in ProductLibrary.allCases { check(size, library) }
+    }
+
+    private func check(_ size: Case, _ library: ProductLibrary) {
         _ = ready
         let (m, n, k) = (size.m, size.n, size.k)
         var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
@@ -44,9 +48,9 @@ struct ProductTests {
                     let target = Strided(old, rows: m, columns: n, padding: 3)
                     multiply(
                         left.matrix, aOperand, right.matrix, bOperand, into: target.matrix, scale: scale,
-                        adding: adding)
+                        adding: adding, library: library)
                     let expected = zip(reference, initial).map { Double(scale) * $0 + (adding ? Double($1) : 0) }
-                    let note = Comment(rawValue: "\(aOperand) \(bOperand) adding \(adding) scale \(scale)")
+                    let note = Comment(rawValue: "\(library) \(aOperand) \(bOperand) adding \(adding) scale \(scale)")
                     #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
                     #expect(target.isIntact && left.isIntact && right.isIntact, note)
                 }
@@ -54,29 +58,80 @@ struct ProductTests {
         }
     }
 
-    @Test func emptySizes() {
+    /// Every transpose of bf16 operands, with and without adding and scaling.
+    ///
+    /// Tolerance: products of two bf16 numbers are exact in fp32, so only the k additions round, as above; the reference
+    /// multiplies the rounded operands.
+    @Test(
+        .enabled(if: ProductLibrary.hasBFloat16Products, "this processor has no bf16 products"),
+        arguments: [
+            Case(1, 1, 1), Case(3, 5, 7), Case(20, 33, 48), Case(65, 130, 31), Case(1, 200, 64), Case(100, 90, 300),
+        ])
+    func narrowProductsEqualTheDefinition(size: Case) {
+        _ = ready
+        let (m, n, k) = (size.m, size.n, size.k)
+        var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
+        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(k * n)))
+        let initial = generator.normals(m * n)
+        for aOperand in [Operand.asStored, .transposed] {
+            for bOperand in [Operand.asStored, .transposed] {
+                let reference = Reference.product(
+                    a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
+                    bTransposed: bOperand == .transposed)
+                let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
+                let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
+                for (adding, scale) in [(false, Float(1)), (true, 1), (false, 0.5), (true, -2)] {
+                    let old = adding ? initial : [Float](repeating: .nan, count: m * n)
+                    let target = Strided(old, rows: m, columns: n, padding: 3)
+                    multiply(
+                        BFloat16Matrix(a, rows: aRows, columns: aColumns), aOperand,
+                        BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand, into: target.matrix, scale: scale,
+                        adding: adding)
+                    let expected = zip(reference, initial).map { Double(scale) * $0 + (adding ? Double($1) : 0) }
+                    let note = Comment(rawValue: "\(aOperand) \(bOperand) adding \(adding) scale \(scale)")
+                    #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
+                    #expect(target.isIntact, note)
+                }
+            }
+        }
+    }
+
+    private func narrowed(_ values: [Float]) -> BFloat16Slice {
+        let slice = BFloat16Slice(count: values.count)
+        for (index, value) in values.enumerated() { slice.view[index] = value }
+        return slice
+    }
+
+    @Test(arguments: ProductLibrary.allCases)
+    func emptySizes(library: ProductLibrary) {
         _ = ready
         let slice = FloatSlice([1, 2, 3, 4, 5, 6])
         let nothing = Matrix(slice, rows: 2, columns: 0)
-        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), adding: true)
+        multiply(
+            nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), adding: true,
+            library: library)
         #expect(slice.array == [1, 2, 3, 4, 5, 6])
         // A sum over nothing is 0.
-        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2))
+        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), library: library)
         #expect(slice.array == [0, 0, 0, 0, 5, 6])
         let noRows = Matrix(slice, rows: 0, columns: 3)
         multiply(
-            noRows, .asStored, Matrix(slice, rows: 3, columns: 2), .asStored, into: Matrix(slice, rows: 0, columns: 2))
+            noRows, .asStored, Matrix(slice, rows: 3, columns: 2), .asStored,
+            into: Matrix(slice, rows: 0, columns: 2), library: library)
         #expect(slice.array == [0, 0, 0, 0, 5, 6])
     }
 
     @Test func sizesThatDoNotMatchTrap() async {
         await #expect(processExitsWith: .failure) {
             let a = Matrix(Arena(count: 6).all, rows: 2, columns: 3)
-            multiply(a, .asStored, a, .asStored, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3))
+            multiply(
+                a, .asStored, a, .asStored, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3), library: .openBLAS)
         }
         await #expect(processExitsWith: .failure) {
             let a = Matrix(Arena(count: 6).all, rows: 2, columns: 3)
-            multiply(a, .asStored, a, .transposed, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3))
+            multiply(
+                a, .asStored, a, .transposed, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3), library: .openBLAS
+            )
         }
     }
 
@@ -84,5 +139,7 @@ struct ProductTests {
         let identity = ProductLibrary.openBLAS.identity
         #expect(identity.hasPrefix("OpenBLAS 0."))
         #expect(identity.hasSuffix(")") && identity.contains(" ("))
+        let other = ProductLibrary.oneDNN.identity
+        #expect(other.hasPrefix("oneDNN ") && other.hasSuffix(")") && other.contains(" ("))
     }
 }

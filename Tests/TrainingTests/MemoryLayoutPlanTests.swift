@@ -31,12 +31,15 @@ import TokenData
     /// Activations of one micro-batch of `B` sequences, in floats.
     ///
     /// Per token and layer: input and middle 2 * 512, qkv 3 * 512, attention 512, gate and up 2 * 512, lse 8, two rstd.
-    /// Per token: final, normed, dresidual, dnormed 4 * 512; product, dproduct 2 * 512; dattention 512, dqkv 3 * 512, final rstd.
-    /// The head's logits, all 64 B tokens by 512, are the largest scratch.
-    private func activations(_ B: Int) -> Int {
+    /// Per token: final, normed, dresidual, dnormed 4 * 512, final rstd; product 512, dqkv 3 * 512, with attention's scratch
+    /// of 2 * 64 * 64 for a thread: more than the head's logits, 512 a token, in the same memory.
+    ///
+    /// - Parameter lent: layers whose activations lie in the gradient: with one unit a step, of layers whose 7 * 512^2 or,
+    ///   under the first one, the embedding's 512^2 floats have room for them.
+    private func activations(_ B: Int, lent: Int = 0) -> Int {
         let perLayer = (2 + 3 + 1 + 2) * 512 + 8 + 2
-        let shared = (4 + 2 + 1 + 3) * 512 + 1
-        return 64 * B * (2 * perLayer + shared) + 64 * B * 512
+        let shared = 4 * 512 + 1 + 4 * 512
+        return 64 * B * ((2 - lent) * perLayer + shared) + 2 * 64 * 64
     }
 
     private func mebibytes(floats: Int) -> Int { (4 * floats + (1 << 20) - 1) / (1 << 20) }
@@ -77,8 +80,8 @@ import TokenData
         #expect(details[1] == "layout: 1 buckets, 985,600 to 1,114,112 elements owned per rank")
         #expect((least, most) == (985_600, 1_114_112))
         // Two moments and the reduced gradient of the largest share.
-        let total = mebibytes(floats: 2 * P + 3 * most + activations(2))
-        let node = (8 * (2 * P + 3 * most + activations(2)) + (1 << 20) - 1) / (1 << 20)
+        let total = mebibytes(floats: 2 * P + 3 * most + activations(2, lent: 1))
+        let node = (8 * (2 * P + 3 * most + activations(2, lent: 1)) + (1 << 20) - 1) / (1 << 20)
         #expect(details[0].contains("optimizer shard \(mebibytes(floats: 3 * most)) MiB"))
         #expect(details[0].hasSuffix("together \(total) MiB, on this node \(node) MiB"))
         #expect(details[2] == "checkpoint: 49 MiB in 4 shards")
@@ -87,7 +90,7 @@ import TokenData
     @Test func aRanksShareLimitsItsMicroBatch() {
         // 8 sequences on 8 ranks: one at a time, whatever the micro-batch size.
         let one = MemoryLayoutPlan(configuration(micro: 4), ranks: 8, ranksOnNode: 1).details(threads: 1)[0]
-        #expect(one.contains("activations \(mebibytes(floats: activations(1))) MiB"))
+        #expect(one.contains("activations \(mebibytes(floats: activations(1, lent: 1))) MiB"))
         let four = MemoryLayoutPlan(configuration(micro: 4), ranks: 1, ranksOnNode: 1).details(threads: 1)[0]
         #expect(four.contains("activations \(mebibytes(floats: activations(4))) MiB"))
     }

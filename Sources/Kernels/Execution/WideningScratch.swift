@@ -41,7 +41,8 @@ final class WideningScratch: Sendable {
     }
 
     private func blocks(_ count: Int) -> [Range<Int>] {
-        stride(from: 0, to: count, by: Self.edge).map { $0..<min($0 + Self.edge, count) }
+        // An empty reduction is one block, whose product is zero.
+        count == 0 ? [0..<0] : stride(from: 0, to: count, by: Self.edge).map { $0..<min($0 + Self.edge, count) }
     }
 
     private func widened(_ matrix: BFloat16Matrix, slot: Int) -> Matrix {

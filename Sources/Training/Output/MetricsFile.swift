@@ -1,9 +1,10 @@
 // MetricsFile - `metrics.jsonl`: one row per optimizer step and one per evaluation (design section 5).
 
 internal import Foundation
+public import Kernels
 
 /// A training row.
-public struct StepMetrics: Sendable, Equatable {
+public struct StepMetrics: Sendable {
     public var step: Int
     /// Positions consumed since step 1, ignored targets included.
     public var tokens: Int
@@ -23,6 +24,8 @@ public struct StepMetrics: Sendable, Equatable {
     public var tokensPerSecond: Double
     /// The step was not applied because something in it was not finite.
     public var isSkipped: Bool
+    /// With `logging.profile`: seconds of rank 0's phases.
+    public var phases: [(phase: Phase, seconds: Double)]?
 
     public var json: JSONValue {
         var pairs: [(key: String, value: JSONValue)] = [
@@ -32,6 +35,7 @@ public struct StepMetrics: Sendable, Equatable {
             ("step_seconds", .number(stepSeconds)), ("tokens_per_second", .number(tokensPerSecond)),
         ]
         if isSkipped { pairs.append(("skipped", .boolean(true))) }
+        if let phases { pairs.append(("phases", .object(phases.map { ($0.phase.name, .number($0.seconds)) }))) }
         return .object(pairs)
     }
 }

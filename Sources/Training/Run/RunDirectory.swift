@@ -62,11 +62,18 @@ final class RunDirectory {
     ///
     /// - Returns: the new name, or nil when there were none.
     func setAsideMetrics() throws -> String? {
-        guard FileManager.default.fileExists(atPath: metricsPath) else { return nil }
+        try Self.setAside(metricsPath)
+    }
+
+    /// Moves `DIR/name.extension`, where there is one, to the first free `DIR/name.N.extension`, and returns that.
+    static func setAside(_ file: String) throws -> String? {
+        guard FileManager.default.fileExists(atPath: file) else { return nil }
+        let name = URL(fileURLWithPath: file)
+        let (stem, suffix) = (file.dropLast(name.pathExtension.count + 1), name.pathExtension)
         var number = 1
-        while FileManager.default.fileExists(atPath: path + "/metrics.\(number).jsonl") { number += 1 }
-        let target = path + "/metrics.\(number).jsonl"
-        try FileManager.default.moveItem(atPath: metricsPath, toPath: target)
+        while FileManager.default.fileExists(atPath: "\(stem).\(number).\(suffix)") { number += 1 }
+        let target = "\(stem).\(number).\(suffix)"
+        try FileManager.default.moveItem(atPath: file, toPath: target)
         return target
     }
 

@@ -27,6 +27,7 @@ final class TrainingRun {
     private let step: TrainingStep
     private let evaluator: Evaluator
     private var line: ProgressLine
+    private var profiler: Profiler?
     private var skippedInARow = 0
     private var savedStep = -1
     private var longestSaveSeconds = 0.0
@@ -76,6 +77,9 @@ final class TrainingRun {
             return .done
         }
         savedStep = state.progress.step
+        if configuration.logging.profile {
+            profiler = try Profiler(communicator, console, state.phases, directory: configuration.logging.directory)
+        }
         while state.progress.step < last {
             var mustStop = try advance()
             let now = state.progress.step
@@ -91,10 +95,12 @@ final class TrainingRun {
                 mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
             }
             if mustStop && !isLast {
+                try profiler?.close()
                 console.line("stopped early at step \(now) with everything saved; run the same command to continue")
                 return .stoppedEarly
             }
         }
+        try profiler?.close()
         console.line("done: step \(last) of \(total), \(ProgressLine.duration(seconds(since: started)))")
         return .done
     }
@@ -103,6 +109,7 @@ final class TrainingRun {
     private func advance() throws -> Bool {
         let begin = ContinuousClock.now
         let number = state.progress.step + 1
+        profiler?.stepBegins()
         let outcome = try step.run(
             step: number, update: state.progress.updates + 1, position: state.progress.position,
             isStopRequested: isStopRequested)
@@ -111,12 +118,13 @@ final class TrainingRun {
         state.progress.tokens += outcome.positions
         if !outcome.isSkipped { state.progress.updates += 1 }
         let elapsed = seconds(since: begin)
+        let phases = try profiler?.stepEnds(number)
         longestStepSeconds = max(longestStepSeconds, elapsed)
         let row = StepMetrics(
             step: number, tokens: state.progress.tokens, loss: outcome.loss.loss,
             crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
             learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
-            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped)
+            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped, phases: phases)
         try metrics?.append(row.json)
         let text = line.text(row)
         if number % configuration.logging.every == 0 || number == configuration.schedule.totalSteps {

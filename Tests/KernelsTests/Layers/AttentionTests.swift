@@ -27,7 +27,8 @@ struct AttentionTests {
             let (output, lse) = (GuardedBuffer(count: B * T * H * Dh), GuardedBuffer(count: B * H * T))
             let scratch = GuardedBuffer(count: attention.scratchCount(threads: pool.threadCount))
             attention.forward(
-                pool, sequences: B, qkv: unaligned(qkv), into: output.slice, lse: lse.slice, scratch: scratch.slice)
+                pool, sequences: B, qkv: .fp32(unaligned(qkv)), into: output.slice, lse: lse.slice,
+                scratch: scratch.slice)
             #expect(output.isIntact && lse.isIntact && scratch.isIntact)
             return (output.array, lse.array)
         }
@@ -37,7 +38,7 @@ struct AttentionTests {
             let dqkv = GuardedBuffer(count: qkv.count)
             let scratch = GuardedBuffer(count: attention.scratchCount(threads: pool.threadCount))
             attention.backward(
-                pool, sequences: B, qkv: unaligned(qkv), output: unaligned(output), lse: unaligned(lse),
+                pool, sequences: B, qkv: .fp32(unaligned(qkv)), output: unaligned(output), lse: unaligned(lse),
                 doutput: unaligned(doutput), dqkv: dqkv.slice, scratch: scratch.slice)
             #expect(dqkv.isIntact && scratch.isIntact)
             return dqkv.array

@@ -22,7 +22,7 @@ struct EmbeddingTests {
 
         func forward(_ pool: ThreadPool) -> [Float] {
             let x = GuardedBuffer(count: N * D)
-            Embedding.forward(pool, tokens: tokens, table: unaligned(table), features: D, into: x.slice)
+            Embedding.forward(pool, tokens: tokens, table: .fp32(unaligned(table)), features: D, into: x.slice)
             #expect(x.isIntact)
             return x.array
         }
@@ -71,7 +71,7 @@ struct EmbeddingTests {
     @Test func tokensOutsideOfTheTableTrap() async {
         await #expect(processExitsWith: .failure) {
             Embedding.forward(
-                makePool(), tokens: [2], table: Arena(count: 4).all, features: 2, into: Arena(count: 2).all)
+                makePool(), tokens: [2], table: .fp32(Arena(count: 4).all), features: 2, into: Arena(count: 2).all)
         }
         await #expect(processExitsWith: .failure) {
             Embedding.backward(

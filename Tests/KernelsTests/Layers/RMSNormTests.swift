@@ -23,7 +23,8 @@ struct RMSNormTests {
         func forward(_ pool: ThreadPool) -> (y: [Float], rstd: [Float]) {
             let (y, rstd) = (GuardedBuffer(count: N * D), GuardedBuffer(count: N))
             RMSNorm.forward(
-                pool, x: unaligned(x), gain: unaligned(gain), epsilon: Self.epsilon, into: .fp32(y.slice), rstd: rstd.slice)
+                pool, x: unaligned(x), gain: unaligned(gain), epsilon: Self.epsilon, into: .fp32(y.slice),
+                rstd: rstd.slice)
             #expect(y.isIntact && rstd.isIntact)
             return (y.array, rstd.array)
         }
@@ -53,13 +54,26 @@ struct RMSNormTests {
         #expect(
             disagreement(y, Reference.rmsNorm(norm.x.doubles, gain: norm.gain.doubles, epsilon: epsilon), within: 4e-7)
                 == nil)
-        let again = GuardedBuffer(count: norm.N * norm.D)
-        RMSNorm.recompute(
-            makePool(), x: unaligned(norm.x), gain: unaligned(norm.gain), rstd: unaligned(rstd), into: again.slice)
+        // Backward forms the output once more, with the same bits.
+        let (again, dx) = (GuardedBuffer(count: norm.N * norm.D), GuardedBuffer(norm.dx))
+        let dgain = GuardedBuffer(count: norm.D)
+        let scratch = GuardedBuffer(count: RMSNorm.scratchCount(tokens: norm.N, features: norm.D))
+        RMSNorm.backward(
+            makePool(), dy: unaligned(norm.dy), x: unaligned(norm.x), gain: unaligned(norm.gain),
+            rstd: unaligned(rstd), dx: dx.slice, dgain: dgain.slice, adding: false, output: .fp32(again.slice),
+            scratch: scratch.slice)
         #expect(bitDifference(again.array, y) == nil && again.isIntact)
+        // In bf16 it is the rounded output.
+        let narrow = BFloat16Slice(count: norm.N * norm.D)
+        RMSNorm.forward(
+            makePool(), x: unaligned(norm.x), gain: unaligned(norm.gain), epsilon: Case.epsilon, into: .bf16(narrow),
+            rstd: unaligned(rstd))
+        let rounded = BFloat16Slice(count: y.count)
+        makePool().convert(FloatSlice(y), into: rounded)
+        #expect(bitDifference(narrow.array, rounded.array) == nil)
         let inPlace = unaligned(norm.x)
         RMSNorm.forward(
-            makePool(), x: inPlace, gain: unaligned(norm.gain), epsilon: Case.epsilon, into: inPlace,
+            makePool(), x: inPlace, gain: unaligned(norm.gain), epsilon: Case.epsilon, into: .fp32(inPlace),
             rstd: unaligned(rstd))
         #expect(bitDifference(inPlace.array, y) == nil)
     }

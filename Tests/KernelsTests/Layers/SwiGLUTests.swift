@@ -20,15 +20,20 @@ struct SwiGLUTests {
 
         func forward(_ pool: ThreadPool) -> [Float] {
             let s = GuardedBuffer(count: N * F)
-            SwiGLU.forward(pool, gateUp: unaligned(gateUp), features: F, into: s.slice)
+            SwiGLU.forward(pool, gateUp: unaligned(gateUp), features: F, into: .fp32(s.slice))
             #expect(s.isIntact)
             return s.array
         }
 
         func backward(_ pool: ThreadPool) -> [Float] {
             let buffer = GuardedBuffer(gateUp)
-            SwiGLU.backward(pool, ds: unaligned(ds), features: F, gateUp: buffer.slice)
-            #expect(buffer.isIntact)
+            let output = GuardedBuffer(count: N * F)
+            SwiGLU.backward(
+                pool, ds: unaligned(ds), features: F, gateUp: buffer.slice, into: .fp32(buffer.slice),
+                output: .fp32(output.slice))
+            #expect(buffer.isIntact && output.isIntact)
+            // The output is formed once more, with the same bits.
+            #expect(output.array == forward(pool))
             return buffer.array
         }
     }
@@ -48,11 +53,13 @@ struct SwiGLUTests {
     @Test func extremeGatesStayFinite() {
         for gate in [-1e30, -100, -88, 88, 100, 1e30] as [Float] {
             let s = Arena(count: 1).all
-            SwiGLU.forward(makePool(), gateUp: unaligned([gate, 1]), features: 1, into: s)
+            SwiGLU.forward(makePool(), gateUp: unaligned([gate, 1]), features: 1, into: .fp32(s))
             // Below, what is left of e^-88 is multiplied by the gate.
             #expect(gate > 0 ? s[0] == gate : abs(s[0]) <= 1e-38 * -gate)
             let gradients = unaligned([gate, 1])
-            SwiGLU.backward(makePool(), ds: unaligned([1]), features: 1, gateUp: gradients)
+            SwiGLU.backward(
+                makePool(), ds: unaligned([1]), features: 1, gateUp: gradients, into: .fp32(gradients),
+                output: .fp32(s))
             #expect(gradients[0].isFinite && abs(gradients[0] - (gate > 0 ? 1 : 0)) < 1e-7 + 1e-38 * abs(gate))
         }
     }

@@ -43,11 +43,11 @@ struct FusedHeadTests {
 
     /// A large vocabulary makes chunks small; checked at the tokens beside the seams.
     @Test func chunksOfALargeVocabulary() {
-        #expect(FusedHead(features: 1, vocabulary: 40_000).chunkTokens == 192)
+        #expect(FusedHead(features: 1, vocabulary: 40_000).chunkTokens == 384)
         #expect(FusedHead(features: 1, vocabulary: 1_000_000).chunkTokens == 64)
-        let head = HeadCase(400, 4, 40_000)
+        let head = HeadCase(800, 4, 40_000)
         let result = head.run(makePool(2))
-        for n in [0, 191, 192, 383, 384, 399] {
+        for n in [0, 383, 384, 767, 768, 799] {
             let token = head.part(n..<(n + 1))
             let expected = token.reference
             let row = Reference.product(expected.dlogits, head.weight.doubles, m: 1, n: 4, k: 40_000)
@@ -57,7 +57,7 @@ struct FusedHeadTests {
             #expect(disagreement(actual, values, within: 2e-6) == nil)
         }
         // One pass is the passes over its chunks, each adding to the weight's gradient.
-        let parts = [0..<192, 192..<384, 384..<400].map { head.part($0).run().dweight.doubles }
+        let parts = [0..<384, 384..<768, 768..<800].map { head.part($0).run().dweight.doubles }
         let sum = parts[0].indices.map { parts[0][$0] + parts[1][$0] + parts[2][$0] }
         #expect(disagreement(result.dweight, sum, within: 1e-6) == nil)
     }

@@ -51,7 +51,7 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         head.lossAndGradient(
-            pool, hidden: unaligned(hidden), weight: unaligned(weight), targets: targets, loss: loss,
+            pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets, loss: loss,
             dhidden: dhidden.slice, dweight: dweight.slice, adding: adding, losses: losses, scratch: scratch.slice)
         #expect(dhidden.isIntact && dweight.isIntact && scratch.isIntact)
         return Result(
@@ -65,8 +65,8 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         let losses = TokenLosses(count: N)
         let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
         head.evaluate(
-            pool, hidden: unaligned(hidden), weight: unaligned(weight), targets: targets, loss: loss, losses: losses,
-            scratch: scratch.slice)
+            pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets, loss: loss,
+            losses: losses, scratch: scratch.slice)
         #expect(scratch.isIntact)
         return losses
     }

@@ -81,7 +81,8 @@ struct NormalizationTests {
             let (rows, tokens) = (GuardedBuffer(count: size * 20), TokenLosses(count: size))
             let scratch = GuardedBuffer(count: size * 65)
             FusedHead(features: 20, vocabulary: 65).lossAndGradient(
-                makePool(), hidden: unaligned(part.hidden), weight: unaligned(part.weight), targets: part.targets,
+                makePool(), hidden: .fp32(unaligned(part.hidden)), weight: .fp32(unaligned(part.weight)),
+                targets: part.targets,
                 loss: loss, dhidden: rows.slice, dweight: dweight.slice, adding: start > 0, losses: tokens,
                 scratch: scratch.slice)
             dhidden += rows.array

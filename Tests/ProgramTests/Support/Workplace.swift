@@ -42,7 +42,7 @@ final class Workplace {
           sequence_length: \(sequenceLength)
         optimizer: {learning_rate: 2.0e-3}
         schedule: {warmup_steps: 2, total_steps: 6}
-        training: {global_batch_size: \(batch), micro_batch_size: 4, threads: 1, seed: 5}
+        training: {global_batch_size: \(batch), micro_batch_size: 4, threads: 1, seed: 5, blas: openblas}
         evaluation: {every: 1000, sequences: 8}
         checkpoint: {every: 1000}
 

@@ -1,0 +1,96 @@
+// PrecisionTests - bf16, the libraries and activation checkpointing through the program, and what bench and profile say.
+
+import Foundation
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct PrecisionTests {
+        /// A bf16 run keeps fp32 parameters in its checkpoints: stopped and resumed on other ranks it goes on as if nothing
+        /// had happened. Tolerance: sums in another order, as for fp32.
+        @Test func narrowRunsResumeOnAnyNumberOfRanks() throws {
+            func run(_ legs: [(stop: Int, ranks: Int)]) throws -> [Double] {
+                let place = try Workplace(.sharded)
+                for leg in legs {
+                    let result = try place.train(
+                        [
+                            "training.precision=bf16", "training.bucket_mib=1", "schedule.total_steps=9",
+                            "training.stop_at_step=\(leg.stop)",
+                        ], ranks: leg.ranks)
+                    #expect(result.status == 0, "\(result)")
+                }
+                return try place.metrics().losses(1...9)
+            }
+            let straight = try run([(9, 1)])
+            #expect(straight[8] < straight[0])
+            #expect(difference(try run([(3, 4), (6, 3), (9, 1)]), straight, within: 1e-4) == nil)
+            // What the masters protect from: resuming from rounded parameters is another run.
+            let place = try Workplace(.sharded)
+            _ = try place.train(["schedule.total_steps=9"])
+            #expect(difference(try place.metrics().losses(1...9), straight, within: 1e-6) != nil)
+        }
+
+        @Test(arguments: ["training.blas=onednn", "training.activation_checkpointing=layer", "training.precision=bf16"])
+        func variantsTrainAlike(override: String) throws {
+            let (plain, other) = (try Workplace(), try Workplace())
+            #expect(try plain.train().status == 0)
+            let result = try other.train([override])
+            #expect(result.status == 0, "\(result)")
+            let (a, b) = (try plain.metrics().losses(1...6), try other.metrics().losses(1...6))
+            // Six steps: fp32 variants differ by the order of sums, bf16 by its eight bits.
+            #expect(difference(b, a, within: override.contains("bf16") ? 1e-2 : 1e-5) == nil)
+        }
+
+        @Test func benchStepStatesTheContractsKeys() throws {
+            let place = try Workplace()
+            let result = try place.run(
+                ["bench", "step", "run.yaml", "--json", "--steps", "3"],
+                ranks: 2)
+            #expect(result.status == 0, "\(result)")
+            let json = try JSONObject(String(result.output.split(separator: "\n").last ?? ""))
+            for key in [
+                "tokens_per_second", "gflops", "gflops_model", "ceiling_gflops", "share", "peak_rss_mib",
+                "step_seconds",
+                "fma_peak_gflops",
+            ] {
+                #expect((json.number(key) ?? 0) > 0, "\(key)")
+            }
+            #expect(json.string("precision") == "fp32")
+            #expect(json.number("ranks") == 2 && json.number("threads") == 1)
+            let phases = try json.object("phases")
+            let names = ["data", "forward", "head", "backward", "reduction", "optimizer", "other"]
+            let total = names.reduce(0) { $0 + (phases.number($1) ?? .nan) }
+            let step = json.number("step_seconds") ?? .nan
+            #expect(total > 0.97 * step && total < 1.03 * step, "\(total) of \(step)")
+            // Nothing is written.
+            #expect(!place.folder.exists("runs"))
+        }
+
+        @Test func profileWritesATraceOfAllRanks() throws {
+            let place = try Workplace()
+            let result = try place.train(["logging.profile=true"], ranks: 2)
+            #expect(result.status == 0, "\(result)")
+            let data = Data(try place.folder.text("runs/run/trace.json").utf8)
+            let events = try #require(JSONSerialization.jsonObject(with: data) as? [[String: Any]])
+            for rank in [0, 1] {
+                let own = events.filter { $0["pid"] as? Int == rank && $0["ph"] as? String == "X" }
+                let spans = own.compactMap { event -> (start: Double, end: Double)? in
+                    guard let start = event["ts"] as? Double, let length = event["dur"] as? Double else { return nil }
+                    return (start, start + length)
+                }
+                #expect(spans.count == own.count && spans.count > 6 * 5)
+                // In order and without overlaps (to a nanosecond, in microseconds).
+                #expect(zip(spans, spans.dropFirst()).allSatisfy { $0.end <= $1.start + 2e-3 })
+                #expect(Set(own.compactMap { $0["name"] as? String }).isSuperset(of: ["forward", "head", "backward"]))
+            }
+            for step in 1...6 {
+                let row = try #require(place.metrics().steps[step])
+                let seconds = try #require(row.number("step_seconds"))
+                let phases = try row.object("phases")
+                let total = ["data", "forward", "head", "backward", "reduction", "optimizer", "other"]
+                    .reduce(0) { $0 + (phases.number($1) ?? .nan) }
+                #expect(total > 0.97 * seconds && total <= 1.03 * seconds)
+            }
+        }
+    }
+}
