@@ -4,7 +4,7 @@
 
 set -euo pipefail
 
-packages=(libopenmpi-dev openmpi-bin libopenblas-dev libhdf5-dev libzstd-dev pkg-config make zstd)
+packages=(libopenmpi-dev openmpi-bin libopenblas-dev libdnnl-dev libhdf5-dev libzstd-dev pkg-config make zstd)
 
 fail() {
     printf 'prerequisites: %s\n' "$*" >&2
