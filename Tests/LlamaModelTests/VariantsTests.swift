@@ -65,8 +65,8 @@ struct VariantsTests {
         #expect(bytes(.parallel, true) < bytes(.parallel, false))
     }
 
-    /// bf16 keeps eight bits: the gradient of a few layers differs from fp32's by a few times 2^-8 of its norm, and not by
-    /// nothing, nor by as much as another sequence's.
+    /// bf16 keeps eight bits: some twenty products one after another, each with two rounded operands, differ from fp32's by
+    /// less than sixteen times 2^-8 of the gradient's norm, and not by nothing, nor by as much as another sequence's.
     @Test(arguments: TransformerTests.models)
     func narrowGradientsAreNearThoseOfFP32(model: ModelConfiguration) {
         let values = model.randomParameters()
@@ -80,7 +80,7 @@ struct VariantsTests {
             let difference = zip(a, exact).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
             return (difference / exact.reduce(0) { $0 + $1 * $1 }).squareRoot()
         }
-        #expect(distance(rounded) < 6 * 0x1p-8)
+        #expect(distance(rounded) < 16 * 0x1p-8)
         #expect(distance(rounded) > 0x1p-12)
         #expect(distance(other) > 0.5)
     }
