@@ -190,42 +190,4 @@ final class NodeTests: RankTestCase {
         XCTAssertFalse(ranks.usesSharedMemory)
         XCTAssertEqual(buffer.array, [3])
     }
-
-    /// 64 MiB through the window and by messages, alternating. Prints; asserts the results only.
-    func testSpeed() throws {
-        try XCTSkipIf(ProcessInfo.processInfo.environment["MILE_MEASURE"] == nil, "set MILE_MEASURE to measure")
-        let count = 16 << 20
-        let counts = (0..<ranks.size).map { count * ($0 + 1) / ranks.size - count * $0 / ranks.size }
-        let buffer = FloatSlice([Float](repeating: 1, count: count))
-        let target = Arena(count: counts[ranks.rank]).all
-        var times: [String: [Double]] = [:]
-        let windows = [256, 512, 1024, 2048, 4096, 8192].map { $0 << 10 }
-        for round in 0..<10 {
-            for staging in windows + [0] {
-                var settings = NodeSettings()
-                settings.stagingBytes = staging
-                settings.freeBytes = staging == 0 ? 0 : nil
-                try ranks.regroup(settings)
-                let name = staging == 0 ? "messages" : "window of \(staging >> 10) KiB"
-                for operation in ["reduce-scatter", "all-gather"] {
-                    try ranks.barrier()
-                    let start = ContinuousClock.now
-                    if operation == "all-gather" {
-                        try ranks.startAllGather(inPlace: buffer, counts: counts).wait()
-                    } else {
-                        try ranks.startReduceScatterSum(buffer, counts: counts, into: target).wait()
-                    }
-                    try ranks.barrier()
-                    let seconds = (ContinuousClock.now - start) / .seconds(1)
-                    if round > 0 { times["\(operation), \(name)", default: []].append(seconds) }
-                }
-            }
-        }
-        XCTAssertTrue(target.array.allSatisfy { $0 == Float(ranks.size) })
-        guard ranks.rank == 0 else { return }
-        for (name, list) in times.sorted(by: { $0.key < $1.key }) {
-            let sorted = list.sorted()
-            print("\(name): median \(sorted[sorted.count / 2]) s, from \(sorted[0]) to \(sorted[sorted.count - 1])")
-        }
-    }
 }
