@@ -1,4 +1,4 @@
-// Communicator+Floats - parameters and gradients: large buffers of floats, reduced and gathered in the background.
+// Communicator+Floats - parameters and gradients: large buffers of numbers, reduced and gathered in the background.
 
 internal import CMPI
 public import Tensors
@@ -25,15 +25,28 @@ extension Communicator {
     ///   - buffer: as many elements on every rank; not to be touched until the request is complete.
     ///   - parallel: called inside later calls of this communicator, until the request is complete; nil for one thread.
     public func startAllReduceSum(_ buffer: FloatSlice, parallel: ParallelLoop? = nil) throws(MPIError) -> Request {
+        try unsafe startAllReduceSum(
+            buffer.address, .float, count: buffer.count, keeping: buffer.arena, parallel)
+    }
+
+    /// The same of integers, whose sum has the same bits in any order; it wraps around where it does not fit 64 bits.
+    public func startAllReduceSum(_ buffer: Int64Slice, parallel: ParallelLoop? = nil) throws(MPIError) -> Request {
+        try unsafe startAllReduceSum(
+            buffer.address, .int64, count: buffer.count, keeping: buffer.arena, parallel)
+    }
+
+    private func startAllReduceSum(
+        _ base: UnsafeMutableRawPointer, _ summand: Summand, count: Int, keeping memory: AnyObject,
+        _ parallel: ParallelLoop?
+    ) throws(MPIError) -> Request {
         try enter("MPI_Iallreduce")
         if let nodes {
             let operation = try unsafe startAllReduceSum(
-                buffer.address, count: buffer.count, keeping: buffer.arena, through: nodes, parallel)
+                base, summand, count: count, keeping: memory, through: nodes, parallel)
             return Request(operation, of: self)
         }
-        let operation = try unsafe startAllReduce(
-            buffer.address, .float, count: buffer.count, cmpi_sum(), keeping: buffer.arena)
-        return Request(operation, of: self)
+        return Request(
+            try unsafe startAllReduce(base, summand.type, count: count, cmpi_sum(), keeping: memory), of: self)
     }
 
     /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum, with the additions in the order of
@@ -49,26 +62,54 @@ extension Communicator {
     public func startReduceScatterSum(
         _ buffer: FloatSlice, counts: [Int], into target: FloatSlice, parallel: ParallelLoop? = nil
     ) throws(MPIError) -> Request {
-        let function = "MPI_Ireduce_scatter"
-        try enter(function)
-        try check(counts: counts, of: buffer.count, function)
-        guard target.count == counts[rank] else {
-            throw site.error(
-                .count, function,
-                "the target has room for \(target.count) floats, this rank's count is \(counts[rank])")
-        }
-        guard !target.overlaps(buffer) else {
-            throw site.error(.buffer, function, "the target overlaps the buffer that is reduced")
-        }
+        try check(buffer.numbers, counts: counts, into: target.numbers)
+        return try unsafe startReduceScatter(
+            buffer.address, .float, counts: counts, into: target.address, keeping: [buffer.arena, target.arena],
+            parallel)
+    }
+
+    /// The same of integers, whose sum has the same bits in any order; it wraps around where it does not fit 64 bits.
+    public func startReduceScatterSum(
+        _ buffer: Int64Slice, counts: [Int], into target: Int64Slice, parallel: ParallelLoop? = nil
+    ) throws(MPIError) -> Request {
+        try check(buffer.numbers, counts: counts, into: target.numbers)
+        return try unsafe startReduceScatter(
+            buffer.address, .int64, counts: counts, into: target.address, keeping: [buffer.arena, target.arena],
+            parallel)
+    }
+
+    private func startReduceScatter(
+        _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
+        keeping memory: [AnyObject], _ parallel: ParallelLoop?
+    ) throws(MPIError) -> Request {
         if let nodes {
             let operation = try unsafe startReduceScatter(
-                buffer.address, counts: counts, into: target.address, keeping: [buffer.arena, target.arena],
-                through: nodes, parallel)
+                base, summand, counts: counts, into: target, keeping: memory, through: nodes, parallel)
             return Request(operation, of: self)
         }
-        let operation = try unsafe startReduceScatter(
-            buffer.address, .float, counts: counts, into: target.address, keeping: [buffer.arena, target.arena])
-        return Request(operation, of: self)
+        return Request(
+            try unsafe startReduceScatter(base, summand.type, counts: counts, into: target, keeping: memory), of: self)
+    }
+
+    /// Where numbers of one kind lie.
+    fileprivate struct Numbers {
+        let arena: Arena
+        let range: Range<Int>
+    }
+
+    /// Throws unless a reduction of `buffer` in segments of `counts` can go to `target`.
+    private func check(_ buffer: Numbers, counts: [Int], into target: Numbers) throws(MPIError) {
+        let function = "MPI_Ireduce_scatter"
+        try enter(function)
+        try check(counts: counts, of: buffer.range.count, function)
+        guard target.range.count == counts[rank] else {
+            throw site.error(
+                .count, function,
+                "the target has room for \(target.range.count) numbers, this rank's count is \(counts[rank])")
+        }
+        guard target.arena !== buffer.arena || !target.range.overlaps(buffer.range) else {
+            throw site.error(.buffer, function, "the target overlaps the buffer that is reduced")
+        }
     }
 
     /// Gives every rank all segments of `buffer`, of which each rank has filled its own.
@@ -118,7 +159,7 @@ extension Communicator {
         try check(counts: counts, function)
         let sum = counts.reduce(0, +)
         guard sum == count else {
-            throw site.error(.count, function, "the counts add up to \(sum), the buffer has \(count) floats")
+            throw site.error(.count, function, "the counts add up to \(sum), the buffer has \(count) numbers")
         }
     }
 }
@@ -132,7 +173,16 @@ extension FloatSlice {
     /// Where the first element lies; valid while the arena is kept.
     var address: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(view.pointer) }
 
-    fileprivate func overlaps(_ other: FloatSlice) -> Bool {
-        arena === other.arena && (offset..<(offset + count)).overlaps(other.offset..<(other.offset + other.count))
+    fileprivate var numbers: Communicator.Numbers {
+        Communicator.Numbers(arena: arena, range: offset..<(offset + count))
+    }
+}
+
+extension Int64Slice {
+    /// Where the first element lies; valid while the arena is kept.
+    fileprivate var address: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(view.pointer) }
+
+    fileprivate var numbers: Communicator.Numbers {
+        Communicator.Numbers(arena: arena, range: offset..<(offset + count))
     }
 }

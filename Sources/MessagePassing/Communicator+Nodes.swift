@@ -90,25 +90,28 @@ extension Communicator {
 
     // MARK: Operations
 
-    /// As ``startReduceScatter(_:_:counts:into:keeping:in:)`` of floats, through the window.
+    /// As ``startReduceScatter(_:_:counts:into:keeping:in:)``, through the window.
     func startReduceScatter(
-        _ base: UnsafeMutableRawPointer, counts: [Int], into target: UnsafeMutableRawPointer,
+        _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
         keeping memory: [AnyObject], through nodes: NodeGroup, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let function = "MPI_Ireduce_scatter"
-        let segments = NodeSegments(counts: counts, elementBytes: ElementType.float.stride, map: nodes.map)
+        let segments = NodeSegments(counts: counts, elementBytes: summand.type.stride, map: nodes.map)
         guard let group = nodes.reducing else {
-            let pass = unsafe NodePass(.sum(into: target), base, segments, through: nodes.window, parallel: parallel)
+            let pass = unsafe NodePass(
+                .sum(summand, into: target), base, segments, through: nodes.window, parallel: parallel)
             return try start(NodeOperation(function, [.pass(pass)], keeping: memory), nodes)
         }
         // The node's sums of all segments that this rank and its partners own, one after another.
         let sliceCounts = nodes.slice.map { counts[$0] }
-        let sums = nodes.scratch.take(count: sliceCounts.reduce(0, +))
+        let floatsPerNumber = summand.type.stride / ElementType.float.stride
+        let sums = nodes.scratch.take(count: floatsPerNumber * sliceCounts.reduce(0, +))
         let address = unsafe sums.all.address
-        let pass = unsafe NodePass(.sum(into: address), base, segments, through: nodes.window, parallel: parallel)
+        let pass = unsafe NodePass(
+            .sum(summand, into: address), base, segments, through: nodes.window, parallel: parallel)
         let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
             try unsafe startReduceScatter(
-                address, .float, counts: sliceCounts, into: target, keeping: memory + [sums], in: group)
+                address, summand.type, counts: sliceCounts, into: target, keeping: memory + [sums], in: group)
         }
         let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) {
             nodes.scratch.giveBack(sums)
@@ -116,23 +119,24 @@ extension Communicator {
         return try start(operation, nodes)
     }
 
-    /// As ``startAllReduce(_:_:count:_:keeping:in:)`` of floats and their sum, through the window.
+    /// As ``startAllReduce(_:_:count:_:keeping:in:)`` of sums, through the window.
     func startAllReduceSum(
-        _ base: UnsafeMutableRawPointer, count: Int, keeping memory: AnyObject, through nodes: NodeGroup,
+        _ base: UnsafeMutableRawPointer, _ summand: Summand, count: Int, keeping memory: AnyObject,
+        through nodes: NodeGroup,
         _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
-        let stride = ElementType.float.stride
+        let stride = summand.type.stride
         let segments = NodeSegments(
             dividing: count * stride, lineBytes: lineBytes, ranksPerNode: nodes.map.ranksPerNode)
         let own = segments.range(nodes.window.rank)
         let sums = unsafe base + own.lowerBound
-        let sum = unsafe NodePass(.sum(into: sums), base, segments, through: nodes.window, parallel: parallel)
+        let sum = unsafe NodePass(.sum(summand, into: sums), base, segments, through: nodes.window, parallel: parallel)
         let gather = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
         var steps: [NodeOperation.Step] = [.pass(sum), .pass(gather)]
         if let group = nodes.reducing {
             let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
                 try unsafe startAllReduce(
-                    sums, .float, count: own.count / stride, cmpi_sum(), keeping: memory, in: group)
+                    sums, summand.type, count: own.count / stride, cmpi_sum(), keeping: memory, in: group)
             }
             steps.insert(messages, at: 1)
         }

@@ -74,6 +74,26 @@ final class FloatTests: RankTestCase {
         }
     }
 
+    /// Beyond 2^53, where doubles are no longer exact.
+    func testIntegerSums() throws {
+        func value(_ rank: Int, _ index: Int) -> Int64 { (1 << 55) + Int64(index * 3 - rank) }
+        func sum(_ range: Range<Int>) -> [Int64] {
+            range.map { index in (0..<ranks.size).reduce(Int64(0)) { $0 + value($1, index) } }
+        }
+        try withChunkLimits { limit in
+            for counts in segmentCounts(for: ranks.size) {
+                let count = counts.reduce(0, +)
+                let buffer = Int64Slice(count: count)
+                buffer.copy(from: (0..<count).map { value(ranks.rank, $0) })
+                let target = Int64Slice(count: counts[ranks.rank])
+                try ranks.startReduceScatterSum(buffer, counts: counts, into: target).wait()
+                XCTAssertEqual(target.array, sum(segment(of: ranks.rank, counts)), "\(counts), chunks of \(limit)")
+                try ranks.startAllReduceSum(buffer).wait()
+                XCTAssertEqual(buffer.array, sum(0..<count), "\(counts), chunks of \(limit)")
+            }
+        }
+    }
+
     func testAllGather() throws {
         try withChunkLimits { limit in
             for counts in segmentCounts(for: ranks.size) {

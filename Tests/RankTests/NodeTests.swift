@@ -127,6 +127,27 @@ final class NodeTests: RankTestCase {
         }
     }
 
+    func testIntegerSums() throws {
+        func value(_ rank: Int, _ index: Int) -> Int64 { (1 << 55) + Int64(index * 3 - rank) }
+        func sum(_ range: Range<Int>) -> [Int64] {
+            range.map { index in (0..<ranks.size).reduce(Int64(0)) { $0 + value($1, index) } }
+        }
+        try withPaths { path in
+            var random = SeededGenerator(seed: 6)
+            for _ in 0..<4 {
+                let counts = randomCounts(&random, longest: 3001)
+                let total = counts.reduce(0, +)
+                let buffer = Int64Slice(count: total)
+                buffer.copy(from: (0..<total).map { value(ranks.rank, $0) })
+                let target = Int64Slice(count: counts[ranks.rank])
+                try ranks.startReduceScatterSum(buffer, counts: counts, into: target).wait()
+                XCTAssertTrue(target.array == sum(own(counts, ranks.rank)), path)
+                try ranks.startAllReduceSum(buffer).wait()
+                XCTAssertTrue(buffer.array == sum(0..<total), path)
+            }
+        }
+    }
+
     func testAdditionsAreInRankOrder() throws {
         try ranks.regroup(NodeSettings())
         // Values of many magnitudes, whose sum depends on the order.

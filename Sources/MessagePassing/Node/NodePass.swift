@@ -6,8 +6,8 @@ internal import CMPI
 /// that the pass belongs to.
 @safe final class NodePass {
     @safe enum Work {
-        /// Adds floats of all ranks; this rank's segment of the sum goes to the address.
-        case sum(into: UnsafeMutableRawPointer)
+        /// Adds numbers of all ranks; this rank's segment of the sum goes to the address.
+        case sum(Summand, into: UnsafeMutableRawPointer)
         /// Copies bytes of each rank to the same place of all.
         case gather
     }
@@ -69,10 +69,10 @@ internal import CMPI
     /// Takes what this rank needs out of the slots of all others in the next round, which is slot `slotRound`.
     func consume(slotRound: UInt64) {
         switch work {
-        case .sum(let target):
+        case .sum(let summand, let target):
             forEachChunk(of: .own, round: consumed) { owner, start, positions in
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
-                    unsafe self.sum(offset, position - start, count, into: target + position, slotRound)
+                    unsafe self.sum(summand, offset, position - start, count, into: target + position, slotRound)
                 }
             }
         case .gather:
@@ -85,9 +85,10 @@ internal import CMPI
         }
     }
 
-    /// Adds `byteCount` bytes of floats, which lie at `offset` of this rank's buffer and at `place` of the others' pieces.
+    /// Adds `byteCount` bytes of numbers, which lie at `offset` of this rank's buffer and at `place` of the others' pieces.
     private func sum(
-        _ offset: Int, _ place: Int, _ byteCount: Int, into target: UnsafeMutableRawPointer, _ slotRound: UInt64
+        _ summand: Summand, _ offset: Int, _ place: Int, _ byteCount: Int, into target: UnsafeMutableRawPointer,
+        _ slotRound: UInt64
     ) {
         let own = window.rank
         unsafe withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: window.rankCount) { sources in
@@ -98,8 +99,7 @@ internal import CMPI
                     : window.slot(of: rank, round: slotRound) + (placeInSlot(of: rank, for: own) + place)
                 unsafe sources.initializeElement(at: rank, to: UnsafeRawPointer(source))
             }
-            unsafe sumInOrder(
-                UnsafeBufferPointer(sources), count: byteCount / MemoryLayout<Float>.stride, into: target)
+            unsafe sumInOrder(UnsafeBufferPointer(sources), of: summand, byteCount: byteCount, into: target)
         }
     }
 

@@ -1,46 +1,74 @@
-// RankOrderSum - floats of several ranks added in one fixed order, at the speed of memory.
+// RankOrderSum - numbers of several ranks added in one fixed order, at the speed of memory.
 
 internal import Tensors
 
-/// Vectors that one turn of the loop takes from each source: enough to hide the loop over the sources.
-private let vectorsPerTurn = 4
+/// What is summed through the window.
+enum Summand {
+    case float
+    /// Wraps around; whoever adds makes sure that sums fit.
+    case int64
 
-/// `target[i] = sources[0][i] + sources[1][i] + ...`, added from left to right. `target` may be one of the sources.
+    var type: ElementType {
+        switch self {
+        case .float: .float
+        case .int64: .int64
+        }
+    }
+}
+
+/// `target[i] = sources[0][i] + sources[1][i] + ...`, added from left to right, for `byteCount` bytes of whole numbers.
+/// `target` may be one of the sources.
 ///
 /// Each element's additions are the same whether it falls into a vector or behind the last whole one, so a value's bits do
 /// not depend on how a buffer is cut.
 func sumInOrder(
-    _ sources: UnsafeBufferPointer<UnsafeRawPointer>, count: Int, into target: UnsafeMutableRawPointer
+    _ sources: UnsafeBufferPointer<UnsafeRawPointer>, of summand: Summand, byteCount: Int,
+    into target: UnsafeMutableRawPointer
 ) {
-    let lane = MemoryLayout<Lanes>.stride
+    switch summand {
+    case .float:
+        unsafe sumInOrder(sources, byteCount, target, Lanes.self, Float.self, { $0 + $1 }, { $0 + $1 })
+    case .int64:
+        unsafe sumInOrder(sources, byteCount, target, SIMD8<Int64>.self, Int64.self, { $0 &+ $1 }, { $0 &+ $1 })
+    }
+}
+
+/// Vectors that one turn of the loop takes from each source: enough to hide the loop over the sources.
+private let vectorsPerTurn = 4
+
+@inline(__always)
+private func sumInOrder<Vector: BitwiseCopyable, Scalar: BitwiseCopyable>(
+    _ sources: UnsafeBufferPointer<UnsafeRawPointer>, _ byteCount: Int, _ target: UnsafeMutableRawPointer,
+    _: Vector.Type, _: Scalar.Type, _ add: (Vector, Vector) -> Vector, _ addOne: (Scalar, Scalar) -> Scalar
+) {
+    let lane = MemoryLayout<Vector>.stride
     let turn = vectorsPerTurn * lane
-    let byteCount = count * MemoryLayout<Float>.stride
     let first = unsafe sources[0]
     var offset = 0
     while offset + turn <= byteCount {
-        var sum0 = unsafe first.loadUnaligned(fromByteOffset: offset, as: Lanes.self)
-        var sum1 = unsafe first.loadUnaligned(fromByteOffset: offset + lane, as: Lanes.self)
-        var sum2 = unsafe first.loadUnaligned(fromByteOffset: offset + 2 * lane, as: Lanes.self)
-        var sum3 = unsafe first.loadUnaligned(fromByteOffset: offset + 3 * lane, as: Lanes.self)
+        var sum0 = unsafe first.loadUnaligned(fromByteOffset: offset, as: Vector.self)
+        var sum1 = unsafe first.loadUnaligned(fromByteOffset: offset + lane, as: Vector.self)
+        var sum2 = unsafe first.loadUnaligned(fromByteOffset: offset + 2 * lane, as: Vector.self)
+        var sum3 = unsafe first.loadUnaligned(fromByteOffset: offset + 3 * lane, as: Vector.self)
         for index in 1..<sources.count {
             let source = unsafe sources[index]
-            unsafe sum0 += source.loadUnaligned(fromByteOffset: offset, as: Lanes.self)
-            unsafe sum1 += source.loadUnaligned(fromByteOffset: offset + lane, as: Lanes.self)
-            unsafe sum2 += source.loadUnaligned(fromByteOffset: offset + 2 * lane, as: Lanes.self)
-            unsafe sum3 += source.loadUnaligned(fromByteOffset: offset + 3 * lane, as: Lanes.self)
+            sum0 = add(sum0, unsafe source.loadUnaligned(fromByteOffset: offset, as: Vector.self))
+            sum1 = add(sum1, unsafe source.loadUnaligned(fromByteOffset: offset + lane, as: Vector.self))
+            sum2 = add(sum2, unsafe source.loadUnaligned(fromByteOffset: offset + 2 * lane, as: Vector.self))
+            sum3 = add(sum3, unsafe source.loadUnaligned(fromByteOffset: offset + 3 * lane, as: Vector.self))
         }
-        unsafe target.storeBytes(of: sum0, toByteOffset: offset, as: Lanes.self)
-        unsafe target.storeBytes(of: sum1, toByteOffset: offset + lane, as: Lanes.self)
-        unsafe target.storeBytes(of: sum2, toByteOffset: offset + 2 * lane, as: Lanes.self)
-        unsafe target.storeBytes(of: sum3, toByteOffset: offset + 3 * lane, as: Lanes.self)
+        unsafe target.storeBytes(of: sum0, toByteOffset: offset, as: Vector.self)
+        unsafe target.storeBytes(of: sum1, toByteOffset: offset + lane, as: Vector.self)
+        unsafe target.storeBytes(of: sum2, toByteOffset: offset + 2 * lane, as: Vector.self)
+        unsafe target.storeBytes(of: sum3, toByteOffset: offset + 3 * lane, as: Vector.self)
         offset += turn
     }
     while offset < byteCount {
-        var sum = unsafe first.loadUnaligned(fromByteOffset: offset, as: Float.self)
+        var sum = unsafe first.loadUnaligned(fromByteOffset: offset, as: Scalar.self)
         for index in 1..<sources.count {
-            unsafe sum += sources[index].loadUnaligned(fromByteOffset: offset, as: Float.self)
+            sum = addOne(sum, unsafe sources[index].loadUnaligned(fromByteOffset: offset, as: Scalar.self))
         }
-        unsafe target.storeBytes(of: sum, toByteOffset: offset, as: Float.self)
-        offset += MemoryLayout<Float>.stride
+        unsafe target.storeBytes(of: sum, toByteOffset: offset, as: Scalar.self)
+        offset += MemoryLayout<Scalar>.stride
     }
 }
