@@ -16,6 +16,7 @@ enum CrossChecks {
         checkModel(run, report)
         checkData(run, report)
         checkSteps(run, report)
+        checkReproducible(run, report)
         return findings
     }
 
@@ -81,6 +82,25 @@ enum CrossChecks {
             report(
                 "data.ignored_targets.\(index)", "\(token), which is no token of a vocabulary of this size",
                 "an integer from 0 to \(run.model.vocabularySize - 1)")
+        }
+    }
+
+    /// What bit identity on any number of ranks rests on.
+    private static func checkReproducible(_ run: RunConfiguration, _ report: Report) {
+        let training = run.training
+        guard training.reproducible else { return }
+        let units = (training.globalBatchSize + training.microBatchSize - 1) / training.microBatchSize
+        if units > FixedPoint.mostTerms {
+            report(
+                "training.micro_batch_size",
+                "\(training.microBatchSize), with which a step has \(units) units",
+                "at least \((training.globalBatchSize + FixedPoint.mostTerms - 1) / FixedPoint.mostTerms) with "
+                    + "training.reproducible: at most \(FixedPoint.mostTerms) units can be added exactly")
+        }
+        if run.loss.normalization == .reference, run.loss.referenceRanks == 0 {
+            report(
+                "loss.reference_ranks", "0, which stands for the MPI ranks",
+                "a number of ranks: with training.reproducible nothing may depend on the MPI ranks")
         }
     }
 

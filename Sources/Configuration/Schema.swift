@@ -162,8 +162,7 @@ enum Schema {
             "Format of what the products read; sums, gradients, moments and saved parameters are fp32."),
         .boolean(
             "training.reproducible", \.training.reproducible,
-            refuse: { $0 ? .unavailable(allowed: "false") : nil },
-            "Bit-identical results for any number of ranks and threads; not in this version."),
+            "Bit-identical results for any number of ranks and threads on one kind of processor."),
         .choice("training.blas", \.training.blas, "Library of fp32 products; auto: whichever is faster here."),
         .choice(
             "training.gradient_reduction", \.training.gradientReduction,

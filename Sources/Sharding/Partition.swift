@@ -12,6 +12,8 @@ public struct Partition: Sendable, Equatable {
     /// Flat ranges in the order in which backward finishes them: falling positions.
     public let buckets: [Range<Int>]
     public let rankCount: Int
+    /// Elements of the flat space.
+    public let elementCount: Int
     /// Per bucket: the flat positions at which the ranks' runs start, and the bucket's end.
     private let boundaries: [[Int]]
 
@@ -33,6 +35,7 @@ public struct Partition: Sendable, Equatable {
         }
         self.buckets = buckets
         self.rankCount = rankCount
+        elementCount = count
         var firstLonger = 0
         boundaries = buckets.map { bucket in
             let blocks = (bucket.count + Self.blockSize - 1) / Self.blockSize

@@ -8,7 +8,7 @@ public import Tensors
 /// The optimizer state of one rank: moments of what it owns, and the exchange around its update.
 ///
 /// A step is `gradientIsFinal` (falling positions, while backward still runs), `finishReduction`, `normSquared`, then
-/// `update` or, for a skipped step, nothing. All ranks make the same calls in the same order.
+/// `update` or, for a skipped step, nothing. `beginStep` comes first; a step may be given up before its reductions start. All ranks make the same calls in the same order.
 public final class ShardedOptimizer {
     public let partition: Partition
     /// First moments of the owned elements, in ascending flat order (``Partition/runs(rank:)``).
@@ -27,6 +27,8 @@ public final class ShardedOptimizer {
     private let pool: ThreadPool
     /// Reduced gradient of the owned elements, in the moments' order; empty where `gradient` itself holds it.
     private let shardGradient: FloatSlice
+    /// With `training.reproducible`: where the gradients of all units are added.
+    private let fixed: FixedPointGradient?
     /// Per bucket: where the owned run starts in the shard's buffers.
     private let shardOffsets: [Int]
     private var pending = RequestSet()
@@ -36,11 +38,12 @@ public final class ShardedOptimizer {
     ///   - table: the flat space.
     ///   - decays: whether weight decay applies to a tensor.
     ///   - replica: parameters of this rank; filled by ``load(_:)`` or, in fp32, by whoever holds it.
-    ///   - gradient: this rank's accumulated gradient, flat.
+    ///   - gradient: this rank's accumulated gradient, flat; with `fixedPoint`, that of the unit being computed.
+    ///   - fixedPoint: the format in which units and ranks are added; nil: in fp32, units already by the caller.
     public init(
         communicator: Communicator, partition: Partition, reduction: GradientReduction, table: TensorTable,
         decays: @escaping @Sendable (TensorTable.Entry) -> Bool, replica: ParameterReplica, gradient: FloatSlice,
-        pool: ThreadPool
+        fixedPoint: FixedPoint? = nil, pool: ThreadPool
     ) {
         precondition(partition.rankCount == communicator.size, "the partition is for \(partition.rankCount) ranks")
         precondition(replica.count == table.count && gradient.count == table.count, "buffers do not fit the table")
@@ -56,7 +59,11 @@ public final class ShardedOptimizer {
         firstMoment = Arena(count: count).all
         secondMoment = Arena(count: count).all
         if case .bf16 = replica { master = Arena(count: count).all } else { master = Arena(count: 0).all }
-        let needsShard = communicator.size > 1 && reduction == .reduceScatter
+        fixed = fixedPoint.map {
+            FixedPointGradient($0, partition: partition, rank: communicator.rank, reduction: reduction, pool: pool)
+        }
+        // What is owned of a fixed-point sum returns to its place in the gradient, which no unit needs any more.
+        let needsShard = communicator.size > 1 && reduction == .reduceScatter && fixedPoint == nil
         shardGradient = Arena(count: needsShard ? count : 0).all
         var offsets = [Int](repeating: 0, count: partition.buckets.count)
         var offset = 0
@@ -71,12 +78,16 @@ public final class ShardedOptimizer {
     deinit { pending.abandon() }
 
     /// Bytes of moments, of fp32 parameters beside a bf16 replica, and of the reduced gradient where it has a buffer of its
-    /// own.
+    /// own or is added in fixed point.
     public static func stateBytes(
-        partition: Partition, rank: Int, reduction: GradientReduction, hasMaster: Bool = false
+        partition: Partition, rank: Int, reduction: GradientReduction, hasMaster: Bool = false,
+        hasFixedPoint: Bool = false
     ) -> Int {
-        let hasShard = partition.rankCount > 1 && reduction == .reduceScatter
-        return 4 * partition.count(rank: rank) * (2 + (hasShard ? 1 : 0) + (hasMaster ? 1 : 0))
+        let hasShard = partition.rankCount > 1 && reduction == .reduceScatter && !hasFixedPoint
+        let floats = partition.count(rank: rank) * (2 + (hasShard ? 1 : 0) + (hasMaster ? 1 : 0))
+        let sums =
+            hasFixedPoint ? FixedPointGradient.byteCount(partition: partition, rank: rank, reduction: reduction) : 0
+        return 4 * floats + sums
     }
 
     /// The owned parameters in fp32, in pieces in the moments' order.
@@ -99,11 +110,46 @@ public final class ShardedOptimizer {
         }
     }
 
-    /// Starts the reduction of every bucket that lies at or behind `position`, and lets running ones progress.
-    public func gradientIsFinal(from position: Int) throws(MPIError) {
+    /// What the conversions of this step's units have met on this rank; `fine` where gradients are added in fp32.
+    public var finding: FixedPoint.Finding { fixed?.finding ?? .fine }
+
+    /// Takes over every element at or behind `position`: in fixed point it is added to the sum; behind the rank's last unit
+    /// the reduction of every bucket that is complete starts, and running ones progress.
+    ///
+    /// - Parameters:
+    ///   - isFirst: whether this is the rank's first unit of the sum.
+    ///   - isLast: whether nothing follows, and reductions may start. Without fixed point the gradient is the sum already,
+    ///     and calls for earlier units do nothing.
+    public func gradientIsFinal(
+        from position: Int, isFirst: Bool = true, isLast: Bool = true
+    ) throws(MPIError) {
+        fixed?.add(gradient, from: position, isFirst: isFirst)
+        if isLast { try startReductions(from: position) }
+    }
+
+    /// Takes part in the reductions of all buckets with zeros: what a rank without a unit does.
+    public func contributeNothing() throws(MPIError) {
+        if let fixed { fixed.clear() } else { pool.clear(gradient) }
+        try startReductions(from: 0)
+    }
+
+    /// Begins a step, whether the one before was finished or given up.
+    public func beginStep() {
+        precondition(startedBuckets == 0, "the step before was given up after its reduction had begun")
+        fixed?.beginStep()
+    }
+
+    private func startReductions(from position: Int) throws(MPIError) {
         guard communicator.size > 1 else { return }
         while startedBuckets < partition.buckets.count && partition.buckets[startedBuckets].lowerBound >= position {
             let bucket = startedBuckets
+            startedBuckets += 1
+            if let fixed {
+                pending.add(
+                    try fixed.startReduction(
+                        bucket: bucket, place: shardRange(bucket), communicator, parallel: onPool))
+                continue
+            }
             let buffer = gradient[partition.buckets[bucket]]
             switch reduction {
             case .reduceScatter:
@@ -114,7 +160,6 @@ public final class ShardedOptimizer {
             case .allReduce:
                 pending.add(try communicator.startAllReduceSum(buffer, parallel: onPool))
             }
-            startedBuckets += 1
         }
         try pending.progress()
     }
@@ -125,6 +170,34 @@ public final class ShardedOptimizer {
             communicator.size == 1 || startedBuckets == partition.buckets.count, "a bucket's gradient was never final")
         try pending.wait()
         startedBuckets = 0
+        guard let fixed else { return }
+        for bucket in partition.buckets.indices {
+            fixed.store(bucket: bucket, place: shardRange(bucket), into: gradient)
+        }
+    }
+
+    /// `target += factor * gradient` over what this rank owns of the reduced gradient; `target` is as large as the flat
+    /// space. For sums over several reductions in one order.
+    public func addReduced(scaledBy factor: Float, to target: FloatSlice) {
+        for bucket in partition.buckets.indices {
+            let owned = partition.owned(bucket: bucket, rank: communicator.rank)
+            pool.add(ownedGradient(bucket), scaledBy: factor, to: target[owned])
+        }
+    }
+
+    /// Puts what this rank owns of `source`, which is as large as the flat space, in the place of the reduced gradient.
+    public func replaceReduced(by source: FloatSlice) {
+        for bucket in partition.buckets.indices {
+            let owned = partition.owned(bucket: bucket, rank: communicator.rank)
+            pool.copy(source[owned], into: ownedGradient(bucket))
+        }
+    }
+
+    /// Whether the gradient that this rank brought to the reduction is finite; nil where it is not kept.
+    public var localGradientIsFinite: Bool? {
+        if let fixed { return fixed.finding != .notFinite }
+        if communicator.size > 1, reduction == .allReduce { return nil }
+        return GradientNorm.blockSquares(pool, gradient, blockSize: Partition.blockSize).allSatisfy(\.isFinite)
     }
 
     /// Square of the norm of the whole reduced gradient, unscaled; the same bits on every rank and for any rank count

@@ -20,6 +20,19 @@ public enum WorkShare {
         }
     }
 
+    /// A step with `training.reproducible`: units that do not depend on the ranks, which take consecutive ones. A rank
+    /// without a share gets no unit.
+    public static func reproducibleUnits(
+        globalBatchSize: Int, microBatchSize: Int, rank: Int, rankCount: Int
+    ) -> [WorkUnit] {
+        let unitCount = (globalBatchSize + microBatchSize - 1) / microBatchSize
+        return ((unitCount * rank / rankCount)..<(unitCount * (rank + 1) / rankCount)).map { unit in
+            let start = unit * microBatchSize
+            return WorkUnit(
+                sequences: start..<min(start + microBatchSize, globalBatchSize), microStep: 0, part: 0)
+        }
+    }
+
     /// A step with `normalization: reference`: `referenceRanks` consecutive units of exactly `microBatchSize` form a
     /// micro-step, and the ranks share the units of each micro-step.
     public static func referenceUnits(

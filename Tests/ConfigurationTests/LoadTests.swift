@@ -166,7 +166,6 @@ import TokenData
 
     /// Values that the design has and this version does not: refused, never ignored.
     @Test(arguments: [
-        ("training.reproducible=true", "true (boolean)", "false"),
         ("training.spike_z_score=6", "6 (integer)", "0"),
         ("training.watchdog_seconds=60", "60 (integer)", "0"),
     ])

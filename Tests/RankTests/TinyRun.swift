@@ -45,7 +45,7 @@ struct TinyRun {
     /// update is the gradient's sign, in which a rounding near 0 shows in full. The clip is small enough to be at work.
     init(
         loss: LossConfiguration, globalBatchSize: Int, microBatchSize: Int, ignored: [Int32] = [],
-        reduction: GradientReduction = .reduceScatter
+        reduction: GradientReduction = .reduceScatter, reproducible: Bool = false
     ) throws {
         configuration = RunConfiguration(
             name: "tiny", model: Self.model,
@@ -55,7 +55,7 @@ struct TinyRun {
                 learningRate: 0.02, epsilon: 1e-2, weightDecay: 0.1, gradientClip: 0.25),
             schedule: LearningRateSchedule(kind: .linear, warmupSteps: 1, totalSteps: 10),
             training: TrainingConfiguration(
-                globalBatchSize: globalBatchSize, microBatchSize: microBatchSize, seed: 5,
+                globalBatchSize: globalBatchSize, microBatchSize: microBatchSize, seed: 5, reproducible: reproducible,
                 gradientReduction: reduction))
         let source = MemorySource(
             count: 50, sequenceLength: Self.sequenceLength, vocabulary: Self.model.vocabularySize, seed: 9)
@@ -77,6 +77,9 @@ struct TinyRun {
         return (tokens.dropLast().map { $0 }, tokens.dropFirst().map { ignored.contains($0) ? -1 : $0 })
     }
 }
+
+/// A step was given up for a stop.
+struct GivenUp: Error {}
 
 /// A rank's part of a run of a tiny model.
 final class TinyRank {
@@ -108,8 +111,9 @@ final class TinyRank {
                 count: table.count, finalPositions: model.gradientFinalPositions, bucketElements: 1,
                 rankCount: ranks.size),
             reduction: training.gradientReduction, table: table, decays: { !$0.isNormGain },
-            replica: .fp32(parameters),
-            gradient: gradient, pool: pool)
+            replica: .fp32(parameters), gradient: gradient,
+            fixedPoint: training.reproducible
+                ? FixedPoint(targetsPerStep: batch * configuration.data.sequenceLength) : nil, pool: pool)
         step = TrainingStep(
             configuration: configuration, communicator: ranks, pool: pool, stream: stream, transformer: transformer,
             optimizer: optimizer, gradient: gradient)
@@ -125,6 +129,7 @@ final class TinyRank {
         let outcome = try step.run(
             step: number, update: updates + 1, position: (number - 1) * batch,
             isStopRequested: { isStopRequested })
+        guard let outcome else { throw GivenUp() }
         if !outcome.isSkipped { updates += 1 }
         return outcome
     }

@@ -113,11 +113,30 @@ final class TrainingStepTests: RankTestCase {
 
     func testAStopOfOneRankReachesAll() throws {
         for loss in [mile, reference(2)] {
-            let rank = TinyRank(try TinyRun(loss: loss, globalBatchSize: 4, microBatchSize: 1), ranks)
+            // A unit at most for each rank, so that the step is finished before anybody looks.
+            let run = try TinyRun(loss: loss, globalBatchSize: 4, microBatchSize: loss == mile ? 4 : 2)
+            let rank = TinyRank(run, ranks)
             let asked = try rank.advance(1, isStopRequested: ranks.rank == ranks.size - 1)
             let unasked = try rank.advance(2)
             XCTAssertTrue(asked.isStopRequested)
             XCTAssertFalse(unasked.isStopRequested)
+        }
+    }
+
+    /// With several units the step is given up before the next one, and has left no trace.
+    func testAStopWithinAStepGivesItUp() throws {
+        for (loss, reproducible) in [(mile, false), (mile, true), (reference(2), false), (reference(2), true)] {
+            let run = try TinyRun(loss: loss, globalBatchSize: 12, microBatchSize: 1, reproducible: reproducible)
+            let (rank, undisturbed) = (TinyRank(run, ranks), TinyRank(run, ranks))
+            let start = rank.parameters.array
+            XCTAssertThrowsError(try rank.advance(1, isStopRequested: ranks.rank == ranks.size - 1)) {
+                XCTAssertTrue($0 is GivenUp)
+            }
+            XCTAssertNil(bitDifference(rank.parameters.array, start))
+            let (again, expected) = (try rank.advance(1), try undisturbed.advance(1))
+            XCTAssertEqual(again.loss, expected.loss)
+            XCTAssertNil(bitDifference(rank.parameters.array, undisturbed.parameters.array))
+            XCTAssertNotNil(bitDifference(rank.parameters.array, start))
         }
     }
 

@@ -51,6 +51,31 @@ import Testing
         }
     }
 
+    // MARK: - training.reproducible
+
+    @Test func reproducibleUnitsAreTheSameOnAnyNumberOfRanks() {
+        for batch in 1...24 {
+            for micro in 1...7 {
+                let expected = stride(from: 0, to: batch, by: micro).map { $0..<min($0 + micro, batch) }
+                for ranks in 1...9 {
+                    let shares = (0..<ranks).map { rank in
+                        WorkShare.reproducibleUnits(
+                            globalBatchSize: batch, microBatchSize: micro, rank: rank, rankCount: ranks
+                        ).map(\.sequences)
+                    }
+                    #expect(shares.flatMap { $0 } == expected)
+                    let counts = shares.map(\.count)
+                    #expect((counts.max() ?? 0) - (counts.min() ?? 0) <= 1)
+                }
+            }
+        }
+        // Ordinary units are not: that is what the promise costs.
+        let ordinary = (0..<3).flatMap {
+            WorkShare.units(globalBatchSize: 10, microBatchSize: 4, rank: $0, rankCount: 3).map(\.sequences)
+        }
+        #expect(ordinary != [0..<4, 4..<8, 8..<10])
+    }
+
     // MARK: - normalization: reference
 
     @Test func referenceUnitsOfTwoMicroSteps() {

@@ -56,17 +56,20 @@ public final class RunningProgram {
     ///   - arguments: of `mile-dist`.
     ///   - ranks: 1 starts it without `mpirun`.
     ///   - folder: its working directory.
-    public convenience init(_ arguments: [String], ranks: Int = 1, in folder: String) throws {
+    ///   - variables: environment variables beside this process's.
+    public convenience init(
+        _ arguments: [String], ranks: Int = 1, in folder: String, variables: [String: String] = [:]
+    ) throws {
         if ranks == 1 {
-            try self.init(tool: Self.executable, arguments, in: folder)
+            try self.init(tool: Self.executable, arguments, in: folder, variables: variables)
         } else {
             let launch = ["mpirun", "--oversubscribe", "-n", "\(ranks)", Self.executable]
-            try self.init(tool: "/usr/bin/env", launch + arguments, in: folder)
+            try self.init(tool: "/usr/bin/env", launch + arguments, in: folder, variables: variables)
         }
     }
 
     /// Starts any tool, with Open MPI's permission to run as root, which containers need.
-    public init(tool: String, _ arguments: [String], in folder: String) throws {
+    public init(tool: String, _ arguments: [String], in folder: String, variables: [String: String] = [:]) throws {
         files = try TemporaryFolder()
         command = ([tool] + arguments).joined(separator: " ")
         // Files, not pipes: nobody has to read while the program runs.
@@ -79,6 +82,7 @@ public final class RunningProgram {
         process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: files.path("output")))
         process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: files.path("errors")))
         var environment = ProcessInfo.processInfo.environment
+        environment.merge(variables) { $1 }
         if getuid() == 0 {
             environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
             environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"

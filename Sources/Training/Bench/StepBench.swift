@@ -97,6 +97,7 @@ public struct StepBench: Sendable {
                 let outcome = try step.run(
                     step: min(number, configuration.schedule.totalSteps), update: state.progress.updates + 1,
                     position: state.progress.position, isStopRequested: { false })
+                guard let outcome else { preconditionFailure("a step was given up that nobody stopped") }
                 state.progress.position += configuration.training.globalBatchSize
                 if !outcome.isSkipped { state.progress.updates += 1 }
                 tokens = outcome.positions

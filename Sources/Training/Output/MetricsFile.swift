@@ -24,6 +24,10 @@ public struct StepMetrics: Sendable {
     public var tokensPerSecond: Double
     /// The step was not applied because something in it was not finite.
     public var isSkipped: Bool
+    /// Sequences that each rank computed.
+    public var rankSequences: [Int] = []
+    /// Seconds for which each rank computed them.
+    public var rankSeconds: [Double] = []
     /// With `logging.profile`: seconds of rank 0's phases.
     public var phases: [(phase: Phase, seconds: Double)]?
 
@@ -34,9 +38,24 @@ public struct StepMetrics: Sendable {
             ("lr", .number(learningRate)), ("grad_norm", .number(gradientNorm)),
             ("step_seconds", .number(stepSeconds)), ("tokens_per_second", .number(tokensPerSecond)),
         ]
+        if let ranks { pairs.append(("ranks", ranks)) }
         if isSkipped { pairs.append(("skipped", .boolean(true))) }
         if let phases { pairs.append(("phases", .object(phases.map { ($0.phase.name, .number($0.seconds)) }))) }
         return .object(pairs)
+    }
+}
+
+extension StepMetrics {
+    /// What depends on the ranks, and on nothing else of a row: who computed how much, and who took longest.
+    private var ranks: JSONValue? {
+        guard let slowest = rankSeconds.indices.max(by: { rankSeconds[$0] < rankSeconds[$1] }),
+            let fastest = rankSeconds.indices.min(by: { rankSeconds[$0] < rankSeconds[$1] })
+        else { return nil }
+        return .object([
+            ("sequences", .array(rankSequences.map { .integer($0) })), ("slowest", .integer(slowest)),
+            ("slowest_seconds", .number(rankSeconds[slowest])), ("fastest", .integer(fastest)),
+            ("fastest_seconds", .number(rankSeconds[fastest])),
+        ])
     }
 }
 

@@ -53,7 +53,8 @@ struct MemoryLayoutPlan {
         let gradientBuffers = TrainingStep.microStepCount(configuration, ranks: ranks) > 1 ? 2 : 1
         let optimizer = (0..<ranks).map {
             ShardedOptimizer.stateBytes(
-                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: narrows)
+                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: narrows,
+                hasFixedPoint: training.reproducible)
         }
         return Parts(
             parameters: parameters, gradients: gradientBuffers * 4 * parameterCount, optimizer: optimizer.max() ?? 0,

@@ -52,13 +52,24 @@ extension Trainer {
     }
 
     /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed.
+    /// Where bits are promised that is an error, also for another build of the program.
     func compareMachines() throws {
-        let own = "\(MachineIdentity.processor), \(MachineIdentity.libraries)"
+        let isReproducible = configuration.training.reproducible
+        var own = "\(MachineIdentity.processor), \(MachineIdentity.libraries)"
+        if isReproducible { own += ", program \(try MachineIdentity.programHash())" }
         let all = try communicator.allGather(Array("\(communicator.host): \(own)".utf8))
             .map { String(decoding: $0, as: UTF8.self) }
         let kinds = all.map { $0.drop { $0 != ":" } }
         if let other = kinds.firstIndex(where: { $0 != kinds[0] }) {
-            console.warning("the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])")
+            let text = "the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])"
+            guard !isReproducible else {
+                throw ProgramFailure(
+                    .badInput,
+                    text
+                        + ". training.reproducible needs one kind of processor and one build of the program on all ranks.",
+                    isShared: true)
+            }
+            console.warning(text)
         }
     }
 
@@ -159,12 +170,26 @@ extension Trainer {
         }
     }
 
-    func requireSameRun(_ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String) throws {
+    func requireSameRun(
+        _ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String, products: String
+    ) throws {
         let changes = try communicator.agreed {
             try checkpoint.index.requireSameRun(
                 as: configuration, tokenizer: data.tokenizer, fingerprint: fingerprint)
         }
         for change in changes { console.line("changed since the checkpoint: \(change)") }
+        warnAboutIdentity(checkpoint.index, products: products)
+    }
+
+    /// Says so where a continued run will not have the bits of one that was never stopped.
+    private func warnAboutIdentity(_ index: CheckpointIndex, products: String) {
+        guard configuration.training.reproducible, !index.isImported else { return }
+        let before = [index.processor, index.blas]
+        let now = [MachineIdentity.processor, products]
+        guard before != now else { return }
+        console.warning(
+            "training.reproducible: the checkpoint was written with \(before.joined(separator: ", ")), this run computes "
+                + "with \(now.joined(separator: ", ")): from here on its bits are not those of an undisturbed run")
     }
 
     func fill(_ state: TrainingState, from checkpoint: CheckpointReader?, pool: ThreadPool) throws {

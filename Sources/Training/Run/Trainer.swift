@@ -56,8 +56,10 @@ public final class Trainer {
         let data = try loadData()
         try requireWork()
         try compareMachines()
-        let pool = try session.makePool(
-            requested: configuration.training.threads, blas: configuration.training.blas)
+        let training = configuration.training
+        // A measurement would choose anew at each start.
+        let blas = training.reproducible && training.blas == .auto ? .openblas : training.blas
+        let pool = try session.makePool(requested: training.threads, blas: blas)
         warnAboutPrecision()
         describe(data, pool)
         return (data, pool)
@@ -79,7 +81,11 @@ public final class Trainer {
 
         // A checkpoint of another model is refused before this model's memory is taken.
         let fingerprint = try agreedFingerprint(data.training)
-        if let checkpoint { try requireSameRun(checkpoint, data, fingerprint) }
+        if let checkpoint {
+            try requireSameRun(
+                checkpoint, data, fingerprint,
+                products: TrainingState.productIdentity(configuration, pool))
+        }
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
         try fill(state, from: checkpoint, pool: pool)

@@ -81,7 +81,10 @@ final class TrainingRun {
             profiler = try Profiler(communicator, console, state.phases, directory: configuration.logging.directory)
         }
         while state.progress.step < last {
-            var mustStop = try advance()
+            guard var mustStop = try advance() else {
+                try profiler?.close()
+                return try stopWithinStep()
+            }
             let now = state.progress.step
             if now % configuration.evaluation.every == 0 || now == total {
                 try evaluate()
@@ -105,14 +108,24 @@ final class TrainingRun {
         return .done
     }
 
-    /// One step; returns whether the run has to stop after it.
-    private func advance() throws -> Bool {
+    /// A step was given up for a stop: what is saved is the step before.
+    private func stopWithinStep() throws -> ExitStatus {
+        try save()
+        console.line(
+            "stopped early within step \(state.progress.step + 1); step \(state.progress.step) is saved; run the same "
+                + "command to continue")
+        return .stoppedEarly
+    }
+
+    /// One step; returns whether the run has to stop after it, or nil when the step was given up for a stop.
+    private func advance() throws -> Bool? {
         let begin = ContinuousClock.now
         let number = state.progress.step + 1
         profiler?.stepBegins()
         let outcome = try step.run(
             step: number, update: state.progress.updates + 1, position: state.progress.position,
             isStopRequested: isStopRequested)
+        guard let outcome else { return nil }
         state.progress.step = number
         state.progress.position += configuration.training.globalBatchSize
         state.progress.tokens += outcome.positions
@@ -124,7 +137,8 @@ final class TrainingRun {
             step: number, tokens: state.progress.tokens, loss: outcome.loss.loss,
             crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
             learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
-            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped, phases: phases)
+            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped,
+            rankSequences: outcome.rankSequences, rankSeconds: outcome.rankSeconds, phases: phases)
         try metrics?.append(row.json)
         let text = line.text(row)
         if number % configuration.logging.every == 0 || number == configuration.schedule.totalSteps {
@@ -140,16 +154,19 @@ final class TrainingRun {
             return
         }
         skippedInARow += 1
+        let end = state.progress.position
+        let all = "sequences \(end - configuration.training.globalBatchSize) ..< \(end) of all ranks"
+        let culprits = outcome.culprits.isEmpty ? all : outcome.culprits.joined(separator: "; ")
         console.warning(
             "step \(step) was skipped: loss \(words(outcome.loss.loss)), gradient norm "
-                + "\(words(outcome.gradientNorm)), sequences \(state.progress.position - configuration.training.globalBatchSize) ..< \(state.progress.position)"
-        )
+                + "\(words(outcome.gradientNorm)); it came from \(culprits)")
         let limit = configuration.training.maximumSkippedSteps
         if skippedInARow > limit {
             throw ProgramFailure(
                 .runtimeFailure,
-                "\(skippedInARow) steps in a row were not finite (training.maximum_skipped_steps is \(limit)). Continue "
-                    + "from an older checkpoint with a lower learning rate.", isShared: true)
+                "\(skippedInARow) steps in a row were not finite (training.maximum_skipped_steps is \(limit)); the last one, "
+                    + "step \(step), because of \(culprits). Continue from an older checkpoint with a lower learning rate.",
+                isShared: true)
         }
     }
 

@@ -2,6 +2,7 @@
 
 internal import Checkpointing
 public import Configuration
+internal import Crypto
 internal import Foundation
 public import Kernels
 internal import LinearAlgebra
@@ -60,24 +61,37 @@ public final class TrainingState {
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: Self.partition(configuration, ranks: communicator.size),
             reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },
-            replica: parameters, gradient: gradient, pool: pool)
+            replica: parameters, gradient: gradient, fixedPoint: Self.fixedPoint(configuration), pool: pool)
+    }
+
+    /// The format in which gradients are added with `training.reproducible`; a function of the configuration only.
+    static func fixedPoint(_ configuration: RunConfiguration) -> FixedPoint? {
+        guard configuration.training.reproducible else { return nil }
+        return FixedPoint(
+            targetsPerStep: configuration.training.globalBatchSize * configuration.data.sequenceLength)
     }
 
     /// What computes the products of this run: bits are comparable only where this is the same.
-    var productIdentity: String {
-        configuration.training.precision == .bf16 ? ProductLibrary.oneDNN.identity : pool.library.identity
+    var productIdentity: String { Self.productIdentity(configuration, pool) }
+
+    static func productIdentity(_ configuration: RunConfiguration, _ pool: ThreadPool) -> String {
+        let isNarrow = configuration.training.precision == .bf16 && ProductLibrary.hasBFloat16Products
+        return isNarrow ? ProductLibrary.oneDNN.identity : pool.library.identity
     }
 
     /// Most sequences of a unit of any rank: no rank holds activations for more.
     static func largestUnit(_ configuration: RunConfiguration, ranks: Int) -> Int {
-        let share = (configuration.training.globalBatchSize + ranks - 1) / ranks
+        let training = configuration.training
+        // Reproducible units do not depend on the ranks.
+        let share = training.reproducible ? training.globalBatchSize : (training.globalBatchSize + ranks - 1) / ranks
         if configuration.loss.normalization == .reference { return configuration.training.microBatchSize }
         return min(configuration.training.microBatchSize, share)
     }
 
-    /// Whether a rank computes at most one unit per step, so that nothing is added to its gradient.
+    /// Whether nothing is ever added to a rank's gradient: it computes at most one unit per step, or adds units in fixed
+    /// point elsewhere.
     static func writesGradientOnce(_ configuration: RunConfiguration, rank: Int, ranks: Int) -> Bool {
-        TrainingStep.units(configuration, rank: rank, ranks: ranks).count <= 1
+        configuration.training.reproducible || TrainingStep.units(configuration, rank: rank, ranks: ranks).count <= 1
     }
 
     /// The ownership for `ranks` ranks.
@@ -134,6 +148,12 @@ enum MachineIdentity {
         let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
         let name = line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
         return name ?? "unknown processor"
+    }
+
+    /// SHA-256 of the running program's file.
+    static func programHash() throws -> String {
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .mappedIfSafe)
+        return SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
     }
 
     /// Every library that products may come from.

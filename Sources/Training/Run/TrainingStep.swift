@@ -12,7 +12,7 @@ public import TokenData
 /// What a step found out; the same on every rank.
 public struct StepOutcome: Sendable, Equatable {
     public var loss: NormalizedLoss
-    /// Norm of the normalised gradient before clipping.
+    /// Norm of the normalised gradient before clipping; NaN where the gradient could not be added.
     public var gradientNorm: Double
     public var learningRate: Double
     /// Positions of the step, ignored targets included.
@@ -21,6 +21,12 @@ public struct StepOutcome: Sendable, Equatable {
     public var isSkipped: Bool
     /// Some rank was asked to stop.
     public var isStopRequested: Bool
+    /// Where what was not finite came from: ranks and sequences, for people.
+    public var culprits: [String] = []
+    /// Sequences that each rank computed.
+    public var rankSequences: [Int] = []
+    /// Seconds for which each rank computed its units.
+    public var rankSeconds: [Double] = []
 }
 
 /// The parts of a step and the buffers that they share. All ranks make the same calls.
@@ -33,13 +39,19 @@ public final class TrainingStep {
     private let optimizer: ShardedOptimizer
     private let gradient: FloatSlice
     private var phases: PhaseRecorder { transformer.phases }
-    private let units: [WorkUnit]
+    /// Units of every rank.
+    private let allUnits: [[WorkUnit]]
+    private var units: [WorkUnit] { allUnits[communicator.rank] }
     private let ignoredTargets: Set<Int32>
+    private let faults: FaultInjection
+    /// Seconds that this rank has computed in the current step.
+    private var computeSeconds = 0.0
 
     /// Units that form a micro-step of the authors' trainer; nil for the global normalisation.
     private let referenceRanks: Int?
     /// Scaled gradients of the earlier micro-steps; empty unless there is more than one.
     private let accumulated: FloatSlice
+    private var isReproducible: Bool { configuration.training.reproducible }
 
     public init(
         configuration: RunConfiguration, communicator: Communicator, pool: ThreadPool, stream: TrainingStream,
@@ -54,7 +66,10 @@ public final class TrainingStep {
         self.gradient = gradient
         ignoredTargets = Set(configuration.data.ignoredTargets)
         referenceRanks = Self.referenceRanks(configuration, ranks: communicator.size)
-        units = Self.units(configuration, rank: communicator.rank, ranks: communicator.size)
+        allUnits = (0..<communicator.size).map {
+            Self.units(configuration, rank: $0, ranks: communicator.size)
+        }
+        faults = FaultInjection(rank: communicator.rank)
         let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
         accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
     }
@@ -86,6 +101,9 @@ public final class TrainingStep {
             return WorkShare.referenceUnits(
                 globalBatchSize: B, microBatchSize: m, referenceRanks: referenceRanks, rank: rank, rankCount: ranks)
         }
+        if configuration.training.reproducible {
+            return WorkShare.reproducibleUnits(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
+        }
         return WorkShare.units(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
     }
 
@@ -94,103 +112,176 @@ public final class TrainingStep {
     /// - Parameters:
     ///   - step: its number, for the schedule.
     ///   - update: number of AdamW's update if it is applied.
-    ///   - isStopRequested: this rank's wish to stop after the step; all ranks learn of it with the step's sums.
-    public func run(step: Int, update: Int, position: Int, isStopRequested: () -> Bool) throws -> StepOutcome {
-        let (loss, scale, positions, stops) =
+    ///   - isStopRequested: this rank's wish to stop. All ranks learn of it before every unit but the first, and with the
+    ///     step's sums.
+    /// - Returns: nil when the step was given up for a stop: parameters and moments are those of the step before.
+    public func run(step: Int, update: Int, position: Int, isStopRequested: () -> Bool) throws -> StepOutcome? {
+        optimizer.beginStep()
+        computeSeconds = 0
+        let gradient =
             try referenceRanks == nil
-            ? globalGradient(position: position, isStopRequested: isStopRequested)
-            : referenceGradient(position: position, isStopRequested: isStopRequested)
-        try optimizer.finishReduction()
+            ? globalGradient(step: step, position: position, isStopRequested: isStopRequested)
+            : referenceGradient(step: step, position: position, isStopRequested: isStopRequested)
+        guard let gradient else {
+            phases.enter(.other)
+            return nil
+        }
+        let (loss, scale, reports) = (gradient.loss, gradient.scale, gradient.reports)
         // The norm reads the shard as the update does; what is exchanged for it is a few numbers.
         phases.enter(.optimizer)
-        let norm = try optimizer.normSquared().squareRoot() * scale
+        let isConverted = reports.ranks.allSatisfy { $0.finding == .fine }
+        let norm = try isConverted ? optimizer.normSquared().squareRoot() * scale : .nan
         let rate = configuration.optimizer.learningRate * configuration.schedule.factor(step: step)
-        let isFinite = loss.loss.isFinite && norm.isFinite
-        if isFinite {
+        var outcome = StepOutcome(
+            loss: loss, gradientNorm: norm, learningRate: rate, positions: Int(reports.total.positions),
+            isSkipped: !loss.loss.isFinite || !norm.isFinite, isStopRequested: reports.ranks.contains(where: \.stops),
+            rankSequences: reports.ranks.map(\.sequences), rankSeconds: reports.ranks.map(\.seconds))
+        if outcome.isSkipped {
+            outcome.culprits = try culprits(reports, position: position)
+        } else {
             let clip = GradientNorm.clipFactor(norm: norm, clip: configuration.optimizer.gradientClip)
             try optimizer.update(
                 AdamW(
                     configuration: configuration.optimizer, learningRate: rate, update: update,
                     gradientScale: scale * clip))
         }
-        return StepOutcome(
-            loss: loss, gradientNorm: norm, learningRate: rate, positions: positions, isSkipped: !isFinite,
-            isStopRequested: stops)
+        return outcome
     }
 
-    private typealias Gradient = (loss: NormalizedLoss, scale: Double, positions: Int, stops: Bool)
+    private typealias Gradient = (loss: NormalizedLoss, scale: Double, reports: StepReports)
 
     /// Accumulates the unnormalised gradient over all units; the normaliser follows from the sums of all ranks.
-    private func globalGradient(position: Int, isStopRequested: () -> Bool) throws -> Gradient {
-        var sums = LossSums()
-        for (index, unit) in units.enumerated() {
-            let isLast = index + 1 == units.count
-            sums = sums + (try compute(unit, at: position, adding: index > 0, reducing: isLast))
+    private func globalGradient(step: Int, position: Int, isStopRequested: () -> Bool) throws -> Gradient? {
+        var sums: [LossSums] = []
+        let most = allUnits.map(\.count).max() ?? 0
+        let isDone = try forEachSlot(units, most: most, isStopRequested) { index, unit in
+            sums.append(
+                try compute(
+                    unit, step: step, at: position, isFirst: index == 0, isLast: index + 1 == units.count,
+                    reduces: true))
         }
+        guard isDone else { return nil }
         phases.enter(.reduction)
-        if units.isEmpty { try contributeNothing() }
-        let all = try communicator.sumInRankOrder(sums.values + [isStopRequested() ? 1 : 0])
-        let total = LossSums(values: Array(all.dropLast()))
-        return (total.normalizedGlobally, total.globalGradientScale, Int(total.positions), all[all.count - 1] > 0)
+        if units.isEmpty { try optimizer.contributeNothing() }
+        let reports = try report(sums, isStopRequested)
+        try optimizer.finishReduction()
+        let total = reports.total
+        return (total.normalizedGlobally, total.globalGradientScale, reports)
     }
 
     /// Follows the authors' trainer: each micro-step is scaled by its own alpha before it is added.
-    private func referenceGradient(position: Int, isStopRequested: () -> Bool) throws -> Gradient {
-        let parts = referenceRanks ?? 1
+    private func referenceGradient(step: Int, position: Int, isStopRequested: () -> Bool) throws -> Gradient? {
         let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
-        var total = LossSums()
+        // With a single micro-step the scale is one number and folds into the update. Otherwise each micro-step's fixed-point
+        // sum is reduced by itself, because scaled sums of fewer units would round differently on other rank counts.
+        let reducesEach = microSteps == 1 || isReproducible
+        var all: [LossSums] = []
         var loss = 0.0
         var alpha = 0.0
         var scale = 1.0
         for microStep in 0..<microSteps {
-            let own = units.filter { $0.microStep == microStep }
-            // With a single micro-step the scale is one number and folds into the update.
-            let reduces = microSteps == 1
+            if microStep > 0, try mustStop(isStopRequested) { return nil }
+            let lists = allUnits.map { $0.filter { $0.microStep == microStep } }
+            let own = lists[communicator.rank]
             var sums: [LossSums] = []
-            for (index, unit) in own.enumerated() {
-                let isLast = index + 1 == own.count
-                sums.append(try compute(unit, at: position, adding: index > 0, reducing: reduces && isLast))
+            let isDone = try forEachSlot(own, most: lists.map(\.count).max() ?? 0, isStopRequested) { index, unit in
+                sums.append(
+                    try compute(
+                        unit, step: step, at: position, isFirst: index == 0, isLast: index + 1 == own.count,
+                        reduces: reducesEach))
             }
+            guard isDone else { return nil }
             if own.isEmpty {
-                if reduces { try contributeNothing() } else { pool.clear(gradient) }
+                if reducesEach { try optimizer.contributeNothing() } else { pool.clear(gradient) }
             }
             phases.enter(.reduction)
-            let counts = (0..<communicator.size).map { rank in
-                (parts * (rank + 1) / communicator.size - parts * rank / communicator.size) * LossSums.valueCount
-            }
-            let values = try communicator.allGather(sums.flatMap(\.values), counts: counts)
-            let everybody = stride(from: 0, to: values.count, by: LossSums.valueCount).map {
-                LossSums(values: Array(values[$0..<($0 + LossSums.valueCount)]))
-            }
-            let reference = ReferenceMicroStep(units: everybody)
-            total = everybody.reduce(total, +)
+            let everybody = try StepReports(communicator, units: lists, sums: sums, own: RankReport())
+            let reference = ReferenceMicroStep(units: everybody.units.map(\.sums))
+            all += sums
             loss += reference.loss / Double(microSteps)
             alpha += reference.alpha / Double(microSteps)
             // All units have the same number of positions, hence the same scale.
             let unitScale = reference.unitScales[0] / Double(microSteps)
+            if reducesEach { try optimizer.finishReduction() }
             phases.enter(.other)
-            if reduces {
+            if microSteps == 1 {
                 scale = unitScale
-            } else if microStep == 0 {
-                pool.clear(accumulated)
-                pool.add(gradient, scaledBy: Float(unitScale), to: accumulated)
             } else {
-                pool.add(gradient, scaledBy: Float(unitScale), to: accumulated)
+                if microStep == 0 { pool.clear(accumulated) }
+                if reducesEach {
+                    optimizer.addReduced(scaledBy: Float(unitScale), to: accumulated)
+                } else {
+                    pool.add(gradient, scaledBy: Float(unitScale), to: accumulated)
+                }
             }
         }
         if microSteps > 1 {
-            pool.copy(accumulated, into: gradient)
-            try optimizer.gradientIsFinal(from: 0)
+            if reducesEach {
+                optimizer.replaceReduced(by: accumulated)
+            } else {
+                pool.copy(accumulated, into: gradient)
+                try optimizer.gradientIsFinal(from: 0)
+            }
         }
         phases.enter(.reduction)
-        let stops = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
-        let plain = total.normalizedGlobally
+        let reports = try report(all, isStopRequested)
+        if !reducesEach { try optimizer.finishReduction() }
+        let plain = reports.total.normalizedGlobally
         let result = NormalizedLoss(
             loss: loss, crossEntropy: plain.crossEntropy, entropy: plain.entropy, alpha: alpha)
-        return (result, scale, Int(total.positions), stops)
+        return (result, scale, reports)
     }
 
-    private func compute(_ unit: WorkUnit, at position: Int, adding: Bool, reducing: Bool) throws -> LossSums {
+    /// Runs `body` for this rank's units, with a look at everybody's wish to stop before every one but the first.
+    ///
+    /// All ranks look equally often: one with fewer units than `most` has its empty turns first, so that nobody looks again
+    /// when the reductions of the last unit have begun.
+    ///
+    /// - Returns: false when a rank wants to stop.
+    private func forEachSlot(
+        _ units: [WorkUnit], most: Int, _ isStopRequested: () -> Bool, _ body: (Int, WorkUnit) throws -> Void
+    ) throws -> Bool {
+        for slot in 0..<most {
+            if slot > 0, try mustStop(isStopRequested) { return false }
+            let index = slot - (most - units.count)
+            if index >= 0 { try body(index, units[index]) }
+        }
+        return true
+    }
+
+    private func mustStop(_ isStopRequested: () -> Bool) throws -> Bool {
+        phases.enter(.reduction)
+        return try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
+    }
+
+    private func report(_ sums: [LossSums], _ isStopRequested: () -> Bool) throws -> StepReports {
+        var own = RankReport()
+        own.sequences = units.reduce(0) { $0 + $1.sequences.count }
+        own.seconds = computeSeconds
+        own.stops = isStopRequested()
+        own.finding = optimizer.finding
+        return try StepReports(communicator, units: allUnits, sums: sums, own: own)
+    }
+
+    /// Whose numbers were not finite; collective, in a step that all ranks know to be skipped.
+    private func culprits(_ reports: StepReports, position: Int) throws -> [String] {
+        let known = reports.notFinite(position: position) + reports.unconverted(position: position)
+        if !known.isEmpty { return known }
+        // The losses are finite, so the gradient of some rank is not.
+        let isSound = optimizer.localGradientIsFinite.map { $0 ? 1.0 : 0 } ?? 1
+        let all = try communicator.allGather([isSound], counts: [Int](repeating: 1, count: communicator.size))
+        return all.indices.filter { all[$0] == 0 }.map { rank in
+            let own = allUnits[rank].map(\.sequences)
+            let range = (own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)
+            return StepReports.place(rank: rank, range, position) + " (a gradient that is not finite)"
+        }
+    }
+
+    private func compute(
+        _ unit: WorkUnit, step: Int, at position: Int, isFirst: Bool, isLast: Bool, reduces: Bool
+    ) throws -> LossSums {
+        let begin = ContinuousClock.now
+        defer { computeSeconds += (ContinuousClock.now - begin) / .seconds(1) }
         phases.enter(.data)
         var inputs: [Int32] = []
         var targets: [Int32] = []
@@ -200,16 +291,16 @@ public final class TrainingStep {
             targets += tokens.dropFirst()
         }
         if !ignoredTargets.isEmpty { targets = targets.map { ignoredTargets.contains($0) ? -1 : $0 } }
-        return try transformer.lossAndGradient(
-            inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient, adding: adding
+        let sums = try transformer.lossAndGradient(
+            inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient,
+            adding: !isFirst && !isReproducible
         ) { position in
-            if reducing { try phases.nested(.reduction) { try optimizer.gradientIsFinal(from: position) } }
+            guard isReproducible || (isLast && reduces) else { return }
+            if position == 0 { faults.spoil(gradient, step: step) }
+            try phases.nested(.reduction) {
+                try optimizer.gradientIsFinal(from: position, isFirst: isFirst, isLast: isLast && reduces)
+            }
         }
-    }
-
-    /// A rank without a unit takes part in the reductions with zeros.
-    private func contributeNothing() throws {
-        pool.clear(gradient)
-        try optimizer.gradientIsFinal(from: 0)
+        return faults.spoiled(sums, step: step)
     }
 }

@@ -58,8 +58,10 @@ final class Workplace {
     }
 
     /// Starts the program here.
-    func start(_ arguments: [String], ranks: Int = 1) throws -> RunningProgram {
-        try RunningProgram(arguments, ranks: ranks, in: folder.path)
+    func start(
+        _ arguments: [String], ranks: Int = 1, variables: [String: String] = [:]
+    ) throws -> RunningProgram {
+        try RunningProgram(arguments, ranks: ranks, in: folder.path, variables: variables)
     }
 
     /// Runs the program here to its end.

@@ -1,0 +1,211 @@
+// ReproducibleStepTests - a reproducible step against its definition: every unit alone, converted, added as integers, and
+// one AdamW over everything. Comparisons are of bits, whatever the number of ranks.
+
+import Configuration
+import Kernels
+import LlamaModel
+import Optimization
+import Sharding
+import Tensors
+import TestSupport
+import Training
+import XCTest
+
+final class ReproducibleStepTests: RankTestCase {
+    private let mile = LossConfiguration(kind: .mile, gamma: 1)
+
+    /// What one process computes that knows no ranks.
+    private struct Definition {
+        let run: TinyRun
+        let parameters: FloatSlice
+        let firstMoment: FloatSlice
+        let secondMoment: FloatSlice
+        let units: [Range<Int>]
+
+        init(_ run: TinyRun) {
+            self.run = run
+            parameters = FloatSlice(run.initialParameters)
+            firstMoment = Arena(count: parameters.count).all
+            secondMoment = Arena(count: parameters.count).all
+            let training = run.configuration.training
+            units = stride(from: 0, to: training.globalBatchSize, by: training.microBatchSize).map {
+                $0..<min($0 + training.microBatchSize, training.globalBatchSize)
+            }
+        }
+
+        /// Integer sum of the units' gradients, as a naive loop forms it.
+        func gradient(step: Int, units: [Range<Int>]) -> (gradient: [Float], sums: [LossSums]) {
+            let training = run.configuration.training
+            let transformer = Transformer(
+                TinyRun.model, parameters: .fp32(parameters), sequenceLength: TinyRun.sequenceLength,
+                maximumSequences: training.microBatchSize, forTraining: true, pool: run.pool)
+            let unit = Arena(count: parameters.count).all
+            // 2^-40 * 2^ceil(log2 N)
+            let targets = training.globalBatchSize * TinyRun.sequenceLength
+            var quantum = 0x1p-40
+            while quantum * 0x1p40 < Double(targets) { quantum *= 2 }
+            var total = [Int64](repeating: 0, count: parameters.count)
+            var sums: [LossSums] = []
+            for sequences in units {
+                let parts = sequences.map { run.sequence(at: (step - 1) * training.globalBatchSize + $0) }
+                sums.append(
+                    transformer.lossAndGradient(
+                        inputs: parts.flatMap(\.inputs), targets: parts.flatMap(\.targets),
+                        loss: run.configuration.loss,
+                        gradient: unit, adding: false, isFinal: { _ in }))
+                for (index, value) in unit.array.enumerated() {
+                    total[index] += Int64((Double(value) / quantum).rounded(.toNearestOrEven))
+                }
+            }
+            return (total.map { Float(Double($0) * quantum) }, sums)
+        }
+
+        /// Takes step `number` from a gradient of everything and its scale; returns the norm.
+        func update(_ number: Int, _ gradient: FloatSlice, scale: Double) -> Double {
+            let settings = run.configuration.optimizer
+            // The tiny space is one block.
+            let blocks = GradientNorm.blockSquares(run.pool, gradient, blockSize: Partition.blockSize)
+            let buckets = Partition(
+                count: parameters.count, finalPositions: TinyRun.model.gradientFinalPositions, bucketElements: 1,
+                rankCount: 1
+            ).buckets
+            XCTAssertEqual(blocks.count, 1)
+            let squares = buckets.reduce(0.0) { sum, bucket in
+                sum + GradientNorm.blockSquares(run.pool, gradient[bucket], blockSize: Partition.blockSize)[0]
+            }
+            let norm = squares.squareRoot() * scale
+            let adam = AdamW(
+                configuration: settings,
+                learningRate: settings.learningRate * run.configuration.schedule.factor(step: number), update: number,
+                gradientScale: scale * GradientNorm.clipFactor(norm: norm, clip: settings.gradientClip))
+            for entry in TinyRun.model.tensorTable.entries {
+                adam.apply(
+                    run.pool, parameters: parameters[entry.range], gradient: gradient[entry.range],
+                    firstMoment: firstMoment[entry.range], secondMoment: secondMoment[entry.range],
+                    decays: !entry.name.hasSuffix("norm.weight"))
+            }
+            return norm
+        }
+    }
+
+    private func check(_ run: TinyRun, _ name: String) throws {
+        let rank = TinyRank(run, ranks)
+        let definition = Definition(run)
+        for step in 1...4 {
+            let outcome = try rank.advance(step)
+            let (gradient, sums) = definition.gradient(step: step, units: definition.units)
+            let total = sums.reduce(LossSums(), +)
+            let norm = definition.update(step, FloatSlice(gradient), scale: total.globalGradientScale)
+            XCTAssertEqual(outcome.loss, total.normalizedGlobally, "\(name), step \(step)")
+            XCTAssertEqual(outcome.gradientNorm, norm, "\(name), step \(step)")
+            XCTAssertNil(
+                bitDifference(rank.parameters.array, definition.parameters.array), "\(name), step \(step)")
+        }
+        var offset = 0
+        for owned in rank.optimizer.partition.runs(rank: ranks.rank) {
+            let place = offset..<(offset + owned.count)
+            XCTAssertNil(
+                bitDifference(rank.optimizer.firstMoment[place].array, definition.firstMoment[owned].array), name)
+            XCTAssertNil(
+                bitDifference(rank.optimizer.secondMoment[place].array, definition.secondMoment[owned].array), name)
+            offset += owned.count
+        }
+    }
+
+    func testAnyNumberOfRanksHasTheBitsOfOneProcess() throws {
+        for reduction in GradientReduction.allCases {
+            for (batch, micro) in [(8, 1), (10, 3), (2, 1), (7, 4)] {
+                try check(
+                    TinyRun(
+                        loss: mile, globalBatchSize: batch, microBatchSize: micro, reduction: reduction,
+                        reproducible: true), "\(reduction.rawValue), \(batch) by \(micro)")
+            }
+        }
+        for loss in [LossConfiguration(kind: .focal, gamma: 2), LossConfiguration(kind: .crossEntropy)] {
+            try check(TinyRun(loss: loss, globalBatchSize: 6, microBatchSize: 2, reproducible: true), "\(loss.kind)")
+        }
+    }
+
+    /// The authors' normalisation: each micro-step's integer sum is scaled in fp32 and added in their order.
+    func testReferenceNormalisation() throws {
+        for (parts, micro) in [(1, 1), (2, 1), (4, 2), (3, 4)] {
+            let loss = LossConfiguration(kind: .mile, gamma: 1, normalization: .reference, referenceRanks: parts)
+            let run = try TinyRun(loss: loss, globalBatchSize: 24, microBatchSize: micro, reproducible: true)
+            let rank = TinyRank(run, ranks)
+            let definition = Definition(run)
+            for step in 1...3 {
+                let outcome = try rank.advance(step)
+                let microSteps = 24 / (micro * parts)
+                var accumulated = [Float](repeating: 0, count: definition.parameters.count)
+                var scale = 1.0
+                for microStep in 0..<microSteps {
+                    let units = (0..<parts).map { definition.units[microStep * parts + $0] }
+                    let (gradient, sums) = definition.gradient(step: step, units: units)
+                    let unitScale = ReferenceMicroStep(units: sums).unitScales[0] / Double(microSteps)
+                    if microSteps == 1 {
+                        (accumulated, scale) = (gradient, unitScale)
+                    } else {
+                        for index in gradient.indices {
+                            accumulated[index].addProduct(gradient[index], Float(unitScale))
+                        }
+                    }
+                }
+                let norm = definition.update(step, FloatSlice(accumulated), scale: scale)
+                XCTAssertEqual(outcome.gradientNorm, norm, "\(parts) parts, step \(step)")
+                XCTAssertNil(
+                    bitDifference(rank.parameters.array, definition.parameters.array), "\(parts) parts, step \(step)")
+            }
+        }
+    }
+
+    /// Ordinary steps of several units do not have these bits, so the comparison can fail.
+    func testOrdinaryStepsDiffer() throws {
+        let run = try TinyRun(loss: mile, globalBatchSize: 10, microBatchSize: 1)
+        let rank = TinyRank(run, ranks)
+        let definition = Definition(run)
+        for step in 1...4 {
+            _ = try rank.advance(step)
+            let (gradient, sums) = definition.gradient(step: step, units: definition.units)
+            _ = definition.update(step, FloatSlice(gradient), scale: sums.reduce(LossSums(), +).globalGradientScale)
+        }
+        XCTAssertNotNil(bitDifference(rank.parameters.array, definition.parameters.array))
+        // The same run but for rounding.
+        let errors = zip(rank.parameters.array, definition.parameters.array).map { abs($0 - $1) }
+        XCTAssertLessThan(errors.max() ?? 1, 1e-5)
+    }
+
+    func testWhoComputedWhatIsReported() throws {
+        let run = try TinyRun(loss: mile, globalBatchSize: 10, microBatchSize: 3, reproducible: true)
+        let outcome = try TinyRank(run, ranks).advance(1)
+        let expected = (0..<ranks.size).map { rank in
+            TrainingStep.units(run.configuration, rank: rank, ranks: ranks.size).reduce(0) { $0 + $1.sequences.count }
+        }
+        XCTAssertEqual(outcome.rankSequences, expected)
+        XCTAssertEqual(outcome.rankSequences.reduce(0, +), 10)
+        XCTAssertTrue(zip(outcome.rankSequences, outcome.rankSeconds).allSatisfy { ($0 > 0) == ($1 > 0) })
+    }
+
+    /// Weights of ten million: fine in fp32, beyond the fixed-point range. All ranks skip, and say whose gradients they are.
+    func testOverflowIsFoundAndNamed() throws {
+        let steep = LossConfiguration(kind: .mile, gamma: 8, sigma: 5)
+        let run = try TinyRun(loss: steep, globalBatchSize: 12, microBatchSize: 1, reproducible: true)
+        let rank = TinyRank(run, ranks)
+        let start = rank.parameters.array
+        let outcome = try rank.advance(1)
+        XCTAssertTrue(outcome.isSkipped)
+        XCTAssertTrue(outcome.gradientNorm.isNaN)
+        XCTAssertTrue(outcome.loss.loss.isFinite)
+        XCTAssertNil(bitDifference(rank.parameters.array, start))
+        XCTAssertEqual(outcome.culprits.count, ranks.size)
+        for (rank, culprit) in outcome.culprits.enumerated() {
+            let own = (12 * rank / ranks.size)..<(12 * (rank + 1) / ranks.size)
+            XCTAssertEqual(
+                culprit,
+                "rank \(rank), sequences \(own.lowerBound) ..< \(own.upperBound) (a gradient beyond the range of "
+                    + "training.reproducible)")
+        }
+        // The same step added in fp32 is sound.
+        let ordinary = try TinyRun(loss: steep, globalBatchSize: 12, microBatchSize: 1)
+        XCTAssertFalse(try TinyRank(ordinary, ranks).advance(1).isSkipped)
+    }
+}
