@@ -45,6 +45,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     /// Consecutive steps with a non-finite gradient that a run survives.
     public var maximumSkippedSteps: Int
     public var spikeZScore: Double
+    /// Longest wait of a rank for others; 0: no limit.
     public var watchdogSeconds: Int
 
     public init(

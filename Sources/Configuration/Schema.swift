@@ -193,8 +193,8 @@ enum Schema {
             "Skip steps whose loss is this far from the usual; not in this version."),
         .integer(
             "training.watchdog_seconds", \.training.watchdogSeconds, 0...steps,
-            refuse: { $0 != 0 ? .unavailable(allowed: "0") : nil },
-            "End a run that makes no progress for this long; not in this version."),
+            "End a run whose ranks wait longer than this for others, naming the late ones; must exceed the longest step, "
+                + "evaluation and save. A single rank waits for nobody. 0: off."),
     ]
 
     private static let evaluation: [Field<RunConfiguration>] = [

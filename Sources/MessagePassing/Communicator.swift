@@ -27,11 +27,13 @@ internal import Glibc
     /// Name of this node, for messages.
     public let host: String
 
-    /// Called now and then while an operation waits for other ranks: the place for a look at signals and watchdogs.
+    /// Called now and then while an operation waits for other ranks: the place for a look at signals.
     /// It may call ``abort(status:)`` and no other function of the communicator.
     public var idle: (() -> Void)?
     /// The longest that one wait may take, in seconds; nil waits for ever. A wait that takes longer throws an error of
-    /// code ``MPIError/Code/deadline`` that names the operation.
+    /// code ``MPIError/Code/deadline`` that names the operation. It knows nothing of the other ranks and counts however
+    /// much moves: for whoever wants an end at any price, as tests do. A run has
+    /// ``startWatchdog(limitSeconds:describe:)``.
     public var deadlineSeconds: Double?
 
     /// The most elements that one C call gets; longer operations are cut into several. Half of what a C `int` holds,
@@ -44,9 +46,14 @@ internal import Glibc
     /// Memory shared with them; nil where large buffers go by messages.
     var nodes: NodeGroup?
     let site: CallSite
+    /// What waits are held against; nil while the watchdog is off.
+    var watchdog: Watchdog?
+    /// Where its messages go; opened when it is first started.
+    var mailbox: Mailbox?
+    /// Whether a closure of the caller runs inside a wait.
+    var isIdling = false
     private let thread: pthread_t
     private var hasFinished = false
-    private var isIdling = false
     /// Everything started and not known to be complete. Owning them here keeps their memory in place whatever becomes of
     /// the request: after a deadline the library may still write to it.
     private var inFlight: [any Operation] = []
@@ -126,6 +133,7 @@ internal import Glibc
         try wait(for: abandoned)
         // MPI_Finalize blocks until every rank has come to it. After this barrier all are there, so it cannot be long.
         try barrier()
+        try closeMailbox()
         try closeNodes()
         try node.free(at: site)
         hasFinished = true
@@ -144,7 +152,7 @@ internal import Glibc
     /// Called first in every operation: traps on a wrong thread, throws after ``finish()``.
     func enter(_ function: String) throws(MPIError) {
         precondition(pthread_equal(thread, pthread_self()) != 0, "\(function) outside the thread that started MPI")
-        precondition(!isIdling, "\(function) inside the idle closure of another operation")
+        precondition(!isIdling, "\(function) inside a closure that another operation has called")
         guard !hasFinished else {
             throw site.error(.finished, function, "message passing has already been finished")
         }
@@ -213,6 +221,7 @@ internal import Glibc
             do throws(MPIError) {
                 if try test(operation) {
                     next += 1
+                    waiting.advance()
                     continue
                 }
                 if moves != nodes?.exchange.moves {
@@ -225,6 +234,7 @@ internal import Glibc
                     isIdling = true
                     idle?()
                     isIdling = false
+                    try attendWatchdog(operation, &waiting)
                 case .expired:
                     throw site.error(
                         .deadline, operation.function,

@@ -47,6 +47,17 @@ internal import CMPI
         return try unsafe Group(part, at: site)
     }
 
+    /// The same processes, whose messages never meet those of this group. The corresponding C function is
+    /// `MPI_Comm_dup`.
+    func duplicate(at site: CallSite) throws(MPIError) -> Group {
+        var copy: MPI_Comm?
+        try site.check(unsafe MPI_Comm_dup(handle, &copy), "MPI_Comm_dup")
+        guard let copy = unsafe copy else {
+            throw site.error(.internal, "MPI_Comm_dup", "the library returned no communicator")
+        }
+        return try unsafe Group(copy, at: site)
+    }
+
     /// Gives the handle back; all ranks of the group call it. The corresponding C function is `MPI_Comm_free`.
     func free(at site: CallSite) throws(MPIError) {
         var handle: MPI_Comm? = unsafe handle

@@ -40,6 +40,9 @@ public struct MPIError: Error, Equatable {
         public static let unfinishedRequests = Code(rawValue: -4)
         /// The library offers less than `MPI_THREAD_FUNNELED`.
         public static let threadSupport = Code(rawValue: -5)
+        /// The watchdog found that nothing moves; the message names the ranks that are late
+        /// (``Communicator/startWatchdog(limitSeconds:describe:)``).
+        public static let stalled = Code(rawValue: -6)
     }
 
     /// The kind of failure.

@@ -23,6 +23,8 @@ struct Waiting {
     private var polls = 0
     /// Polls since something last moved.
     private var idlePolls = 0
+    /// When a look at the clock first found that nothing had moved since the last move.
+    private var stillSince: Double?
 
     init(deadlineSeconds: Double?) {
         self.deadlineSeconds = deadlineSeconds
@@ -33,14 +35,30 @@ struct Waiting {
     enum Check {
         /// Poll again.
         case none
-        /// Call the idle closure, then poll again.
+        /// Call the idle closure, attend to the watchdog, then poll again.
         case idle
         /// Give up.
         case expired
     }
 
     /// Notes that the last poll moved something, though not to the end: the next move is probably near.
-    mutating func restart() { idlePolls = 0 }
+    mutating func restart() {
+        idlePolls = 0
+        stillSince = nil
+    }
+
+    /// Notes that one of the things waited for is complete.
+    mutating func advance() { stillSince = nil }
+
+    /// Since when nothing has moved, and the time now. Without a move between them two calls agree about the first, and
+    /// no two stretches share it. It is late by at most the polls between two looks at the clock, so that a move costs
+    /// no look.
+    mutating func stillness() -> (since: Double, now: Double) {
+        let now = Self.now()
+        let since = stillSince ?? now
+        stillSince = since
+        return (since, now)
+    }
 
     /// Pauses after an unsuccessful poll.
     mutating func pause() -> Check {

@@ -61,6 +61,10 @@ import TokenData
         #expect(run.logging == LoggingConfiguration(directory: "runs/run", every: 1, profile: false))
     }
 
+    @Test func watchdog() throws {
+        #expect(try Sample.load(Sample.text, "training.watchdog_seconds=60").training.watchdogSeconds == 60)
+    }
+
     @Test func checkpointsFollowTheRunDirectory() throws {
         let run = try Sample.load(Sample.text, "logging.directory=scratch/a")
         #expect(run.checkpoint.directory == "scratch/a/checkpoints")
@@ -167,7 +171,6 @@ import TokenData
     /// Values that the design has and this version does not: refused, never ignored.
     @Test(arguments: [
         ("training.spike_z_score=6", "6 (integer)", "0"),
-        ("training.watchdog_seconds=60", "60 (integer)", "0"),
     ])
     func unavailable(override: String, found: String, allowed: String) {
         let key = String(override.prefix { $0 != "=" })

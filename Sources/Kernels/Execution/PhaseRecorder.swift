@@ -39,12 +39,13 @@ public struct PhaseEvent: Equatable, Sendable {
 /// A state machine of one thread: `enter` charges the time since the last switch to the phase that it leaves, so
 /// that the phases of a stretch between `begin` and `end` add up to it exactly, with one clock read a switch.
 ///
-/// Not Sendable: the thread that runs the step owns it. While it is off a switch is one comparison.
+/// Not Sendable: the thread that runs the step owns it. While it is off a switch looks at no clock.
 public final class PhaseRecorder {
     private let now: () -> UInt64
     private var isRunning = false
     private var keepsEvents = false
-    private(set) var phase = Phase.other
+    /// The phase that was entered last, also while nothing is recorded.
+    public private(set) var phase = Phase.other
     private(set) var detail = -1
     private var since: UInt64 = 0
     private var totals = [UInt64](repeating: 0, count: Phase.allCases.count)
@@ -68,10 +69,9 @@ public final class PhaseRecorder {
         isRunning = true
     }
 
-    /// From now on the time is `next`'s. Does nothing outside `begin` and `end`.
+    /// From now on the time is `next`'s. Records nothing outside `begin` and `end`.
     public func enter(_ next: Phase, _ detail: Int = -1) {
-        guard isRunning else { return }
-        charge()
+        if isRunning { charge() }
         phase = next
         self.detail = detail
     }

@@ -41,6 +41,11 @@ public struct ProgramFailure: Error, CustomStringConvertible {
         case let error as HuggingFaceError:
             self.init(error.kind == .io ? .runtimeFailure : .badInput, "\(error)")
         case let error as CheckpointError: self.init(.runtimeFailure, "\(error)")
+        case let error as MPIError where error.code == .stalled:
+            self.init(
+                .runtimeFailure,
+                error.message
+                    + "\n  (training.watchdog_seconds is the limit; steps, evaluations and saves must be shorter)")
         case let error as MPIError: self.init(.runtimeFailure, "\(error)")
         default: self.init(.runtimeFailure, "\(error)")
         }

@@ -28,6 +28,7 @@ final class TrainingRun {
     private let evaluator: Evaluator
     private var line: ProgressLine
     private var profiler: Profiler?
+    private var activity = Activity.step(0)
     private var skippedInARow = 0
     private var savedStep = -1
     private var longestSaveSeconds = 0.0
@@ -77,6 +78,8 @@ final class TrainingRun {
             return .done
         }
         savedStep = state.progress.step
+        try startWatchdog()
+        defer { communicator.stopWatchdog() }
         if configuration.logging.profile {
             profiler = try Profiler(communicator, console, state.phases, directory: configuration.logging.directory)
         }
@@ -117,10 +120,20 @@ final class TrainingRun {
         return .stoppedEarly
     }
 
+    private func startWatchdog() throws {
+        activity = .step(state.progress.step + 1)
+        let limit = configuration.training.watchdogSeconds
+        guard limit > 0 else { return }
+        try communicator.startWatchdog(limitSeconds: Double(limit)) { [unowned self] in
+            activity.text(in: state.phases.phase)
+        }
+    }
+
     /// One step; returns whether the run has to stop after it, or nil when the step was given up for a stop.
     private func advance() throws -> Bool? {
         let begin = ContinuousClock.now
         let number = state.progress.step + 1
+        activity = .step(number)
         profiler?.stepBegins()
         let outcome = try step.run(
             step: number, update: state.progress.updates + 1, position: state.progress.position,
@@ -176,6 +189,7 @@ final class TrainingRun {
     private func evaluate() throws {
         guard !evaluator.isEmpty else { return }
         let now = state.progress.step
+        activity = .evaluation(afterStep: now)
         let begin = ContinuousClock.now
         var lastShown = begin
         let result = try evaluator.run(progress: { share in
@@ -200,6 +214,7 @@ final class TrainingRun {
     /// Saves the current step, unless it has just been saved.
     func save() throws {
         guard savedStep != state.progress.step else { return }
+        activity = .save(step: state.progress.step)
         let begin = ContinuousClock.now
         let path = try saver.save()
         savedStep = state.progress.step

@@ -38,6 +38,8 @@ import Testing
         let clock = HandClock()
         let recorder = PhaseRecorder(now: { clock.time })
         recorder.enter(.data)
+        // Whoever asks what goes on is told all the same.
+        #expect(recorder.phase == .data)
         clock.time += 5
         recorder.end()
         #expect(recorder.nanoseconds(of: .data) == 0)
