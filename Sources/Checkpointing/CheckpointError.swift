@@ -69,9 +69,7 @@ extension CheckpointError {
     private static func full(_ reason: String, _ action: String, _ file: String) -> CheckpointError {
         CheckpointError(
             .diskFull, file: file,
-            "cannot \(action): \(reason); free space or raise the quota (a smaller checkpoint.keep needs less), then"
-                + " start again: earlier checkpoints are untouched, and the unfinished one is replaced by the next save"
-        )
+            "cannot \(action): \(reason); free space or raise the quota (a smaller checkpoint.keep needs less)")
     }
 
     /// The error of a failed HDF5 call while writing.

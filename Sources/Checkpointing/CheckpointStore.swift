@@ -135,6 +135,15 @@ public struct CheckpointStore: Sendable {
         return final
     }
 
+    /// Rank 0: removes the temporary directory of a save that failed, which may have taken the last space there was.
+    ///
+    /// - Throws: ``CheckpointError`` when something of it stays; the next ``begin(step:)`` tries again.
+    public func discard(_ temporary: String) throws {
+        precondition(
+            StepName(Files.name(of: temporary))?.suffix == .partial, "\(temporary) is not a temporary directory")
+        if try Files.status(temporary) != .absent { try Files.removeDirectory(temporary) }
+    }
+
     private static func checkVisible(_ shards: [ShardRecord], in temporary: String) throws(CheckpointError) {
         // Listing first makes NFS ask the server instead of its cache for files that other nodes made.
         let visible = Set(try Files.list(temporary))

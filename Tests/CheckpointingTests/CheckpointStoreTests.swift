@@ -229,6 +229,17 @@ struct CheckpointStoreTests {
         #expect(FileManager.default.fileExists(atPath: "/dev/full"))
     }
 
+    @Test func `a discarded save leaves nothing`() throws {
+        try load(save(store, step: 4, model: .tiny))
+        let temporary = try store.begin(step: 5)
+        _ = try writeShards(in: temporary, layout: [[0..<56]], values: Values(count: 56))
+        try store.discard(temporary)
+        #expect(!FileManager.default.fileExists(atPath: temporary))
+        // Nothing to discard is no error: a completion can fail after the rename.
+        try store.discard(temporary)
+        #expect(try store.stepDirectories().map(\.step) == [4])
+    }
+
     @Test func `somebody else's directory inside is not removed`() throws {
         let temporary = try store.begin(step: 5)
         try FileManager.default.createDirectory(atPath: temporary + "/mine", withIntermediateDirectories: false)

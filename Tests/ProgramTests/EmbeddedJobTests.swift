@@ -23,7 +23,8 @@ extension ProgramTests {
                 #expect(result.outputLines.contains { $0.hasPrefix("sample: ") }, "\(result)")
                 // It starts over: rows and checkpoints are those of this job alone.
                 #expect(try place.metrics("runs/embedded").steps.keys.sorted() == Array(1...20))
-                #expect(try place.metrics("runs/embedded").rows.count == 22)
+                // Twenty steps, and after the tenth and the last an evaluation and a save.
+                #expect(try place.metrics("runs/embedded").rows.count == 24)
                 #expect(place.checkpoints("runs/embedded/checkpoints") == ["step-00000010", "step-00000020"])
                 #expect(try place.inspect("runs/embedded/checkpoints").object.number("ranks_written") == Double(ranks))
             }

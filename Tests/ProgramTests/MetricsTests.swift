@@ -10,6 +10,7 @@ extension ProgramTests {
             "step", "tokens", "loss", "ce", "entropy", "alpha", "lr", "grad_norm", "step_seconds", "tokens_per_second",
         ]
         static let evaluationKeys: Set = ["step", "validation_ce", "domains"]
+        static let saveKeys: Set = ["step", "saved", "stall_seconds", "write_seconds"]
 
         private static let twoDomains = [
             "data.validation=[{name: held-out, path: held-out.txt}, {name: seen, path: text.txt}]"
@@ -21,10 +22,11 @@ extension ProgramTests {
             let result = try place.train(set, ranks: ranks)
             #expect(result.status == 0, "\(result)")
             let metrics = try place.metrics()
-            // Every step has a row, whatever logging.every says; evaluations follow step 4 and the last.
-            #expect(metrics.rows.compactMap { $0.number("step") } == [1, 2, 3, 4, 4, 5, 6, 6])
+            // Every step has a row, whatever logging.every says; evaluations follow step 4 and the last, then a save.
+            #expect(metrics.rows.compactMap { $0.number("step") } == [1, 2, 3, 4, 4, 5, 6, 6, 6])
             #expect(metrics.steps.keys.sorted() == Array(1...6))
             #expect(metrics.evaluations.keys.sorted() == [4, 6])
+            #expect(metrics.saves.keys.sorted() == [6])
             for row in metrics.steps.values {
                 #expect(row.keys == Self.trainingKeys)
                 for key in Self.trainingKeys { #expect(row.number(key)?.isFinite == true, "\(key): \(row.text)") }
@@ -36,6 +38,26 @@ extension ProgramTests {
                 // Equally many targets each: 8 sequences of 16.
                 let mean = ((domains.number("held-out") ?? .nan) + (domains.number("seen") ?? .nan)) / 2
                 #expect(abs(mean - (row.number("validation_ce") ?? .nan)) < 1e-12, "\(row.text)")
+            }
+        }
+
+        @Test(arguments: [1, 3]) func everySaveHasARow(ranks: Int) throws {
+            let place = try Workplace()
+            let result = try place.train(["checkpoint.every=2", "checkpoint.initial=true"], ranks: ranks)
+            #expect(result.status == 0, "\(result)")
+            let metrics = try place.metrics()
+            #expect(metrics.saves.keys.sorted() == [0, 2, 4, 6])
+            for (step, row) in metrics.saves {
+                #expect(row.keys == Self.saveKeys)
+                #expect(row.string("saved") == "step-0000000\(step)")
+                for key in ["stall_seconds", "write_seconds"] { #expect((row.number(key) ?? -1) >= 0, "\(row.text)") }
+                let line = "saved runs/run/checkpoints/step-0000000\(step) (stalled "
+                #expect(result.outputLines.filter { $0.hasPrefix(line) }.count == 1, "\(result)")
+            }
+            // The loop waits for the first and the last one.
+            for step in [0, 6] {
+                let row = try #require(metrics.saves[step])
+                #expect((row.number("stall_seconds") ?? 0) > 0, "\(row.text)")
             }
         }
 
@@ -90,7 +112,7 @@ extension ProgramTests {
             try place.folder.write(rows + #"{"step": 4, "tok"#, to: "runs/run/metrics.jsonl")
             #expect(try place.train().status == 0)
             #expect(try place.folder.text("runs/run/metrics.jsonl").hasPrefix(rows))
-            #expect(try place.metrics().rows.compactMap { $0.number("step") } == [1, 2, 3, 4, 5, 6, 6])
+            #expect(try place.metrics().rows.compactMap { $0.number("step") } == [1, 2, 3, 3, 4, 5, 6, 6, 6])
         }
     }
 }

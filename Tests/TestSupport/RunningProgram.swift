@@ -107,6 +107,9 @@ public final class RunningProgram {
     /// What it has printed so far.
     public var outputSoFar: String { (try? files.text("output")) ?? "" }
 
+    /// What it has printed on standard error so far.
+    public var errorsSoFar: String { (try? files.text("errors")) ?? "" }
+
     /// Sends a signal to what was started: the program, or `mpirun`.
     public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 

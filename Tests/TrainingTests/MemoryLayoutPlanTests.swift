@@ -58,14 +58,15 @@ import TokenData
     @Test func oneRank() {
         let details = MemoryLayoutPlan(configuration(), ranks: 1, ranksOnNode: 1).details(threads: 1)
         let P = 4_196_864
-        // 16.01 MiB are 17; two moments 33.
-        #expect(mebibytes(floats: P) == 17 && mebibytes(floats: 2 * P) == 33)
+        // 16.01 MiB are 17; two moments 33; parameters and moments 49.
+        #expect(mebibytes(floats: P) == 17 && mebibytes(floats: 2 * P) == 33 && mebibytes(floats: 3 * P) == 49)
         let A = activations(2)
-        let total = mebibytes(floats: 4 * P + A)
+        let total = mebibytes(floats: 7 * P + A)
         #expect(
             details == [
-                "memory per rank: parameters 17 MiB, gradients 17 MiB, optimizer shard 33 MiB, activations "
-                    + "\(mebibytes(floats: A)) MiB; together \(total) MiB, on this node \(total) MiB",
+                "memory per rank: parameters 17 MiB, gradients 17 MiB, optimizer shard 33 MiB, snapshot for "
+                    + "saves 49 MiB, activations \(mebibytes(floats: A)) MiB; together \(total) MiB, on this node "
+                    + "\(total) MiB",
                 "layout: 1 buckets, 4,196,864 to 4,196,864 elements owned per rank",
                 "checkpoint: 49 MiB in 1 shard",
             ])
@@ -79,10 +80,11 @@ import TokenData
         let (most, least) = (17 * 65_536, 15 * 65_536 + 2560)
         #expect(details[1] == "layout: 1 buckets, 985,600 to 1,114,112 elements owned per rank")
         #expect((least, most) == (985_600, 1_114_112))
-        // Two moments and the reduced gradient of the largest share.
-        let total = mebibytes(floats: 2 * P + 3 * most + activations(2, lent: 1))
-        let node = (8 * (2 * P + 3 * most + activations(2, lent: 1)) + (1 << 20) - 1) / (1 << 20)
+        // Two moments and the reduced gradient of the largest share, and its parameters and moments once more.
+        let total = mebibytes(floats: 2 * P + 6 * most + activations(2, lent: 1))
+        let node = (8 * (2 * P + 6 * most + activations(2, lent: 1)) + (1 << 20) - 1) / (1 << 20)
         #expect(details[0].contains("optimizer shard \(mebibytes(floats: 3 * most)) MiB"))
+        #expect(details[0].contains("snapshot for saves \(mebibytes(floats: 3 * most)) MiB"))
         #expect(details[0].hasSuffix("together \(total) MiB, on this node \(node) MiB"))
         #expect(details[2] == "checkpoint: 49 MiB in 4 shards")
     }

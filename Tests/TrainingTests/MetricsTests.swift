@@ -46,6 +46,15 @@ import Testing
         #expect(result.json(step: 1).text == #"{"step": 1, "validation_ce": null, "domains": {"none": null}}"#)
     }
 
+    @Test func aSaveHasARowOfItsOwnKind() {
+        let saved = SavedCheckpoint(
+            step: 20, path: "runs/a/checkpoints/step-00000020", stallSeconds: 0.5, writeSeconds: 1.25,
+            retentionProblem: nil)
+        #expect(
+            saved.json.text
+                == #"{"step": 20, "saved": "step-00000020", "stall_seconds": 0.5, "write_seconds": 1.25}"#)
+    }
+
     private func parse(_ text: String) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     }

@@ -1,4 +1,4 @@
-// MetricsFile - `metrics.jsonl`: one row per optimizer step and one per evaluation (design section 5).
+// MetricsFile - `metrics.jsonl`: a row per optimizer step, per evaluation and per save (design section 5).
 
 internal import Foundation
 public import Kernels

@@ -40,9 +40,11 @@ struct MemoryLayoutPlan {
         var parameters: Int
         var gradients: Int
         var optimizer: Int
+        /// The copy that is being saved.
+        var snapshot: Int
         var activations: Int
 
-        var total: Int { parameters + gradients + optimizer + activations }
+        var total: Int { parameters + gradients + optimizer + snapshot + activations }
     }
 
     func parts(threads: Int) -> Parts {
@@ -58,6 +60,7 @@ struct MemoryLayoutPlan {
         }
         return Parts(
             parameters: parameters, gradients: gradientBuffers * 4 * parameterCount, optimizer: optimizer.max() ?? 0,
+            snapshot: (0..<ranks).map { Snapshot.byteCount(partition, rank: $0) }.max() ?? 0,
             activations: Transformer.activationBytes(
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
                 sequences: TrainingState.largestUnit(configuration, ranks: ranks), threads: threads, forTraining: true,
@@ -73,9 +76,9 @@ struct MemoryLayoutPlan {
         let owned = (0..<ranks).map { partition.count(rank: $0) }
         return [
             "memory per rank: parameters \(Self.mebibytes(parts.parameters)), gradients "
-                + "\(Self.mebibytes(parts.gradients)), optimizer shard \(Self.mebibytes(parts.optimizer)), activations "
-                + "\(Self.mebibytes(parts.activations)); together \(Self.mebibytes(parts.total)), on this node "
-                + "\(Self.mebibytes(parts.total * ranksOnNode))",
+                + "\(Self.mebibytes(parts.gradients)), optimizer shard \(Self.mebibytes(parts.optimizer)), snapshot for "
+                + "saves \(Self.mebibytes(parts.snapshot)), activations \(Self.mebibytes(parts.activations)); together "
+                + "\(Self.mebibytes(parts.total)), on this node \(Self.mebibytes(parts.total * ranksOnNode))",
             "layout: \(partition.buckets.count) buckets, \(Self.grouped(owned.min() ?? 0)) to "
                 + "\(Self.grouped(owned.max() ?? 0)) elements owned per rank",
             "checkpoint: \(Self.mebibytes(12 * parameterCount)) in \(ranks) shard\(ranks == 1 ? "" : "s")",

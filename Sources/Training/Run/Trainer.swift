@@ -92,13 +92,17 @@ public final class Trainer {
 
         let metrics = try communicator.agreed { try directory.map { try openRun($0, isNew: checkpoint == nil) } ?? nil }
         let saver = CheckpointSaver(
-            communicator: communicator, console: console, store: store, state: state, tokenizer: data.tokenizer,
-            fingerprint: fingerprint)
+            communicator: communicator, store: store, optimizer: state.optimizer, pool: pool,
+            keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery)
+        let saves = RunSaves(
+            communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,
+            tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory)
         let run = TrainingRun(
-            session: session, configuration: configuration, data: data, state: state, saver: saver, metrics: metrics,
+            session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             pool: pool, started: started)
-        if checkpoint == nil, configuration.checkpoint.initial { try run.save() }
-        let status = try run.loop()
+        if checkpoint == nil, configuration.checkpoint.initial { try saves.finish() }
+        let status: ExitStatus
+        do { status = try run.loop() } catch { throw saves.settle(after: error) }
         if options.isEmbedded, status == .done { return try EmbeddedVerdict(run).judge() }
         return status
     }

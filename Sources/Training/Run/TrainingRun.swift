@@ -21,7 +21,7 @@ final class TrainingRun {
     let floor: Double?
     private(set) var lastEvaluation: EvaluationResult?
 
-    private let saver: CheckpointSaver
+    private let saves: RunSaves
     private let metrics: MetricsFile?
     private let started: ContinuousClock.Instant
     private let step: TrainingStep
@@ -30,8 +30,6 @@ final class TrainingRun {
     private var profiler: Profiler?
     private var activity = Activity.step(0)
     private var skippedInARow = 0
-    private var savedStep = -1
-    private var longestSaveSeconds = 0.0
     private var longestStepSeconds = 0.0
     private var longestEvaluationSeconds = 0.0
 
@@ -39,14 +37,14 @@ final class TrainingRun {
     private var console: Console { session.console }
 
     init(
-        session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saver: CheckpointSaver,
+        session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
         metrics: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
     ) {
         self.session = session
         self.configuration = configuration
         self.data = data
         self.state = state
-        self.saver = saver
+        self.saves = saves
         self.metrics = metrics
         self.pool = pool
         self.started = started
@@ -71,13 +69,11 @@ final class TrainingRun {
     /// Runs to the last step and returns 0, or saves and returns 75 when it has to stop before.
     func loop() throws -> ExitStatus {
         let total = configuration.schedule.totalSteps
-        let stopAt = configuration.training.stopAtStep
-        let last = stopAt > 0 ? min(stopAt, total) : total
+        let last = configuration.lastStep
         if state.progress.step >= last {
             console.line("nothing to do: the checkpoint is at step \(state.progress.step), the last one of this run")
             return .done
         }
-        savedStep = state.progress.step
         try startWatchdog()
         defer { communicator.stopWatchdog() }
         if configuration.logging.profile {
@@ -88,6 +84,7 @@ final class TrainingRun {
                 try profiler?.close()
                 return try stopWithinStep()
             }
+            try saves.poll()
             let now = state.progress.step
             if now % configuration.evaluation.every == 0 || now == total {
                 try evaluate()
@@ -95,11 +92,13 @@ final class TrainingRun {
                 mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
             }
             let isLast = now == last
-            if isLast || mustStop || now % configuration.checkpoint.every == 0 {
-                try save()
-                // Nor one during the save, which is then all that is needed.
-                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
+            activity = .save(step: now)
+            if !isLast && !mustStop && now % configuration.checkpoint.every == 0 {
+                try saves.start()
+                // Nor one while an earlier save was waited for.
+                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
             }
+            if isLast || mustStop { try saves.finish() }
             if mustStop && !isLast {
                 try profiler?.close()
                 console.line("stopped early at step \(now) with everything saved; run the same command to continue")
@@ -113,7 +112,8 @@ final class TrainingRun {
 
     /// A step was given up for a stop: what is saved is the step before.
     private func stopWithinStep() throws -> ExitStatus {
-        try save()
+        activity = .save(step: state.progress.step)
+        try saves.finish()
         console.line(
             "stopped early within step \(state.progress.step + 1); step \(state.progress.step) is saved; run the same "
                 + "command to continue")
@@ -211,28 +211,12 @@ final class TrainingRun {
         console.line(text)
     }
 
-    /// Saves the current step, unless it has just been saved.
-    func save() throws {
-        guard savedStep != state.progress.step else { return }
-        activity = .save(step: state.progress.step)
-        let begin = ContinuousClock.now
-        let path = try saver.save()
-        savedStep = state.progress.step
-        longestSaveSeconds = max(longestSaveSeconds, seconds(since: begin))
-        console.line("saved \(path)")
-    }
-
-    /// A cautious guess before the first save: parameters and moments through a file system of 50 MB/s, once.
-    private var expectedSaveSeconds: Double { 12 * Double(state.table.count) / 50e6 }
-
     /// This rank's wish to stop: a signal, or, on rank 0, the time limit coming near.
     private func isStopRequested() -> Bool {
         if StopRequest.signalNumber != 0 { return true }
         guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
-        // Room for the step and the evaluation that may follow, and twice the longest save: file systems slow down when
-        // many jobs end.
-        let save = longestSaveSeconds > 0 ? 2 * longestSaveSeconds : expectedSaveSeconds
-        let reserve = longestStepSeconds + longestEvaluationSeconds + save
+        // Room for the step and the evaluation that may follow, and for the last save.
+        let reserve = longestStepSeconds + longestEvaluationSeconds + saves.reserveSeconds
         return seconds(since: started) + reserve >= Double(limit)
     }
 

@@ -94,6 +94,8 @@ struct Metrics {
     private(set) var steps: [Int: JSONObject] = [:]
     /// Likewise the evaluation row.
     private(set) var evaluations: [Int: JSONObject] = [:]
+    /// Likewise the row of a save.
+    private(set) var saves: [Int: JSONObject] = [:]
 
     /// - Throws: for a line that is no row.
     init(text: String) throws {
@@ -107,7 +109,13 @@ struct Metrics {
             guard let step = row.number("step").flatMap({ Int(exactly: $0) }) else {
                 throw UnexpectedText("a row without a step: \(row.text)")
             }
-            if row.keys.contains("validation_ce") { evaluations[step] = row } else { steps[step] = row }
+            if row.keys.contains("validation_ce") {
+                evaluations[step] = row
+            } else if row.keys.contains("saved") {
+                saves[step] = row
+            } else {
+                steps[step] = row
+            }
         }
     }
 

@@ -1,0 +1,185 @@
+// RunSaves - when a run saves, what it says about it, and which failures it survives.
+
+internal import Checkpointing
+internal import Configuration
+internal import Foundation
+internal import MessagePassing
+internal import Optimization
+internal import Tensors
+internal import TokenData
+
+/// The saves of one run; every method that throws is collective.
+///
+/// A save that fails while training goes on is a warning: the next one may succeed, once there is space. It ends the
+/// run in two cases. The last save of a run, like one of step 0 that was asked for, must succeed, because the exit
+/// status promises that everything is saved. And a checkpoints directory that the ranks do not share is a mistake in
+/// the configuration, which no waiting mends: until a save of this run has succeeded, that is an error.
+final class RunSaves {
+    private let communicator: Communicator
+    private let console: Console
+    private let saver: CheckpointSaver
+    private let state: TrainingState
+    private let metrics: MetricsFile?
+    private let tokenizer: any Tokenizer
+    private let fingerprint: String
+    private let processor = MachineIdentity.processor
+    /// Step of the last save that succeeded.
+    private var savedStep: Int?
+    /// The newest checkpoint that a later run can continue from.
+    private var newest: String?
+    private var hasWarnedOfWaiting = false
+    private var longestSeconds = 0.0
+
+    private var configuration: RunConfiguration { state.configuration }
+
+    /// - Parameters:
+    ///   - metrics: gets a row per save; nil on all ranks but 0.
+    ///   - newest: the checkpoint that this run continues, if any.
+    init(
+        communicator: Communicator, console: Console, saver: CheckpointSaver, state: TrainingState,
+        metrics: MetricsFile?, tokenizer: any Tokenizer, fingerprint: String, newest: String?
+    ) {
+        self.communicator = communicator
+        self.console = console
+        self.saver = saver
+        self.state = state
+        self.metrics = metrics
+        self.tokenizer = tokenizer
+        self.fingerprint = fingerprint
+        self.newest = newest
+    }
+
+    /// After each step: learns whether a save in flight has ended.
+    func poll() throws {
+        guard saver.isInFlight, let outcome = try saver.poll() else { return }
+        // A save that is due now has not been started yet.
+        try report(outcome, next: nextSave(from: state.progress.step))
+    }
+
+    /// Starts the regular save of the current step; training may go on as soon as this returns.
+    func start() throws {
+        let now = state.progress.step
+        if let running = saver.inFlight {
+            warnOfWaiting(for: running)
+            try settle(next: now)
+        }
+        if let failure = try saver.start(index()) {
+            try report(.failed(step: now, failure), next: nextSave(from: now + 1))
+        }
+    }
+
+    /// Returns once the current step is saved; a failure ends the run.
+    func finish() throws {
+        let now = state.progress.step
+        try settle(next: now)
+        guard savedStep != now else { return }
+        let failure = try saver.start(index())
+        let outcome = try failure.map { .failed(step: now, $0) } ?? saver.wait()
+        if case .failed(_, let failure) = outcome {
+            throw ProgramFailure(
+                .runtimeFailure,
+                "step \(now) could not be saved: \(failure.message). "
+                    + (newest.map { "The newest good checkpoint is \($0)." } ?? "There is no checkpoint of this run."),
+                isShared: true)
+        }
+        try report(outcome, next: now)
+    }
+
+    /// An error ends the run: where all ranks are at the same place, a save in flight is finished first. It may hold
+    /// the last good state; and a process must not end while a thread of it uses HDF5, which takes itself down at the
+    /// exit.
+    ///
+    /// - Returns: what to throw. A single rank that failed must not wait for the others: its job is aborted.
+    func settle(after error: any Error) -> any Error {
+        let isShared = (error as? ProgramFailure)?.isShared == true
+        guard saver.isInFlight, isShared || communicator.size == 1 else { return error }
+        do {
+            try settle(next: nil)
+            return error
+        } catch let second {
+            let failure = ProgramFailure(error)
+            return ProgramFailure(
+                failure.status, "\(failure.message)\nAnd the save that was in flight failed: \(second)",
+                isShared: (second as? ProgramFailure)?.isShared == true)
+        }
+    }
+
+    /// Seconds that a save of a later step may take, and what is left of the one in flight: file systems slow down when
+    /// many jobs end, so twice the longest.
+    var reserveSeconds: Double {
+        let running = saver.inFlight?.seconds ?? 0
+        // A cautious guess before the first save: parameters and moments through a file system of 50 MB/s, once.
+        guard longestSeconds > 0 else { return max(12 * Double(state.table.count) / 50e6, 2 * running) }
+        let longest = max(longestSeconds, running)
+        return (saver.isInFlight ? 3 : 2) * longest
+    }
+
+    /// Waits for a save in flight.
+    private func settle(next: Int?) throws {
+        guard saver.isInFlight else { return }
+        try report(saver.wait(), next: next)
+    }
+
+    /// - Parameter next: step of the next save; nil where there is none, because the run is ending.
+    private func report(_ outcome: SaveOutcome, next: Int?) throws {
+        switch outcome {
+        case .saved(let saved): try record(saved)
+        case .failed(let step, let failure):
+            let text = "the save of step \(step) failed: \(failure.message)"
+            if failure.isNotShared && savedStep == nil {
+                throw ProgramFailure(.runtimeFailure, text, isShared: true)
+            }
+            console.warning(
+                text + (next.map { "; training goes on; the next save is at step \($0)" } ?? "")
+                    + "; older checkpoints are untouched")
+        }
+    }
+
+    private func record(_ saved: SavedCheckpoint) throws {
+        savedStep = saved.step
+        newest = saved.path
+        longestSeconds = max(longestSeconds, saved.writeSeconds)
+        console.line(
+            "saved \(saved.path) "
+                + String(format: "(stalled %.2f s, written in %.2f s)", saved.stallSeconds, saved.writeSeconds))
+        if let problem = saved.retentionProblem {
+            console.warning("old checkpoints were not all removed: \(problem)")
+        }
+        try metrics?.append(saved.json)
+    }
+
+    private func warnOfWaiting(for running: (step: Int, seconds: Double)) {
+        guard !hasWarnedOfWaiting else { return }
+        hasWarnedOfWaiting = true
+        console.warning(
+            "checkpoint.every \(configuration.checkpoint.every) is shorter than a save takes: the one of step "
+                + String(format: "%d is being written for %.2f s, ", running.step, running.seconds)
+                + "and training waits for it before each next one")
+    }
+
+    /// The first step from `step` on after which a save is due.
+    private func nextSave(from step: Int) -> Int {
+        let every = configuration.checkpoint.every
+        return min((step + every - 1) / every * every, configuration.lastStep)
+    }
+
+    /// What the checkpoint of the current step says about the run; its shards follow.
+    private func index() -> CheckpointIndex {
+        let progress = state.progress
+        return CheckpointIndex(
+            step: progress.step, position: progress.position, tokens: progress.tokens,
+            optimizerSteps: progress.updates, configuration: configuration.json, seed: configuration.training.seed,
+            model: configuration.model,
+            tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
+            dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
+            ranksWritten: communicator.size, shards: [])
+    }
+}
+
+extension RunConfiguration {
+    /// The step after which a run ends: the schedule's last, or an earlier one that was asked for.
+    var lastStep: Int {
+        let total = schedule.totalSteps
+        return training.stopAtStep > 0 ? min(training.stopAtStep, total) : total
+    }
+}

@@ -1,0 +1,142 @@
+// DiskFullTests - a run whose disk is full trains on, and saves again when there is space.
+
+import Glibc
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct DiskFullTests {
+        @Test(.enabled(if: SmallDisk.isAvailable, "mounting a file system needs rights that are not given here"))
+        func trainsOnAndSavesOnceThereIsSpace() throws {
+            let place = try Workplace(.sharded)
+            // A checkpoint takes 3.4 MiB: two fit, and so does the third, before an old one is removed.
+            let disk = try SmallDisk(in: place.folder, "small", mebibytes: 12)
+            defer { withExtendedLifetime(disk) {} }
+            let set = [
+                ExitStatusTests.endless, "checkpoint.every=10", "checkpoint.keep=2", "checkpoint.directory=small/saved",
+            ]
+            let program = try place.start(place.arguments(set), ranks: 2)
+            let directory = "small/saved"
+            func waitFor(_ condition: () -> Bool) -> Bool {
+                RunningProgram.poll(limit: 60) { condition() || !program.isRunning } && program.isRunning
+            }
+            #expect(waitFor { !place.checkpoints(directory).isEmpty }, "\(program.outputSoFar)")
+
+            // Again and again, because a save that succeeds meanwhile makes room by removing an old checkpoint.
+            func fillUntil(_ condition: () -> Bool) -> Bool {
+                waitFor {
+                    disk.fill()
+                    return condition()
+                }
+            }
+            #expect(fillUntil { program.errorsSoFar.contains(Self.survived) }, "\(program.outputSoFar)")
+            // It trains on, past further saves.
+            let rows = place.rowCount()
+            #expect(fillUntil { place.rowCount() >= rows + 30 }, "\(program.outputSoFar)")
+            let newest = try Self.newestOfGood(directory, place, program)
+
+            disk.empty()
+            #expect(waitFor { (place.checkpoints(directory).last ?? "") > newest }, "\(program.outputSoFar)")
+            program.signal(SIGUSR1)
+            let result = program.wait(limit: 30)
+            #expect(result.status == 75 && !result.timedOut, "\(result)")
+            #expect(result.messages == [], "\(result)")
+            let failures = result.warnings.filter { $0.contains(Self.survived) }
+            for failure in failures {
+                for part in ["the save of step ", "rank ", "No space left on device", "; the next save is at step "] {
+                    #expect(failure.contains(part), "\(failure)")
+                }
+            }
+            #expect(place.folder.names(in: directory).allSatisfy { !$0.hasSuffix(".partial") })
+
+            let last = try #require(try place.metrics().steps.keys.max())
+            let again = try place.train(set + ["training.stop_at_step=\(last + 1)"], ranks: 2)
+            #expect(again.status == 0, "\(again)")
+            #expect(again.output.contains(", step \(last)\n"), "\(again)")
+            _ = try place.inspect(directory)
+        }
+
+        /// Inspects all checkpoints, while the ranks stand still so that none is removed meanwhile.
+        private static func newestOfGood(
+            _ directory: String, _ place: Workplace, _ program: RunningProgram
+        ) throws -> String {
+            let processes = program.rankProcesses().values
+            #expect(processes.count == 2)
+            for process in processes { kill(process, SIGSTOP) }
+            defer { for process in processes { kill(process, SIGCONT) } }
+            let names = place.checkpoints(directory)
+            for name in names {
+                #expect(try place.inspect("\(directory)/\(name)").object.number("ranks_written") == 2)
+            }
+            return try #require(names.last)
+        }
+
+        /// The last save of a run has to succeed.
+        @Test(.enabled(if: SmallDisk.isAvailable, "mounting a file system needs rights that are not given here"))
+        func aLastSaveWithoutSpaceIsAnError() throws {
+            let place = try Workplace(.sharded)
+            let disk = try SmallDisk(in: place.folder, "small", mebibytes: 12)
+            defer { withExtendedLifetime(disk) {} }
+            let set = ["checkpoint.directory=small/saved"]
+            #expect(try place.train(set + ["training.stop_at_step=2"], ranks: 2).status == 0)
+            disk.fill()
+            let result = try place.train(set + ["training.stop_at_step=4"], ranks: 2)
+            expectOneMessage(
+                result, status: 1,
+                names: [
+                    "step 4 could not be saved: rank ", "No space left on device", "free space",
+                    "The newest good checkpoint is small/saved/step-00000002.",
+                ])
+            #expect(place.checkpoints("small/saved") == ["step-00000002"])
+            disk.empty()
+            let again = try place.train(set + ["training.stop_at_step=4"], ranks: 2)
+            #expect(again.status == 0 && again.output.contains(", step 2\n"), "\(again)")
+        }
+
+        private static let survived = "training goes on"
+    }
+}
+
+/// A file system in memory with room for little, mounted in a test's folder until the object goes.
+private final class SmallDisk {
+    private let folder: TemporaryFolder
+    private let name: String
+
+    /// Whether this process may mount at all: tried, because rights depend on more than the user.
+    static let isAvailable: Bool = {
+        guard let folder = try? TemporaryFolder(), let disk = try? SmallDisk(in: folder, "try", mebibytes: 1) else {
+            return false
+        }
+        withExtendedLifetime(disk) {}
+        return true
+    }()
+
+    init(in folder: TemporaryFolder, _ name: String, mebibytes: Int) throws {
+        self.folder = folder
+        self.name = name
+        try folder.makeFolder(name)
+        let result = try Self.run(
+            ["mount", "-t", "tmpfs", "-o", "size=\(mebibytes)m,mode=1777", "tmpfs", folder.path(name)], in: folder)
+        guard result.status == 0 else { throw UnexpectedText("\(result)") }
+    }
+
+    deinit {
+        // Lazily: a program that a failed test left behind may still have files open.
+        _ = try? Self.run(["umount", "-l", folder.path(name)], in: folder)
+    }
+
+    /// Writes a file until nothing more fits.
+    func fill() {
+        let descriptor = unsafe open(folder.path("\(name)/filler"), O_WRONLY | O_CREAT | O_APPEND, 0o666)
+        let block = [UInt8](repeating: 1, count: 4096)
+        while unsafe write(descriptor, block, block.count) > 0 {}
+        close(descriptor)
+    }
+
+    /// Removes that file.
+    func empty() { unsafe unlink(folder.path("\(name)/filler")) }
+
+    private static func run(_ command: [String], in folder: TemporaryFolder) throws -> ProgramResult {
+        try RunningProgram(tool: "/usr/bin/env", command, in: folder.path).wait(limit: 20)
+    }
+}

@@ -1,0 +1,158 @@
+// CheckpointSaverTests - what is saved is what was there when the save began, and a failure is everybody's.
+
+import Checkpointing
+import Dispatch
+import Kernels
+import LlamaModel
+import MessagePassing
+import Sharding
+import Tensors
+import TestSupport
+@testable import Training
+import XCTest
+
+final class CheckpointSaverTests: RankTestCase {
+    func testTheSnapshotIsWhatIsWrittenWhateverTrainingDoesMeanwhile() throws {
+        // The last rank does not begin to write before it is told.
+        let gate = DispatchSemaphore(value: 0)
+        let isGated = ranks.rank == ranks.size - 1
+        let rig = try SaverRig(ranks) { temporary, snapshot, write in
+            if isGated { gate.wait() }
+            return try write(temporary, snapshot)
+        }
+        rig.set(base: 4096)
+        XCTAssertFalse(rig.saver.isInFlight)
+        let failure = try rig.saver.start(rig.index(step: 7))
+        rig.set(base: 20_000)
+        // As long as one rank has not written, no rank takes the save for done.
+        let early = try (0..<3).map { _ in try rig.saver.poll() }
+        let inFlight = rig.saver.inFlight?.step
+        let visible = rig.store.map { (try? $0.stepDirectories().count) ?? -1 }
+        gate.signal()
+        let outcome = try rig.saver.wait()
+
+        XCTAssertNil(failure)
+        XCTAssertEqual(early, [nil, nil, nil])
+        XCTAssertEqual(inFlight, 7)
+        XCTAssertEqual(visible ?? 0, 0)
+        XCTAssertFalse(rig.saver.isInFlight)
+        guard case .saved(let saved) = outcome else { return XCTFail("\(outcome)") }
+        XCTAssertEqual(saved.step, 7)
+        XCTAssertEqual(saved.path, rig.directory + "/step-00000007")
+        XCTAssertGreaterThanOrEqual(saved.writeSeconds, 0)
+        XCTAssertGreaterThanOrEqual(saved.stallSeconds, 0)
+        XCTAssertNil(saved.retentionProblem)
+        try rig.check(saved.path, base: 4096)
+        try ranks.barrier()
+    }
+
+    func testTheNextSaveTakesTheSameMemory() throws {
+        let rig = try SaverRig(ranks)
+        for step in 1...3 {
+            rig.set(base: Float(1000 * step))
+            XCTAssertNil(try rig.saver.start(rig.index(step: step)))
+            let outcome = try rig.saver.wait()
+            guard case .saved(let saved) = outcome else { return XCTFail("\(outcome)") }
+            try rig.check(saved.path, base: Float(1000 * step))
+            try ranks.barrier()
+        }
+        // Two are kept.
+        XCTAssertEqual(try rig.store?.stepDirectories().map(\.step) ?? [3, 2], [3, 2])
+        try ranks.barrier()
+    }
+
+    func testAFailureOfOneRankIsEverybodysAndALaterSaveWorks() throws {
+        let rank = ranks.rank
+        let failingRank = SharedNumber(-1)
+        let rig = try SaverRig(ranks) { temporary, snapshot, write in
+            let record = try write(temporary, snapshot)
+            if failingRank.value == rank {
+                throw CheckpointError(.diskFull, file: temporary + "/" + record.fileName, "no space is left")
+            }
+            return record
+        }
+        rig.set(base: 1)
+        XCTAssertNil(try rig.saver.start(rig.index(step: 1)))
+        _ = try rig.saver.wait()
+        for bad in 0..<ranks.size {
+            failingRank.value = bad
+            XCTAssertNil(try rig.saver.start(rig.index(step: 10 + bad)))
+            let outcome = try rig.saver.wait()
+            guard case .failed(let step, let failure) = outcome else { return XCTFail("\(outcome)") }
+            XCTAssertEqual(step, 10 + bad)
+            XCTAssertTrue(failure.message.hasPrefix("rank \(bad) on \(ranks.host): "), failure.message)
+            XCTAssertTrue(failure.message.hasSuffix("no space is left"), failure.message)
+            XCTAssertFalse(failure.isNotShared)
+            XCTAssertFalse(rig.saver.isInFlight)
+            // Nothing of it is left to take space, and what was there before is.
+            XCTAssertEqual(rig.names ?? ["step-00000001"], ["step-00000001"])
+            XCTAssertEqual(try Self.equalOnAllRanks(Array(failure.message.utf8), ranks), true)
+        }
+        failingRank.value = -1
+        rig.set(base: 300)
+        XCTAssertNil(try rig.saver.start(rig.index(step: 20)))
+        let outcome = try rig.saver.wait()
+        guard case .saved(let saved) = outcome else { return XCTFail("\(outcome)") }
+        try rig.check(saved.path, base: 300)
+        try rig.check(rig.directory + "/step-00000001", base: 1)
+        try ranks.barrier()
+    }
+
+    func testFailuresOfAllRanksAreOneMessage() throws {
+        let rig = try SaverRig(ranks) { temporary, _, _ in
+            throw CheckpointError(.io, file: temporary, "the disk is gone")
+        }
+        XCTAssertNil(try rig.saver.start(rig.index(step: 1)))
+        let outcome = try rig.saver.wait()
+        guard case .failed(1, let failure) = outcome else { return XCTFail("\(outcome)") }
+        let others = ["", "; and 1 more rank failed"]
+        let more = ranks.size - 1
+        let tail = more < 2 ? others[more] : "; and \(more) more ranks failed"
+        XCTAssertTrue(failure.message.hasPrefix("rank 0 on "), failure.message)
+        XCTAssertTrue(failure.message.hasSuffix("the disk is gone" + tail), failure.message)
+    }
+
+    /// Rank 0 compares what it sees with what a rank says it wrote.
+    func testAFailedCompletionIsEverybodysToo() throws {
+        let isLiar = ranks.rank == ranks.size - 1
+        let rig = try SaverRig(ranks) { temporary, snapshot, write in
+            var record = try write(temporary, snapshot)
+            if isLiar { record.byteCount += 1 }
+            return record
+        }
+        XCTAssertNil(try rig.saver.start(rig.index(step: 1)))
+        let outcome = try rig.saver.wait()
+        guard case .failed(1, let failure) = outcome else { return XCTFail("\(outcome)") }
+        XCTAssertTrue(failure.isNotShared)
+        XCTAssertTrue(failure.message.hasPrefix("rank 0 on "), failure.message)
+        XCTAssertEqual(rig.names ?? [], [])
+        try ranks.barrier()
+    }
+
+    func testADirectoryThatCannotBeMadeIsAFailureAndNothingIsInFlight() throws {
+        let rig = try SaverRig(ranks)
+        // A file in the way is what nobody may write through, root included.
+        try rig.folder?.remove("checkpoints")
+        try rig.folder?.write("", to: "checkpoints")
+        let failure = try rig.saver.start(rig.index(step: 1))
+        XCTAssertTrue(failure?.message.contains(rig.directory) == true, failure?.message ?? "none")
+        XCTAssertFalse(rig.saver.isInFlight)
+        try rig.folder?.remove("checkpoints")
+        XCTAssertNil(try rig.saver.start(rig.index(step: 2)))
+        let outcome = try rig.saver.wait()
+        guard case .saved = outcome else { return XCTFail("\(outcome)") }
+        try ranks.barrier()
+    }
+
+    func testTheSnapshotTakesWhatThePlanSays() throws {
+        let rig = try SaverRig(ranks)
+        let snapshot = Snapshot(rig.rank.optimizer.partition, rank: ranks.rank)
+        let count = snapshot.parameters.count + snapshot.firstMoment.count + snapshot.secondMoment.count
+        XCTAssertEqual(Snapshot.byteCount(rig.rank.optimizer.partition, rank: ranks.rank), 4 * count)
+        XCTAssertEqual(snapshot.firstMoment.count, rig.rank.optimizer.firstMoment.count)
+    }
+
+    static func equalOnAllRanks(_ bytes: [UInt8], _ ranks: Communicator) throws -> Bool {
+        try ranks.allGather(bytes).allSatisfy { $0 == bytes }
+    }
+}
