@@ -49,11 +49,14 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var ranksWritten: Int
     /// The shards in order of their numbers.
     public var shards: [ShardRecord]
+    /// Losses of the last steps, oldest first, where the run guards against spikes.
+    public var recentLosses: [Double]
 
     public init(
         step: Int, position: Int, tokens: Int, optimizerSteps: Int, configuration: String, seed: UInt64,
         model: ModelConfiguration, tokenizer: Tokenizer, dataFingerprint: String, processor: String, blas: String,
-        ranksWritten: Int, shards: [ShardRecord]
+        ranksWritten: Int, shards: [ShardRecord],
+        recentLosses: [Double] = []
     ) {
         self.step = step
         self.position = position
@@ -68,6 +71,7 @@ public struct CheckpointIndex: Sendable, Equatable {
         self.blas = blas
         self.ranksWritten = ranksWritten
         self.shards = shards
+        self.recentLosses = recentLosses
     }
 }
 

@@ -9,6 +9,7 @@ internal import LlamaModel
 /// is believed before `COMPLETE` has confirmed its hash, and even then every value is checked.
 enum IndexFile {
     static let name = "checkpoint.h5"
+    private static let lossesName = "recent_losses"
 
     /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
     /// would exhaust a node.
@@ -37,6 +38,8 @@ enum IndexFile {
             try file.writeText(index.processor, to: "processor")
             try file.writeText(index.blas, to: "blas")
             try file.writeText(shards, to: "shards")
+            // Bit patterns, because decimal texts do not read back exactly everywhere.
+            try file.writeIntegers(index.recentLosses.map { Int64(bitPattern: $0.bitPattern) }, to: lossesName)
             try file.close()
         }
     }
@@ -62,12 +65,20 @@ enum IndexFile {
         let tokenizer = CheckpointIndex.Tokenizer(
             name: try text("tokenizer_name", file),
             bytes: try bytes("tokenizer", file))
+        // Earlier versions did not write it.
+        let losses: [Int64]
+        do {
+            losses = try file.contains(lossesName) ? file.readIntegers(lossesName, limit: 1 << 20) : []
+        } catch {
+            throw .reading(error)
+        }
         let index = CheckpointIndex(
             step: try integer("step", file, path), position: try integer("position", file, path),
             tokens: try integer("tokens", file, path), optimizerSteps: try integer("optimizer_steps", file, path),
             configuration: try text("configuration", file), seed: seed, model: model, tokenizer: tokenizer,
             dataFingerprint: try text("data_fingerprint", file), processor: try text("processor", file),
-            blas: try text("blas", file), ranksWritten: try integer("ranks_written", file, path), shards: shards)
+            blas: try text("blas", file), ranksWritten: try integer("ranks_written", file, path), shards: shards,
+            recentLosses: losses.map { Double(bitPattern: UInt64(bitPattern: $0)) })
         do { try file.close() } catch { throw .reading(error) }
         let runs = try index.validated(file: path)
         guard tensors == TensorRecord.table(of: model) else {

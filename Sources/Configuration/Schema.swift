@@ -186,11 +186,10 @@ enum Schema {
             "Size of a gradient bucket in MiB; 0: chosen by the program."),
         .integer(
             "training.maximum_skipped_steps", \.training.maximumSkippedSteps, 0...steps,
-            "Consecutive steps with a non-finite gradient that a run survives."),
+            "Consecutive steps that a run may skip: numbers that are not finite, and spikes."),
         .number(
             "training.spike_z_score", \.training.spikeZScore, .notNegative,
-            refuse: { $0 != 0 ? .unavailable(allowed: "0") : nil },
-            "Skip steps whose loss is this far from the usual; not in this version."),
+            "Skip steps whose loss is this many standard deviations above the mean of the last 128; 0: never."),
         .integer(
             "training.watchdog_seconds", \.training.watchdogSeconds, 0...steps,
             "End a run whose ranks wait longer than this for others, naming the late ones; must exceed the longest step, "

@@ -56,6 +56,14 @@ public struct HDF5File: ~Copyable, Sendable {
         self.path = path
     }
 
+    /// Whether the file has a dataset `name`. The corresponding C function is `H5Lexists`.
+    public borrowing func contains(_ name: String) throws(HDF5Error) -> Bool {
+        let (identifier, path) = (handle.identifier, path)
+        return try Library.locked { () throws(HDF5Error) in
+            try Library.check(unsafe H5Lexists(identifier, name, chdf5_properties_default()), "H5Lexists", path) > 0
+        }
+    }
+
     /// Writes out what is buffered and closes the file. The corresponding C function is `H5Fclose`.
     ///
     /// Traps when a dataset of the file is still open, which is a program error.

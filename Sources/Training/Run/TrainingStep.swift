@@ -17,8 +17,10 @@ public struct StepOutcome: Sendable, Equatable {
     public var learningRate: Double
     /// Positions of the step, ignored targets included.
     public var positions: Int
-    /// Something was not finite, and the update was left out.
+    /// Something was not finite or the loss a spike, and the update was left out.
     public var isSkipped: Bool
+    /// The loss stands too far above those of the steps before.
+    public var isSpike = false
     /// Some rank was asked to stop.
     public var isStopRequested: Bool
     /// Where what was not finite came from: ranks and sequences, for people.
@@ -112,16 +114,20 @@ public final class TrainingStep {
     /// - Parameters:
     ///   - step: its number, for the schedule.
     ///   - update: number of AdamW's update if it is applied.
-    ///   - isStopRequested: this rank's wish to stop. All ranks learn of it before every unit but the first, and with the
-    ///     step's sums.
+    ///   - isSpike: whether the step of a loss is to be left out; the same answer on every rank.
+    ///   - mustGiveUp: this rank's wish to stop without finishing the step, which all learn before every unit but the first.
+    ///   - isStopRequested: its wish to stop after the step, which all learn with the step's sums.
     /// - Returns: nil when the step was given up for a stop: parameters and moments are those of the step before.
-    public func run(step: Int, update: Int, position: Int, isStopRequested: () -> Bool) throws -> StepOutcome? {
+    public func run(
+        step: Int, update: Int, position: Int, isSpike: (Double) -> Bool = { _ in false },
+        mustGiveUp: () -> Bool = { false }, isStopRequested: () -> Bool
+    ) throws -> StepOutcome? {
         optimizer.beginStep()
         computeSeconds = 0
         let gradient =
             try referenceRanks == nil
-            ? globalGradient(step: step, position: position, isStopRequested: isStopRequested)
-            : referenceGradient(step: step, position: position, isStopRequested: isStopRequested)
+            ? globalGradient(step: step, position: position, mustGiveUp, isStopRequested)
+            : referenceGradient(step: step, position: position, mustGiveUp, isStopRequested)
         guard let gradient else {
             phases.enter(.other)
             return nil
@@ -136,7 +142,10 @@ public final class TrainingStep {
             loss: loss, gradientNorm: norm, learningRate: rate, positions: Int(reports.total.positions),
             isSkipped: !loss.loss.isFinite || !norm.isFinite, isStopRequested: reports.ranks.contains(where: \.stops),
             rankSequences: reports.ranks.map(\.sequences), rankSeconds: reports.ranks.map(\.seconds))
-        if outcome.isSkipped {
+        if !outcome.isSkipped && isSpike(loss.loss) {
+            outcome.isSpike = true
+            outcome.isSkipped = true
+        } else if outcome.isSkipped {
             outcome.culprits = try culprits(reports, position: position)
         } else {
             let clip = GradientNorm.clipFactor(norm: norm, clip: configuration.optimizer.gradientClip)
@@ -151,10 +160,12 @@ public final class TrainingStep {
     private typealias Gradient = (loss: NormalizedLoss, scale: Double, reports: StepReports)
 
     /// Accumulates the unnormalised gradient over all units; the normaliser follows from the sums of all ranks.
-    private func globalGradient(step: Int, position: Int, isStopRequested: () -> Bool) throws -> Gradient? {
+    private func globalGradient(
+        step: Int, position: Int, _ mustGiveUp: () -> Bool, _ isStopRequested: () -> Bool
+    ) throws -> Gradient? {
         var sums: [LossSums] = []
         let most = allUnits.map(\.count).max() ?? 0
-        let isDone = try forEachSlot(units, most: most, isStopRequested) { index, unit in
+        let isDone = try forEachSlot(units, most: most, mustGiveUp) { index, unit in
             sums.append(
                 try compute(
                     unit, step: step, at: position, isFirst: index == 0, isLast: index + 1 == units.count,
@@ -170,7 +181,9 @@ public final class TrainingStep {
     }
 
     /// Follows the authors' trainer: each micro-step is scaled by its own alpha before it is added.
-    private func referenceGradient(step: Int, position: Int, isStopRequested: () -> Bool) throws -> Gradient? {
+    private func referenceGradient(
+        step: Int, position: Int, _ mustGiveUp: () -> Bool, _ isStopRequested: () -> Bool
+    ) throws -> Gradient? {
         let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
         // With a single micro-step the scale is one number and folds into the update. Otherwise each micro-step's fixed-point
         // sum is reduced by itself, because scaled sums of fewer units would round differently on other rank counts.
@@ -180,11 +193,11 @@ public final class TrainingStep {
         var alpha = 0.0
         var scale = 1.0
         for microStep in 0..<microSteps {
-            if microStep > 0, try mustStop(isStopRequested) { return nil }
+            if microStep > 0, try anybody(mustGiveUp) { return nil }
             let lists = allUnits.map { $0.filter { $0.microStep == microStep } }
             let own = lists[communicator.rank]
             var sums: [LossSums] = []
-            let isDone = try forEachSlot(own, most: lists.map(\.count).max() ?? 0, isStopRequested) { index, unit in
+            let isDone = try forEachSlot(own, most: lists.map(\.count).max() ?? 0, mustGiveUp) { index, unit in
                 sums.append(
                     try compute(
                         unit, step: step, at: position, isFirst: index == 0, isLast: index + 1 == own.count,
@@ -239,19 +252,20 @@ public final class TrainingStep {
     ///
     /// - Returns: false when a rank wants to stop.
     private func forEachSlot(
-        _ units: [WorkUnit], most: Int, _ isStopRequested: () -> Bool, _ body: (Int, WorkUnit) throws -> Void
+        _ units: [WorkUnit], most: Int, _ mustGiveUp: () -> Bool, _ body: (Int, WorkUnit) throws -> Void
     ) throws -> Bool {
         for slot in 0..<most {
-            if slot > 0, try mustStop(isStopRequested) { return false }
+            if slot > 0, try anybody(mustGiveUp) { return false }
             let index = slot - (most - units.count)
             if index >= 0 { try body(index, units[index]) }
         }
         return true
     }
 
-    private func mustStop(_ isStopRequested: () -> Bool) throws -> Bool {
+    /// Whether `wish` is any rank's; collective.
+    private func anybody(_ wish: () -> Bool) throws -> Bool {
         phases.enter(.reduction)
-        return try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
+        return try communicator.sum([wish() ? 1 : 0])[0] > 0
     }
 
     private func report(_ sums: [LossSums], _ isStopRequested: () -> Bool) throws -> StepReports {

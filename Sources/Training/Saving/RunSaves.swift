@@ -172,7 +172,7 @@ final class RunSaves {
             model: configuration.model,
             tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
             dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
-            ranksWritten: communicator.size, shards: [])
+            ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses)
     }
 }
 
