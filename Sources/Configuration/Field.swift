@@ -76,11 +76,6 @@ struct Refusal: Sendable {
     /// Continues "found 3 (integer), ...".
     var reason: String
     var allowed: String
-
-    /// A value that the configuration knows and this version of the program does not have.
-    static func unavailable(allowed: String) -> Refusal {
-        Refusal(reason: "which this version does not have", allowed: allowed)
-    }
 }
 
 extension Field {
@@ -114,11 +109,10 @@ extension Field {
 
     static func integer<Value: FixedWidthInteger & Sendable>(
         _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ range: ClosedRange<Value>,
-        refuse: (@Sendable (Value) -> Refusal?)? = nil, _ help: String
+        _ help: String
     ) -> Field {
         scalar(
-            name, path, allowed: "an integer from \(range.lowerBound) to \(range.upperBound)", help: help,
-            refuse: refuse,
+            name, path, allowed: "an integer from \(range.lowerBound) to \(range.upperBound)", help: help, refuse: nil,
             read: { scalar in
                 guard case .integer(let integer) = scalar, let value = Value(exactly: integer) else { return nil }
                 return range.contains(value) ? value : nil
@@ -127,11 +121,10 @@ extension Field {
     }
 
     static func number(
-        _ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable, _ range: NumberRange,
-        refuse: (@Sendable (Double) -> Refusal?)? = nil, _ help: String
+        _ name: String, _ path: any WritableKeyPath<Root, Double> & Sendable, _ range: NumberRange, _ help: String
     ) -> Field {
         scalar(
-            name, path, allowed: range.description, help: help, refuse: refuse,
+            name, path, allowed: range.description, help: help, refuse: nil,
             read: { scalar in
                 let value: Double
                 switch scalar {
@@ -145,11 +138,10 @@ extension Field {
     }
 
     static func boolean(
-        _ name: String, _ path: any WritableKeyPath<Root, Bool> & Sendable,
-        refuse: (@Sendable (Bool) -> Refusal?)? = nil, _ help: String
+        _ name: String, _ path: any WritableKeyPath<Root, Bool> & Sendable, _ help: String
     ) -> Field {
         scalar(
-            name, path, allowed: "true or false", help: help, refuse: refuse,
+            name, path, allowed: "true or false", help: help, refuse: nil,
             read: { scalar in
                 guard case .boolean(let value) = scalar else { return nil }
                 return value
@@ -157,15 +149,13 @@ extension Field {
             write: { .boolean($0) })
     }
 
-    /// One of an enumeration's words; those in `unavailable` are known and refused.
+    /// One of an enumeration's words.
     static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable & Equatable>(
-        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, unavailable: [Value] = [], _ help: String
+        _ name: String, _ path: any WritableKeyPath<Root, Value> & Sendable, _ help: String
     ) -> Field {
-        let available = Value.allCases.filter { !unavailable.contains($0) }.map(\.rawValue)
-        let allowed = available.count == 1 ? available[0] : "one of " + available.joined(separator: ", ")
+        let allowed = "one of " + Value.allCases.map(\.rawValue).joined(separator: ", ")
         return scalar(
-            name, path, allowed: allowed, help: help,
-            refuse: { unavailable.contains($0) ? .unavailable(allowed: allowed) : nil },
+            name, path, allowed: allowed, help: help, refuse: nil,
             read: { scalar in
                 guard case .text(let word) = scalar else { return nil }
                 return Value(rawValue: word)

@@ -168,15 +168,6 @@ import TokenData
                 == "--set \(override): \(key): found \(found); allowed: \(allowed)")
     }
 
-    /// Values that the design has and this version does not: refused, never ignored.
-    @Test(arguments: [])
-    func unavailable(override: String, found: String, allowed: String) {
-        let key = String(override.prefix { $0 != "=" })
-        #expect(
-            Sample.message(Sample.text, overrides: [override])
-                == "--set \(override): \(key): found \(found), which this version does not have; allowed: \(allowed)")
-    }
-
     @Test func tokenizerOtherThanBytes() {
         #expect(
             Sample.message(Sample.text, overrides: ["data.tokenizer=a/tokenizer.model"])
