@@ -108,7 +108,7 @@ final class EvaluatorTests: RankTestCase {
 
     func testProgressRises() throws {
         var shares: [Double] = []
-        _ = try evaluator(batch: 1, limit: 0, ignored: []).run(progress: { shares.append($0) })
+        _ = try evaluator(batch: 1, limit: 0, ignored: []).run(mustGiveUp: nil, progress: { shares.append($0) })
         // Rank 0 shows it; what another rank has done says nothing exact about all of them.
         guard ranks.rank == 0 else { return }
         XCTAssertEqual(shares, shares.sorted())
