@@ -24,6 +24,11 @@ public func multiply(
 ) {
     let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
     guard target.rows > 0 && target.columns > 0 else { return }
+    if k == 0 {
+        // A sum over nothing, which oneDNN leaves unwritten on some processors.
+        if !adding { clear(target) }
+        return
+    }
     switch library {
     case .openBLAS:
         unsafe cblas_sgemm(
@@ -51,7 +56,7 @@ public func multiply(
     let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
     guard target.rows > 0 && target.columns > 0 else { return }
     if k == 0 {
-        // A sum over nothing, which this function, unlike the fp32 ones, leaves unwritten.
+        // As above.
         if !adding { clear(target) }
         return
     }

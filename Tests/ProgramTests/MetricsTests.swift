@@ -8,7 +8,9 @@ extension ProgramTests {
     @Suite struct MetricsTests {
         static let trainingKeys: Set = [
             "step", "tokens", "loss", "ce", "entropy", "alpha", "lr", "grad_norm", "step_seconds", "tokens_per_second",
+            "ranks",
         ]
+        static let rankKeys: Set = ["sequences", "slowest", "slowest_seconds", "fastest", "fastest_seconds"]
         static let evaluationKeys: Set = ["step", "validation_ce", "domains"]
         static let saveKeys: Set = ["step", "saved", "stall_seconds", "write_seconds"]
 
@@ -29,7 +31,13 @@ extension ProgramTests {
             #expect(metrics.saves.keys.sorted() == [6])
             for row in metrics.steps.values {
                 #expect(row.keys == Self.trainingKeys)
-                for key in Self.trainingKeys { #expect(row.number(key)?.isFinite == true, "\(key): \(row.text)") }
+                let shares = try row.object("ranks")
+                #expect(shares.keys == Self.rankKeys)
+                #expect(shares.numbers("sequences") == (ranks == 1 ? [10] : [3, 3, 4]))
+                #expect(try #require(shares.number("slowest_seconds")) >= #require(shares.number("fastest_seconds")))
+                for key in Self.trainingKeys.subtracting(["ranks"]) {
+                    #expect(row.number(key)?.isFinite == true, "\(key): \(row.text)")
+                }
             }
             for row in metrics.evaluations.values {
                 #expect(row.keys == Self.evaluationKeys)
