@@ -3,6 +3,7 @@
 RANKS ?= 2
 MPIRUN_OPTIONS ?= --oversubscribe
 SOURCES = Package.swift Sources Tests
+TEST_OPTIONS = --scratch-path .build-tests -c release -Xswiftc -enable-testing
 
 # Open MPI refuses root unless told, which containers need.
 ifeq ($(shell id -u),0)
@@ -10,7 +11,7 @@ export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: help run build test prerequisites format lint clean
+.PHONY: help run build test torture prerequisites format lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,6 +24,14 @@ build: prerequisites ## build the program: .build/release/mile-dist
 
 test: ## build and run every test, the rank tests on 1 to 4 ranks
 	@Tests/run.sh
+
+# What the environment or the command line sets goes before: make torture MILE_TORTURE_KILLS=20.
+torture: export MILE_TORTURE_KILLS ?= 200
+torture: export MILE_TORTURE_DAMAGES ?= 500
+torture: prerequisites ## kill a run and damage its checkpoints, hundreds of times
+	swift build $(TEST_OPTIONS) --build-tests
+	MILE_DIST_EXECUTABLE="$$(swift build $(TEST_OPTIONS) --show-bin-path)/mile-dist" \
+	    swift test $(TEST_OPTIONS) --skip-build --disable-xctest --filter Torture
 
 prerequisites: ## install the Debian packages that are missing
 	@Tests/prerequisites.sh

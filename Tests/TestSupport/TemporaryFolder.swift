@@ -56,5 +56,10 @@ public final class TemporaryFolder {
         try FileManager.default.moveItem(atPath: path(name), toPath: path(target))
     }
 
+    /// Copies a file, or a folder with all that is in it, to a name that is not taken.
+    public func copy(_ name: String, to target: String) throws {
+        try FileManager.default.copyItem(atPath: path(name), toPath: path(target))
+    }
+
     public func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path(name)) }
 }
