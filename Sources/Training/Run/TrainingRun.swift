@@ -84,6 +84,8 @@ final class TrainingRun {
             profiler = try Profiler(communicator, console, state.phases, directory: configuration.logging.directory)
         }
         while state.progress.step < last {
+            activity = .save(step: state.progress.step)
+            try saves.makeRoom(for: state.progress.step + 1)
             guard var mustStop = try advance() else {
                 try profiler?.close()
                 return try stopWithinStep()
@@ -100,8 +102,6 @@ final class TrainingRun {
             activity = .save(step: now)
             if !isLast && !mustStop && now % configuration.checkpoint.every == 0 {
                 try saves.start()
-                // Nor one while an earlier save was waited for.
-                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0
             }
             if isLast || mustStop { try saves.finish() }
             if mustStop && !(isLast && isEvaluated) {

@@ -56,13 +56,22 @@ final class RunSaves {
         try report(outcome, next: nextSave(from: state.progress.step))
     }
 
+    /// Before a step: where one is due to be saved, waits for the save before it. Then a process that dies never loses as
+    /// many as two intervals.
+    func makeRoom(for step: Int) throws {
+        if step % configuration.checkpoint.every == 0 { try finishEarlier(next: step) }
+    }
+
+    private func finishEarlier(next: Int) throws {
+        guard let running = saver.inFlight else { return }
+        warnOfWaiting(for: running)
+        try settle(next: next)
+    }
+
     /// Starts the regular save of the current step; training may go on as soon as this returns.
     func start() throws {
         let now = state.progress.step
-        if let running = saver.inFlight {
-            warnOfWaiting(for: running)
-            try settle(next: now)
-        }
+        try finishEarlier(next: now)
         if let failure = try saver.start(index()) {
             try report(.failed(step: now, failure), next: nextSave(from: now + 1))
         }
