@@ -37,7 +37,9 @@ extension ProgramTests {
             let result = try place.train(
                 [Self.watchdog, "evaluation.every=2", "checkpoint.every=3", "logging.profile=true"], ranks: 4)
             #expect(result.status == 0, "\(result)")
-            #expect(result.messages.isEmpty && result.warnings.isEmpty, "\(result)")
+            // Frequent saves may be waited for, which is said.
+            let warnings = result.warnings.filter { !$0.contains("is shorter than a save takes") }
+            #expect(result.messages.isEmpty && warnings.isEmpty, "\(result)")
             #expect(try place.metrics().steps.count == 6)
         }
 
