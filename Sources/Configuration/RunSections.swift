@@ -42,7 +42,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var timeLimit: String
     /// Size of a gradient bucket in MiB; 0: chosen by the program.
     public var bucketMiB: Int
-    /// Consecutive steps with a non-finite gradient that a run survives.
+    /// Consecutive skipped steps that a run survives.
     public var maximumSkippedSteps: Int
     public var spikeZScore: Double
     /// Longest wait of a rank for others; 0: no limit.

@@ -192,8 +192,8 @@ enum Schema {
             "Skip steps whose loss is this many standard deviations above the mean of the last 128; 0: never."),
         .integer(
             "training.watchdog_seconds", \.training.watchdogSeconds, 0...steps,
-            "End a run whose ranks wait longer than this for others, naming the late ones; must exceed the longest step, "
-                + "evaluation and save. A single rank waits for nobody. 0: off."),
+            "End a run whose ranks wait longer than this for others, naming the late ones; must exceed the longest step "
+                + "and evaluation. A single rank waits for nobody. 0: off."),
     ]
 
     private static let evaluation: [Field<RunConfiguration>] = [

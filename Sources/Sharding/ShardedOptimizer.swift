@@ -8,7 +8,7 @@ public import Tensors
 /// The optimizer state of one rank: moments of what it owns, and the exchange around its update.
 ///
 /// A step is `gradientIsFinal` (falling positions, while backward still runs), `finishReduction`, `normSquared`, then
-/// `update` or, for a skipped step, nothing. `beginStep` comes first; a step may be given up before its reductions start. All ranks make the same calls in the same order.
+/// `update` or, for a skipped step, nothing. `beginStep` comes first; a step may be given up while no reduction runs. All ranks make the same calls in the same order.
 public final class ShardedOptimizer {
     public let partition: Partition
     /// First moments of the owned elements, in ascending flat order (``Partition/runs(rank:)``).

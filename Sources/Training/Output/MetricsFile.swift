@@ -110,7 +110,7 @@ final class MetricsFile {
         }
     }
 
-    /// Whether the file has the training row of `step` and no evaluation of it.
+    /// Whether the last training row of `step` is followed by no evaluation of it: an earlier one is of an earlier pass.
     func lacksEvaluation(step: Int) throws -> Bool {
         let text: String
         do {
@@ -120,8 +120,10 @@ final class MetricsFile {
         }
         // As the rows of this program begin.
         let lines = text.split(separator: "\n")
-        return lines.contains { $0.hasPrefix("{\"step\": \(step), \"tokens\":") }
-            && !lines.contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
+        guard let trained = lines.lastIndex(where: { $0.hasPrefix("{\"step\": \(step), \"tokens\":") }) else {
+            return false
+        }
+        return !lines[trained...].contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
     }
 
     func append(_ row: JSONValue) throws {

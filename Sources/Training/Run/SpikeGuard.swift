@@ -14,7 +14,8 @@ struct SpikeGuard: Sendable, Equatable {
 
     init(zScore: Double, losses: [Double] = []) {
         self.zScore = zScore
-        self.losses = Array(losses.suffix(Self.window))
+        // One that is off does not keep a history that would be stale when it is on again.
+        self.losses = zScore > 0 ? Array(losses.suffix(Self.window)) : []
     }
 
     /// Whether the step of this loss is to be left out.

@@ -32,7 +32,8 @@ struct RankReport: Equatable {
 
 /// The reports of all ranks, the same on every rank.
 struct StepReports {
-    /// Every unit of all ranks, with the rank that computed it; ranks in order, units in the ranks' order.
+    /// Every unit of all ranks, with the rank that computed it, in the order of the sequences: sums over them have one order
+    /// whoever computed what.
     let units: [(unit: WorkUnit, rank: Int, sums: LossSums)]
     let ranks: [RankReport]
 
@@ -59,7 +60,7 @@ struct StepReports {
             reports.append(RankReport(values: all[next..<(next + RankReport.valueCount)]))
             next += RankReport.valueCount
         }
-        self.units = collected
+        self.units = collected.sorted { $0.unit.sequences.lowerBound < $1.unit.sequences.lowerBound }
         ranks = reports
     }
 

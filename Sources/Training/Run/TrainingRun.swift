@@ -70,6 +70,8 @@ final class TrainingRun {
     func loop() throws -> ExitStatus {
         let total = configuration.schedule.totalSteps
         let last = configuration.lastStep
+        try startWatchdog()
+        defer { communicator.stopWatchdog() }
         if try isEvaluationMissing(), try !evaluate() {
             console.line("stopped early at step \(state.progress.step), saved before; run the same command to continue")
             return .stoppedEarly
@@ -78,8 +80,6 @@ final class TrainingRun {
             console.line("nothing to do: the checkpoint is at step \(state.progress.step), the last one of this run")
             return .done
         }
-        try startWatchdog()
-        defer { communicator.stopWatchdog() }
         if configuration.logging.profile {
             profiler = try Profiler(communicator, console, state.phases, directory: configuration.logging.directory)
         }

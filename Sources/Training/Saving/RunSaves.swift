@@ -64,7 +64,8 @@ final class RunSaves {
 
     private func finishEarlier(next: Int) throws {
         guard let running = saver.inFlight else { return }
-        warnOfWaiting(for: running)
+        // With a save after every step there is no step in between that it could have used.
+        if running.step < state.progress.step { warnOfWaiting(for: running) }
         try settle(next: next)
     }
 
