@@ -94,8 +94,10 @@ final class WatchdogTests: RankTestCase {
         let turn = times.turn(of: 1)
         var outcome: Attendance?
         try withRollCall { rollCall in
-            // Both call before either hears of the other.
+            // Both call before either hears of the other: attending looks for letters first, so neither may attend yet.
             if ranks.rank < 2 {
+                let report = RankReport(rank: ranks.rank, operation: "MPI_Test", activity: "test", seconds: turn)
+                try rollCall.call(0, turn, at: ranks.site, report)
                 XCTAssertNil(try attend(rollCall, turn))
                 XCTAssertEqual(rollCall.callCount, 1)
             }

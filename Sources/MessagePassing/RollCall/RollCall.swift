@@ -130,7 +130,8 @@ final class RollCall {
         }
     }
 
-    private func call(_ since: Double, _ now: Double, at site: CallSite, _ report: RankReport) throws(MPIError) {
+    /// Calls all others for the wait since `since`; ``attend(since:now:at:place:)`` decides when.
+    func call(_ since: Double, _ now: Double, at site: CallSite, _ report: RankReport) throws(MPIError) {
         callCount += 1
         // A number that no earlier call through the same mailbox has, since every call sends something.
         let round = mailbox.sentCount
