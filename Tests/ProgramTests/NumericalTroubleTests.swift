@@ -40,6 +40,12 @@ extension ProgramTests {
                 names: ["3 steps in a row were skipped", "step 5", "rank 1", "sequences 42 ..< 45"])
         }
 
+        @Test func aFaultThatIsNotUnderstoodIsRefused() throws {
+            let place = try Workplace()
+            let program = try place.start(place.arguments([]), variables: ["MILE_FAULT": "nan-loss:2"])
+            expectOneMessage(program.wait(limit: 60), status: 2, names: ["MILE_FAULT has \"nan-loss:2\""])
+        }
+
         /// Without learning the losses are noise, which passes a low threshold: some steps are skipped, and a stop in between
         /// changes nothing. The parameters stand still, the moments tell.
         @Test func spikesAreSkippedAcrossAStopToo() throws {

@@ -7,15 +7,6 @@ import Training
 import XCTest
 
 final class AgreementTests: RankTestCase {
-    private func failure(thrownBy body: () throws -> Void) throws -> ProgramFailure? {
-        do {
-            try body()
-        } catch let error as ProgramFailure {
-            return error
-        }
-        return nil
-    }
-
     /// How a failure of `rank` alone begins: rank 0 works for all, so its failures name no rank.
     private func prefix(_ rank: Int) -> String { rank == 0 ? "" : "rank \(rank) on \(ranks.host): " }
 

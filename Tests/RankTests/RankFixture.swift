@@ -10,6 +10,7 @@
 // else keeps a rank from a collective makes the others' waits expire, which is a thrown error too.
 
 import MessagePassing
+import Training
 import XCTest
 
 /// The communicator of the test process.
@@ -79,6 +80,16 @@ class RankTestCase: XCTestCase {
             try body()
         } catch let error as MPIError {
             return error.code
+        }
+        return nil
+    }
+
+    /// The ProgramFailure that `body` throws; nil when it throws none.
+    func failure(thrownBy body: () throws -> Void) throws -> ProgramFailure? {
+        do {
+            try body()
+        } catch let error as ProgramFailure {
+            return error
         }
         return nil
     }

@@ -55,15 +55,6 @@ final class RunSavesTests: RankTestCase {
         }
     }
 
-    private func failure(thrownBy body: () throws -> Void) throws -> ProgramFailure? {
-        do {
-            try body()
-        } catch let error as ProgramFailure {
-            return error
-        }
-        return nil
-    }
-
     func testOneSaveIsInFlightAndNoneIsLeftOut() throws {
         let rig = try Rig(ranks)
         for step in 1...5 {

@@ -87,7 +87,7 @@ public struct StepBench: Sendable {
         let configuration = trainer.configuration
         let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
         try trainer.fill(state, from: nil, pool: pool)
-        let step = TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
+        let step = try TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
         var samples: [Sample] = []
         var tokens = 0
         for number in 1...(steps + 1) {

@@ -7,7 +7,7 @@ enum Stopwatch {
     static func seconds(_ body: () throws -> Void) rethrows -> Double {
         let start = ContinuousClock.now
         try body()
-        return (ContinuousClock.now - start) / Duration.seconds(1)
+        return start.secondsAgo
     }
 
     /// Median seconds of one run of `body`: it is repeated until a repetition takes some 20 ms, after one run to warm up.

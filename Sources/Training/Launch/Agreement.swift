@@ -27,6 +27,9 @@ extension Communicator {
             isShared: true)
     }
 
+    /// Whether `value` is true on any rank: how a wish of one becomes the decision of all. Collective.
+    func isTrueOnAny(_ value: Bool) throws -> Bool { try maximum(value ? 1 : 0) > 0 }
+
     /// Runs `body` on rank 0 only and hands its bytes to every rank; an error of it is thrown by all.
     public func fromRankZero(_ body: () throws -> [UInt8]) throws -> [UInt8] {
         let own = try agreed { rank == 0 ? try body() : [] }

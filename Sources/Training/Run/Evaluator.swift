@@ -59,7 +59,7 @@ final class Evaluator {
             let own = batches(shares[communicator.rank])
             // All ranks look equally often.
             for turn in 0..<(shares.map { batches($0).count }.max() ?? 0) {
-                if let mustGiveUp, turn > 0 || !results.isEmpty, try communicator.sum([mustGiveUp() ? 1 : 0])[0] > 0 {
+                if let mustGiveUp, turn > 0 || !results.isEmpty, try communicator.isTrueOnAny(mustGiveUp()) {
                     return nil
                 }
                 guard turn < own.count else { continue }

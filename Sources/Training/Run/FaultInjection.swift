@@ -12,15 +12,25 @@ struct FaultInjection {
         case gradient = "nan-gradient"
     }
 
+    static let none = FaultInjection(faults: [])
+
     private let faults: [(kind: Kind, step: Int)]
 
-    /// - Parameter text: the variable's value; what is not understood is a mistake in a test, and traps.
-    init(rank: Int, text: String? = ProcessInfo.processInfo.environment["MILE_FAULT"]) {
-        faults = (text ?? "").split(separator: ",").compactMap { fault in
+    private init(faults: [(kind: Kind, step: Int)]) { self.faults = faults }
+
+    /// - Parameter text: the variable's value; nil for none.
+    /// - Throws: status 2 for what is not understood: a test would otherwise run without its fault.
+    init(rank: Int, text: String? = ProcessInfo.processInfo.environment["MILE_FAULT"]) throws {
+        faults = try (text ?? "").split(separator: ",").compactMap { fault in
             let parts = fault.split(separator: ":")
             guard parts.count == 3, let kind = Kind(rawValue: String(parts[0])), let place = Int(parts[1]),
                 let step = Int(parts[2])
-            else { fatalError("MILE_FAULT is \"\(fault)\" instead of KIND:RANK:STEP") }
+            else {
+                throw ProgramFailure(
+                    .badInput,
+                    "MILE_FAULT has \"\(fault)\" instead of nan-loss:RANK:STEP or nan-gradient:RANK:STEP. Unset it unless a "
+                        + "fault is wanted.")
+            }
             return place == rank ? (kind, step) : nil
         }
     }

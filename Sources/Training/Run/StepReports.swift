@@ -76,16 +76,21 @@ struct StepReports {
     /// Ranks whose gradients could not be converted to fixed point, and why.
     func unconverted(position: Int) -> [String] {
         ranks.enumerated().filter { $0.element.finding != .fine }.map { rank, report in
-            let own = units.filter { $0.rank == rank }.map(\.unit.sequences)
-            let range = (own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)
             let why =
                 report.finding == .outOfRange
                 ? "a gradient beyond the range of training.reproducible" : "a gradient that is not finite"
-            return Self.place(rank: rank, range, position) + " (\(why))"
+            return place(of: rank, position) + " (\(why))"
         }
     }
 
-    static func place(rank: Int, _ sequences: Range<Int>, _ position: Int) -> String {
+    /// A rank and all that it computed, from its first sequence to its last.
+    func place(of rank: Int, _ position: Int) -> String {
+        let own = units.filter { $0.rank == rank }.map(\.unit.sequences)
+        let range = (own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)
+        return Self.place(rank: rank, range, position)
+    }
+
+    private static func place(rank: Int, _ sequences: Range<Int>, _ position: Int) -> String {
         "rank \(rank), sequences \(position + sequences.lowerBound) ..< \(position + sequences.upperBound)"
     }
 }

@@ -97,7 +97,7 @@ public final class Trainer {
         let saves = RunSaves(
             communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,
             tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory)
-        let run = TrainingRun(
+        let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             pool: pool, started: started)
         if checkpoint == nil, configuration.checkpoint.initial { try saves.finish() }

@@ -39,7 +39,7 @@ final class TrainingRun {
     init(
         session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
         metrics: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
-    ) {
+    ) throws {
         self.session = session
         self.configuration = configuration
         self.data = data
@@ -48,7 +48,7 @@ final class TrainingRun {
         self.metrics = metrics
         self.pool = pool
         self.started = started
-        step = TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
+        step = try TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
         evaluator = Evaluator(
             communicator: session.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets)
@@ -96,7 +96,7 @@ final class TrainingRun {
             if now % configuration.evaluation.every == 0 || now == total {
                 // A signal during the evaluation is not left waiting for its end; the next start makes up for it.
                 isEvaluated = try evaluate()
-                mustStop = try communicator.sum([isStopRequested() ? 1 : 0])[0] > 0 || mustStop || !isEvaluated
+                mustStop = try communicator.isTrueOnAny(isStopRequested()) || mustStop || !isEvaluated
             }
             let isLast = now == last
             activity = .save(step: now)
@@ -111,7 +111,7 @@ final class TrainingRun {
             }
         }
         try profiler?.close()
-        console.line("done: step \(last) of \(total), \(ProgressLine.duration(seconds(since: started)))")
+        console.line("done: step \(last) of \(total), \(ProgressLine.duration(started.secondsAgo))")
         return .done
     }
 
@@ -151,7 +151,7 @@ final class TrainingRun {
             state.progress.updates += 1
             state.spikes.record(outcome.loss.loss)
         }
-        let elapsed = seconds(since: begin)
+        let elapsed = begin.secondsAgo
         let phases = try profiler?.stepEnds(number)
         longestStepSeconds = max(longestStepSeconds, elapsed)
         let row = StepMetrics(
@@ -205,7 +205,7 @@ final class TrainingRun {
             now % configuration.evaluation.every == 0 || now == configuration.schedule.totalSteps
         else { return false }
         let isMissing = try communicator.agreed { try metrics?.lacksEvaluation(step: now) ?? false }
-        return try communicator.maximum(isMissing ? 1 : 0) > 0
+        return try communicator.isTrueOnAny(isMissing)
     }
 
     /// - Returns: false when it was given up because a rank has to stop.
@@ -218,13 +218,13 @@ final class TrainingRun {
         let result = try evaluator.run(
             mustGiveUp: mustGiveUp,
             progress: { share in
-                guard self.seconds(since: lastShown) > (self.console.isTerminal ? 0.2 : 10) else { return }
+                guard lastShown.secondsAgo > (self.console.isTerminal ? 0.2 : 10) else { return }
                 lastShown = .now
                 self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
             })
         guard let result else { return false }
         lastEvaluation = result
-        longestEvaluationSeconds = max(longestEvaluationSeconds, seconds(since: begin))
+        longestEvaluationSeconds = max(longestEvaluationSeconds, begin.secondsAgo)
         try metrics?.append(result.json(step: now))
         var text = String(format: "evaluation after step %d: validation_ce %.4f", now, result.crossEntropy)
         if let floor { text += String(format: " (floor %.4f)", floor) }
@@ -249,11 +249,6 @@ final class TrainingRun {
 
     private func isTimeUp(reserving seconds: Double) -> Bool {
         guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
-        return self.seconds(since: started) + seconds + saves.reserveSeconds >= Double(limit)
-    }
-
-    private func seconds(since start: ContinuousClock.Instant) -> Double {
-        let parts = (ContinuousClock.now - start).components
-        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
+        return started.secondsAgo + seconds + saves.reserveSeconds >= Double(limit)
     }
 }

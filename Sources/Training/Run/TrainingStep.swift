@@ -45,7 +45,8 @@ public final class TrainingStep {
     private let allUnits: [[WorkUnit]]
     private var units: [WorkUnit] { allUnits[communicator.rank] }
     private let ignoredTargets: Set<Int32>
-    private let faults: FaultInjection
+    /// What tests of the program spoil; nothing otherwise.
+    private var faults = FaultInjection.none
     /// Seconds that this rank has computed in the current step.
     private var computeSeconds = 0.0
 
@@ -71,16 +72,18 @@ public final class TrainingStep {
         allUnits = (0..<communicator.size).map {
             Self.units(configuration, rank: $0, ranks: communicator.size)
         }
-        faults = FaultInjection(rank: communicator.rank)
         let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
         accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
     }
 
-    /// The step of a run's state.
-    convenience init(_ state: TrainingState, communicator: Communicator, pool: ThreadPool, stream: TrainingStream) {
+    /// The step of a run's state, with the faults that the environment asks for.
+    convenience init(_ state: TrainingState, communicator: Communicator, pool: ThreadPool, stream: TrainingStream)
+        throws
+    {
         self.init(
             configuration: state.configuration, communicator: communicator, pool: pool, stream: stream,
             transformer: state.transformer, optimizer: state.optimizer, gradient: state.gradient)
+        faults = try FaultInjection(rank: communicator.rank)
     }
 
     /// Ranks that a micro-step of the authors' trainer has, or nil for `normalization: global`.
@@ -265,7 +268,7 @@ public final class TrainingStep {
     /// Whether `wish` is any rank's; collective.
     private func anybody(_ wish: () -> Bool) throws -> Bool {
         phases.enter(.reduction)
-        return try communicator.sum([wish() ? 1 : 0])[0] > 0
+        return try communicator.isTrueOnAny(wish())
     }
 
     private func report(_ sums: [LossSums], _ isStopRequested: () -> Bool) throws -> StepReports {
@@ -285,9 +288,7 @@ public final class TrainingStep {
         let isSound = optimizer.localGradientIsFinite.map { $0 ? 1.0 : 0 } ?? 1
         let all = try communicator.allGather([isSound], counts: [Int](repeating: 1, count: communicator.size))
         return all.indices.filter { all[$0] == 0 }.map { rank in
-            let own = allUnits[rank].map(\.sequences)
-            let range = (own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)
-            return StepReports.place(rank: rank, range, position) + " (a gradient that is not finite)"
+            reports.place(of: rank, position) + " (a gradient that is not finite)"
         }
     }
 
@@ -295,7 +296,7 @@ public final class TrainingStep {
         _ unit: WorkUnit, step: Int, at position: Int, isFirst: Bool, isLast: Bool, reduces: Bool
     ) throws -> LossSums {
         let begin = ContinuousClock.now
-        defer { computeSeconds += (ContinuousClock.now - begin) / .seconds(1) }
+        defer { computeSeconds += begin.secondsAgo }
         phases.enter(.data)
         var inputs: [Int32] = []
         var targets: [Int32] = []

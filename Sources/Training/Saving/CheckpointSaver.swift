@@ -251,11 +251,3 @@ final class CheckpointSaver {
 
     private var place: String { "rank \(communicator.rank) on \(communicator.host)" }
 }
-
-extension ContinuousClock.Instant {
-    /// Seconds since then.
-    var secondsAgo: Double {
-        let parts = (ContinuousClock.now - self).components
-        return Double(parts.seconds) + Double(parts.attoseconds) * 1e-18
-    }
-}
