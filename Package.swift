@@ -60,11 +60,12 @@ let package = Package(
         system("CMPI", pkgConfig: "ompi-c", apt: "libopenmpi-dev"),
         system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev"),
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
+        .systemLibrary(name: "CMemory"),
         .systemLibrary(name: "CX86Dot"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
-        module("Tensors", []),
+        module("Tensors", ["CMemory"]),
 
         module("MessagePassing", ["CMPI", "Tensors"]),
         module("HDF5Store", ["CHDF5", "Tensors"]),

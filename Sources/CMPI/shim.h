@@ -37,33 +37,3 @@ static inline uint64_t cmpi_load_acquire(const uint64_t *counter) { return __ato
 static inline void cmpi_store_release(uint64_t *counter, uint64_t value) {
     __atomic_store_n(counter, value, __ATOMIC_RELEASE);
 }
-
-// A copy past the caches: what another core is about to read is read faster from memory than from this core's cache, and
-// the lines need not be fetched before they are overwritten. Swift has no such store.
-typedef float cmpi_line __attribute__((vector_size(32)));
-static inline void cmpi_copy_streaming(void *target, const void *source, size_t count) {
-    char *to = (char *)target;
-    const char *from = (const char *)source;
-    size_t head = (size_t)(-(uintptr_t)to & 31);
-    if (head > count) head = count;
-    __builtin_memcpy(to, from, head);
-    size_t done = head;
-    for (; done + 128 <= count; done += 128) {
-        cmpi_line a, b, c, d;
-        __builtin_memcpy(&a, from + done, 32);
-        __builtin_memcpy(&b, from + done + 32, 32);
-        __builtin_memcpy(&c, from + done + 64, 32);
-        __builtin_memcpy(&d, from + done + 96, 32);
-        __builtin_nontemporal_store(a, (cmpi_line *)(to + done));
-        __builtin_nontemporal_store(b, (cmpi_line *)(to + done + 32));
-        __builtin_nontemporal_store(c, (cmpi_line *)(to + done + 64));
-        __builtin_nontemporal_store(d, (cmpi_line *)(to + done + 96));
-    }
-    __builtin_memcpy(to + done, from + done, count - done);
-    // Such stores are not ordered by a release, so the copying thread itself waits for them.
-#if defined(__x86_64__)
-    __builtin_ia32_sfence();
-#else
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
-}

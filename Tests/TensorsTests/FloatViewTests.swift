@@ -36,4 +36,20 @@ struct FloatViewTests {
         view.copy(from: source.view)
         #expect(slice.array == [1, 2, 1, 2, 3, 6])
     }
+
+    /// Every length up to two of its blocks and every place within one, since its beginning and end go another way.
+    @Test func streamingCopies() {
+        let source = counting(80)
+        for offset in 0..<9 {
+            for count in 0...64 {
+                let target = FloatSlice([Float](repeating: -1, count: 80))
+                target.view.advanced(by: offset, count: count)
+                    .copyStreaming(from: source.view.advanced(by: 3, count: count))
+                let expected = (0..<80).map {
+                    $0 >= offset && $0 < offset + count ? Float($0 - offset + 4) : -1
+                }
+                #expect(target.array == expected, "\(count) at \(offset)")
+            }
+        }
+    }
 }

@@ -14,6 +14,14 @@ extension ThreadPool {
         }
     }
 
+    /// `target = source` for a target that this process does not read soon: a third less memory traffic than ``copy``.
+    public func copyStreaming(_ source: FloatSlice, into target: FloatSlice) {
+        precondition(source.count == target.count, "cannot copy \(source.count) floats into \(target.count)")
+        forEachPart(target) { part, view in
+            view.copyStreaming(from: source.view.advanced(by: part.lowerBound, count: part.count))
+        }
+    }
+
     /// `target = source` in bf16, rounded to the nearest.
     public func convert(_ source: FloatSlice, into target: BFloat16Slice) {
         precondition(source.count == target.count, "cannot convert \(source.count) floats into \(target.count)")

@@ -1,6 +1,6 @@
 // NodePass - one passage of a buffer through the window: what a rank copies in, and what it makes of the others' pieces.
 
-internal import CMPI
+internal import Tensors
 
 /// Sums segments into their owners, or copies each owner's segment to the others. Safe: the memory is kept by the operation
 /// that the pass belongs to.
@@ -54,13 +54,13 @@ internal import CMPI
             forEachChunk(of: .others, round: staged) { owner, start, positions in
                 let piece = unsafe slot + self.placeInSlot(of: self.window.rank, for: owner)
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
-                    unsafe cmpi_copy_streaming(piece + (position - start), self.base + offset, count)
+                    unsafe copyStreaming(self.base + offset, to: piece + (position - start), byteCount: count)
                 }
             }
         case .gather:
             forEachChunk(of: .own, round: staged) { owner, start, positions in
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
-                    unsafe cmpi_copy_streaming(slot + (position - start), self.base + offset, count)
+                    unsafe copyStreaming(self.base + offset, to: slot + (position - start), byteCount: count)
                 }
             }
         }

@@ -40,12 +40,12 @@ final class Snapshot: Sendable {
         precondition(!wasHeld, "a snapshot is taken while the last one is still being written")
         var offset = 0
         for piece in optimizer.ownedParameters {
-            pool.copy(piece, into: parameters[offset..<(offset + piece.count)])
+            pool.copyStreaming(piece, into: parameters[offset..<(offset + piece.count)])
             offset += piece.count
         }
         precondition(offset == parameters.count, "\(offset) parameters are owned, \(parameters.count) were expected")
-        pool.copy(optimizer.firstMoment, into: firstMoment)
-        pool.copy(optimizer.secondMoment, into: secondMoment)
+        pool.copyStreaming(optimizer.firstMoment, into: firstMoment)
+        pool.copyStreaming(optimizer.secondMoment, into: secondMoment)
     }
 
     /// Ends the reading: the next content may be taken.

@@ -65,6 +65,8 @@ struct LaneLoopTests {
         pool.copy(unaligned(a), into: target.slice)
         pool.add(unaligned(b), scaledBy: -0.3, to: target.slice)
         #expect(bitDifference(target.array, zip(a, b).map { $0.addingProduct(-0.3, $1) }) == nil)
+        pool.copyStreaming(unaligned(b), into: target.slice)
+        #expect(bitDifference(target.array, b) == nil && target.isIntact)
         pool.clear(target.slice)
         #expect(target.array == [Float](repeating: 0, count: count) && target.isIntact)
     }
