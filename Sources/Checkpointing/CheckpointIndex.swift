@@ -51,12 +51,14 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var shards: [ShardRecord]
     /// Losses of the last steps, oldest first, where the run guards against spikes.
     public var recentLosses: [Double]
+    /// Steps before the next one that were skipped, without one in between that was not.
+    public var skippedInARow: Int
 
     public init(
         step: Int, position: Int, tokens: Int, optimizerSteps: Int, configuration: String, seed: UInt64,
         model: ModelConfiguration, tokenizer: Tokenizer, dataFingerprint: String, processor: String, blas: String,
         ranksWritten: Int, shards: [ShardRecord],
-        recentLosses: [Double] = []
+        recentLosses: [Double] = [], skippedInARow: Int = 0
     ) {
         self.step = step
         self.position = position
@@ -72,6 +74,7 @@ public struct CheckpointIndex: Sendable, Equatable {
         self.ranksWritten = ranksWritten
         self.shards = shards
         self.recentLosses = recentLosses
+        self.skippedInARow = skippedInARow
     }
 }
 
@@ -83,6 +86,7 @@ extension CheckpointIndex {
         let counts = [
             ("step", step, 0), ("position", position, 0), ("tokens", tokens, 0),
             ("optimizer_steps", optimizerSteps, 0), ("ranks_written", ranksWritten, 1),
+            ("skipped_in_a_row", skippedInARow, 0),
         ]
         for (name, value, minimum) in counts where value < minimum {
             throw CheckpointError(.corrupt, file: file, "\(name) is \(value), less than \(minimum)")

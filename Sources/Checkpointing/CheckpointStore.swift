@@ -1,5 +1,6 @@
 // CheckpointStore - saving: temporary directory, shards, index, completion, rename.
 
+internal import Foundation
 public import Tensors
 
 /// A directory of checkpoints.
@@ -31,6 +32,12 @@ public struct CheckpointStore: Sendable {
     public func prepare() throws {
         try Files.makeDirectories(directory)
         try Files.requireWritable(directory)
+    }
+
+    /// Whether `checkpoint` is a step directory of this store.
+    public func holds(_ checkpoint: String) -> Bool {
+        let parent = URL(fileURLWithPath: checkpoint).resolvingSymlinksInPath().deletingLastPathComponent()
+        return parent.path == URL(fileURLWithPath: directory).resolvingSymlinksInPath().path
     }
 
     /// Rank 0: makes the empty temporary directory for a save of `step`, after clearing what a dead save left.

@@ -10,6 +10,7 @@ internal import LlamaModel
 enum IndexFile {
     static let name = "checkpoint.h5"
     private static let lossesName = "recent_losses"
+    private static let skippedName = "skipped_in_a_row"
 
     /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
     /// would exhaust a node.
@@ -40,6 +41,7 @@ enum IndexFile {
             try file.writeText(shards, to: "shards")
             // Bit patterns, because decimal texts do not read back exactly everywhere.
             try file.writeIntegers(index.recentLosses.map { Int64(bitPattern: $0.bitPattern) }, to: lossesName)
+            try file.writeIntegers([Int64(index.skippedInARow)], to: skippedName)
             try file.close()
         }
     }
@@ -65,10 +67,12 @@ enum IndexFile {
         let tokenizer = CheckpointIndex.Tokenizer(
             name: try text("tokenizer_name", file),
             bytes: try bytes("tokenizer", file))
-        // Earlier versions did not write it.
+        // Earlier versions did not write these.
         let losses: [Int64]
+        let hasSkipped: Bool
         do {
             losses = try file.contains(lossesName) ? file.readIntegers(lossesName, limit: 1 << 20) : []
+            hasSkipped = try file.contains(skippedName)
         } catch {
             throw .reading(error)
         }
@@ -78,7 +82,8 @@ enum IndexFile {
             configuration: try text("configuration", file), seed: seed, model: model, tokenizer: tokenizer,
             dataFingerprint: try text("data_fingerprint", file), processor: try text("processor", file),
             blas: try text("blas", file), ranksWritten: try integer("ranks_written", file, path), shards: shards,
-            recentLosses: losses.map { Double(bitPattern: UInt64(bitPattern: $0)) })
+            recentLosses: losses.map { Double(bitPattern: UInt64(bitPattern: $0)) },
+            skippedInARow: hasSkipped ? try integer(skippedName, file, path) : 0)
         do { try file.close() } catch { throw .reading(error) }
         let runs = try index.validated(file: path)
         guard tensors == TensorRecord.table(of: model) else {

@@ -44,14 +44,16 @@ struct IndexFileTests {
         try overwrite(path + "/COMPLETE", with: Array((Hash.file(file) + "\n").utf8))
     }
 
-    @Test func `recent losses come back to the bit and may be absent`() throws {
+    @Test func `recent losses and skipped steps come back and may be absent`() throws {
         var index = try CheckpointReader(directory: path).index
-        #expect(index.recentLosses == [])
+        #expect(index.recentLosses == [] && index.skippedInARow == 0)
+        index.skippedInARow = 3
         index.recentLosses = [0.1, 1e-300, -0.0, .pi]
         let file = files.path("losses.h5")
         try IndexFile.write(index, to: file)
         let back = try IndexFile.read(file).index
         #expect(back.recentLosses.map(\.bitPattern) == index.recentLosses.map(\.bitPattern))
+        #expect(back.skippedInARow == 3)
         // As earlier versions wrote it: without.
         try rewrite()
         #expect(try CheckpointReader(directory: path).index.recentLosses == [])

@@ -56,6 +56,62 @@ extension ProgramTests {
             _ = try place.inspect(directory)
         }
 
+        /// The run directory itself is on the full disk: rows wait, and none is missing or doubled in the end.
+        @Test(.enabled(if: SmallDisk.isAvailable, "mounting a file system needs rights that are not given here"))
+        func rowsOfMetricsWaitForSpace() throws {
+            let place = try Workplace(.sharded)
+            let disk = try SmallDisk(in: place.folder, "small", mebibytes: 12)
+            defer { withExtendedLifetime(disk) {} }
+            let set = [
+                ExitStatusTests.endless, "checkpoint.every=10", "checkpoint.keep=2", "logging.every=1",
+                "logging.directory=small/run", "checkpoint.directory=small/run/checkpoints",
+            ]
+            let program = try place.start(place.arguments(set), ranks: 2)
+            func steps() -> Int { program.outputSoFar.matches(of: /step \d+\//).count }
+            func fillUntil(_ condition: () -> Bool) -> Bool {
+                RunningProgram.poll(limit: 60) {
+                    disk.fill()
+                    return condition() || !program.isRunning
+                } && program.isRunning
+            }
+            #expect(place.waitForRows(2, in: "small/run", of: program), "\(program.outputSoFar)")
+            let waits = "small/run/metrics.jsonl cannot be written: "
+            #expect(fillUntil { program.errorsSoFar.contains(waits) }, "\(program.outputSoFar)")
+            let before = steps()
+            #expect(fillUntil { steps() >= before + 30 }, "\(program.outputSoFar)")
+            disk.empty()
+            let again = "small/run/metrics.jsonl is written again, with the "
+            #expect(
+                RunningProgram.poll(limit: 60) { program.errorsSoFar.contains(again) || !program.isRunning },
+                "\(program.outputSoFar)")
+            program.signal(SIGUSR1)
+            let result = program.wait(limit: 30)
+            #expect(result.status == 75 && !result.timedOut && result.messages == [], "\(result)")
+            let rows = try place.folder.text("small/run/metrics.jsonl").split(separator: "\n")
+                .compactMap { $0.firstMatch(of: /^\{"step": (\d+), "tokens"/).flatMap { Int($0.1) } }
+            #expect(rows.count > before + 30 && rows == Array(1...rows.count), "\(rows)")
+        }
+
+        @Test(.enabled(if: SmallDisk.isAvailable, "mounting a file system needs rights that are not given here"))
+        func rowsThatAreMissingAtTheEndAreAnError() throws {
+            let place = try Workplace(.sharded)
+            let disk = try SmallDisk(in: place.folder, "small", mebibytes: 12)
+            defer { withExtendedLifetime(disk) {} }
+            let set = ["logging.directory=small/run", "checkpoint.directory=saved"]
+            // What is free in the last page of the file takes some rows.
+            let program = try place.start(place.arguments(set + ["schedule.total_steps=400"]), ranks: 2)
+            #expect(place.waitForRows(2, in: "small/run", of: program), "\(program.outputSoFar)")
+            #expect(
+                RunningProgram.poll(limit: 60) {
+                    disk.fill()
+                    return !program.isRunning
+                })
+            let result = program.wait(limit: 30)
+            expectOneMessage(
+                result, status: 1, names: ["small/run/metrics.jsonl cannot be written: ", " rows are lost"])
+            #expect(place.checkpoints("saved").last == "step-00000400")
+        }
+
         /// Inspects all checkpoints, while the ranks stand still so that none is removed meanwhile.
         private static func newestOfGood(
             _ directory: String, _ place: Workplace, _ program: RunningProgram

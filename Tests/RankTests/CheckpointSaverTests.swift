@@ -41,7 +41,7 @@ final class CheckpointSaverTests: RankTestCase {
         XCTAssertEqual(saved.path, rig.directory + "/step-00000007")
         XCTAssertGreaterThanOrEqual(saved.writeSeconds, 0)
         XCTAssertGreaterThanOrEqual(saved.stallSeconds, 0)
-        XCTAssertNil(saved.retentionProblem)
+        XCTAssertEqual(saved.problems, [])
         try rig.check(saved.path, base: 4096)
         try ranks.barrier()
     }
@@ -154,5 +154,24 @@ final class CheckpointSaverTests: RankTestCase {
 
     static func equalOnAllRanks(_ bytes: [UInt8], _ ranks: Communicator) throws -> Bool {
         try ranks.allGather(bytes).allSatisfy { $0 == bytes }
+    }
+
+    func testWhatHasToBeOnTheDiskBeforeIsCalledOnceAndItsFailureIsAWarning() throws {
+        for fails in [false, true] {
+            let calls = SharedNumber(0)
+            let rig = try SaverRig(
+                ranks,
+                beforePublishing: {
+                    _ = calls.add(1)
+                    if fails { throw CheckpointError(.diskFull, file: "metrics", "it failed") }
+                })
+            XCTAssertNil(try rig.saver.start(rig.index(step: 1)))
+            let outcome = try rig.saver.wait()
+            guard case .saved(let saved) = outcome else { return XCTFail("\(outcome)") }
+            XCTAssertEqual(calls.value, ranks.rank == 0 ? 1 : 0)
+            XCTAssertEqual(saved.problems.count, fails && ranks.rank == 0 ? 1 : 0)
+            XCTAssertTrue(saved.problems.allSatisfy { $0.hasPrefix("metrics are not safe on the disk: ") })
+            try ranks.barrier()
+        }
     }
 }

@@ -25,7 +25,8 @@ final class RunSavesTests: RankTestCase {
         let failingRank = SharedNumber(-1)
 
         init(
-            _ ranks: Communicator, every: Int = 1, kind: CheckpointError.Kind = .diskFull, newest: String? = nil
+            _ ranks: Communicator, every: Int = 1, kind: CheckpointError.Kind = .diskFull, newest: String? = nil,
+            savedStep: Int? = nil
         ) throws {
             var run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 4, microBatchSize: 4)
             run.configuration.checkpoint.every = every
@@ -46,7 +47,7 @@ final class RunSavesTests: RankTestCase {
             }
             saves = RunSaves(
                 communicator: ranks, console: Console(speaks: false), saver: saver, state: state, metrics: nil,
-                tokenizer: ByteTokenizer(), fingerprint: "{}", newest: newest)
+                tokenizer: ByteTokenizer(), fingerprint: "{}", newest: newest, savedStep: savedStep)
         }
 
         /// Steps that are saved; on rank 0 only.
@@ -113,6 +114,17 @@ final class RunSavesTests: RankTestCase {
             XCTAssertEqual(rig.steps ?? [9], [9])
             try ranks.barrier()
         }
+    }
+
+    func testTheStepThatARunContinuesFromIsNotSavedAgain() throws {
+        let rig = try Rig(ranks, newest: "here/step-00000008", savedStep: 8)
+        rig.state.progress.step = 8
+        try rig.saves.finish()
+        XCTAssertEqual(rig.begun.value, 0)
+        rig.state.progress.step = 9
+        try rig.saves.finish()
+        XCTAssertEqual(rig.steps ?? [9], [9])
+        try ranks.barrier()
     }
 
     func testADirectoryThatIsNotSharedEndsARunThatHasSavedNothing() throws {

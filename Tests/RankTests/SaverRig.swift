@@ -58,7 +58,8 @@ final class SaverRig {
     /// - Parameter intercept: stands between the saver and the ordinary writer, which it is given.
     init(
         _ ranks: Communicator,
-        intercept: @escaping @Sendable (String, Snapshot, Write) throws -> ShardRecord = { try $2($0, $1) }
+        intercept: @escaping @Sendable (String, Snapshot, Write) throws -> ShardRecord = { try $2($0, $1) },
+        beforePublishing: (@Sendable () throws -> Void)? = nil
     ) throws {
         communicator = ranks
         let shared = try SharedDirectory(ranks)
@@ -69,12 +70,12 @@ final class SaverRig {
         self.store = ranks.rank == 0 ? store : nil
         let (number, count) = (ranks.rank, ranks.size)
         saver = CheckpointSaver(
-            communicator: ranks, store: store, optimizer: rank.optimizer, pool: run.pool, keep: 2, keepEvery: 0
-        ) { temporary, snapshot in
-            try intercept(temporary, snapshot) {
-                try CheckpointSaver.writeShard(number, of: count, in: $0, from: $1)
-            }
-        }
+            communicator: ranks, store: store, optimizer: rank.optimizer, pool: run.pool, keep: 2, keepEvery: 0,
+            write: { temporary, snapshot in
+                try intercept(temporary, snapshot) {
+                    try CheckpointSaver.writeShard(number, of: count, in: $0, from: $1)
+                }
+            }, beforePublishing: beforePublishing)
     }
 
     /// Names in the checkpoints directory; on rank 0 only.

@@ -22,7 +22,7 @@ final class StepReportsTests: RankTestCase {
             return sums
         }
         let own = units[ranks.rank].map(sums)
-        let reports = try StepReports(ranks, units: units, sums: own, own: RankReport())
+        let reports = try StepReports(ranks, units: units, sums: own, own: RankShare())
         XCTAssertEqual(reports.units.map(\.unit.sequences), (0..<8).map { $0..<($0 + 1) })
         // 3 + 2^53 rounds to 2^53 + 4, and the four that follow are lost, ties going to even.
         let expected = (0..<8).reduce(0.0) { $0 + ($1 == 3 ? 0x1p53 : 1) }

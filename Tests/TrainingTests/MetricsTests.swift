@@ -49,7 +49,7 @@ import Testing
     @Test func aSaveHasARowOfItsOwnKind() {
         let saved = SavedCheckpoint(
             step: 20, path: "runs/a/checkpoints/step-00000020", stallSeconds: 0.5, writeSeconds: 1.25,
-            retentionProblem: nil)
+            problems: [])
         #expect(
             saved.json.text
                 == #"{"step": 20, "saved": "step-00000020", "stall_seconds": 0.5, "write_seconds": 1.25}"#)
@@ -63,7 +63,7 @@ import Testing
 
     private func append(_ rows: [JSONValue], in folder: TemporaryFolder) throws {
         let directory = try RunDirectory(path: folder.path, host: "here")
-        let file = try MetricsFile(path: directory.metricsPath, holding: directory)
+        let file = try MetricsFile(path: directory.metricsPath, holding: directory) { Issue.record("\($0)") }
         for row in rows { try file.append(row) }
     }
 

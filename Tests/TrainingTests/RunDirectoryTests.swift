@@ -42,7 +42,7 @@ import Testing
         var metrics: MetricsFile?
         do {
             let directory = try RunDirectory(path: folder.path, host: "a")
-            metrics = try MetricsFile(path: directory.metricsPath, holding: directory)
+            metrics = try MetricsFile(path: directory.metricsPath, holding: directory) { _ in }
         }
         #expect(throws: ProgramFailure.self) { try RunDirectory(path: folder.path, host: "b") }
         try metrics?.append(.integer(1))

@@ -1,110 +1,37 @@
-// MetricsFile - `metrics.jsonl`: a row per optimizer step, per evaluation and per save (design section 5).
+// MetricsFile - `metrics.jsonl`, to which rank 0 appends, also across a time in which it cannot be written.
 
 internal import Foundation
-public import Kernels
-
-/// A training row.
-public struct StepMetrics: Sendable {
-    public var step: Int
-    /// Positions consumed since step 1, ignored targets included.
-    public var tokens: Int
-    /// The objective.
-    public var loss: Double
-    /// Plain mean CE of the same targets, nats.
-    public var crossEntropy: Double
-    /// Mean H, nats.
-    public var entropy: Double
-    /// N / sum w.
-    public var alpha: Double
-    public var learningRate: Double
-    /// Before clipping.
-    public var gradientNorm: Double
-    /// Without evaluation and saving.
-    public var stepSeconds: Double
-    public var tokensPerSecond: Double
-    /// The step was not applied because something in it was not finite.
-    public var isSkipped: Bool
-    /// Sequences that each rank computed.
-    public var rankSequences: [Int] = []
-    /// Seconds for which each rank computed them.
-    public var rankSeconds: [Double] = []
-    /// With `logging.profile`: seconds of rank 0's phases.
-    public var phases: [(phase: Phase, seconds: Double)]?
-
-    public var json: JSONValue {
-        var pairs: [(key: String, value: JSONValue)] = [
-            ("step", .integer(step)), ("tokens", .integer(tokens)), ("loss", .number(loss)),
-            ("ce", .number(crossEntropy)), ("entropy", .number(entropy)), ("alpha", .number(alpha)),
-            ("lr", .number(learningRate)), ("grad_norm", .number(gradientNorm)),
-            ("step_seconds", .number(stepSeconds)), ("tokens_per_second", .number(tokensPerSecond)),
-        ]
-        if let ranks { pairs.append(("ranks", ranks)) }
-        if isSkipped { pairs.append(("skipped", .boolean(true))) }
-        if let phases { pairs.append(("phases", .object(phases.map { ($0.phase.name, .number($0.seconds)) }))) }
-        return .object(pairs)
-    }
-}
-
-extension StepMetrics {
-    /// What depends on the ranks, and on nothing else of a row: who computed how much, and who took longest.
-    private var ranks: JSONValue? {
-        guard let slowest = rankSeconds.indices.max(by: { rankSeconds[$0] < rankSeconds[$1] }),
-            let fastest = rankSeconds.indices.min(by: { rankSeconds[$0] < rankSeconds[$1] })
-        else { return nil }
-        return .object([
-            ("sequences", .array(rankSequences.map { .integer($0) })), ("slowest", .integer(slowest)),
-            ("slowest_seconds", .number(rankSeconds[slowest])), ("fastest", .integer(fastest)),
-            ("fastest_seconds", .number(rankSeconds[fastest])),
-        ])
-    }
-}
-
-/// The result of an evaluation, and its row.
-public struct EvaluationResult: Sendable, Equatable {
-    public struct Domain: Sendable, Equatable {
-        public var name: String
-        /// Non-ignored targets.
-        public var targets: Int
-        /// Sum of their CE, nats.
-        public var crossEntropySum: Double
-
-        /// Mean CE, nats.
-        public var crossEntropy: Double { targets > 0 ? crossEntropySum / Double(targets) : .nan }
-    }
-
-    public var domains: [Domain]
-
-    public var targets: Int { domains.reduce(0) { $0 + $1.targets } }
-
-    /// Total CE over total targets, nats.
-    public var crossEntropy: Double {
-        targets > 0 ? domains.reduce(0) { $0 + $1.crossEntropySum } / Double(targets) : .nan
-    }
-
-    public func json(step: Int) -> JSONValue {
-        .object([
-            ("step", .integer(step)), ("validation_ce", .number(crossEntropy)),
-            ("domains", .object(domains.map { ($0.name, .number($0.crossEntropy)) })),
-        ])
-    }
-}
 
 /// The file that rows are appended to; rank 0 only.
+///
+/// Rows that cannot be written, because the disk is full or a server away, do not end a run: they are kept, and written
+/// before the next one that can be. Only at the end of the run is a row that is still missing an error.
 final class MetricsFile {
+    /// Rows that are kept at most, some 50 MB of them.
+    static let mostWaiting = 100_000
+
     private let handle: FileHandle
     private let path: String
     /// Keeps the run directory locked for as long as rows may be written.
     private let directory: RunDirectory
+    private let warn: (String) -> Void
+    /// End of the last row that was written.
+    private var end: UInt64 = 0
+    /// Lines that could not be written yet, oldest first.
+    private var waiting: [String] = []
 
     /// Opens for appending. A line that a killed run left unfinished is cut off: readers expect whole rows.
-    init(path: String, holding directory: RunDirectory) throws {
+    ///
+    /// - Parameter warn: is told when rows begin to wait, and when all are written.
+    init(path: String, holding directory: RunDirectory, warn: @escaping (String) -> Void) throws {
         self.path = path
         self.directory = directory
+        self.warn = warn
         do {
             if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(fileURLWithPath: path)) }
             handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-            try handle.seek(toOffset: Self.lengthOfWholeLines(handle))
-            try handle.truncate(atOffset: try handle.offset())
+            end = try Self.lengthOfWholeLines(handle)
+            try handle.truncate(atOffset: end)
         } catch {
             throw ProgramFailure(.badInput, "\(path) cannot be written: \(error.localizedDescription)")
         }
@@ -126,12 +53,47 @@ final class MetricsFile {
         return !lines[trained...].contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
     }
 
+    /// Appends a row, and before it those that wait.
+    ///
+    /// Throws only when so many wait that keeping more would take the memory that training needs.
     func append(_ row: JSONValue) throws {
+        let before = waiting.count
+        waiting.append(row.text + "\n")
         do {
-            try handle.write(contentsOf: Data((row.text + "\n").utf8))
+            try writeWaiting()
+            if before > 0 { warn("\(path) is written again, with the \(before) rows that had to wait") }
         } catch {
-            throw ProgramFailure(.runtimeFailure, "\(path) cannot be written: \(error.localizedDescription)")
+            let text = "\(path) cannot be written: \(error.localizedDescription)"
+            if before == 0 { warn(text + "; training goes on, and its rows are kept until it can be") }
+            if waiting.count > Self.mostWaiting { throw ProgramFailure(.runtimeFailure, text) }
         }
+    }
+
+    /// The end of the run: throws when rows are still missing.
+    func finish() throws {
+        guard !waiting.isEmpty else { return }
+        do {
+            try writeWaiting()
+        } catch {
+            throw ProgramFailure(
+                .runtimeFailure,
+                "\(path) cannot be written: \(error.localizedDescription). Its last \(waiting.count) rows are lost; "
+                    + "checkpoints are not concerned.")
+        }
+    }
+
+    /// What brings written rows to the disk; for another thread, since that may take long.
+    var synchronizer: @Sendable () throws -> Void {
+        { [handle] in try handle.synchronize() }
+    }
+
+    /// Always from the end of the last row: what a failed attempt has left behind it is written over.
+    private func writeWaiting() throws {
+        let data = Data(waiting.joined().utf8)
+        try handle.seek(toOffset: end)
+        try handle.write(contentsOf: data)
+        end += UInt64(data.count)
+        waiting = []
     }
 
     private static func lengthOfWholeLines(_ handle: FileHandle) throws -> UInt64 {

@@ -5,7 +5,7 @@ internal import MessagePassing
 internal import Sharding
 
 /// What one rank did in a step.
-struct RankReport: Equatable {
+struct RankShare: Equatable {
     /// Sequences that it computed.
     var sequences = 0
     /// Seconds that it computed its units.
@@ -35,7 +35,7 @@ struct StepReports {
     /// Every unit of all ranks, with the rank that computed it, in the order of the sequences: sums over them have one order
     /// whoever computed what.
     let units: [(unit: WorkUnit, rank: Int, sums: LossSums)]
-    let ranks: [RankReport]
+    let ranks: [RankShare]
 
     /// Gathers; collective.
     ///
@@ -43,22 +43,22 @@ struct StepReports {
     ///   - units: of every rank, as all ranks know them.
     ///   - sums: of this rank's units.
     init(
-        _ communicator: Communicator, units: [[WorkUnit]], sums: [LossSums], own: RankReport
+        _ communicator: Communicator, units: [[WorkUnit]], sums: [LossSums], own: RankShare
     ) throws {
         precondition(sums.count == units[communicator.rank].count, "a report of other units")
-        let counts = units.map { $0.count * LossSums.valueCount + RankReport.valueCount }
+        let counts = units.map { $0.count * LossSums.valueCount + RankShare.valueCount }
         let all = try communicator.allGather(sums.flatMap(\.values) + own.values, counts: counts)
         var next = 0
         var collected: [(unit: WorkUnit, rank: Int, sums: LossSums)] = []
-        var reports: [RankReport] = []
+        var reports: [RankShare] = []
         for (rank, list) in units.enumerated() {
             for unit in list {
                 let end = next + LossSums.valueCount
                 collected.append((unit, rank, LossSums(values: Array(all[next..<end]))))
                 next = end
             }
-            reports.append(RankReport(values: all[next..<(next + RankReport.valueCount)]))
-            next += RankReport.valueCount
+            reports.append(RankShare(values: all[next..<(next + RankShare.valueCount)]))
+            next += RankShare.valueCount
         }
         self.units = collected.sorted { $0.unit.sequences.lowerBound < $1.unit.sequences.lowerBound }
         ranks = reports

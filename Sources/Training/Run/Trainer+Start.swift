@@ -221,6 +221,6 @@ extension Trainer {
     func openRun(_ directory: RunDirectory, isNew: Bool) throws -> MetricsFile {
         try directory.write(configuration: configuration.yaml)
         if isNew, let name = try directory.setAsideMetrics() { console.line("earlier metrics moved to \(name)") }
-        return try MetricsFile(path: directory.metricsPath, holding: directory)
+        return try MetricsFile(path: directory.metricsPath, holding: directory, warn: console.warning)
     }
 }

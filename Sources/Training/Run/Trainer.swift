@@ -93,16 +93,19 @@ public final class Trainer {
         let metrics = try communicator.agreed { try directory.map { try openRun($0, isNew: checkpoint == nil) } ?? nil }
         let saver = CheckpointSaver(
             communicator: communicator, store: store, optimizer: state.optimizer, pool: pool,
-            keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery)
+            keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery,
+            beforePublishing: metrics?.synchronizer)
         let saves = RunSaves(
             communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,
-            tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory)
+            tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
+            savedStep: checkpoint.flatMap { store.holds($0.directory) ? state.progress.step : nil })
         let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             pool: pool, started: started)
         if checkpoint == nil, configuration.checkpoint.initial { try saves.finish() }
         let status: ExitStatus
         do { status = try run.loop() } catch { throw saves.settle(after: error) }
+        try communicator.agreed { try metrics?.finish() }
         if options.isEmbedded, status == .done { return try EmbeddedVerdict(run).judge() }
         return status
     }

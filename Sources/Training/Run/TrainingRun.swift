@@ -29,7 +29,6 @@ final class TrainingRun {
     private var line: ProgressLine
     private var profiler: Profiler?
     private var activity = Activity.step(0)
-    private var skippedInARow = 0
     private var longestStepSeconds = 0.0
     private var longestEvaluationSeconds = 0.0
 
@@ -149,7 +148,8 @@ final class TrainingRun {
         state.progress.tokens += outcome.positions
         if !outcome.isSkipped {
             state.progress.updates += 1
-            state.spikes.record(outcome.loss.loss)
+            // A step of ignored targets only has no alpha, and its loss of 0 says nothing about what is usual.
+            if outcome.loss.alpha != 0 { state.spikes.record(outcome.loss.loss) }
         }
         let elapsed = begin.secondsAgo
         let phases = try profiler?.stepEnds(number)
@@ -171,10 +171,11 @@ final class TrainingRun {
 
     private func countSkipped(_ outcome: StepOutcome, step: Int) throws {
         guard outcome.isSkipped else {
-            skippedInARow = 0
+            state.progress.skippedInARow = 0
             return
         }
-        skippedInARow += 1
+        state.progress.skippedInARow += 1
+        let skippedInARow = state.progress.skippedInARow
         let end = state.progress.position
         let all = "sequences \(end - configuration.training.globalBatchSize) ..< \(end) of all ranks"
         let culprits = outcome.culprits.isEmpty ? all : outcome.culprits.joined(separator: "; ")

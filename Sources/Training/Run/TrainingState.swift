@@ -22,6 +22,8 @@ public struct Progress: Sendable, Equatable {
     public var tokens = 0
     /// Updates of AdamW.
     public var updates = 0
+    /// Steps up to this one that were skipped, without one in between that was not.
+    public var skippedInARow = 0
 
     public init() {}
 }
@@ -140,6 +142,7 @@ public final class TrainingState {
         progress.position = reader.index.position
         progress.tokens = reader.index.tokens
         progress.updates = reader.index.optimizerSteps
+        progress.skippedInARow = reader.index.skippedInARow
         spikes = SpikeGuard(zScore: configuration.training.spikeZScore, losses: reader.index.recentLosses)
     }
 }

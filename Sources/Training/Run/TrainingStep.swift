@@ -211,7 +211,7 @@ public final class TrainingStep {
                 if reducesEach { try optimizer.contributeNothing() } else { pool.clear(gradient) }
             }
             phases.enter(.reduction)
-            let everybody = try StepReports(communicator, units: lists, sums: sums, own: RankReport())
+            let everybody = try StepReports(communicator, units: lists, sums: sums, own: RankShare())
             let reference = ReferenceMicroStep(units: everybody.units.map(\.sums))
             all += sums
             loss += reference.loss / Double(microSteps)
@@ -272,7 +272,7 @@ public final class TrainingStep {
     }
 
     private func report(_ sums: [LossSums], _ isStopRequested: () -> Bool) throws -> StepReports {
-        var own = RankReport()
+        var own = RankShare()
         own.sequences = units.reduce(0) { $0 + $1.sequences.count }
         own.seconds = computeSeconds
         own.stops = isStopRequested()

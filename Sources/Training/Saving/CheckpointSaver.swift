@@ -28,7 +28,7 @@ final class CheckpointSaver {
     private struct Completion: Sendable {
         let path: String
         let seconds: Double
-        let retentionProblem: String?
+        let problems: [String]
     }
 
     private enum State {
@@ -47,6 +47,7 @@ final class CheckpointSaver {
     private let keepEvery: Int
     private let snapshot: Snapshot
     private let write: ShardWriter
+    private let beforePublishing: (@Sendable () throws -> Void)?
     private let queue = DispatchQueue(label: "mile-dist.saving")
     private var state = State.idle
     /// Seconds that the save in flight has kept the main thread.
@@ -59,9 +60,11 @@ final class CheckpointSaver {
     ///   - keep: newest checkpoints to keep; 0: all.
     ///   - keepEvery: steps whose multiples stay for good; 0: none.
     ///   - write: what writes a shard; tests put failures here.
+    ///   - beforePublishing: brings to the disk, on rank 0 and in the background, what has to be there before a
+    ///     checkpoint that follows it; its failure is reported with the save, which it does not stop.
     init(
         communicator: Communicator, store: CheckpointStore, optimizer: ShardedOptimizer, pool: ThreadPool, keep: Int,
-        keepEvery: Int, write: ShardWriter? = nil
+        keepEvery: Int, write: ShardWriter? = nil, beforePublishing: (@Sendable () throws -> Void)? = nil
     ) {
         self.communicator = communicator
         self.store = store
@@ -69,6 +72,7 @@ final class CheckpointSaver {
         self.pool = pool
         self.keep = keep
         self.keepEvery = keepEvery
+        self.beforePublishing = beforePublishing
         snapshot = Snapshot(optimizer.partition, rank: communicator.rank)
         let (rank, size) = (communicator.rank, communicator.size)
         self.write =
@@ -191,18 +195,19 @@ final class CheckpointSaver {
 
     /// Rank 0: checks all shards, publishes the checkpoint and removes what is no longer kept.
     private func complete(_ save: Save, records: [[UInt8]]) -> BackgroundTask<Completion> {
-        BackgroundTask(on: queue) { [store, keep, keepEvery] in
+        BackgroundTask(on: queue) { [store, keep, keepEvery, beforePublishing] in
             var index = save.index
             index.shards = try records.map { try ShardRecord(decoding: $0) }
+            // Of these neither is a reason to call the save failed.
+            var problems: [String] = []
+            do { try beforePublishing?() } catch { problems.append("metrics are not safe on the disk: \(error)") }
             let path = try store.complete(save.temporary, index: index)
-            var problem: String?
             do {
                 _ = try store.applyRetention(keep: keep, keepEvery: keepEvery, verified: path)
             } catch {
-                // The save is done; an old checkpoint that cannot be removed is no reason to call it a failure.
-                problem = "\(error)"
+                problems.append("old checkpoints were not all removed: \(error)")
             }
-            return Completion(path: path, seconds: save.begun.secondsAgo, retentionProblem: problem)
+            return Completion(path: path, seconds: save.begun.secondsAgo, problems: problems)
         }
     }
 
@@ -228,7 +233,7 @@ final class CheckpointSaver {
                 SavedCheckpoint(
                     step: save.index.step, path: path, stallSeconds: stalled,
                     writeSeconds: completion?.seconds ?? save.begun.secondsAgo,
-                    retentionProblem: completion?.retentionProblem))
+                    problems: completion?.problems ?? []))
         }
     }
 

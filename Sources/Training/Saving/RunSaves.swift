@@ -23,8 +23,9 @@ final class RunSaves {
     private let tokenizer: any Tokenizer
     private let fingerprint: String
     private let processor = MachineIdentity.processor
-    /// Step of the last save that succeeded.
+    /// Step of the newest checkpoint in the run's own directory, as far as this run knows.
     private var savedStep: Int?
+    private var hasSaved = false
     /// The newest checkpoint that a later run can continue from.
     private var newest: String?
     private var hasWarnedOfWaiting = false
@@ -35,9 +36,11 @@ final class RunSaves {
     /// - Parameters:
     ///   - metrics: gets a row per save; nil on all ranks but 0.
     ///   - newest: the checkpoint that this run continues, if any.
+    ///   - savedStep: its step, if it lies where this run saves: it need not be saved again.
     init(
         communicator: Communicator, console: Console, saver: CheckpointSaver, state: TrainingState,
-        metrics: MetricsFile?, tokenizer: any Tokenizer, fingerprint: String, newest: String?
+        metrics: MetricsFile?, tokenizer: any Tokenizer, fingerprint: String, newest: String?,
+        savedStep: Int? = nil
     ) {
         self.communicator = communicator
         self.console = console
@@ -47,6 +50,7 @@ final class RunSaves {
         self.tokenizer = tokenizer
         self.fingerprint = fingerprint
         self.newest = newest
+        self.savedStep = savedStep
     }
 
     /// After each step: learns whether a save in flight has ended.
@@ -136,7 +140,7 @@ final class RunSaves {
         case .saved(let saved): try record(saved)
         case .failed(let step, let failure):
             let text = "the save of step \(step) failed: \(failure.message)"
-            if failure.isNotShared && savedStep == nil {
+            if failure.isNotShared && !hasSaved {
                 throw ProgramFailure(.runtimeFailure, text, isShared: true)
             }
             console.warning(
@@ -147,14 +151,13 @@ final class RunSaves {
 
     private func record(_ saved: SavedCheckpoint) throws {
         savedStep = saved.step
+        hasSaved = true
         newest = saved.path
         longestSeconds = max(longestSeconds, saved.writeSeconds)
         console.line(
             "saved \(saved.path) "
                 + String(format: "(stalled %.2f s, written in %.2f s)", saved.stallSeconds, saved.writeSeconds))
-        if let problem = saved.retentionProblem {
-            console.warning("old checkpoints were not all removed: \(problem)")
-        }
+        for problem in saved.problems { console.warning(problem) }
         try metrics?.append(saved.json)
     }
 
@@ -182,7 +185,8 @@ final class RunSaves {
             model: configuration.model,
             tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
             dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
-            ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses)
+            ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
+            skippedInARow: progress.skippedInARow)
     }
 }
 

@@ -11,8 +11,8 @@ struct SavedCheckpoint: Sendable, Equatable {
     var stallSeconds: Double
     /// Seconds from the beginning of the save to the end of its last part, the removal of older checkpoints.
     let writeSeconds: Double
-    /// Why older checkpoints were not all removed; known to rank 0.
-    let retentionProblem: String?
+    /// What went wrong beside the save itself; known to rank 0.
+    let problems: [String]
 
     /// The row of `metrics.jsonl`; no other kind of row has the key `saved`.
     var json: JSONValue {

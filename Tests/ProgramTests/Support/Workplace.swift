@@ -90,8 +90,8 @@ final class Workplace {
     }
 
     /// Waits until a running program has written so many rows.
-    func waitForRows(_ count: Int, of program: RunningProgram) -> Bool {
-        RunningProgram.poll(limit: 30) { rowCount() >= count || !program.isRunning } && program.isRunning
+    func waitForRows(_ count: Int, in directory: String = "runs/run", of program: RunningProgram) -> Bool {
+        RunningProgram.poll(limit: 30) { rowCount(directory) >= count || !program.isRunning } && program.isRunning
     }
 
     /// Names of the step directories that are complete, oldest first.
