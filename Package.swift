@@ -61,7 +61,7 @@ let package = Package(
         system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev"),
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
         .systemLibrary(name: "CMemory"),
-        .systemLibrary(name: "CX86Dot"),
+        .systemLibrary(name: "CPeakRates"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
 
@@ -72,7 +72,7 @@ let package = Package(
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "Tensors"]),
         module("Zstandard", ["CZstd"]),
 
-        module("Kernels", ["CX86Dot", "Tensors", "LinearAlgebra"]),
+        module("Kernels", ["CPeakRates", "Tensors", "LinearAlgebra"]),
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
         module("Optimization", ["Tensors", "Kernels"]),
         module("TokenData", ["Zstandard", crypto]),

@@ -26,7 +26,8 @@ extension ThreadPool {
             LinearAlgebra.multiply(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
-                into: target.block(rows: rows, columns: columns), adding: adding, library: library)
+                into: target.block(rows: rows, columns: columns), adding: adding,
+                library: libraries[aOperand, bOperand])
         }
     }
 
@@ -50,7 +51,8 @@ extension ThreadPool {
         switch (a, b) {
         case (.fp32(let a), .fp32(let b)):
             LinearAlgebra.multiply(
-                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, library: library)
+                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding,
+                library: libraries[aOperand, bOperand])
         case (.bf16(let a), .bf16(let b)):
             multiplyPanel(a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker)
         default: preconditionFailure("a product of an fp32 and a bf16 operand")
@@ -64,7 +66,8 @@ extension ThreadPool {
     ) {
         if let widening {
             widening.multiply(
-                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker, library: library)
+                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker,
+                libraries: libraries)
         } else {
             LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, scale: scale, adding: adding)
         }

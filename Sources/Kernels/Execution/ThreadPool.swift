@@ -13,27 +13,27 @@ internal import Tensors
 public final class ThreadPool: Sendable {
     /// Threads that compute, the caller's included.
     public let threadCount: Int
-    /// The library of fp32 products.
-    public let library: ProductLibrary
+    /// The libraries of fp32 products.
+    public let libraries: ProductLibraries
     /// Where this processor has no bf16 products: room for each thread to widen operands to fp32.
     let widening: WideningScratch?
     private let shared: Shared
 
     /// Starts `threadCount - 1` threads.
     ///
-    /// - Parameter library: computes fp32 products.
+    /// - Parameter libraries: compute fp32 products.
     /// - Parameter widensBFloat16: whether products of bf16 operands are computed in fp32; where the processor has none of
     ///   its own.
     /// - Parameter spins: whether an idle thread polls for a while before it sleeps. It saves the wake-up between the
     ///   operations of a step; it must be off where more threads than cores run, because polling takes the core from
     ///   the thread that is waited for.
     public init(
-        threadCount: Int, spins: Bool = true, library: ProductLibrary = .openBLAS,
+        threadCount: Int, spins: Bool = true, libraries: ProductLibraries = ProductLibraries(.openBLAS),
         widensBFloat16: Bool = !ProductLibrary.hasBFloat16Products
     ) {
         precondition(threadCount >= 1, "a pool needs at least one thread")
         self.threadCount = threadCount
-        self.library = library
+        self.libraries = libraries
         widening = widensBFloat16 ? WideningScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) { Self.start(worker: worker, of: shared) }

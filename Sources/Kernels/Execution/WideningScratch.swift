@@ -19,7 +19,7 @@ final class WideningScratch: Sendable {
     /// `target = scale * op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`.
     func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-        scale: Float, adding: Bool, worker: Int, library: ProductLibrary
+        scale: Float, adding: Bool, worker: Int, libraries: ProductLibraries
     ) {
         let k = aOperand == .asStored ? a.columns : a.rows
         for rows in blocks(target.rows) {
@@ -34,7 +34,7 @@ final class WideningScratch: Sendable {
                     LinearAlgebra.multiply(
                         widened(aBlock, slot: 2 * worker), aOperand, widened(bBlock, slot: 2 * worker + 1), bOperand,
                         into: target.block(rows: rows, columns: columns), scale: scale,
-                        adding: adding || inner.lowerBound > 0, library: library)
+                        adding: adding || inner.lowerBound > 0, library: libraries[aOperand, bOperand])
                 }
             }
         }

@@ -48,7 +48,7 @@ struct Ceilings {
         let matrices = (0..<3).map {
             Matrix(memory[($0 * edge * edge)..<(($0 + 1) * edge * edge)], rows: edge, columns: edge)
         }
-        let own = ThreadPool(threadCount: pool.threadCount, library: library)
+        let own = ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
         let panels = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
         }

@@ -95,7 +95,7 @@ public struct GemmBench: Sendable {
         let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
         let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)
         var columns = ProductLibrary.allCases.map { library in
-            let own = ThreadPool(threadCount: pool.threadCount, library: library)
+            let own = ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
             let seconds = Stopwatch.median {
                 own.multiply(
                     Matrix(a, rows: aRows, columns: aColumns), product.aOperand,

@@ -69,7 +69,7 @@ public struct StepBench: Sendable {
                 ),
                 ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
                 ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
-                ("blas", .string(isNarrow ? ProductLibrary.oneDNN.identity : pool.library.identity)),
+                ("blas", .string(isNarrow ? ProductLibrary.oneDNN.identity : pool.libraries.identity)),
                 ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
                 ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
                 ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) })),
@@ -124,6 +124,8 @@ public struct StepBench: Sendable {
         if isJSON { return console.raw(JSONValue.object(report.pairs).text + "\n") }
         for (key, value) in report.pairs {
             switch value {
+            // What there is none of, a bf16 peak for example.
+            case .number(let number) where !number.isFinite: continue
             case .number(let number):
                 console.line(key.padding(toLength: 20, withPad: " ", startingAt: 0) + String(format: "%.4g", number))
             case .object: continue

@@ -1,4 +1,4 @@
-// ProductLibraryChoice - which library computes the fp32 products of a run (configuration key `training.blas`).
+// ProductLibraryChoice - which libraries compute the fp32 products of a run (configuration key `training.blas`).
 
 public import Configuration
 internal import Foundation
@@ -7,45 +7,66 @@ internal import MessagePassing
 internal import Tensors
 
 extension Session {
-    /// The configured library or, for `auto`, the faster one: measured on rank 0, whose answer counts for all, so that all
-    /// ranks compute with the same. Collective.
-    public func productLibrary(_ wish: TrainingConfiguration.BLAS) throws -> ProductLibrary {
+    /// The configured library or, for `auto`, the faster one for each kind of product: measured on rank 0, whose answer
+    /// counts for all, so that all ranks compute with the same. Collective.
+    public func productLibraries(_ wish: TrainingConfiguration.BLAS) throws -> ProductLibraries {
         switch wish {
-        case .openblas: return .openBLAS
-        case .onednn: return .oneDNN
+        case .openblas: return ProductLibraries(.openBLAS)
+        case .onednn: return ProductLibraries(.oneDNN)
         case .auto:
-            let name = try communicator.textFromRankZero { ProductLibraryChoice.fastest().rawValue }
-            guard let library = ProductLibrary(rawValue: name) else {
-                throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown library \"\(name)\"")
+            let names = try communicator.textFromRankZero { ProductLibraryChoice.fastest().names }
+            guard let libraries = ProductLibraries(names: names) else {
+                throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown libraries \"\(names)\"")
             }
-            return library
+            return libraries
         }
     }
 }
 
 enum ProductLibraryChoice {
-    private static let size = 512
-    private static let repetitions = 15
+    private static let edge = 512
+    /// Gradients of weights sum over tokens, which are many.
+    private static let tokens = 2048
+    /// What is faster by less may be slower in the next run: then it stays with OpenBLAS, and its bits.
+    private static let leastGain = 1.03
 
-    /// The library that multiplies panels as large as training's in less time on one thread: the shortest of alternating
-    /// runs, because what disturbs a run only makes it longer; some 100 ms in all.
-    static func fastest() -> ProductLibrary {
+    /// The libraries that multiply panels as training's in less time on one thread: the shortest of alternating runs,
+    /// because what disturbs a run only makes it longer; half a second in all on a slow core.
+    static func fastest() -> ProductLibraries {
+        var fastest = ProductLibraries(.openBLAS)
         // A matrix does not own its memory.
-        let memory = Arena(count: 3 * size * size)
+        let memory = Arena(count: 2 * edge * tokens + edge * edge)
         defer { withExtendedLifetime(memory) {} }
-        let matrices = (0..<3).map {
-            Matrix(memory.all[($0 * size * size)..<(($0 + 1) * size * size)], rows: size, columns: size)
+        let square = edge * edge
+        func matrix(_ offset: Int, rows: Int) -> Matrix {
+            Matrix(memory.all[offset..<(offset + rows * edge)], rows: rows, columns: edge)
         }
+        let target = matrix(2 * edge * tokens, rows: edge)
+        fastest.forward = choose {
+            multiply(matrix(0, rows: edge), .asStored, matrix(square, rows: edge), .transposed, $0)
+        }
+        fastest.dx = choose { multiply(matrix(0, rows: edge), .asStored, matrix(square, rows: edge), .asStored, $0) }
+        fastest.dweight = choose(repetitions: 4) {
+            multiply(matrix(0, rows: tokens), .transposed, matrix(edge * tokens, rows: tokens), .asStored, $0)
+        }
+        return fastest
+
+        func multiply(_ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, _ library: ProductLibrary) {
+            LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, library: library)
+        }
+    }
+
+    private static func choose(repetitions: Int = 8, _ body: (ProductLibrary) -> Void) -> ProductLibrary {
         var shortest: [ProductLibrary: Double] = [:]
         for repetition in 0...repetitions {
             for library in ProductLibrary.allCases {
                 let start = ContinuousClock.now
-                multiply(matrices[0], .asStored, matrices[1], .transposed, into: matrices[2], library: library)
-                let time = (ContinuousClock.now - start) / Duration.seconds(1)
+                body(library)
                 // The first of each builds its kernels.
-                if repetition > 0 { shortest[library] = min(shortest[library] ?? .infinity, time) }
+                if repetition > 0 { shortest[library] = min(shortest[library] ?? .infinity, start.secondsAgo) }
             }
         }
-        return shortest.min { $0.value < $1.value }?.key ?? .openBLAS
+        guard let other = shortest[.oneDNN], let usual = shortest[.openBLAS] else { return .openBLAS }
+        return usual > leastGain * other ? .oneDNN : .openBLAS
     }
 }

@@ -54,6 +54,6 @@ public final class Session {
         let sharing = places.filter { $0 == places[communicator.rank] }.count
         let plan = ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing)
         return ThreadPool(
-            threadCount: plan.threads, spins: plan.spins, library: try productLibrary(blas))
+            threadCount: plan.threads, spins: plan.spins, libraries: try productLibraries(blas))
     }
 }

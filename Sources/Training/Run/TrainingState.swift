@@ -81,7 +81,7 @@ public final class TrainingState {
 
     static func productIdentity(_ configuration: RunConfiguration, _ pool: ThreadPool) -> String {
         let isNarrow = configuration.training.precision == .bf16 && ProductLibrary.hasBFloat16Products
-        return isNarrow ? ProductLibrary.oneDNN.identity : pool.library.identity
+        return isNarrow ? ProductLibrary.oneDNN.identity : pool.libraries.identity
     }
 
     /// Most sequences of a unit of any rank: no rank holds activations for more.

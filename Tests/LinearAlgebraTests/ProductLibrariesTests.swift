@@ -1,0 +1,38 @@
+// ProductLibrariesTests - one library per kind of product.
+
+import LinearAlgebra
+import Testing
+
+@Suite struct ProductLibrariesTests {
+    private static let kinds: [(a: Operand, b: Operand)] = [
+        (.asStored, .transposed), (.asStored, .asStored), (.transposed, .asStored),
+    ]
+
+    private static var mixed: ProductLibraries {
+        var libraries = ProductLibraries(.openBLAS)
+        libraries.dweight = .oneDNN
+        return libraries
+    }
+
+    @Test func eachKindHasItsOwn() {
+        #expect(Self.kinds.map { Self.mixed[$0.a, $0.b] } == [.openBLAS, .openBLAS, .oneDNN])
+        var other = ProductLibraries(.oneDNN)
+        other.dx = .openBLAS
+        #expect(Self.kinds.map { other[$0.a, $0.b] } == [.oneDNN, .openBLAS, .oneDNN])
+    }
+
+    @Test func namesReadBack() {
+        #expect(Self.mixed.names == "openblas openblas onednn")
+        #expect(ProductLibraries(names: Self.mixed.names) == Self.mixed)
+        #expect(ProductLibraries(names: "openblas openblas openblas") != Self.mixed)
+        for wrong in ["", "openblas", "openblas openblas mkl", "openblas onednn onednn onednn"] {
+            #expect(ProductLibraries(names: wrong) == nil)
+        }
+    }
+
+    @Test func identityNamesWhatComputes() {
+        let (blas, dnn) = (ProductLibrary.openBLAS.identity, ProductLibrary.oneDNN.identity)
+        #expect(ProductLibraries(.oneDNN).identity == dnn)
+        #expect(Self.mixed.identity == "forward \(blas), dx \(blas), dweight \(dnn)")
+    }
+}
