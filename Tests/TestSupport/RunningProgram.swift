@@ -39,7 +39,7 @@ public struct ProgramResult: Sendable, CustomStringConvertible {
 
 /// A program that was started and has not been waited for.
 public final class RunningProgram {
-    private let process = Process()
+    private let process: ChildProcess
     private let files: TemporaryFolder
     private let command: String
 
@@ -75,34 +75,19 @@ public final class RunningProgram {
         // Files, not pipes: nobody has to read while the program runs.
         try files.write("", to: "output")
         try files.write("", to: "errors")
-        process.executableURL = URL(fileURLWithPath: tool)
-        process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: files.path("output")))
-        process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: files.path("errors")))
         var environment = ProcessInfo.processInfo.environment
         environment.merge(variables) { $1 }
         if getuid() == 0 {
             environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
             environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
         }
-        process.environment = environment
-        // Threads of a pool may hold signals back, and a child inherits that: it would never hear of them.
-        var (none, before) = (sigset_t(), sigset_t())
-        unsafe sigemptyset(&none)
-        unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
-        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
-        try process.run()
-    }
-
-    deinit {
-        // A test that gave up must not leave ranks behind.
-        if process.isRunning { kill(process.processIdentifier, SIGTERM) }
+        process = try ChildProcess(
+            tool: tool, arguments: arguments, environment: environment, folder: folder, output: files.path("output"),
+            errors: files.path("errors"))
     }
 
     public var isRunning: Bool { process.isRunning }
-    public var processIdentifier: Int32 { process.processIdentifier }
+    public var processIdentifier: Int32 { process.identifier }
 
     /// What it has printed so far.
     public var outputSoFar: String { (try? files.text("output")) ?? "" }
@@ -111,21 +96,19 @@ public final class RunningProgram {
     public var errorsSoFar: String { (try? files.text("errors")) ?? "" }
 
     /// Sends a signal to what was started: the program, or `mpirun`.
-    public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+    public func signal(_ number: Int32) { kill(process.identifier, number) }
 
     /// Waits for the end; after `limit` seconds ends it, and says so in the result.
     public func wait(limit: Double = 60) -> ProgramResult {
         let timedOut = !Self.poll(limit: limit) { !self.process.isRunning }
         if timedOut {
             // mpirun takes its ranks with it on SIGTERM, which it gives 1.5 s.
-            kill(process.processIdentifier, SIGTERM)
-            if !Self.poll(limit: 5, until: { !self.process.isRunning }) { kill(process.processIdentifier, SIGKILL) }
+            kill(process.identifier, SIGTERM)
+            if !Self.poll(limit: 5, until: { !self.process.isRunning }) { kill(process.identifier, SIGKILL) }
         }
-        process.waitUntilExit()
-        let isSignal = process.terminationReason == .uncaughtSignal
         return ProgramResult(
-            status: process.terminationStatus + (isSignal ? 128 : 0), output: outputSoFar,
-            errors: (try? files.text("errors")) ?? "", timedOut: timedOut, command: command)
+            status: process.waitUntilExit(), output: outputSoFar, errors: (try? files.text("errors")) ?? "",
+            timedOut: timedOut, command: command)
     }
 
     /// Polls until `condition` holds; false when it did not within `limit` seconds.
@@ -142,7 +125,7 @@ public final class RunningProgram {
     public func rankProcesses() -> [Int: Int32] {
         var ranks: [Int: Int32] = [:]
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-            guard let id = Int32(name), Self.parent(of: id) == process.processIdentifier,
+            guard let id = Int32(name), Self.parent(of: id) == process.identifier,
                 let environment = FileManager.default.contents(atPath: "/proc/\(name)/environ")
             else { continue }
             let key = "OMPI_COMM_WORLD_RANK="
