@@ -80,6 +80,9 @@ internal import Glibc
             throw early.error(
                 .alreadyStarted, "MPI_Init_thread", "message passing can be started only once in a process")
         }
+        // For a process without launcher Open MPI would start a daemon that serves nobody, takes 0.15 s to come up and, when
+        // the process is killed, sometimes stays for ever. Other launchers and libraries do not look at this.
+        unsafe setenv("OMPI_MCA_ess_singleton_isolated", "1", 0)
         var level: Int32 = 0
         try early.check(unsafe MPI_Init_thread(nil, nil, Int32(MPI_THREAD_FUNNELED), &level), "MPI_Init_thread")
         guard level >= MPI_THREAD_FUNNELED else {

@@ -49,6 +49,22 @@ extension ProgramTests {
             try expectEarlyStop(program.wait(limit: 20), place, ranks: ranks)
         }
 
+        /// Open MPI would start a daemon, which may outlive a rank that is killed.
+        @Test func aSingleRankStartsNoOtherProcess() throws {
+            let place = try Workplace()
+            let alone = try place.start(place.arguments([Self.endless]))
+            #expect(place.waitForRows(2, of: alone), "\(alone.outputSoFar)")
+            #expect(alone.children() == [])
+            alone.signal(SIGUSR1)
+            #expect(alone.wait(limit: 20).status == 75)
+            // The look finds processes where there are some.
+            let two = try place.start(place.arguments([Self.endless]), ranks: 2)
+            #expect(place.waitForRows(10, of: two), "\(two.outputSoFar)")
+            #expect(two.children().count >= 2)
+            two.signal(SIGUSR1)
+            #expect(two.wait(limit: 20).status == 75)
+        }
+
         /// In a step of two thousand units, none of which is waited for: the step before is what is saved.
         @Test(arguments: [1, 3]) func stopsWithinAStep(ranks: Int) throws {
             let place = try Workplace()

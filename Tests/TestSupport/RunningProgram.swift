@@ -137,6 +137,12 @@ public final class RunningProgram {
         return ranks
     }
 
+    /// Process ids of what it has started itself and not yet waited for.
+    public func children() -> [Int32] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }
+            .filter { Self.parent(of: $0) == process.identifier }
+    }
+
     private static func parent(of id: Int32) -> Int32? {
         // The second field is the name in parentheses, which may hold blanks; state and parent follow it.
         guard let data = FileManager.default.contents(atPath: "/proc/\(id)/stat") else { return nil }
