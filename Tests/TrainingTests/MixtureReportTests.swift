@@ -74,7 +74,7 @@ private struct UnreadSource: SequenceSource {
         let table = try report([("books", 1, 256), ("code", 3, 96)]).table(1024)
         #expect(
             table == [
-                "domain   weight  achieved  tokens  epochs",
+                "domain    weight  achieved  tokens  epochs",
                 "books   25.000 %  25.000 %    2048    1.00",
                 "code    75.000 %  75.000 %    6144    8.00",
             ])
