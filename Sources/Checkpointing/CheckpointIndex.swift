@@ -53,12 +53,14 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var recentLosses: [Double]
     /// Steps before the next one that were skipped, without one in between that was not.
     public var skippedInARow: Int
+    /// Occurrences of every token id in the training data; empty where nobody has counted them.
+    public var tokenCounts: [Int]
 
     public init(
         step: Int, position: Int, tokens: Int, optimizerSteps: Int, configuration: String, seed: UInt64,
         model: ModelConfiguration, tokenizer: Tokenizer, dataFingerprint: String, processor: String, blas: String,
         ranksWritten: Int, shards: [ShardRecord],
-        recentLosses: [Double] = [], skippedInARow: Int = 0
+        recentLosses: [Double] = [], skippedInARow: Int = 0, tokenCounts: [Int] = []
     ) {
         self.step = step
         self.position = position
@@ -75,6 +77,7 @@ public struct CheckpointIndex: Sendable, Equatable {
         self.shards = shards
         self.recentLosses = recentLosses
         self.skippedInARow = skippedInARow
+        self.tokenCounts = tokenCounts
     }
 }
 
@@ -90,6 +93,14 @@ extension CheckpointIndex {
         ]
         for (name, value, minimum) in counts where value < minimum {
             throw CheckpointError(.corrupt, file: file, "\(name) is \(value), less than \(minimum)")
+        }
+        // A total far beyond any text, that still leaves room for percentages.
+        let isTotalPossible = tokenCounts.reduce(0) { $0 + Double($1) } < 0x1p56
+        guard tokenCounts.isEmpty || tokenCounts.count == model.vocabularySize, isTotalPossible,
+            tokenCounts.allSatisfy({ $0 >= 0 })
+        else {
+            throw CheckpointError(
+                .corrupt, file: file, "token_counts does not hold a count for each of \(model.vocabularySize) ids")
         }
         guard !shards.isEmpty else { throw CheckpointError(.corrupt, file: file, "it lists no shard") }
         for (number, shard) in shards.enumerated() {

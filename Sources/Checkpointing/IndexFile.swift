@@ -11,6 +11,7 @@ enum IndexFile {
     static let name = "checkpoint.h5"
     private static let lossesName = "recent_losses"
     private static let skippedName = "skipped_in_a_row"
+    private static let countsName = "token_counts"
 
     /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
     /// would exhaust a node.
@@ -42,6 +43,9 @@ enum IndexFile {
             // Bit patterns, because decimal texts do not read back exactly everywhere.
             try file.writeIntegers(index.recentLosses.map { Int64(bitPattern: $0.bitPattern) }, to: lossesName)
             try file.writeIntegers([Int64(index.skippedInARow)], to: skippedName)
+            if !index.tokenCounts.isEmpty {
+                try file.writeIntegers(index.tokenCounts.map(Int64.init), to: countsName)
+            }
             try file.close()
         }
     }
@@ -67,11 +71,14 @@ enum IndexFile {
         let tokenizer = CheckpointIndex.Tokenizer(
             name: try text("tokenizer_name", file),
             bytes: try bytes("tokenizer", file))
-        // Earlier versions did not write these.
+        // Earlier versions did not write these, and an import has no counts.
         let losses: [Int64]
+        let counts: [Int64]
         let hasSkipped: Bool
         do {
             losses = try file.contains(lossesName) ? file.readIntegers(lossesName, limit: 1 << 20) : []
+            counts =
+                try file.contains(countsName) ? file.readIntegers(countsName, limit: max(model.vocabularySize, 0)) : []
             hasSkipped = try file.contains(skippedName)
         } catch {
             throw .reading(error)
@@ -83,7 +90,8 @@ enum IndexFile {
             dataFingerprint: try text("data_fingerprint", file), processor: try text("processor", file),
             blas: try text("blas", file), ranksWritten: try integer("ranks_written", file, path), shards: shards,
             recentLosses: losses.map { Double(bitPattern: UInt64(bitPattern: $0)) },
-            skippedInARow: hasSkipped ? try integer(skippedName, file, path) : 0)
+            skippedInARow: hasSkipped ? try integer(skippedName, file, path) : 0,
+            tokenCounts: counts.map { Int($0) })
         do { try file.close() } catch { throw .reading(error) }
         let runs = try index.validated(file: path)
         guard tensors == TensorRecord.table(of: model) else {

@@ -53,6 +53,16 @@ struct Mixture: Sendable {
         return quotas
     }
 
+    /// Uses of each domain at the positions before `g`: a product for whole blocks, a walk through the last one.
+    func uses(before g: Int) -> [Int] {
+        precondition(g >= 0, "positions start at 0")
+        let (block, places) = g.quotientAndRemainder(dividingBy: Self.blockSize)
+        var uses = quotas.map { block * $0 }
+        let order = KeyedPermutation(count: Self.blockSize, key: SplitMix64.seed(seed, .mixture, block))
+        for place in 0..<places { uses[Int(domainOfPlace[order(place)])] += 1 }
+        return uses
+    }
+
     /// The domain read at position `g`, and the number of its uses before `g`.
     ///
     /// Within a block the earlier uses are found by walking its at most 1,023 earlier positions.

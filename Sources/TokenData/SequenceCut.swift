@@ -11,6 +11,22 @@ public protocol SequenceSource: Sendable {
 
     /// The T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``.
     func sequence(_ s: Int) -> [Int32]
+
+    /// Number of ``piece(_:)``s.
+    var pieceCount: Int { get }
+
+    /// Piece `p` of all tokens, 0 ..< ``pieceCount``: what is counted, each token once.
+    func piece(_ p: Int) -> [Int32]
+}
+
+extension SequenceSource {
+    /// Sequences of a source without end that stand for all of them.
+    private static var sampleSize: Int { 1024 }
+
+    /// Sequences, where they are what the source consists of.
+    public var pieceCount: Int { sequenceCount == .max ? Self.sampleSize : sequenceCount }
+
+    public func piece(_ p: Int) -> [Int32] { sequence(p) }
 }
 
 /// Random access to a run of token ids.
@@ -43,6 +59,16 @@ public struct TokenSource: SequenceSource {
 
     public var tokenCount: Int { tokens.count }
     public var fingerprint: String { hash.hexadecimal }
+
+    /// Large enough that asking for one costs nothing beside its tokens.
+    private static let pieceSize = 1 << 16
+
+    public var pieceCount: Int { (tokens.count + Self.pieceSize - 1) / Self.pieceSize }
+
+    /// Also what no sequence holds: the first token as a target, and the tokens behind the last sequence.
+    public func piece(_ p: Int) -> [Int32] {
+        tokens.tokens(in: (p * Self.pieceSize)..<min((p + 1) * Self.pieceSize, tokens.count))
+    }
 
     public func sequence(_ s: Int) -> [Int32] {
         precondition(s >= 0 && s < sequenceCount, "sequence \(s) of \(sequenceCount)")

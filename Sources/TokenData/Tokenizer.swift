@@ -18,6 +18,9 @@ public protocol Tokenizer: Sendable {
 
     /// The text of ids; end tokens and ids that are not the tokenizer's give nothing.
     func decode(_ tokens: [Int32]) -> [UInt8]
+
+    /// Bytes of text that `tokens` stand for where they follow `previous`; end tokens stand for none.
+    func byteCount(of tokens: [Int32], after previous: Int32) -> Int
 }
 
 extension Tokenizer {

@@ -53,6 +53,9 @@ public struct TrainingStream: Sendable {
         return (domain, epoch, order(index))
     }
 
+    /// Sequences of each domain at the positions before `g`; computed, not counted, so that it needs no history.
+    public func uses(before g: Int) -> [Int] { mixture.uses(before: g) }
+
     /// The T + 1 ids at global position `g`.
     public func sequence(at g: Int) -> [Int32] {
         let place = location(of: g)

@@ -59,6 +59,26 @@ struct IndexFileTests {
         #expect(try CheckpointReader(directory: path).index.recentLosses == [])
     }
 
+    @Test func `token counts come back and may be absent`() throws {
+        var index = try CheckpointReader(directory: path).index
+        #expect(index.tokenCounts == [])
+        let vocabulary = index.model.vocabularySize
+        index.tokenCounts = (0..<vocabulary).map { $0 == 1 ? 1 << 50 : 3 * $0 }
+        let file = files.path("counts.h5")
+        try IndexFile.write(index, to: file)
+        #expect(try IndexFile.read(file).index == index)
+        // As an import or an earlier version writes it: without.
+        index.tokenCounts = []
+        try IndexFile.write(index, to: file)
+        #expect(try IndexFile.read(file).index.tokenCounts == [])
+        let ones = [Int](repeating: 1, count: vocabulary)
+        for bad in [[1], ones.dropLast() + [-1], ones.dropLast() + [1 << 56], ones + [1]] {
+            index.tokenCounts = bad
+            try IndexFile.write(index, to: file)
+            #expect(throws: CheckpointError.self) { try IndexFile.read(file) }
+        }
+    }
+
     func text(_ name: String) throws -> String {
         try HDF5File.open(pristine).readText(name, limit: 1 << 20)
     }

@@ -18,6 +18,19 @@ extension ProgramTests {
             let object = try JSONObject(alone.output)
             let ce = try #require(object.number("ce"))
             #expect(abs(ce - (row.number("validation_ce") ?? .nan)) < 1e-6, "\(row.text) \(object.text)")
+            // The buckets of the run, with its counts from the checkpoint.
+            for key in ["frequency", "entropy"] {
+                let (trained, evaluated) = (try row.object(key), try object.object(key))
+                #expect(trained.keys == evaluated.keys)
+                for name in trained.keys {
+                    let bucket = try evaluated.object(name)
+                    #expect(abs((trained.number(name) ?? 0) - (bucket.number("ce") ?? 0)) < 1e-5, "\(name)")
+                    #expect(trained.isNull(name) == (bucket.number("tokens") == 0), "\(name)")
+                }
+            }
+            for key in ["calibration_error", "bits_per_byte", "uniform_mean"] {
+                #expect(abs((row.number(key) ?? .nan) - (object.number(key) ?? .nan)) < 1e-5, "\(key)")
+            }
             // Sums are added in the order of the sequences: not a bit changes.
             let three = try place.run(arguments, ranks: 3)
             #expect(three.output == alone.output, "\(three)")
@@ -47,7 +60,11 @@ extension ProgramTests {
             #expect(result.status == 0, "\(result)")
             #expect(result.outputLines.count == 1, "\(result)")
             let object = try JSONObject(result.output)
-            #expect(object.keys.isSuperset(of: ["tokens", "ce", "perplexity", "bits_per_byte", "domains"]))
+            #expect(
+                object.keys == [
+                    "tokens", "ce", "perplexity", "bits_per_byte", "uniform_mean", "worst", "calibration_error",
+                    "domains", "frequency", "entropy",
+                ])
             let targets = 3 * Workplace.sequenceLength
             #expect(object.number("tokens") == Double(2 * targets))
             let ce = try #require(object.number("ce"))
@@ -68,6 +85,86 @@ extension ProgramTests {
             #expect(abs(mean / ce - 1) < 1e-9)
             let text = try place.folder.bytes("held-out.txt")
             #expect(lines.prefix(targets).map { $0.number("token") } == text[1...targets].map { Double($0) })
+        }
+
+        /// The buckets against the lines of single targets, and counts by hand.
+        @Test func bucketsAreThoseOfTheTrainingCounts() throws {
+            let place = try Workplace()
+            #expect(try place.train().status == 0)
+            let arguments = [
+                "eval", Self.checkpoints, "--data", "held-out.txt", "--per-token", "targets.jsonl", "--json",
+            ]
+            let result = try place.run(arguments, ranks: 2)
+            #expect(result.status == 0 && result.warnings == [], "\(result)")
+            let object = try JSONObject(result.output)
+            let lines = try place.folder.text("targets.jsonl").split(separator: "\n").map { try JSONObject(String($0)) }
+            let targets = try lines.map { line in
+                (
+                    token: Int(try #require(line.number("token"))), ce: try #require(line.number("ce")),
+                    entropy: try #require(line.number("entropy"))
+                )
+            }
+            // Bytes of the training text and its end token, sorted by count.
+            var counts = [Int](repeating: 0, count: 257)
+            for byte in try place.folder.bytes("text.txt") { counts[Int(byte)] += 1 }
+            counts[256] = 1
+            let total = Double(counts.reduce(0, +))
+            var (names, before) = ([Int: String](), 0.0)
+            for id in (0..<257).sorted(by: { counts[$0] != counts[$1] ? counts[$0] > counts[$1] : $0 < $1 }) {
+                names[id] =
+                    counts[id] == 0 || before / total >= 0.95 ? "low" : before / total >= 0.8 ? "medium" : "high"
+                before += Double(counts[id])
+            }
+            for name in ["high", "medium", "low"] {
+                try expect(
+                    object.object("frequency").object(name), targets.filter { names[$0.token] == name }.map(\.ce))
+            }
+            for k in 0..<6 {
+                let part = targets.filter { Int($0.entropy) == k }.map(\.ce)
+                try expect(object.object("entropy").object("\(k)-\(k + 1)"), part)
+            }
+            try expect(object.object("entropy").object("6+"), targets.filter { $0.entropy >= 6 }.map(\.ce))
+            let worst = try object.object("worst")
+            #expect(worst.string("name") == "held-out" && worst.number("ce") == object.number("ce"))
+            // Counting the same text again changes nothing; another one changes the buckets alone.
+            let again = try place.run(arguments + ["--counts", "text.txt"])
+            #expect(again.output == result.output, "\(again)")
+            try place.folder.write("zzzz zz", to: "other.txt")
+            let other = try JSONObject(try place.run(arguments + ["--counts", "other.txt"]).output)
+            #expect(other.number("ce") == object.number("ce"))
+            #expect(
+                try other.object("frequency").object("low").number("tokens")
+                    != object.object("frequency").object("low").number("tokens"))
+        }
+
+        private func expect(_ bucket: JSONObject, _ ce: [Double]) throws {
+            #expect(bucket.keys == ["tokens", "ce"])
+            #expect(bucket.number("tokens") == Double(ce.count))
+            guard !ce.isEmpty else { return #expect(bucket.isNull("ce")) }
+            let mean = ce.reduce(0, +) / Double(ce.count)
+            #expect(abs((bucket.number("ce") ?? .nan) / mean - 1) < 1e-9)
+        }
+
+        /// An imported model has never seen any counts: that is said, and the rest is there.
+        @Test func withoutCountsThereAreNoFrequencies() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=1"]).status == 0)
+            #expect(try place.run(["export", Self.checkpoints, "--output", "hf"]).status == 0)
+            #expect(try place.run(["import", "hf", "--output", "imported"]).status == 0)
+            let arguments = ["eval", "imported", "--data", "held-out.txt", "--sequence-length", "16"]
+            let result = try place.run(arguments + ["--json"], ranks: 2)
+            #expect(result.status == 0, "\(result)")
+            #expect(result.warnings.count == 1 && result.warnings.first?.contains("--counts") == true, "\(result)")
+            let line = try #require(result.outputLines.first { $0.hasPrefix("{") })
+            let object = try JSONObject(line)
+            #expect(object.isNull("frequency") && object.number("ce")?.isFinite == true)
+            #expect(try object.object("entropy").keys.count == 7)
+            let table = try place.run(arguments + ["--counts", "text.txt"])
+            #expect(table.status == 0 && table.warnings == [], "\(table)")
+            for start in ["domain ", "held-out ", "all ", "high ", "low ", "0-1 ", "6+ ", "expected calibration error"]
+            {
+                #expect(table.outputLines.contains { $0.hasPrefix(start) }, "\(start): \(table)")
+            }
         }
 
         @Test func mistakesAreNamed() throws {

@@ -11,7 +11,10 @@ extension ProgramTests {
             "ranks",
         ]
         static let rankKeys: Set = ["sequences", "slowest", "slowest_seconds", "fastest", "fastest_seconds"]
-        static let evaluationKeys: Set = ["step", "validation_ce", "domains"]
+        static let evaluationKeys: Set = [
+            "step", "validation_ce", "domains", "uniform_mean", "worst_ce", "worst_domain", "frequency", "entropy",
+            "entropy_share", "calibration_error", "bits_per_byte",
+        ]
         static let saveKeys: Set = ["step", "saved", "stall_seconds", "write_seconds"]
 
         private static let twoDomains = [
@@ -46,7 +49,30 @@ extension ProgramTests {
                 // Equally many targets each: 8 sequences of 16.
                 let mean = ((domains.number("held-out") ?? .nan) + (domains.number("seen") ?? .nan)) / 2
                 #expect(abs(mean - (row.number("validation_ce") ?? .nan)) < 1e-12, "\(row.text)")
+                try expectBuckets(row, domains)
             }
+        }
+
+        private func expectBuckets(_ row: JSONObject, _ domains: JSONObject) throws {
+            let ce = try #require(row.number("validation_ce"))
+            // As many targets in each domain: the two means are one.
+            #expect(abs((row.number("uniform_mean") ?? .nan) - ce) < 1e-12, "\(row.text)")
+            let values = domains.keys.map { ($0, domains.number($0) ?? .nan) }
+            let worst = try #require(values.max { $0.1 < $1.1 })
+            #expect(row.string("worst_domain") == worst.0 && row.number("worst_ce") == worst.1, "\(row.text)")
+            let frequency = try row.object("frequency")
+            #expect(frequency.keys == ["high", "medium", "low"])
+            #expect(frequency.number("high")?.isFinite == true, "\(row.text)")
+            let (entropy, share) = (try row.object("entropy"), try row.object("entropy_share"))
+            #expect(entropy.keys == ["0-1", "1-2", "2-3", "3-4", "4-5", "5-6", "6+"] && share.keys == entropy.keys)
+            // The mean over the buckets, weighted by their shares, is the mean; empty buckets have no CE.
+            let parts = entropy.keys.map { (share.number($0) ?? .nan, entropy.number($0)) }
+            #expect(parts.allSatisfy { ($0.0 == 0) == ($0.1 == nil) }, "\(row.text)")
+            #expect(abs(parts.reduce(0) { $0 + $1.0 * ($1.1 ?? 0) } - ce) < 1e-9, "\(row.text)")
+            let error = try #require(row.number("calibration_error"))
+            #expect(error > 0 && error < 1, "\(row.text)")
+            // A token is a byte here.
+            #expect(abs((row.number("bits_per_byte") ?? .nan) / (ce / log(2)) - 1) < 1e-9, "\(row.text)")
         }
 
         @Test(arguments: [1, 3]) func everySaveHasARow(ranks: Int) throws {

@@ -20,17 +20,25 @@ final class EvaluatorTests: RankTestCase {
             count: count, sequenceLength: TinyRun.sequenceLength, vocabulary: TinyRun.model.vocabularySize, seed: seed)
     }
 
-    private func evaluator(batch: Int, limit: Int, ignored: [Int32], forTraining: Bool = false) throws -> Evaluator {
+    /// Ids in three buckets of which no two neighbours are in one.
+    private static let frequencies = FrequencyBuckets(
+        counts: (0..<TinyRun.model.vocabularySize).map { [100, 10, 0][$0 % 3] + $0 })
+
+    private func evaluator(
+        batch: Int, limit: Int, ignored: [Int32], forTraining: Bool = false,
+        frequencies: FrequencyBuckets? = frequencies, domains: [TokenDomain]? = nil
+    ) throws -> Evaluator {
         let run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 1, microBatchSize: 1)
         let transformer = Transformer(
             TinyRun.model, parameters: .fp32(FloatSlice(run.initialParameters)), sequenceLength: TinyRun.sequenceLength,
             maximumSequences: batch, forTraining: forTraining, pool: run.pool)
         return Evaluator(
-            communicator: ranks, transformer: transformer, domains: domains, limit: limit, ignoredTargets: ignored)
+            communicator: ranks, transformer: transformer, domains: domains ?? self.domains, limit: limit,
+            ignoredTargets: ignored, tokenizer: ByteTokenizer(), frequencies: frequencies)
     }
 
     /// Every target of every domain, one sequence at a time.
-    private func expected(limit: Int, ignored: [Int32]) throws -> [[(token: Int32, ce: Double, entropy: Double)]] {
+    private func expected(limit: Int, ignored: [Int32]) throws -> [[Target]] {
         let run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 1, microBatchSize: 1)
         let transformer = Transformer(
             TinyRun.model, parameters: .fp32(FloatSlice(run.initialParameters)), sequenceLength: TinyRun.sequenceLength,
@@ -43,10 +51,29 @@ final class EvaluatorTests: RankTestCase {
                 let losses = transformer.evaluate(
                     inputs: Array(tokens.dropLast()), targets: targets, loss: LossConfiguration(kind: .crossEntropy))
                 return targets.indices.filter { !ignored.contains(targets[$0]) }.map {
-                    (targets[$0], Double(losses.crossEntropy[$0]), Double(losses.entropy[$0]))
+                    Target(
+                        token: targets[$0], ce: Double(losses.crossEntropy[$0]), entropy: Double(losses.entropy[$0]),
+                        confidence: Double(losses.confidence[$0]), isCorrect: losses.isCorrect[$0] == 1)
                 }
             }
         }
+    }
+
+    private struct Target {
+        let token: Int32
+        let ce, entropy, confidence: Double
+        let isCorrect: Bool
+    }
+
+    /// All numbers of a result, to the bit.
+    private func digest(_ result: EvaluationResult) -> [UInt8] {
+        result.domains.flatMap { domain in
+            domain.sums.values.flatMap { value in bytes(value.bitPattern) }
+        }
+    }
+
+    private func bytes(_ bits: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
     }
 
     func testSumsDependNeitherOnRanksNorOnBatches() throws {
@@ -61,15 +88,99 @@ final class EvaluatorTests: RankTestCase {
                 for (domain, targets) in zip(result.domains, expected) {
                     let sum = targets.reduce(0) { $0 + $1.ce }
                     // Products of other sizes may round differently; the sums are in double.
-                    XCTAssertEqual(domain.crossEntropySum, sum, accuracy: 1e-6 * sum, label)
+                    XCTAssertEqual(domain.sums.all.crossEntropySum, sum, accuracy: 1e-6 * sum, label)
+                    // Every id of this vocabulary is a byte of text.
+                    XCTAssertEqual(domain.sums.bytes, targets.count, label)
                 }
-                let digests = result.domains.map { Int(bitPattern: UInt($0.crossEntropySum.bitPattern)) }
-                for digest in digests {
-                    let (lowest, highest) = (try ranks.minimum(digest), try ranks.maximum(digest))
-                    XCTAssertEqual(lowest, highest, "\(label): ranks have other sums")
-                }
+                let digests = try ranks.allGather(digest(result))
+                XCTAssertTrue(digests.allSatisfy { $0 == digests[0] }, "\(label): ranks have other sums")
             }
         }
+    }
+
+    /// Buckets and calibration by definition.
+    func testBucketsHoldTheTargetsThatBelongToThem() throws {
+        let expected = try expected(limit: 0, ignored: [3]).flatMap { $0 }
+        let result = try evaluator(batch: 2, limit: 0, ignored: [3]).run()
+        let sums = result.sums
+        XCTAssertTrue(result.hasFrequencies)
+        for (index, part) in sums.frequency.enumerated() {
+            let targets = expected.filter { Int(Self.frequencies.bucketOfID[Int($0.token)]) == index }
+            XCTAssertFalse(targets.isEmpty, part.name)
+            check(part.bucket, targets, part.name)
+        }
+        for (index, part) in sums.entropy.enumerated() {
+            check(part.bucket, expected.filter { min(Int($0.entropy), 6) == index }, part.name)
+        }
+        XCTAssertGreaterThan(sums.entropy.count { $0.bucket.targets > 0 }, 1)
+        var error = 0.0
+        for m in 0..<15 {
+            let bin = expected.filter { $0.confidence > Double(m) / 15 && $0.confidence <= Double(m + 1) / 15 }
+            error += abs(bin.reduce(0) { $0 + ($1.isCorrect ? 1 : 0) - $1.confidence })
+        }
+        XCTAssertEqual(sums.calibrationError, error / Double(expected.count), accuracy: 1e-6)
+        let without = try evaluator(batch: 2, limit: 0, ignored: [3], frequencies: nil).run()
+        XCTAssertFalse(without.hasFrequencies)
+        XCTAssertEqual(without.sums.frequency.map(\.bucket.targets), [0, 0, 0])
+    }
+
+    private func check(_ bucket: EvaluationSums.Bucket, _ targets: [Target], _ label: String) {
+        XCTAssertEqual(bucket.targets, targets.count, label)
+        let sum = targets.reduce(0) { $0 + $1.ce }
+        XCTAssertEqual(bucket.crossEntropySum, sum, accuracy: 1e-6 * max(sum, 1), label)
+    }
+
+    /// Every number equals what one rank finds, to the bit, also where a domain takes several exchanges. One rank is played
+    /// by hand: sums of single batches, added in order.
+    func testNoBitDependsOnTheRanks() throws {
+        // 32 batches a rank and exchange: also with four ranks more than one exchange.
+        let domains = [
+            TokenDomain(name: "long", weight: 1, source: Self.source(150, seed: 3)),
+            TokenDomain(name: "short", weight: 1, source: Self.source(3, seed: 4)),
+        ]
+        let result = try evaluator(batch: 1, limit: 0, ignored: [3], domains: domains).run()
+        var calls: [Int] = []
+        _ = try evaluator(batch: 1, limit: 0, ignored: [3], domains: domains).run(perToken: {
+            calls += $0.map(\.position)
+        })
+        var alone: [EvaluationSums] = []
+        for domain in domains {
+            var sums = EvaluationSums()
+            for s in 0..<domain.source.sequenceCount {
+                let one = TokenDomain(
+                    name: "one", weight: 1, source: MemorySource(sequences: [domain.source.sequence(s)]))
+                sums += try evaluator(batch: 1, limit: 0, ignored: [3], domains: [one]).run().sums
+            }
+            alone.append(sums)
+        }
+        XCTAssertEqual(result.domains.map(\.sums), alone)
+        // Negative control: another text is not the same to the bit.
+        let other = [TokenDomain(name: "other", weight: 1, source: Self.source(150, seed: 5))]
+        XCTAssertNotEqual(
+            digest(try evaluator(batch: 1, limit: 0, ignored: [3], domains: other).run()),
+            digest(EvaluationResult(domains: [result.domains[0]], hasFrequencies: true)))
+        guard ranks.rank == 0 else { return }
+        XCTAssertEqual(calls, result.domains.flatMap { Array(0..<$0.targets) })
+    }
+
+    /// Sums of whole numbers: every rank finds all, whoever counted what.
+    func testTokensAreCountedOnce() throws {
+        let domains = self.domains + [TokenDomain(name: "many", weight: 1, source: Self.source(301, seed: 3))]
+        var expected = [Int](repeating: 0, count: TinyRun.model.vocabularySize)
+        for domain in domains {
+            for s in 0..<domain.source.sequenceCount {
+                for token in domain.source.sequence(s) { expected[Int(token)] += 1 }
+            }
+        }
+        var shares: [Double] = []
+        for threads in [1, 3] {
+            let counting = TokenCounting(
+                communicator: ranks, pool: ThreadPool(threadCount: threads, spins: false))
+            let counts = try counting.counts(
+                domains, vocabularySize: TinyRun.model.vocabularySize, progress: { shares.append($0) })
+            XCTAssertEqual(counts, expected)
+        }
+        XCTAssertEqual(shares.last, 1)
     }
 
     func testTheTrainingNetworkEvaluatesTheSame() throws {

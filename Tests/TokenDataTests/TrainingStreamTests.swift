@@ -102,6 +102,27 @@ import Testing
         }
     }
 
+    /// At every position the computed uses are those that were counted; after whole blocks each domain has its share.
+    @Test(arguments: [[1], [0.5, 0.3, 0.2], [0.7, 0.1, 0.1, 0.1], [1023, 1]] as [[Double]])
+    func usesAreComputedFromThePosition(weights: [Double]) throws {
+        let names = weights.indices.map { "d\($0)" }
+        let mixture = try Mixture(weights: weights, names: names, seed: 3)
+        var counted = [Int](repeating: 0, count: weights.count)
+        for g in 0...2100 {
+            #expect(mixture.uses(before: g) == counted, "position \(g)")
+            let (domain, earlierUses) = mixture.use(at: g)
+            #expect(earlierUses == counted[domain])
+            counted[domain] += 1
+        }
+        let total = weights.reduce(0, +)
+        for blocks in [1, 2, 977, 1 << 40] {
+            for (uses, weight) in zip(mixture.uses(before: 1024 * blocks), weights) {
+                // Quotas are within one of the exact share, so fractions within a thousandth.
+                #expect(abs(Double(uses) / Double(1024 * blocks) - weight / total) < 1.0 / 1024)
+            }
+        }
+    }
+
     @Test func aWeightTooSmallForABlockIsRefused() throws {
         let error = try #require(throws: DataError.self) {
             try Mixture(weights: [1, 0.0001], names: ["big", "small"], seed: 1)

@@ -31,19 +31,64 @@ import Testing
     }
 
     @Test func anEvaluationRowHasTheKeysOfTheInterface() {
-        let result = EvaluationResult(domains: [
-            .init(name: "books", targets: 3, crossEntropySum: 6), .init(name: "web", targets: 1, crossEntropySum: 4),
-        ])
-        // Total over total, not the mean of the domains.
-        #expect(result.targets == 4)
-        #expect(result.crossEntropy == 2.5)
-        #expect(
-            result.json(step: 20).text == #"{"step": 20, "validation_ce": 2.5, "domains": {"books": 2.0, "web": 4.0}}"#)
+        var books = EvaluationSums()
+        for (ce, entropy) in [(1.0, 0.5), (2, 0.75), (3, 7)] {
+            books.add(crossEntropy: ce, entropy: entropy, confidence: 0.5, isCorrect: ce == 1, frequency: 0)
+        }
+        var web = EvaluationSums()
+        web.add(crossEntropy: 4, entropy: 2, confidence: 0.25, isCorrect: true, frequency: 2)
+        var result = EvaluationResult(
+            domains: [.init(name: "books", sums: books), .init(name: "web", sums: web)], hasFrequencies: true)
+        // Total over total, not the mean of the domains. Confidence and accuracy are 1.5 and 1 in one bin, 1/4 and 1 in
+        // another. No bytes were given.
+        let start =
+            #"{"step": 20, "validation_ce": 2.5, "domains": {"books": 2.0, "web": 4.0}, "uniform_mean": 3.0, "#
+            + #""worst_ce": 4.0, "worst_domain": "web", "frequency": "#
+        let end =
+            #", "entropy": {"0-1": 1.5, "1-2": null, "2-3": 4.0, "3-4": null, "4-5": null, "5-6": null, "6+": 3.0}, "#
+            + #""entropy_share": {"0-1": 0.5, "1-2": 0.0, "2-3": 0.25, "3-4": 0.0, "4-5": 0.0, "5-6": 0.0, "6+": 0.25}, "#
+            + #""calibration_error": 0.3125, "bits_per_byte": null}"#
+        #expect(result.json(step: 20).text == start + #"{"high": 2.0, "medium": null, "low": 4.0}"# + end)
+        result.hasFrequencies = false
+        #expect(result.json(step: 20).text == start + "null" + end)
     }
 
-    @Test func anEvaluationWithoutTargetsIsNull() {
-        let result = EvaluationResult(domains: [.init(name: "none", targets: 0, crossEntropySum: 0)])
-        #expect(result.json(step: 1).text == #"{"step": 1, "validation_ce": null, "domains": {"none": null}}"#)
+    @Test func anEvaluationWithoutTargetsIsNull() throws {
+        let result = EvaluationResult(
+            domains: [.init(name: "none", sums: EvaluationSums())], hasFrequencies: true)
+        let object = try parse(result.json(step: 1).text)
+        for key in ["validation_ce", "uniform_mean", "worst_ce", "worst_domain", "calibration_error", "bits_per_byte"] {
+            #expect(object[key] is NSNull, "\(key)")
+        }
+        for key in ["domains", "frequency", "entropy", "entropy_share"] {
+            let values = try #require(object[key] as? [String: Any])
+            #expect(!values.isEmpty && values.values.allSatisfy { $0 is NSNull }, "\(key)")
+        }
+        #expect(object.count == 11)
+    }
+
+    @Test func aMixtureShowsWhereThereIsOne() {
+        var row = Self.row()
+        row.mixture = [("books", 0.75), ("web", 0.25)]
+        #expect(row.json.text.hasSuffix(#""tokens_per_second": 4096.0, "mixture": {"books": 0.75, "web": 0.25}}"#))
+    }
+
+    /// Rows are recognised by how they begin.
+    @Test func aMissingEvaluationIsFound() throws {
+        let folder = try TemporaryFolder()
+        let result = EvaluationResult(domains: [.init(name: "a", sums: EvaluationSums())], hasFrequencies: false)
+        var row = Self.row()
+        row.mixture = [("books", 1)]
+        func lacks(_ rows: [JSONValue]) throws -> Bool {
+            let directory = try RunDirectory(path: folder.path, host: "here")
+            let file = try MetricsFile(path: directory.metricsPath, holding: directory) { Issue.record("\($0)") }
+            for row in rows { try file.append(row) }
+            return try file.lacksEvaluation(step: 7)
+        }
+        #expect(try !lacks([result.json(step: 7)]))
+        #expect(try lacks([row.json]))
+        #expect(try lacks([result.json(step: 8)]))
+        #expect(try !lacks([result.json(step: 7)]))
     }
 
     @Test func aSaveHasARowOfItsOwnKind() {

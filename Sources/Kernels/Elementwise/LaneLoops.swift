@@ -187,6 +187,23 @@ func maximum(_ a: FloatView) -> Float {
     return result
 }
 
+/// Whether any element is `value`.
+@inline(__always)
+func hasElement(_ a: FloatView, equalTo value: Float) -> Bool {
+    let sought = Lanes(repeating: value)
+    let one = Lanes(repeating: 1)
+    let full = a.count & ~(laneCount - 1)
+    var found = Lanes(repeating: 0)
+    var index = 0
+    while index < full {
+        found.replace(with: one, where: a.lanes(at: index) .== sought)
+        index += laneCount
+    }
+    // A NaN equals nothing.
+    if index < a.count { found.replace(with: one, where: a.partialLanes(at: index, padding: .nan) .== sought) }
+    return horizontalSum(found) > 0
+}
+
 /// The sum of the lanes, halves first: one fixed order.
 @inline(__always)
 func horizontalSum(_ value: Lanes) -> Float {

@@ -13,24 +13,30 @@ public struct TokenLosses: Sendable {
     public let entropy: FloatSlice
     /// The weight w of each target; where ignored, what the reference normalisation counts.
     public let weight: FloatSlice
+    /// Probability of the most likely token. Only a pass without gradients writes it.
+    public let confidence: FloatSlice
+    /// 1 where the target is the most likely token, of equally likely ones the lowest id; otherwise, and where ignored, 0.
+    /// Only a pass without gradients writes it.
+    public let isCorrect: FloatSlice
 
     /// Room for `count` tokens.
     public init(count: Int) {
-        let all = Arena(count: 3 * count).all
-        crossEntropy = all[0..<count]
-        entropy = all[count..<(2 * count)]
-        weight = all[(2 * count)..<(3 * count)]
+        let all = Arena(count: 5 * count).all
+        let parts = (0..<5).map { all[($0 * count)..<(($0 + 1) * count)] }
+        self.init(parts)
     }
 
-    private init(crossEntropy: FloatSlice, entropy: FloatSlice, weight: FloatSlice) {
-        self.crossEntropy = crossEntropy
-        self.entropy = entropy
-        self.weight = weight
+    private init(_ parts: [FloatSlice]) {
+        crossEntropy = parts[0]
+        entropy = parts[1]
+        weight = parts[2]
+        confidence = parts[3]
+        isCorrect = parts[4]
     }
 
     /// The first `count` tokens.
     public func prefix(_ count: Int) -> TokenLosses {
-        TokenLosses(crossEntropy: crossEntropy[0..<count], entropy: entropy[0..<count], weight: weight[0..<count])
+        TokenLosses([crossEntropy, entropy, weight, confidence, isCorrect].map { $0[0..<count] })
     }
 
     /// The sums over all tokens, in token order and double precision.
@@ -121,8 +127,8 @@ public struct FusedHead: Sendable {
             for row in rows {
                 let n = tokens.lowerBound + row
                 let logits = logits_CV.view.advanced(by: row * V, count: V)
-                let target = Int(targets[n])
-                let statistics = reduce(logits, target: target, loss: loss)
+                let target = checked(targets[n])
+                let statistics = reduce(logits, target: target, largest: maximum(logits), loss: loss)
                 let weight = record(statistics, at: n, loss: loss, in: losses)
                 let scale = target >= 0 ? weight * statistics.probabilityScale : 0
                 let lanes = Lanes(repeating: scale)
@@ -144,7 +150,7 @@ public struct FusedHead: Sendable {
         }
     }
 
-    /// Losses only, for evaluation.
+    /// Losses only, for evaluation, and how sure and how right the prediction is, in the same pass.
     public func evaluate(
         _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], loss: LossConfiguration,
         losses: TokenLosses, scratch: FloatSlice
@@ -156,8 +162,16 @@ public struct FusedHead: Sendable {
                 for row in rows {
                     let n = tokens.lowerBound + row
                     let logits = logits_CV.view.advanced(by: row * vocabulary, count: vocabulary)
-                    let statistics = reduce(logits, target: Int(targets[n]), loss: loss)
+                    let target = checked(targets[n])
+                    let largest = maximum(logits)
+                    // Before the row is overwritten. Lower ids are looked through only where the target has the maximum.
+                    let isCorrect =
+                        target >= 0 && logits[target] == largest
+                        && !hasElement(logits.advanced(by: 0, count: target), equalTo: largest)
+                    let statistics = reduce(logits, target: target, largest: largest, loss: loss)
                     _ = record(statistics, at: n, loss: loss, in: losses)
+                    losses.confidence.view[n] = statistics.largestProbability
+                    losses.isCorrect.view[n] = isCorrect ? 1 : 0
                 }
             }
         }
@@ -182,12 +196,17 @@ public struct FusedHead: Sendable {
     }
 
     @inline(__always)
-    private func reduce(_ row: FloatView, target: Int, loss: LossConfiguration) -> LogitStatistics {
+    private func checked(_ target: Int32) -> Int {
         precondition(target < vocabulary, "target \(target) is outside the vocabulary of \(vocabulary)")
+        return Int(target)
+    }
+
+    @inline(__always)
+    private func reduce(_ row: FloatView, target: Int, largest: Float, loss: LossConfiguration) -> LogitStatistics {
         if loss.probabilityFloor > 0 {
-            return reduceLogits(row, target: target, floor: Float(loss.probabilityFloor))
+            return reduceLogits(row, target: target, largest: largest, floor: Float(loss.probabilityFloor))
         }
-        return reduceLogits(row, target: target)
+        return reduceLogits(row, target: target, largest: largest)
     }
 
     /// Stores a token's results and returns its weight.

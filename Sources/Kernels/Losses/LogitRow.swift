@@ -1,4 +1,4 @@
-// LogitRow - one row of logits into cross-entropy, entropy and the unweighted gradient: max, sum e^d, sum d e^d in one go.
+// LogitRow - one row of logits into cross-entropy, entropy and the unweighted gradient: sum e^d and sum d e^d in one go.
 
 internal import Glibc
 internal import Tensors
@@ -9,6 +9,8 @@ struct LogitStatistics {
     var crossEntropy: Double
     /// Entropy of the prediction, nats.
     var entropy: Double
+    /// Of the most likely token.
+    var largestProbability: Float
     /// The row now holds numbers that are probabilities once multiplied by this.
     var probabilityScale: Float
 }
@@ -16,10 +18,13 @@ struct LogitStatistics {
 /// Replaces a row of logits by (scaled) probabilities and returns its statistics.
 ///
 /// With `d = z - max z`, `s = sum e^d` and `t = sum d e^d`: `CE = ln s - d_y` and `H = ln s - t / s`, so the entropy costs
-/// one multiply-add per logit. `target` below 0 means ignored.
+/// one multiply-add per logit, and the largest probability, `1 / s`, nothing.
+///
+/// - Parameters:
+///   - target: below 0: ignored.
+///   - largest: `max z`.
 @inline(__always)
-func reduceLogits(_ row: FloatView, target: Int) -> LogitStatistics {
-    let largest = maximum(row)
+func reduceLogits(_ row: FloatView, target: Int, largest: Float) -> LogitStatistics {
     let targetDistance = target >= 0 ? Double(row[target]) - Double(largest) : 0
     let shift = Lanes(repeating: largest)
     var total = Lanes(repeating: 0)
@@ -46,12 +51,12 @@ func reduceLogits(_ row: FloatView, target: Int) -> LogitStatistics {
     let logarithm = log(s)
     return LogitStatistics(
         crossEntropy: target >= 0 ? logarithm - targetDistance : 0,
-        entropy: logarithm - Double(horizontalSum(moment)) / s, probabilityScale: Float(1 / s))
+        entropy: logarithm - Double(horizontalSum(moment)) / s, largestProbability: Float(1 / s),
+        probabilityScale: Float(1 / s))
 }
 
 /// The same with probabilities clamped to `[floor, 1]` inside H, not renormalised: the authors' published code.
-func reduceLogits(_ row: FloatView, target: Int, floor: Float) -> LogitStatistics {
-    let largest = maximum(row)
+func reduceLogits(_ row: FloatView, target: Int, largest: Float, floor: Float) -> LogitStatistics {
     let targetDistance = target >= 0 ? Double(row[target]) - Double(largest) : 0
     let shift = Lanes(repeating: largest)
     let total = sumLanes(row, padding: largest - 1e4) { exponential($0 - shift) }
@@ -80,5 +85,5 @@ func reduceLogits(_ row: FloatView, target: Int, floor: Float) -> LogitStatistic
     }
     return LogitStatistics(
         crossEntropy: target >= 0 ? logarithm - targetDistance : 0, entropy: Double(horizontalSum(entropy)),
-        probabilityScale: 1)
+        largestProbability: Float(1 / Double(total)), probabilityScale: 1)
 }

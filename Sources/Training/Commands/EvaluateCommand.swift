@@ -1,4 +1,4 @@
-// EvaluateCommand - `mile-dist eval`: unweighted CE of a checkpoint on files, overall and per domain.
+// EvaluateCommand - `mile-dist eval`: unweighted CE of a checkpoint on files, per domain and bucket.
 
 internal import Configuration
 internal import Foundation
@@ -22,10 +22,13 @@ public struct EvaluateCommand: Sendable {
     public var isJSON: Bool
     /// File that receives a line per target.
     public var perToken: String?
+    /// Training data, as `FILE` or `NAME=FILE`, whose tokens are counted for the frequency buckets; empty: the counts of the
+    /// checkpoint.
+    public var counts: [String]
 
     public init(
         checkpoint: String, data: [String], sequenceLength: Int? = nil, limit: Int = 0, batchSize: Int = 8,
-        threads: Int = 0, isJSON: Bool = false, perToken: String? = nil
+        threads: Int = 0, isJSON: Bool = false, perToken: String? = nil, counts: [String] = []
     ) {
         self.checkpoint = checkpoint
         self.data = data
@@ -35,6 +38,7 @@ public struct EvaluateCommand: Sendable {
         self.threads = threads
         self.isJSON = isJSON
         self.perToken = perToken
+        self.counts = counts
     }
 
     public func run(_ session: Session) throws -> ExitStatus {
@@ -51,7 +55,7 @@ public struct EvaluateCommand: Sendable {
         let domains = try communicator.agreed {
             try loadDomains(
                 DataConfiguration(
-                    tokenizer: loaded.tokenizer.name, train: [], validation: namedFiles(), sequenceLength: T,
+                    tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(data), sequenceLength: T,
                     ignoredTargets: ignored), vocabularySize: loaded.model.vocabularySize, purpose: .validation)
         }
         let pool = try session.makePool(requested: threads)
@@ -60,18 +64,22 @@ public struct EvaluateCommand: Sendable {
             forTraining: false, pool: pool)
         let evaluator = Evaluator(
             communicator: communicator, transformer: transformer, domains: domains, limit: limit,
-            ignoredTargets: ignored)
+            ignoredTargets: ignored, tokenizer: loaded.tokenizer,
+            frequencies: try frequencies(session, loaded, pool))
         let writer = try perToken.map { path in
             try communicator.agreed { communicator.rank == 0 ? try PerTokenFile(path: path) : nil }
         }
-        let result = try evaluator.run(perToken: writer.map { writer in { try writer?.append($0) } })
-        report(session, loaded, result, bytes: byteCount(domains, loaded.tokenizer, ignored: Set(ignored)))
+        var shown = OccasionalProgress(session.console)
+        let result = try evaluator.run(
+            perToken: writer.map { writer in { try writer?.append($0) } },
+            progress: { if !isJSON { shown.show("evaluating", share: $0) } })
+        report(session, loaded, result)
         return .done
     }
 
     /// Names the domains: as given, otherwise by the file's name, with its folders where two would be the same.
-    private func namedFiles() throws -> [DataConfiguration.Domain] {
-        let pairs = data.map { text -> (name: String, path: String) in
+    private static func named(_ files: [String]) -> [DataConfiguration.Domain] {
+        let pairs = files.map { text -> (name: String, path: String) in
             if let equals = text.firstIndex(of: "="), !FileManager.default.fileExists(atPath: text) {
                 return (String(text[..<equals]), String(text[text.index(after: equals)...]))
             }
@@ -84,40 +92,37 @@ public struct EvaluateCommand: Sendable {
         }
     }
 
-    /// Bytes of text that the evaluated targets stand for.
-    private func byteCount(_ domains: [TokenDomain], _ tokenizer: any TokenData.Tokenizer, ignored: Set<Int32>) -> Int {
-        domains.reduce(0) { total, domain in
-            let count = limit > 0 ? min(limit, domain.source.sequenceCount) : domain.source.sequenceCount
-            return (0..<count).reduce(total) { sum, sequence in
-                let targets = domain.source.sequence(sequence).dropFirst().filter { !ignored.contains($0) }
-                return sum + tokenizer.decode(targets).count
+    /// The buckets of the training data: counted in `counts` or, without, as the checkpoint knows them; nil where it does
+    /// not, which is said. Collective.
+    private func frequencies(_ session: Session, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> FrequencyBuckets?
+    {
+        guard !counts.isEmpty else {
+            if loaded.tokenCounts.isEmpty {
+                session.console.warning(
+                    "frequency buckets are left out: \(loaded.path) does not hold the counts of its training data; "
+                        + "--counts FILE... counts them")
+                return nil
             }
+            return FrequencyBuckets(counts: loaded.tokenCounts)
         }
+        // Every token of the files counts, however they are cut.
+        let domains = try session.communicator.agreed {
+            try loadDomains(
+                DataConfiguration(
+                    tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(counts), sequenceLength: 1),
+                vocabularySize: loaded.model.vocabularySize, purpose: .validation)
+        }
+        var shown = OccasionalProgress(session.console)
+        return FrequencyBuckets(
+            counts: try TokenCounting(communicator: session.communicator, pool: pool).counts(
+                domains, vocabularySize: loaded.model.vocabularySize,
+                progress: { if !isJSON { shown.show("counting", share: $0) } }))
     }
 
-    private func report(_ session: Session, _ loaded: LoadedModel, _ result: EvaluationResult, bytes: Int) {
-        let ce = result.crossEntropy
-        let bitsPerByte = bytes > 0 ? ce * Double(result.targets) / (log(2) * Double(bytes)) : .nan
-        if isJSON {
-            let domains = result.domains.map { domain -> (key: String, value: JSONValue) in
-                (domain.name, .object([("tokens", .integer(domain.targets)), ("ce", .number(domain.crossEntropy))]))
-            }
-            let object = JSONValue.object([
-                ("tokens", .integer(result.targets)), ("ce", .number(ce)), ("perplexity", .number(exp(ce))),
-                ("bits_per_byte", .number(bitsPerByte)), ("domains", .object(domains)),
-            ])
-            session.console.raw(object.text + "\n")
-            return
-        }
+    private func report(_ session: Session, _ loaded: LoadedModel, _ result: EvaluationResult) {
+        guard !isJSON else { return session.console.raw(result.json.text + "\n") }
         session.console.line("\(loaded.path), step \(loaded.step)")
-        for domain in result.domains {
-            session.console.line(
-                String(format: "%@: CE %.4f over %d tokens", domain.name, domain.crossEntropy, domain.targets))
-        }
-        session.console.line(
-            String(
-                format: "all: CE %.4f nats, perplexity %.3f, %.4f bits per byte, %d tokens", ce, exp(ce), bitsPerByte,
-                result.targets))
+        for line in result.lines { session.console.line(line) }
     }
 }
 

@@ -17,6 +17,8 @@ struct LoadedModel {
     let run: RunConfiguration?
     let path: String
     let step: Int
+    /// Occurrences of every token id in the training data; empty where the checkpoint has none.
+    let tokenCounts: [Int]
 
     /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
     init(_ session: Session, path: String) throws {
@@ -26,6 +28,7 @@ struct LoadedModel {
         parameters = Arena(count: index.model.tensorTable.count).all
         self.path = reader.directory
         step = index.step
+        tokenCounts = index.tokenCounts
         let target = parameters
         (tokenizer, run) = try session.communicator.agreed {
             try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }

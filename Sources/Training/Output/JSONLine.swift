@@ -9,6 +9,7 @@ public indirect enum JSONValue: Sendable, Equatable {
     case number(Double)
     case string(String)
     case boolean(Bool)
+    case null
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
@@ -20,6 +21,7 @@ public indirect enum JSONValue: Sendable, Equatable {
         case .number(let value): return value.isFinite ? "\(value)" : "null"
         case .string(let value): return Self.quote(value)
         case .boolean(let value): return value ? "true" : "false"
+        case .null: return "null"
         case .array(let values): return "[" + values.map(\.text).joined(separator: ", ") + "]"
         case .object(let pairs):
             return "{" + pairs.map { "\(Self.quote($0.key)): \($0.value.text)" }.joined(separator: ", ") + "}"

@@ -1,4 +1,4 @@
-// MetricRows - the rows of `metrics.jsonl` for optimizer steps and evaluations (design section 5).
+// MetricRows - the rows of `metrics.jsonl` for optimizer steps (design section 5).
 
 public import Kernels
 
@@ -27,6 +27,8 @@ public struct StepMetrics: Sendable {
     public var rankSequences: [Int] = []
     /// Seconds for which each rank computed them.
     public var rankSeconds: [Double] = []
+    /// Where there are several domains: the share of each of the sequences consumed since step 1.
+    public var mixture: [(domain: String, fraction: Double)]?
     /// With `logging.profile`: seconds of rank 0's phases.
     public var phases: [(phase: Phase, seconds: Double)]?
 
@@ -38,6 +40,7 @@ public struct StepMetrics: Sendable {
             ("step_seconds", .number(stepSeconds)), ("tokens_per_second", .number(tokensPerSecond)),
         ]
         if let ranks { pairs.append(("ranks", ranks)) }
+        if let mixture { pairs.append(("mixture", .object(mixture.map { ($0.domain, .number($0.fraction)) }))) }
         if isSkipped { pairs.append(("skipped", .boolean(true))) }
         if let phases { pairs.append(("phases", .object(phases.map { ($0.phase.name, .number($0.seconds)) }))) }
         return .object(pairs)
@@ -54,36 +57,6 @@ extension StepMetrics {
             ("sequences", .array(rankSequences.map { .integer($0) })), ("slowest", .integer(slowest)),
             ("slowest_seconds", .number(rankSeconds[slowest])), ("fastest", .integer(fastest)),
             ("fastest_seconds", .number(rankSeconds[fastest])),
-        ])
-    }
-}
-
-/// The result of an evaluation, and its row.
-public struct EvaluationResult: Sendable, Equatable {
-    public struct Domain: Sendable, Equatable {
-        public var name: String
-        /// Non-ignored targets.
-        public var targets: Int
-        /// Sum of their CE, nats.
-        public var crossEntropySum: Double
-
-        /// Mean CE, nats.
-        public var crossEntropy: Double { targets > 0 ? crossEntropySum / Double(targets) : .nan }
-    }
-
-    public var domains: [Domain]
-
-    public var targets: Int { domains.reduce(0) { $0 + $1.targets } }
-
-    /// Total CE over total targets, nats.
-    public var crossEntropy: Double {
-        targets > 0 ? domains.reduce(0) { $0 + $1.crossEntropySum } / Double(targets) : .nan
-    }
-
-    public func json(step: Int) -> JSONValue {
-        .object([
-            ("step", .integer(step)), ("validation_ce", .number(crossEntropy)),
-            ("domains", .object(domains.map { ($0.name, .number($0.crossEntropy)) })),
         ])
     }
 }

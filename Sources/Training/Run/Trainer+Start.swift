@@ -86,6 +86,19 @@ extension Trainer {
         let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         console.line(layout.summary(threads: pool.threadCount))
         if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
+        let mixture = MixtureReport(data.training)
+        let (steps, batch) = (configuration.schedule.totalSteps, configuration.training.globalBatchSize)
+        for line in mixture.plan(steps: steps, batch: batch) { console.line(line) }
+        for warning in mixture.warnings(steps: steps, batch: batch) { console.warning(warning) }
+    }
+
+    /// How often every id occurs in the training data, unless the checkpoint knows it; collective.
+    func countTokens(_ data: RunData, _ state: TrainingState, _ pool: ThreadPool) throws {
+        guard state.tokenCounts.isEmpty else { return }
+        var shown = OccasionalProgress(console)
+        state.tokenCounts = try TokenCounting(communicator: communicator, pool: pool).counts(
+            data.training.domains, vocabularySize: configuration.model.vocabularySize,
+            progress: { shown.show("counting the training tokens", share: $0) })
     }
 
     func prepare(_ store: CheckpointStore) throws {

@@ -22,16 +22,19 @@ public struct TrainOptions: Sendable {
     public var isDryRun: Bool
     /// Say nothing at the start: the output is JSON.
     public var isQuiet: Bool
+    /// Where above 0: print the places of so many sequences in the data, and end.
+    public var printedOrder: Int
 
     public init(
         resume: ResumeMode = .auto, initializeFrom: String? = nil, isEmbedded: Bool = false, isDryRun: Bool = false,
-        isQuiet: Bool = false
+        isQuiet: Bool = false, printedOrder: Int = 0
     ) {
         self.resume = resume
         self.initializeFrom = initializeFrom
         self.isEmbedded = isEmbedded
         self.isDryRun = isDryRun
         self.isQuiet = isQuiet
+        self.printedOrder = printedOrder
     }
 }
 
@@ -67,6 +70,7 @@ public final class Trainer {
 
     /// Runs to the last step, or until a signal or the time limit.
     public func run() throws -> ExitStatus {
+        if options.printedOrder > 0 { return try printOrder(options.printedOrder) }
         StopRequest.listen()
         let (data, pool) = try prepare()
         if options.isDryRun { return .done }
@@ -89,6 +93,7 @@ public final class Trainer {
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
         try fill(state, from: checkpoint, pool: pool)
+        try countTokens(data, state, pool)
 
         let metrics = try communicator.agreed { try directory.map { try openRun($0, isNew: checkpoint == nil) } ?? nil }
         let saver = CheckpointSaver(

@@ -26,6 +26,7 @@ final class TrainingRun {
     private let started: ContinuousClock.Instant
     private let step: TrainingStep
     private let evaluator: Evaluator
+    private let mixture: MixtureReport
     private var line: ProgressLine
     private var profiler: Profiler?
     private var activity = Activity.step(0)
@@ -50,7 +51,10 @@ final class TrainingRun {
         step = try TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
         evaluator = Evaluator(
             communicator: session.communicator, transformer: state.transformer, domains: data.validation,
-            limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets)
+            limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
+            tokenizer: data.tokenizer,
+            frequencies: state.tokenCounts.isEmpty ? nil : FrequencyBuckets(counts: state.tokenCounts))
+        mixture = MixtureReport(data.training)
         floor = Self.floor(data, configuration)
         line = ProgressLine(totalSteps: configuration.schedule.totalSteps, floor: floor)
     }
@@ -105,11 +109,13 @@ final class TrainingRun {
             if isLast || mustStop { try saves.finish() }
             if mustStop && !(isLast && isEvaluated) {
                 try profiler?.close()
+                reportMixture()
                 console.line("stopped early at step \(now) with everything saved; run the same command to continue")
                 return .stoppedEarly
             }
         }
         try profiler?.close()
+        reportMixture()
         console.line("done: step \(last) of \(total), \(ProgressLine.duration(started.secondsAgo))")
         return .done
     }
@@ -118,10 +124,16 @@ final class TrainingRun {
     private func stopWithinStep() throws -> ExitStatus {
         activity = .save(step: state.progress.step)
         try saves.finish()
+        reportMixture()
         console.line(
             "stopped early at step \(state.progress.step) with everything saved, within the next step, which was given up; run "
                 + "the same command to continue")
         return .stoppedEarly
+    }
+
+    /// What was taken of every domain since step 1.
+    private func reportMixture() {
+        for line in mixture.table(state.progress.position) { console.line(line) }
     }
 
     private func startWatchdog() throws {
@@ -159,7 +171,8 @@ final class TrainingRun {
             crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
             learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
             tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped,
-            rankSequences: outcome.rankSequences, rankSeconds: outcome.rankSeconds, phases: phases)
+            rankSequences: outcome.rankSequences, rankSeconds: outcome.rankSeconds,
+            mixture: metrics == nil ? nil : mixture.fractions(state.progress.position), phases: phases)
         try metrics?.append(row.json)
         let text = line.text(row)
         if number % configuration.logging.every == 0 || number == configuration.schedule.totalSteps {
@@ -215,14 +228,9 @@ final class TrainingRun {
         let now = state.progress.step
         activity = .evaluation(afterStep: now)
         let begin = ContinuousClock.now
-        var lastShown = begin
+        var shown = OccasionalProgress(console)
         let result = try evaluator.run(
-            mustGiveUp: mustGiveUp,
-            progress: { share in
-                guard lastShown.secondsAgo > (self.console.isTerminal ? 0.2 : 10) else { return }
-                lastShown = .now
-                self.console.progress(String(format: "evaluating after step %d: %.0f %%", now, 100 * share))
-            })
+            mustGiveUp: mustGiveUp, progress: { shown.show("evaluating after step \(now)", share: $0) })
         guard let result else { return false }
         lastEvaluation = result
         longestEvaluationSeconds = max(longestEvaluationSeconds, begin.secondsAgo)
@@ -233,7 +241,7 @@ final class TrainingRun {
             text +=
                 "  "
                 + result.domains.map { String(format: "%@ %.4f", $0.name, $0.crossEntropy) }
-                .joined(separator: "  ")
+                .joined(separator: "  ") + String(format: "  uniform mean %.4f", result.uniformMean)
         }
         console.line(text)
         return true

@@ -31,6 +31,8 @@ public struct Progress: Sendable, Equatable {
 /// Parameters, gradient and moments of one rank, and the network over them.
 public final class TrainingState {
     public var progress = Progress()
+    /// Occurrences of every token id in the training data; empty until they are counted.
+    public var tokenCounts: [Int] = []
     /// Losses of the last steps, for `training.spike_z_score`.
     var spikes: SpikeGuard
     public let configuration: RunConfiguration
@@ -144,6 +146,7 @@ public final class TrainingState {
         progress.updates = reader.index.optimizerSteps
         progress.skippedInARow = reader.index.skippedInARow
         spikes = SpikeGuard(zScore: configuration.training.spikeZScore, losses: reader.index.recentLosses)
+        tokenCounts = reader.index.tokenCounts
     }
 }
 

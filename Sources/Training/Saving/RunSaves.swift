@@ -186,7 +186,7 @@ final class RunSaves {
             tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
             dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
-            skippedInARow: progress.skippedInARow)
+            skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts)
     }
 }
 

@@ -5,9 +5,13 @@ import Training
 
 struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Unweighted cross-entropy of a checkpoint on files, overall and per domain.",
+        abstract: "Unweighted cross-entropy of a checkpoint on files, per domain and bucket.",
         discussion: """
             Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training.
+
+            Buckets: of the target's frequency in training (ids sorted by count and cut at 80 and 95 % of all
+            occurrences: high, medium, low), and of the entropy of the model's prediction, in nats. Calibration
+            is the expected calibration error of the most likely token, in 15 bins.
 
             Examples:
               mile-dist eval runs/shakespeare/checkpoints --data books.txt code=src.jsonl.zst
@@ -40,6 +44,13 @@ struct Eval: ParsableCommand {
     @Option(help: ArgumentHelp("Write a JSON line per target.", valueName: "file"))
     var perToken: String?
 
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Training data to count for the frequency buckets (default: the counts in the checkpoint).",
+            valueName: "[name=]file"))
+    var counts: [String] = []
+
     func validate() throws {
         guard !data.isEmpty else { throw ValidationError("--data needs at least one file.") }
         guard sequences >= 0 else { throw ValidationError("--sequences: \(sequences) found; allowed: 0 or more.") }
@@ -51,7 +62,7 @@ struct Eval: ParsableCommand {
         launch { session in
             try EvaluateCommand(
                 checkpoint: checkpoint, data: data, sequenceLength: sequenceLength, limit: sequences,
-                batchSize: batchSize, threads: threads, isJSON: json, perToken: perToken
+                batchSize: batchSize, threads: threads, isJSON: json, perToken: perToken, counts: counts
             ).run(session)
         }
     }

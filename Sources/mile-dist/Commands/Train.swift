@@ -42,10 +42,19 @@ struct Train: ParsableCommand {
     @Flag(help: "Check configuration and data, print memory and layout, and end.")
     var dryRun = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Print which sequence of which domain the first N sequences of the run are, a JSON line each, and end.",
+            valueName: "N"))
+    var printOrder: Int?
+
     @Flag(help: "Print every configuration key with its default and meaning, and end.")
     var helpKeys = false
 
     func validate() throws {
+        if let printOrder, printOrder < 1 {
+            throw ValidationError("--print-order: \(printOrder) found; allowed: 1 or more.")
+        }
         guard config == nil, resume != "auto" || initializeFrom != nil else { return }
         throw ValidationError("--resume and --initialize-from need a CONFIG: the embedded job starts over each time.")
     }
@@ -64,7 +73,7 @@ struct Train: ParsableCommand {
             }
             let options = TrainOptions(
                 resume: ResumeMode(resume), initializeFrom: initializeFrom, isEmbedded: config == nil,
-                isDryRun: dryRun)
+                isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
             return try Trainer(session, configuration, options).run()
         }
     }

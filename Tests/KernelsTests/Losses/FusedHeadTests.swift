@@ -77,6 +77,38 @@ struct FusedHeadTests {
         #expect(sums.weightOfAllPositions == (0..<9).reduce(0) { $0 + Double(trained.weight[$1]) })
     }
 
+    /// The most likely token of written-out probabilities: every other target is it.
+    @Test(arguments: losses)
+    func confidenceAndCorrectnessEqualTheDefinition(loss: LossConfiguration) {
+        for (N, D, V) in [(3, 1, 2), (20, 20, 33), (1100, 8, 40)] {
+            var head = HeadCase(N, D, V, loss)
+            let p = head.reference.probabilities
+            let tops = (0..<N).map { n in (0..<V).reduce(0) { p[n * V + $1] > p[n * V + $0] ? $1 : $0 } }
+            for n in stride(from: 0, to: N, by: 2) { head.targets[n] = Int32(tops[n]) }
+            head.targets[N - 1] = -1
+            let result = head.evaluate(makePool(2))
+            let expected = (0..<N).map { p[$0 * V + tops[$0]] }
+            // As for the cross-entropies: roundings of the logits become relative errors of the probabilities.
+            #expect(disagreement(result.confidence.array, expected, within: 2e-6) == nil)
+            let isCorrect = (0..<N).map { Int(head.targets[$0]) == tops[$0] }
+            #expect(result.isCorrect.array == isCorrect.map { $0 ? 1 : 0 })
+            #expect(Set(isCorrect) == [true, false])
+        }
+    }
+
+    /// Of equal logits the lowest id is the prediction, in whole vectors and in the remainder of a row.
+    @Test(arguments: [(0, 19), (3, 9), (3, 18), (15, 16), (16, 17), (18, 19)])
+    func ofEqualLogitsTheLowestIdIsThePrediction(tops: (Int, Int)) {
+        let row = (0..<20).map { Float($0 == tops.0 || $0 == tops.1 ? 3 : -1) }
+        let logits = row + row + row
+        let other = (0..<20).first { $0 != tops.0 && $0 != tops.1 } ?? 0
+        let targets = [tops.0, tops.1, other].map(Int32.init)
+        let result = HeadCase(logits: logits, targets: targets, LossConfiguration()).evaluate()
+        #expect(result.isCorrect.array == [1, 0, 0])
+        let expected = exp(3.0) / (2 * exp(3) + 18 * exp(-1))
+        #expect(disagreement(result.confidence.array, [expected, expected, expected], within: 1e-6) == nil)
+    }
+
     /// Differences of the cross-entropies that the kernel itself reports, each weighted by the weight at the centre.
     /// Step 2^-6 leaves h^2 / 6 = 4e-5 and the rounding of a float CE of about 4, 2^-23 / 2h = 4e-6.
     @Test(arguments: losses)

@@ -1,0 +1,55 @@
+// TokenCounting - how often every token id occurs in the training data: each rank counts a share, all threads of it.
+
+internal import Kernels
+internal import MessagePassing
+internal import Synchronization
+internal import TokenData
+
+/// Counts the tokens of domains; collective.
+struct TokenCounting {
+    let communicator: Communicator
+    let pool: ThreadPool
+
+    /// Pieces that one thread counts at a time: enough to pay for adding up what it found.
+    private static let grain = 16
+
+    /// Occurrences of each id in all domains, the same on every rank: sums of whole numbers, in whatever order.
+    ///
+    /// - Parameters:
+    ///   - vocabularySize: every id is below it.
+    ///   - progress: called on every rank with the share that is done.
+    func counts(
+        _ domains: [TokenDomain], vocabularySize: Int, progress: (Double) -> Void = { _ in }
+    ) throws -> [Int] {
+        let sources = domains.map(\.source)
+        let pieces = sources.map(\.pieceCount)
+        let total = pieces.reduce(0, +)
+        let own =
+            (total * communicator.rank / communicator.size)..<(total * (communicator.rank + 1) / communicator.size)
+        let counts = Mutex([Int](repeating: 0, count: vocabularySize))
+        let window = Self.grain * pool.threadCount * 4
+        for start in stride(from: own.lowerBound, to: own.upperBound, by: window) {
+            let end = min(start + window, own.upperBound)
+            pool.runRanges(count: end - start, grain: Self.grain) { range, _ in
+                var partial = [Int](repeating: 0, count: vocabularySize)
+                for number in range { Self.add(Self.piece(start + number, of: sources, pieces), to: &partial) }
+                counts.withLock { all in for id in partial.indices { all[id] += partial[id] } }
+            }
+            progress(Double(end - own.lowerBound) / Double(own.count))
+        }
+        return try communicator.sum(counts.withLock { $0 })
+    }
+
+    private static func piece(_ number: Int, of sources: [any SequenceSource], _ pieces: [Int]) -> [Int32] {
+        var number = number
+        for (source, count) in zip(sources, pieces) {
+            if number < count { return source.piece(number) }
+            number -= count
+        }
+        preconditionFailure("piece \(number) beyond the last one")
+    }
+
+    private static func add(_ tokens: [Int32], to counts: inout [Int]) {
+        for token in tokens { counts[Int(token)] += 1 }
+    }
+}

@@ -1,0 +1,82 @@
+// MixtureReport - what a run takes of each domain: planned at the start, achieved at the end.
+
+internal import Foundation
+internal import TokenData
+
+/// The domains of a training stream at any position; computed from the position, so right after a resume.
+struct MixtureReport {
+    /// Repeating text this often is nearly as good as new text; beyond it brings little and in the end nothing (Muennighoff et
+    /// al. 2023, arXiv 2305.16264).
+    static let usefulEpochs = 4.0
+
+    private let stream: TrainingStream
+
+    init(_ stream: TrainingStream) { self.stream = stream }
+
+    /// The share of each domain of the first `position` sequences; nil for a single domain.
+    func fractions(_ position: Int) -> [(domain: String, fraction: Double)]? {
+        guard stream.domains.count > 1, position > 0 else { return nil }
+        return zip(stream.domains, stream.uses(before: position)).map { ($0.name, Double($1) / Double(position)) }
+    }
+
+    /// A line per domain: its size, and how much of it `steps` steps of `batch` sequences take.
+    func plan(steps: Int, batch: Int) -> [String] {
+        guard isWorthATable else { return [] }
+        return zip(stream.domains, shares).compactMap { domain, share in
+            let part = stream.domains.count > 1 ? String(format: "%.2f %% of the sequences; ", 100 * share) : ""
+            let epochs = epochs(of: domain, position: steps * batch)
+            let amount = epochs.map { Self.words($0) + " epochs of its \(domain.source.tokenCount) tokens" }
+            return "domain \(domain.name): \(part)\(steps) steps take \(amount ?? "what has no end")"
+        }
+    }
+
+    /// What is to be warned of when a run has this many steps.
+    func warnings(steps: Int, batch: Int) -> [String] {
+        stream.domains.compactMap { domain in
+            guard let epochs = epochs(of: domain, position: steps * batch), epochs > Self.usefulEpochs else {
+                return nil
+            }
+            return "domain \(domain.name) is repeated: \(Self.words(epochs)) epochs of it by step \(steps). Beyond "
+                + "\(Int(Self.usefulEpochs)) epochs repeated text brings little (Muennighoff et al. 2023, arXiv "
+                + "2305.16264): give it more text, a lower weight, or train for fewer steps."
+        }
+    }
+
+    /// What was taken of every domain up to `position`, as a table.
+    func table(_ position: Int) -> [String] {
+        guard isWorthATable, position > 0 else { return [] }
+        let rows = zip(zip(stream.domains, shares), stream.uses(before: position)).map { pair, uses in
+            let (domain, share) = pair
+            return [
+                domain.name, String(format: "%.3f %%", 100 * share),
+                String(format: "%.3f %%", 100 * Double(uses) / Double(position)), "\(uses * stream.sequenceLength)",
+                epochs(of: domain, position: position).map(Self.words) ?? "-",
+            ]
+        }
+        return TextTable.lines([["domain", "weight", "achieved", "tokens", "epochs"]] + rows)
+    }
+
+    /// Of a single text without end there is nothing to say.
+    private var isWorthATable: Bool {
+        stream.domains.count > 1 || stream.domains[0].source.sequenceCount != .max
+    }
+
+    /// The weights' shares, which sum to 1.
+    private var shares: [Double] {
+        // Divided by the largest first, so that no sum overflows.
+        let largest = stream.domains.map(\.weight).max() ?? 1
+        let weights = stream.domains.map { $0.weight / largest }
+        let total = weights.reduce(0, +)
+        return weights.map { $0 / total }
+    }
+
+    /// How often the first `position` sequences of the stream go through `domain`; nil where it has no end.
+    private func epochs(of domain: TokenDomain, position: Int) -> Double? {
+        guard domain.source.sequenceCount != .max,
+            let index = stream.domains.firstIndex(where: { $0.name == domain.name })
+        else { return nil }
+        return Double(stream.uses(before: position)[index]) / Double(domain.source.sequenceCount)
+    }
+
+    private static func words(_ epochs: Double) -> String { String(format: "%.2f", epochs) }
+}
