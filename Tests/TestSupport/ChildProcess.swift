@@ -1,5 +1,6 @@
 // ChildProcess - a program that is started, watched and reaped here.
 
+internal import Foundation
 internal import Glibc
 
 /// A child process with its output in files, in a process group of its own.
@@ -33,6 +34,12 @@ final class ChildProcess {
         defer {
             unsafe posix_spawn_file_actions_destroy(&actions)
             unsafe posix_spawnattr_destroy(&attributes)
+        }
+        // Above all files that other tests have open: with them a child would hold their locks. What has been closed
+        // meanwhile does no harm.
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
+            guard let descriptor = Int32(name), descriptor > STDERR_FILENO else { continue }
+            unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
         }
         unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         unsafe posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY, 0)

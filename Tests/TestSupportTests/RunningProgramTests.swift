@@ -1,5 +1,6 @@
 // RunningProgramTests - how the end of a program is seen.
 
+import Glibc
 import TestSupport
 import Testing
 
@@ -23,6 +24,16 @@ import Testing
         #expect(ContinuousClock.now - begin < .seconds(20))
         let descendant = try #require(result.outputLines.first)
         #expect(try shell("kill \(descendant)").wait(limit: 20).status == 0)
+    }
+
+    /// A file that a child keeps open stays locked.
+    @Test func openFilesAreNotHandedOn() throws {
+        let descriptor = unsafe open("/dev/zero", O_RDONLY)
+        #expect(descriptor > 2)
+        defer { close(descriptor) }
+        // 0 to 2 are its own, and one more is the folder that ls reads.
+        let result = try shell("ls /proc/self/fd").wait(limit: 20)
+        #expect(result.outputLines == ["0", "1", "2", "3"])
     }
 
     @Test func aSignalsNumberIsInTheStatus() throws {
