@@ -131,12 +131,12 @@ final class GoldenEvaluationTests: RankTestCase {
         let all = try printed(evaluate(counts: golden.counts, ignored: [], batch: 3))
         for name in ["high", "medium", "low"] {
             let difference = (reversed.frequency[name]?.ce ?? 0) - (golden.result.frequency[name]?.ce ?? 0)
-            XCTAssertGreaterThan(abs(difference), 100 * Self.tolerance, name)
+            XCTAssertGreaterThan(abs(difference), 10 * Self.tolerance, name)
         }
         XCTAssertNotEqual(all.tokens, golden.result.tokens)
         for name in ["ce", "calibration_error"] {
             let difference = (all.numbers[name] ?? .nan) - (golden.result.numbers[name] ?? .nan)
-            XCTAssertGreaterThan(abs(difference), 100 * Self.tolerance, name)
+            XCTAssertGreaterThan(abs(difference), 10 * Self.tolerance, name)
         }
     }
 }
