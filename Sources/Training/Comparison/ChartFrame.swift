@@ -60,11 +60,11 @@ struct SeriesStyle: Sendable, Equatable {
     private static let colours = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
     private static let dashes = ["none", "7 3", "2 3", "9 3 2 3", "12 4", "5 2", "1 2"]
 
-    /// The style of arm `index`; the baseline's is black.
-    init(arm index: Int) {
+    /// The style of arm `index`; the baseline's is black. What is filled has no dash.
+    init(arm index: Int, isFilled: Bool = false) {
         colour = Self.colours[index % Self.colours.count]
         // Beyond the colours, the dashes shift.
-        dash = Self.dashes[(index + index / Self.colours.count) % Self.dashes.count]
+        dash = isFilled ? "none" : Self.dashes[(index + index / Self.colours.count) % Self.dashes.count]
     }
 }
 

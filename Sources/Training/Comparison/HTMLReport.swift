@@ -73,7 +73,10 @@ struct HTMLReport: Sendable {
 
     private var figures: [Markup] {
         let charts = ReportCharts(comparison)
-        var figures = [Self.figure("Loss curves", charts.curves)]
+        var figures = [
+            Self.figure("Loss curves", charts.curves),
+            Self.figure("Loss curves: difference to \(study.baseline.name)", charts.curveDifferences),
+        ]
         for (title, chart) in charts.differences { figures.append(Self.figure(title, chart)) }
         if let shares = charts.entropyShares { figures.append(Self.figure("Entropy of the predictions", shares)) }
         return figures.flatMap { $0 }

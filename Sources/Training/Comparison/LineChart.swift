@@ -22,6 +22,11 @@ struct LineChart: Sendable {
     let xName: String
     let yName: String
     let series: [Series]
+    /// A value as the words at its point say it.
+    let words: @Sendable (Double) -> String
+
+    /// Pixels between the points of neighbouring series.
+    private static let distance = 8.0
 
     var svg: Markup {
         let frame = ChartFrame(
@@ -38,10 +43,14 @@ struct LineChart: Sendable {
         foot.append(
             Markup.label(
                 xName, x: (ChartFrame.left + ChartFrame.right) / 2, y: frame.bottom + 38, anchor: "middle"))
-        return frame.drawing(y, footHeight: 48, foot: foot, marks: series.flatMap { marks(of: $0, x, y) })
+        let all = series.enumerated().flatMap { number, series in
+            // Beside one another, so that the points of one step can be told apart.
+            marks(of: series, shift: (Double(number) - Double(self.series.count - 1) / 2) * Self.distance, x, y)
+        }
+        return frame.drawing(y, footHeight: 48, foot: foot, marks: all)
     }
 
-    private func marks(of series: Series, _ x: LinearScale, _ y: LinearScale) -> [Markup] {
+    private func marks(of series: Series, shift: Double, _ x: LinearScale, _ y: LinearScale) -> [Markup] {
         let places = series.curve.map { "\(coordinate(x.position($0.x))),\(coordinate(y.position($0.y)))" }
         var marks: [Markup] = [
             .element(
@@ -52,12 +61,12 @@ struct LineChart: Sendable {
                 ], [])
         ]
         for point in series.points {
-            let place = x.position(point.x)
+            let place = x.position(point.x) + shift
             marks.append(
                 .line(
                     place, y.position(point.range.lowerBound), place, y.position(point.range.upperBound),
                     colour: series.style.colour))
-            let words = "\(series.name), \(x.label(point.x)): \(NumberText.value(point.y))"
+            let words = "\(series.name), \(x.label(point.x)): \(words(point.y))"
             marks.append(
                 .element(
                     "circle",

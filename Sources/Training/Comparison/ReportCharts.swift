@@ -18,11 +18,10 @@ struct ReportCharts: Sendable {
     /// Share of the steps over which a curve is smoothed.
     private static let smoothing = 0.02
     /// Share of the steps at the start that are not drawn: the fall from a random model would flatten the rest.
-    private static let hidden = 0.05
+    private static let hidden = 0.1
 
     /// CE of the training batches and validation_ce over steps.
     var curves: Chart {
-        let first = Int(Double(study.step) * Self.hidden)
         let series = study.arms.enumerated().map { index, arm in
             LineChart.Series(
                 name: arm.name, style: SeriesStyle(arm: index),
@@ -35,7 +34,7 @@ struct ReportCharts: Sendable {
         let chart = LineChart(
             id: "curves", title: "Cross-entropy over optimizer steps",
             description: "validation_ce at the last step: \(last.joined(separator: ", ")).", xName: "optimizer step",
-            yName: "CE, nats", series: series)
+            yName: "CE, nats", series: series, words: NumberText.value)
         return (
             chart.svg,
             "Lines: unweighted CE of the training batches, mean over seeds, each step's mean with those of "
@@ -43,6 +42,33 @@ struct ReportCharts: Sendable {
                 + "whiskers from the lowest to the highest seed."
         )
     }
+
+    /// The same as paired differences to the baseline.
+    var curveDifferences: Chart {
+        let baseline = study.baseline
+        let series = study.arms.enumerated().dropFirst().map { index, arm in
+            // Only steps that no run of either arm skipped.
+            let values = Dictionary(uniqueKeysWithValues: meanCurve(of: baseline).map { ($0.x, $0.y) })
+            let curve = meanCurve(of: arm).compactMap { point in values[point.x].map { (point.x, point.y - $0) } }
+            return LineChart.Series(
+                name: arm.name, style: SeriesStyle(arm: index),
+                curve: Self.thinned(Self.smoothed(curve, window: window)).filter { $0.x > Double(first) },
+                points: differences(of: arm, to: baseline).filter { $0.x > Double(first) })
+        }
+        let chart = LineChart(
+            id: "curve-differences", title: "Difference of cross-entropy to \(baseline.name) over optimizer steps",
+            description: "The table below has the differences at the last step, in the column validation_ce.",
+            xName: "optimizer step", yName: "difference of CE, nats", series: series, words: NumberText.difference)
+        let percent = NumberText.percent(comparison.demands.confidence)
+        return (
+            chart.svg,
+            "The curves above minus that of \(baseline.name), seed by seed; below 0 is better. Points: mean paired difference "
+                + "of validation_ce" + (study.seeds.count > 1 ? "; whiskers: its \(percent) % interval." : ".")
+        )
+    }
+
+    /// Steps at the start that are not drawn.
+    private var first: Int { Int(Double(study.step) * Self.hidden) }
 
     private var window: Int { max(1, Int(Double(study.step) * Self.smoothing)) }
 
@@ -70,8 +96,8 @@ struct ReportCharts: Sendable {
         return curve.indices.filter { (curve.count - 1 - $0).isMultiple(of: max(stride, 1)) }.map { curve[$0] }
     }
 
-    /// validation_ce at the steps after which all runs of an arm were evaluated.
-    private func points(of arm: Arm) -> [LineChart.Point] {
+    /// validation_ce by seed, at the steps after which all runs of an arm were evaluated.
+    private func validation(of arm: Arm) -> [Int: [Double]] {
         let rows = arm.runs.map { run in
             Dictionary(
                 uniqueKeysWithValues: run.evaluations.compactMap { row in
@@ -79,11 +105,24 @@ struct ReportCharts: Sendable {
                 })
         }
         let steps = rows.dropFirst().reduce(Set(rows[0].keys)) { $0.intersection($1.keys) }
-        return steps.sorted().map { step in
-            let values = rows.compactMap { $0[step] }
+        return Dictionary(uniqueKeysWithValues: steps.map { step in (step, rows.compactMap { $0[step] }) })
+    }
+
+    private func points(of arm: Arm) -> [LineChart.Point] {
+        validation(of: arm).sorted { $0.key < $1.key }.map { step, values in
             let mean = SampleSummary(values).mean
             return LineChart.Point(
                 x: Double(step), y: mean, range: (values.min() ?? mean)...(values.max() ?? mean))
+        }
+    }
+
+    private func differences(of arm: Arm, to baseline: Arm) -> [LineChart.Point] {
+        let ofBaseline = validation(of: baseline)
+        return validation(of: arm).sorted { $0.key < $1.key }.compactMap { step, values in
+            guard let others = ofBaseline[step] else { return nil }
+            let statistics = PairedStatistics(arm: values, baseline: others, demands: comparison.demands)
+            let mean = statistics.meanDifference
+            return LineChart.Point(x: Double(step), y: mean, range: statistics.spread?.interval ?? mean...mean)
         }
     }
 
@@ -109,7 +148,7 @@ struct ReportCharts: Sendable {
         let series = study.arms.indices.dropFirst().map { arm in
             let statistics = columns.map { comparison.cell(arm: arm, $0)?.statistics }
             return BarChart.Series(
-                name: study.arms[arm].name, style: SeriesStyle(arm: arm),
+                name: study.arms[arm].name, style: SeriesStyle(arm: arm, isFilled: true),
                 values: statistics.map { $0?.meanDifference }, intervals: statistics.map { $0?.spread?.interval })
         }
         let chart = BarChart(
@@ -143,7 +182,7 @@ struct ReportCharts: Sendable {
         guard !buckets.isEmpty else { return nil }
         let series = study.arms.indices.map { arm in
             BarChart.Series(
-                name: study.arms[arm].name, style: SeriesStyle(arm: arm),
+                name: study.arms[arm].name, style: SeriesStyle(arm: arm, isFilled: true),
                 values: buckets.map { comparison.entropyShare(arm: arm, $0) }, intervals: buckets.map { _ in nil })
         }
         let chart = BarChart(
