@@ -10,6 +10,8 @@ struct LinearScale: Sendable, Equatable {
     let start: Double
     /// Pixel of `upper`.
     let end: Double
+    /// Between ticks; both ends are multiples of it.
+    private let step: Double
 
     func position(_ value: Double) -> Double { start + (value - lower) / (upper - lower) * (end - start) }
 
@@ -21,7 +23,7 @@ struct LinearScale: Sendable, Equatable {
         var low = all.min() ?? 0
         var high = all.max() ?? 1
         if low == high { (low, high) = low == 0 ? (0, 1) : (min(low, 0), max(high, 0)) }
-        let step = Self.step(over: high - low)
+        step = Self.step(over: high - low)
         lower = (low / step).rounded(.down) * step
         upper = (high / step).rounded(.up) * step
         (self.start, self.end) = (start, end)
@@ -29,14 +31,12 @@ struct LinearScale: Sendable, Equatable {
 
     /// Round numbers that part the scale, both ends among them.
     var ticks: [Double] {
-        let step = Self.step(over: upper - lower)
-        let (first, last) = (Int((lower / step).rounded(.up)), Int((upper / step).rounded(.down)))
-        return first <= last ? (first...last).map { Double($0) * step } : []
+        (Int((lower / step).rounded())...Int((upper / step).rounded())).map { Double($0) * step }
     }
 
     /// A tick as it is written: with as many decimals as neighbours need to differ.
     func label(_ tick: Double) -> String {
-        let decimals = max(0, Int(-Foundation.log10(Self.step(over: upper - lower) * 1.000001).rounded(.down)))
+        let decimals = max(0, Int(-Foundation.log10(step * 1.000001).rounded(.down)))
         let text = String(format: "%.\(decimals)f", tick)
         return text.hasPrefix("-") && !text.contains { "123456789".contains($0) } ? String(text.dropFirst()) : text
     }
