@@ -15,6 +15,7 @@ struct MileDist: ParsableCommand {
               mpirun -n 4 mile-dist configs/shakespeare.yaml
               mpirun -n 64 mile-dist run.yaml --set training.seed=7
               mile-dist inspect runs/shakespeare/checkpoints
+              mile-dist compare runs/study/*
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
 

@@ -93,15 +93,14 @@ struct RunRecord: Sendable {
 
     /// What the decoder did not like, with the key.
     private static func reason(_ error: any Error) -> String {
-        let context: DecodingError.Context
+        let (path, text): ([any CodingKey], String)
         switch error as? DecodingError {
-        case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
-            .dataCorrupted(let found):
-            context = found
+        case .keyNotFound(let key, let context): (path, text) = (context.codingPath + [key], "no such key")
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            (path, text) = (context.codingPath, context.debugDescription)
         default: return error.localizedDescription
         }
-        let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-        return key.isEmpty ? "not JSON" : "\(key): \(context.debugDescription)"
+        return path.isEmpty ? "not JSON" : "\(path.map(\.stringValue).joined(separator: ".")): \(text)"
     }
 }
 

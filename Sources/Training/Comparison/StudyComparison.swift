@@ -110,8 +110,8 @@ struct StudyComparison: Sendable {
             notes.append("One pair for each arm: no interval, no test and no conclusion; train more seeds.")
         }
         for omission in omissions {
-            let others = omission.runs.count > 1 ? " and \(omission.runs.count - 1) more" : ""
-            notes.append("\(omission.column.key) is left out: \(omission.runs[0])\(others) lack it.")
+            let others = omission.runs.count > 1 ? " and \(omission.runs.count - 1) more lack" : " lacks"
+            notes.append("\(omission.column.key) is left out: \(omission.runs[0])\(others) it.")
         }
         if columns.contains(where: { !$0.isPaired }) {
             notes.append(
@@ -128,7 +128,7 @@ struct StudyComparison: Sendable {
         }
         if uncertain > 0 {
             notes.append(
-                "\(uncertain) of the verdicts do not survive Holm's correction for \(testCount) tests: they may be chance."
+                "Verdicts that Holm's correction for \(testCount) tests does not confirm, and that may be chance: \(uncertain)."
             )
         }
         return notes
