@@ -11,7 +11,7 @@ export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: help run build test torture prerequisites format lint clean
+.PHONY: help run build test torture study prerequisites format lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -32,6 +32,9 @@ torture: prerequisites ## kill a run and damage its checkpoints, hundreds of tim
 	swift build $(TEST_OPTIONS) --build-tests
 	MILE_DIST_EXECUTABLE="$$(swift build $(TEST_OPTIONS) --show-bin-path)/mile-dist" \
 	    swift test $(TEST_OPTIONS) --skip-build --disable-xctest --filter Torture
+
+study: build ## train five losses with five seeds each and compare them: under two hours on two cores
+	configs/study/run.sh
 
 prerequisites: ## install the Debian packages that are missing
 	@Tests/prerequisites.sh

@@ -1,4 +1,4 @@
-// RunConfiguration+Comparison - what may differ between a checkpoint's configuration and the run that resumes it.
+// RunConfiguration+Comparison - how two configurations differ, and what of that a resume allows.
 
 extension RunConfiguration {
     /// Compares with the configuration of a checkpoint (design section 5, "Resume").
@@ -26,5 +26,12 @@ extension RunConfiguration {
             }
         }
         return (conflicts, changes)
+    }
+}
+
+extension RunConfiguration {
+    /// Every key, dotted, with its value as YAML on one line, in the order of the configuration; for comparing runs.
+    public var values: [(key: String, text: String)] {
+        Schema.fields.map { ($0.name, $0.encode(self).text(json: false)) }
     }
 }

@@ -15,6 +15,7 @@ struct MileDist: ParsableCommand {
               mpirun -n 4 mile-dist configs/shakespeare.yaml
               mpirun -n 64 mile-dist run.yaml --set training.seed=7
               mile-dist inspect runs/shakespeare/checkpoints
+              mile-dist compare runs/study/*
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
 
@@ -22,7 +23,9 @@ struct MileDist: ParsableCommand {
             75 stopped early on a signal or time limit with everything saved: run the same command again.
             """,
         version: VersionText.text,
-        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Bench.self],
+        subcommands: [
+            Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Compare.self, Bench.self,
+        ],
         defaultSubcommand: Train.self)
 
     /// Synchronous, on the process's first thread, which is the one that may call MPI.

@@ -66,6 +66,32 @@ import TokenData
         #expect(run.checkpoint.directory == "runs/shakespeare/checkpoints")
     }
 
+    /// A study of losses: the arms differ in nothing else, and not in the sizes that the files' comments count.
+    @Test func studyArmsDifferInTheirLossOnly() throws {
+        let losses: [(file: String, loss: LossConfiguration)] = [
+            ("cross_entropy", .init(kind: .crossEntropy)), ("focal-1", .init(kind: .focal, gamma: 1)),
+            ("mile-0.5", .init(gamma: 0.5)), ("mile-1", .init(gamma: 1)), ("mile-2", .init(gamma: 2)),
+        ]
+        let arms = try losses.map { arm in
+            var run = try RunConfiguration.load(path: "\(SharedData.packageRoot)/configs/study/\(arm.file).yaml")
+            #expect(run.loss == arm.loss)
+            #expect(run.name == arm.file)
+            run.loss = .init()
+            run.name = ""
+            run.logging.directory = ""
+            run.checkpoint.directory = ""
+            return run
+        }
+        for arm in arms { #expect(arm == arms[0]) }
+        let arm = arms[0]
+        #expect(arm.model.tensorTable.count == 918_912)
+        #expect(arm.model.flopsPerToken(sequenceLength: arm.data.sequenceLength) == 5_712_384)
+        #expect(arm.training.globalBatchSize * arm.data.sequenceLength == 2048)
+        #expect(arm.schedule.totalSteps == 800)
+        #expect(arm.data.train.map(\.name) == arm.data.validation.map(\.name))
+        #expect(abs(arm.data.train.map(\.weight).reduce(0, +) - 1) < 1e-12)
+    }
+
     @Test func debugNeedsNoFile() throws {
         let run = try RunConfiguration.load(path: "\(SharedData.packageRoot)/configs/debug.yaml")
         #expect((run.data.train + run.data.validation).allSatisfy { $0.path.hasPrefix("synthetic:") })

@@ -1,0 +1,147 @@
+// RunRecord - a run directory, read: its configuration, loss curve and evaluations.
+
+internal import Configuration
+internal import Foundation
+
+/// An evaluation row of `metrics.jsonl` (design section 5).
+struct EvaluationRow: Sendable, Equatable {
+    let step: Int
+    /// Numbers that are null in the row are missing.
+    let values: [MeasuredColumn: Double]
+    /// Share of the targets in each entropy bucket, 0 to 1.
+    let entropyShares: [String: Double]
+}
+
+/// A run, as its directory tells.
+struct RunRecord: Sendable {
+    /// As the user wrote it, without slashes at its end.
+    let directory: String
+    let configuration: RunConfiguration
+    /// Plain CE (nats) of the step's training targets, by step; skipped steps are missing.
+    let curve: [Int: Double]
+    /// By step, ascending.
+    let evaluations: [EvaluationRow]
+
+    var seed: UInt64 { configuration.training.seed }
+
+    /// Reads `directory`.
+    ///
+    /// - Throws: status 2 naming file, line, what was found and what is allowed.
+    init(directory: String) throws {
+        var path = directory
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        self.directory = path
+        let (configurationPath, metricsPath) = (
+            "\(path)/\(RunDirectory.configurationName)", "\(path)/\(RunDirectory.metricsName)"
+        )
+        for file in [configurationPath, metricsPath] where !FileManager.default.fileExists(atPath: file) {
+            throw ProgramFailure(
+                .badInput,
+                "\(file): there is no such file. RUN is a run directory, which holds \(RunDirectory.configurationName) and "
+                    + "\(RunDirectory.metricsName).")
+        }
+        configuration = try RunConfiguration.load(path: configurationPath)
+        let text: String
+        do {
+            text = try String(contentsOfFile: metricsPath, encoding: .utf8)
+        } catch {
+            throw ProgramFailure(.badInput, "\(metricsPath) cannot be read: \(RunDirectory.reason(error))")
+        }
+        (curve, evaluations) = try Self.rows(of: text, file: metricsPath)
+    }
+
+    init(directory: String, configuration: RunConfiguration, curve: [Int: Double], evaluations: [EvaluationRow]) {
+        self.directory = directory
+        self.configuration = configuration
+        self.curve = curve
+        self.evaluations = evaluations
+    }
+
+    /// The rows that count: of a kind and step the last. What an earlier pass wrote of steps that a resumed run computed
+    /// again, and later ones, counts no more.
+    static func rows(of text: String, file: String) throws -> (curve: [Int: Double], evaluations: [EvaluationRow]) {
+        var curve: [Int: Double] = [:]
+        var evaluations: [Int: EvaluationRow] = [:]
+        var last = 0
+        // A line without an end is one that a run is writing, or was when it was killed.
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        let decoder = JSONDecoder()
+        for (index, line) in lines.enumerated() {
+            let row: MetricsRow
+            do {
+                row = try decoder.decode(MetricsRow.self, from: Data(line.utf8))
+            } catch {
+                throw ProgramFailure(
+                    .badInput,
+                    "\(file):\(index + 1): found \"\(line.prefix(80))\"; allowed: a row of this program, one JSON object "
+                        + "(\(reason(error)))")
+            }
+            switch row {
+            case .training(let step, let crossEntropy):
+                if step <= last {
+                    curve = curve.filter { $0.key < step }
+                    evaluations = evaluations.filter { $0.key < step }
+                }
+                last = step
+                curve[step] = crossEntropy
+            case .evaluation(let row): evaluations[row.step] = row
+            case .other: break
+            }
+        }
+        return (curve, evaluations.values.sorted { $0.step < $1.step })
+    }
+
+    /// What the decoder did not like, with the key.
+    private static func reason(_ error: any Error) -> String {
+        let (path, text): ([any CodingKey], String)
+        switch error as? DecodingError {
+        case .keyNotFound(let key, let context): (path, text) = (context.codingPath + [key], "no such key")
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            (path, text) = (context.codingPath, context.debugDescription)
+        default: return error.localizedDescription
+        }
+        return path.isEmpty ? "not JSON" : "\(path.map(\.stringValue).joined(separator: ".")): \(text)"
+    }
+}
+
+/// A line of `metrics.jsonl`.
+private enum MetricsRow: Decodable {
+    case training(step: Int, crossEntropy: Double?)
+    case evaluation(EvaluationRow)
+    /// A save, and what later versions may add.
+    case other
+
+    private enum Key: String, CodingKey {
+        case step, ce, domains, frequency, entropy, tokens
+        case validation = "validation_ce"
+        case uniformMean = "uniform_mean"
+        case worst = "worst_ce"
+        case bitsPerByte = "bits_per_byte"
+        case calibrationError = "calibration_error"
+        case entropyShare = "entropy_share"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let row = try decoder.container(keyedBy: Key.self)
+        let step = try row.decode(Int.self, forKey: .step)
+        if row.contains(.validation) {
+            var values: [MeasuredColumn: Double] = [:]
+            let single: [(Key, MeasuredColumn)] = [
+                (.validation, .validation), (.uniformMean, .uniformMean), (.worst, .worst),
+                (.bitsPerByte, .bitsPerByte), (.calibrationError, .calibrationError),
+            ]
+            for (key, column) in single { values[column] = try row.decodeIfPresent(Double.self, forKey: key) }
+            func table(_ key: Key) throws -> [String: Double] {
+                (try row.decodeIfPresent([String: Double?].self, forKey: key) ?? [:]).compactMapValues { $0 }
+            }
+            for (name, value) in try table(.domains) { values[.domain(name)] = value }
+            for (name, value) in try table(.frequency) { values[.frequency(name)] = value }
+            for (name, value) in try table(.entropy) { values[.entropy(name)] = value }
+            self = .evaluation(EvaluationRow(step: step, values: values, entropyShares: try table(.entropyShare)))
+        } else if row.contains(.tokens) {
+            self = .training(step: step, crossEntropy: try row.decodeIfPresent(Double.self, forKey: .ce))
+        } else {
+            self = .other
+        }
+    }
+}

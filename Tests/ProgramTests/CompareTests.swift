@@ -1,0 +1,108 @@
+// CompareTests - `compare` on runs that were trained: two losses, two seeds.
+
+import Foundation
+import TestSupport
+import Testing
+
+extension ProgramTests {
+    @Suite struct CompareTests {
+        private static let arms = [(name: "cross_entropy", file: "ce"), (name: "mile 2", file: "mile")]
+
+        /// Trains runs/ce-1, runs/ce-2, runs/mile-1 and runs/mile-2.
+        private func trained() throws -> Workplace {
+            let place = try Workplace()
+            for (file, loss) in [("ce", ["loss.kind=cross_entropy"]), ("mile", ["loss.kind=mile", "loss.gamma=2"])] {
+                for seed in [1, 2] {
+                    let result = try place.train(
+                        loss + ["training.seed=\(seed)", "logging.directory=runs/\(file)-\(seed)"])
+                    #expect(result.status == 0, "\(result)")
+                }
+            }
+            return place
+        }
+
+        private static let runs = ["runs/ce-1", "runs/mile-2", "runs/ce-2", "runs/mile-1"]
+
+        @Test func tableReportAndJSON() throws {
+            let place = try trained()
+            let table = try place.run(["compare"] + Self.runs)
+            #expect(table.status == 0, "\(table)")
+            #expect(table.errors.isEmpty, "\(table)")
+            for part in ["step 6, seeds 1, 2", "validation_ce  cross_entropy", "mile 2", "domains.held-out"] {
+                #expect(table.output.contains(part), "\(part): \(table)")
+            }
+            #expect(table.outputLines.last == "report.html: the report", "\(table)")
+            let report = try place.folder.text("report.html")
+            for part in ["<!DOCTYPE html>", "runs/mile-1", "cross_entropy", "mile 2", "<svg"] {
+                #expect(report.contains(part), "\(part)")
+            }
+
+            let json = try place.run(["compare"] + Self.runs + ["--json", "--output", "other.html"])
+            #expect(json.status == 0, "\(json)")
+            #expect(json.outputLines.count == 1, "\(json)")
+            #expect(try place.folder.text("other.html") == report)
+            let object = try #require(
+                try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+            #expect(object["seeds"] as? [Int] == [1, 2])
+            #expect((object["arms"] as? [[String: Any]])?.map { $0["name"] as? String } == Self.arms.map(\.name))
+            // The very text of the rows: what is printed reads back to the same bits.
+            var values: [String: [Double]] = [:]
+            for arm in Self.arms {
+                for seed in [1, 2] {
+                    let directory = "runs/\(arm.file)-\(seed)"
+                    let row = try #require(try place.metrics(directory).evaluations[6])
+                    let value = try #require(row.number("validation_ce"))
+                    values[arm.file, default: []].append(value)
+                    let run =
+                        #"{"directory": "\#(directory)", "seed": \#(seed), "values": {"validation_ce": \#(value), "#
+                    #expect(json.output.contains(run), "\(run): \(json)")
+                }
+            }
+            let (ce, mile) = (try #require(values["ce"]), try #require(values["mile"]))
+            // Other losses and other seeds are other models.
+            #expect(Set(ce + mile).count == 4)
+            let difference = ((mile[0] - ce[0]) + (mile[1] - ce[1])) / 2
+            #expect(json.output.contains(#""column": "validation_ce", "pairs": 2, "difference": \#(difference), "#))
+        }
+
+        /// One rank works, and speaks.
+        @Test func sameUnderMPI() throws {
+            let place = try trained()
+            let alone = try place.run(["compare"] + Self.runs + ["--json"])
+            let three = try place.run(["compare"] + Self.runs + ["--json"], ranks: 3)
+            #expect(three.status == 0, "\(three)")
+            #expect(three.output == alone.output, "\(three)")
+        }
+
+        @Test func mistakesAreNamed() throws {
+            let place = try Workplace()
+            #expect(try place.train(["loss.kind=cross_entropy", "logging.directory=runs/ce"]).status == 0)
+            #expect(try place.train(["loss.kind=mile", "logging.directory=runs/mile"]).status == 0)
+            #expect(
+                try place.train([
+                    "loss.kind=focal", "logging.directory=runs/stopped", "evaluation.every=2",
+                    "training.stop_at_step=4",
+                ]).status == 0)
+            for ranks in [1, 3] {
+                var result = try place.run(["compare", "runs/ce", "runs/absent"], ranks: ranks)
+                expectOneMessage(result, status: 2, names: ["runs/absent/configuration.yaml", "no such file"])
+                result = try place.run(["compare", "runs/ce", "runs/stopped"], ranks: ranks)
+                expectOneMessage(
+                    result, status: 2, names: ["unfinished", "runs/stopped: last evaluated after step 4", "step 6"])
+                #expect(!place.folder.exists("report.html"))
+            }
+            var result = try place.run(["compare", "runs/ce", "runs/mile", "--output", "absent/report.html"])
+            expectOneMessage(result, status: 2, names: ["--output", "absent/report.html"])
+            result = try place.run(["compare", "runs/ce", "runs/mile", "--baseline", "focal 1"])
+            expectOneMessage(result, status: 2, names: ["--baseline", "\"focal 1\"", "\"mile 1\""])
+            result = try place.run(["compare", "runs/ce", "runs/mile", "--confidence", "95"])
+            expectOneMessage(result, status: 2, names: ["--confidence", "95.0", "above 0, below 1"])
+            result = try place.run(["compare"])
+            expectOneMessage(result, status: 2, names: ["Usage: mile-dist compare"])
+            // One pair is no mistake, and no evidence.
+            result = try place.run(["compare", "runs/ce", "runs/mile"])
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("One pair for each arm"), "\(result)")
+        }
+    }
+}

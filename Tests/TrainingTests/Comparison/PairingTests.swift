@@ -1,0 +1,121 @@
+// PairingTests - arms, pairs, and what cannot be compared.
+
+import Configuration
+import Kernels
+import LlamaModel
+import Optimization
+import Testing
+import TokenData
+
+@testable import Training
+
+@Suite struct PairingTests {
+    private typealias Samples = CompareSamples
+
+    private func failure(_ runs: [RunRecord], baseline: String = "cross_entropy") -> ProgramFailure? {
+        #expect(throws: ProgramFailure.self) { try Study(runs: runs, baseline: baseline) }
+    }
+
+    private func expect(_ failure: ProgramFailure?, names: String..., location: SourceLocation = #_sourceLocation) {
+        #expect(failure?.status == .badInput, sourceLocation: location)
+        for name in names {
+            #expect(
+                failure?.message.contains(name) == true, "\(name): \(failure?.message ?? "")", sourceLocation: location)
+        }
+    }
+
+    @Test func armsBySeedWithTheBaselineFirst() throws {
+        let study = try Study(runs: Samples.four(), baseline: "cross_entropy")
+        #expect(study.arms.map(\.name) == ["cross_entropy", "mile 1"])
+        #expect(study.arms.map { $0.runs.map(\.directory) } == [["runs/c1", "runs/c2"], ["runs/m1", "runs/m2"]])
+        #expect(study.seeds == [1, 2])
+        #expect(study.step == 40)
+        #expect(study.executionKeys.isEmpty)
+        #expect(try Study(runs: Samples.four(), baseline: "mile 1").arms.map(\.name) == ["mile 1", "cross_entropy"])
+    }
+
+    /// What a loss does not read is no part of its name.
+    @Test(arguments: [
+        (LossConfiguration(kind: .crossEntropy, gamma: 3, sigma: 2), "cross_entropy"),
+        (LossConfiguration(kind: .focal, gamma: 2, sigma: 2), "focal 2"),
+        (LossConfiguration(kind: .mile, gamma: 0.5), "mile 0.5"),
+        (LossConfiguration(kind: .mile, gamma: 1, sigma: 2, probabilityFloor: 1e-8), "mile 1 sigma 2 floor 1e-08"),
+        (LossConfiguration(kind: .mile, normalization: .reference), "mile 1 reference"),
+        (
+            LossConfiguration(kind: .crossEntropy, normalization: .reference, referenceRanks: 4),
+            "cross_entropy reference 4"
+        ),
+    ])
+    func names(_ loss: LossConfiguration, _ name: String) { #expect(Study.name(of: loss) == name) }
+
+    @Test func otherKeysMakeArmsOrAreShown() throws {
+        var runs = Samples.four()
+        runs[0] = Samples.run("runs/m1", Samples.mile, seed: 1) { $0.optimizer.learningRate = 0.5 }
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2) { $0.optimizer.learningRate = 0.5 }
+        let rate = Samples.configuration(Samples.mile, seed: 1, directory: "").optimizer.learningRate
+        #expect(
+            try Study(runs: runs, baseline: "cross_entropy, optimizer.learning_rate \(rate)").arms.map(\.name)
+                == ["cross_entropy, optimizer.learning_rate \(rate)", "mile 1, optimizer.learning_rate 0.5"])
+        runs = Samples.four()
+        runs[0] = Samples.run("runs/m1", Samples.mile, seed: 1) { $0.training.threads = 3 }
+        let study = try Study(runs: runs, baseline: "cross_entropy")
+        #expect(study.arms.count == 2)
+        #expect(study.executionKeys == ["training.threads"])
+    }
+
+    @Test(arguments: [
+        ("model.num_hidden_layers", "2", "3"), ("data.train", "books.txt", "web.txt"),
+        ("schedule.total_steps", "40", "41"), ("training.global_batch_size", "8", "9"),
+        ("evaluation.sequences", "256", "7"),
+    ])
+    func differencesThatSpoilAComparison(_ key: String, _ before: String, _ after: String) {
+        var runs = Samples.four()
+        runs[2] = Samples.run("runs/c2", Samples.crossEntropy, seed: 2) { run in
+            switch key {
+            case "model.num_hidden_layers": run.model.hiddenLayerCount = 3
+            case "data.train": run.data.train[0].path = "web.txt"
+            case "schedule.total_steps": run.schedule.totalSteps = 41
+            case "training.global_batch_size": run.training.globalBatchSize = 9
+            default: run.evaluation.sequences = 7
+            }
+        }
+        let failure = failure(runs)
+        expect(failure, names: "\n  \(key): runs/m1 has ", "runs/c2 has ", before, after)
+        #expect(failure?.message.split(separator: "\n").count == 2)
+    }
+
+    @Test func pairsMustBeComplete() {
+        expect(
+            failure(Array(Samples.four().dropLast())), names: "cross_entropy has no run with training.seed 1", "mile 1",
+            "runs/m1")
+        expect(
+            failure(Samples.four() + [Samples.run("runs/again", Samples.mile, seed: 2)]), names: "runs/m2",
+            "runs/again", "training.seed 2")
+    }
+
+    @Test func allRunsMustBeEquallyFar() throws {
+        var runs = Samples.four()
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30)
+        let failure = failure(runs)
+        expect(failure, names: "unfinished", "step 40", "\n  runs/m2: last evaluated after step 30")
+        #expect(failure?.message.contains("\n  runs/m1") == false)
+        // Equally far is far enough, and said.
+        runs = [
+            Samples.run("a", Samples.mile, seed: 1, step: 30),
+            Samples.run("b", Samples.crossEntropy, seed: 1, step: 30),
+        ]
+        let comparison = try Samples.comparison(runs)
+        #expect(comparison.study.step == 30)
+        #expect(comparison.notes.first == "All runs were last evaluated after step 30 of 40.")
+        runs = runs.map {
+            RunRecord(directory: $0.directory, configuration: $0.configuration, curve: $0.curve, evaluations: [])
+        }
+        expect(self.failure(runs), names: "a/metrics.jsonl", "no evaluation")
+    }
+
+    @Test func aBaselineAndAnotherArm() {
+        expect(failure(Samples.four(), baseline: "focal 1"), names: "--baseline", "focal 1", "\"mile 1\"")
+        expect(failure(Array(Samples.four().prefix(2))), names: "mile 1", "at least two losses")
+        expect(failure([]), names: "no run")
+    }
+}
