@@ -22,7 +22,9 @@ struct MileDist: ParsableCommand {
             75 stopped early on a signal or time limit with everything saved: run the same command again.
             """,
         version: VersionText.text,
-        subcommands: [Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Bench.self],
+        subcommands: [
+            Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Prepare.self, Bench.self,
+        ],
         defaultSubcommand: Train.self)
 
     /// Synchronous, on the process's first thread, which is the one that may call MPI.
