@@ -14,6 +14,7 @@ struct MileDist: ParsableCommand {
               mile-dist                                   learn the embedded language: proves an installation right
               mpirun -n 4 mile-dist configs/shakespeare.yaml
               mpirun -n 64 mile-dist run.yaml --set training.seed=7
+              mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
               mile-dist inspect runs/shakespeare/checkpoints
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"

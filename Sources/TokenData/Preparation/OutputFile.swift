@@ -165,9 +165,9 @@ enum OutputFolder {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .system(path, "be removed", errno) }
     }
 
-    /// Removes a folder that is empty. The corresponding C function is `rmdir`.
+    /// Removes a folder that is empty, if it is there. The corresponding C function is `rmdir`.
     static func removeEmpty(_ path: String) throws(OutputError) {
-        guard unsafe rmdir(path) == 0 else { throw .system(path, "be removed", errno) }
+        guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw .system(path, "be removed", errno) }
     }
 
     /// Writes a small file so that it is either complete or not there.
