@@ -58,7 +58,8 @@ public struct EvaluateCommand: Sendable {
                     tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(data), sequenceLength: T,
                     ignoredTargets: ignored), vocabularySize: loaded.model.vocabularySize, purpose: .validation)
         }
-        let pool = try session.makePool(requested: threads)
+        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
+        let pool = try session.makePool(requested: threads, blas: .openblas)
         let transformer = Transformer(
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
             forTraining: false, pool: pool)
