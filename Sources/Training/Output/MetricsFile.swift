@@ -48,10 +48,9 @@ final class MetricsFile {
         }
         // As the rows of this program begin.
         let lines = text.split(separator: "\n")
-        guard let trained = lines.lastIndex(where: { $0.hasPrefix("{\"step\": \(step), \"tokens\":") }) else {
-            return !lines.isEmpty && !lines.contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
-        }
-        return !lines[trained...].contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
+        let trained = lines.lastIndex { $0.hasPrefix("{\"step\": \(step), \"tokens\":") } ?? 0
+        return !lines.isEmpty
+            && !lines[trained...].contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
     }
 
     /// Appends a row, and before it those that wait.

@@ -22,9 +22,11 @@ struct MixtureReport {
     /// A line per domain: its size, and how much of it `steps` steps of `batch` sequences take.
     func plan(steps: Int, batch: Int) -> [String] {
         guard isWorthATable else { return [] }
-        return zip(stream.domains, shares).compactMap { domain, share in
-            let part = stream.domains.count > 1 ? String(format: "%.2f %% of the sequences; ", 100 * share) : ""
-            let epochs = epochs(of: domain, position: steps * batch)
+        let (shares, uses) = (shares, stream.uses(before: steps * batch))
+        return stream.domains.indices.map { index in
+            let domain = stream.domains[index]
+            let part = stream.domains.count > 1 ? String(format: "%.2f %% of the sequences; ", 100 * shares[index]) : ""
+            let epochs = epochs(of: domain, uses: uses[index])
             let amount = epochs.map { Self.words($0) + " epochs of its \(domain.source.tokenCount) tokens" }
             return "domain \(domain.name): \(part)\(steps) steps take \(amount ?? "what has no end")"
         }
@@ -32,10 +34,8 @@ struct MixtureReport {
 
     /// What is to be warned of when a run has this many steps.
     func warnings(steps: Int, batch: Int) -> [String] {
-        stream.domains.compactMap { domain in
-            guard let epochs = epochs(of: domain, position: steps * batch), epochs > Self.usefulEpochs else {
-                return nil
-            }
+        zip(stream.domains, stream.uses(before: steps * batch)).compactMap { domain, uses in
+            guard let epochs = epochs(of: domain, uses: uses), epochs > Self.usefulEpochs else { return nil }
             return "domain \(domain.name) is repeated: \(Self.words(epochs)) epochs of it by step \(steps). Beyond "
                 + "\(Int(Self.usefulEpochs)) epochs repeated text brings little (Muennighoff et al. 2023, arXiv "
                 + "2305.16264): give it more text, a lower weight, or train for fewer steps."
@@ -45,12 +45,13 @@ struct MixtureReport {
     /// What was taken of every domain up to `position`, as a table.
     func table(_ position: Int) -> [String] {
         guard isWorthATable, position > 0 else { return [] }
-        let rows = zip(zip(stream.domains, shares), stream.uses(before: position)).map { pair, uses in
-            let (domain, share) = pair
+        let (shares, uses) = (shares, stream.uses(before: position))
+        let rows = stream.domains.indices.map { index in
+            let (domain, uses) = (stream.domains[index], uses[index])
             return [
-                domain.name, String(format: "%.3f %%", 100 * share),
+                domain.name, String(format: "%.3f %%", 100 * shares[index]),
                 String(format: "%.3f %%", 100 * Double(uses) / Double(position)), "\(uses * stream.sequenceLength)",
-                epochs(of: domain, position: position).map(Self.words) ?? "-",
+                epochs(of: domain, uses: uses).map(Self.words) ?? "-",
             ]
         }
         return TextTable.lines([["domain", "weight", "achieved", "tokens", "epochs"]] + rows)
@@ -70,12 +71,9 @@ struct MixtureReport {
         return weights.map { $0 / total }
     }
 
-    /// How often the first `position` sequences of the stream go through `domain`; nil where it has no end.
-    private func epochs(of domain: TokenDomain, position: Int) -> Double? {
-        guard domain.source.sequenceCount != .max,
-            let index = stream.domains.firstIndex(where: { $0.name == domain.name })
-        else { return nil }
-        return Double(stream.uses(before: position)[index]) / Double(domain.source.sequenceCount)
+    /// How often `uses` sequences go through `domain`; nil where it has no end.
+    private func epochs(of domain: TokenDomain, uses: Int) -> Double? {
+        domain.source.sequenceCount == .max ? nil : Double(uses) / Double(domain.source.sequenceCount)
     }
 
     private static func words(_ epochs: Double) -> String { String(format: "%.2f", epochs) }
