@@ -11,7 +11,7 @@ private let ready: Void = ProductLibrary.useCallingThreadOnly()
 /// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
 func makePool(_ threads: Int = 1) -> ThreadPool {
     _ = ready
-    return ThreadPool(threadCount: threads, spins: false)
+    return try! ThreadPool(threadCount: threads, spins: false)
 }
 
 extension ModelConfiguration {

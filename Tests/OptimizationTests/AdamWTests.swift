@@ -8,7 +8,7 @@ import Tensors
 import Testing
 
 /// A pool that never polls: tests run side by side.
-func makePool(_ threads: Int = 1) -> ThreadPool { ThreadPool(threadCount: threads, spins: false) }
+func makePool(_ threads: Int = 1) -> ThreadPool { try! ThreadPool(threadCount: threads, spins: false) }
 
 struct AdamWTests {
     /// AdamW as Loshchilov and Hutter write it, one number at a time.

@@ -49,6 +49,23 @@ extension ProgramTests {
             try expectEarlyStop(program.wait(limit: 20), place, ranks: ranks)
         }
 
+        /// The address space has room for some of the threads' stacks.
+        @Test func threadsThatTheSystemRefuses() throws {
+            let place = try Workplace()
+            let limit = "ulimit -v 3500000 && exec \"$0\" \"$@\""
+            func train(threads: Int) throws -> ProgramResult {
+                let arguments = place.arguments(["training.threads=\(threads)", "training.stop_at_step=1"])
+                return try RunningProgram(
+                    tool: "/bin/sh", ["-c", limit, RunningProgram.executable] + arguments, in: place.folder.path
+                ).wait(limit: 60)
+            }
+            expectOneMessage(
+                try train(threads: 512), status: 1,
+                names: [" of 512 compute threads could be started: ", "training.threads", "ulimit"])
+            let two = try train(threads: 2)
+            #expect(two.status == 0, "\(two)")
+        }
+
         /// Open MPI would start a daemon, which may outlive a rank that is killed.
         @Test func aSingleRankStartsNoOtherProcess() throws {
             let place = try Workplace()

@@ -175,7 +175,7 @@ final class EvaluatorTests: RankTestCase {
         var shares: [Double] = []
         for threads in [1, 3] {
             let counting = TokenCounting(
-                communicator: ranks, pool: ThreadPool(threadCount: threads, spins: false))
+                communicator: ranks, pool: try ThreadPool(threadCount: threads, spins: false))
             let counts = try counting.counts(
                 domains, vocabularySize: TinyRun.model.vocabularySize, progress: { shares.append($0) })
             XCTAssertEqual(counts, expected)

@@ -17,7 +17,7 @@ final class GoldenEvaluationTests: RankTestCase {
         vocabularySize: 29, maxPositionEmbeddings: 8, rmsNormEpsilon: 1e-5, ropeTheta: 500_000,
         tieWordEmbeddings: true)
 
-    private let pool = ThreadPool(threadCount: 2, spins: false)
+    private let pool = try! ThreadPool(threadCount: 2, spins: false)
 
     /// `skewed` of the script, as sequences.
     private func source(_ sequences: Int, stream: Int) -> MemorySource {

@@ -153,7 +153,7 @@ private struct GoldenSteps: Decodable {
     func rank(_ configuration: RunConfiguration, _ ranks: Communicator) throws -> TinyRank {
         TinyRank(
             configuration, stream: try stream(), initialParameters: initialParameters,
-            pool: ThreadPool(threadCount: 1, spins: false), ranks)
+            pool: try ThreadPool(threadCount: 1, spins: false), ranks)
     }
 
     /// `initial` of the script.

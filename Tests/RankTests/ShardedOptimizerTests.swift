@@ -70,10 +70,10 @@ final class ShardedOptimizerTests: RankTestCase {
         let pool: ThreadPool
     }
 
-    private func makeRig(_ space: Space, _ reduction: GradientReduction, initial: [Float]) -> Rig {
+    private func makeRig(_ space: Space, _ reduction: GradientReduction, initial: [Float]) throws -> Rig {
         let parameters = FloatSlice(initial)
         let gradient = Arena(count: initial.count).all
-        let pool = ThreadPool(threadCount: 2, spins: false)
+        let pool = try ThreadPool(threadCount: 2, spins: false)
         let partition = Partition(
             count: initial.count, finalPositions: space.finalPositions, bucketElements: space.bucketElements,
             rankCount: ranks.size)
@@ -106,7 +106,7 @@ final class ShardedOptimizerTests: RankTestCase {
     private func checkSteps(_ space: Space, _ reduction: GradientReduction, _ label: String) throws {
         let count = space.table.count
         let start = initial(count)
-        let rig = makeRig(space, reduction, initial: start)
+        let rig = try makeRig(space, reduction, initial: start)
         var reference = ReferenceAdamW(settings, parameters: start.doubles, decays: decays(space.table))
         let scale = 0.375
         for step in 1...4 {
@@ -149,7 +149,7 @@ final class ShardedOptimizerTests: RankTestCase {
     func testOnlyMatricesDecay() throws {
         for (name, space) in spaces {
             let start = initial(space.table.count)
-            let rig = makeRig(space, .reduceScatter, initial: start)
+            let rig = try makeRig(space, .reduceScatter, initial: start)
             try rig.optimizer.gradientIsFinal(from: 0)
             try rig.optimizer.finishReduction()
             // No gradient: nothing but decay moves a parameter.
@@ -166,7 +166,7 @@ final class ShardedOptimizerTests: RankTestCase {
         let space = Space(table: Self.unevenTable, finalPositions: [160_301, 90_300, 0])
         for reduction in GradientReduction.allCases {
             let start = initial(space.table.count)
-            let rig = makeRig(space, reduction, initial: start)
+            let rig = try makeRig(space, reduction, initial: start)
             var values = gradient(space.table.count, rank: ranks.rank, step: 1)
             if ranks.rank == ranks.size - 1 { values[90_299] = .nan }
             rig.gradient.copy(from: values)

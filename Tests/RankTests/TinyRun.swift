@@ -39,7 +39,7 @@ struct TinyRun {
 
     var configuration: RunConfiguration
     let stream: TrainingStream
-    let pool = ThreadPool(threadCount: 2, spins: false)
+    let pool = try! ThreadPool(threadCount: 2, spins: false)
 
     /// The epsilon is large so that the update is a smooth function of the gradient: with a small one AdamW's first
     /// update is the gradient's sign, in which a rounding near 0 shows in full. The clip is small enough to be at work.

@@ -21,6 +21,7 @@ public final class ThreadPool: Sendable {
 
     /// Starts `threadCount - 1` threads.
     ///
+    /// - Throws: ``ThreadPoolError`` where the system refuses one; those that run already end.
     /// - Parameter libraries: compute fp32 products.
     /// - Parameter widensBFloat16: whether products of bf16 operands are computed in fp32; where the processor has none of
     ///   its own.
@@ -30,13 +31,19 @@ public final class ThreadPool: Sendable {
     public init(
         threadCount: Int, spins: Bool = true, libraries: ProductLibraries = ProductLibraries(.openBLAS),
         widensBFloat16: Bool = !ProductLibrary.hasBFloat16Products
-    ) {
+    ) throws {
         precondition(threadCount >= 1, "a pool needs at least one thread")
         self.threadCount = threadCount
         self.libraries = libraries
         widening = widensBFloat16 ? WideningScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
-        for worker in 0..<(threadCount - 1) { Self.start(worker: worker, of: shared) }
+        for worker in 0..<(threadCount - 1) {
+            let status = Self.start(worker: worker, of: shared)
+            guard status == 0 else {
+                shared.stop()
+                throw ThreadPoolError(threadCount: threadCount, startedCount: worker + 1, code: status)
+            }
+        }
     }
 
     deinit { shared.stop() }
@@ -60,7 +67,8 @@ public final class ThreadPool: Sendable {
         }
     }
 
-    private static func start(worker: Int, of shared: Shared) {
+    /// 0, or the code of what went wrong, as `pthread_create` gives it.
+    private static func start(worker: Int, of shared: Shared) -> Int32 {
         final class Start {
             let shared: Shared
             let worker: Int
@@ -80,10 +88,26 @@ public final class ThreadPool: Sendable {
                 return nil
             }, context)
         guard status == 0 else {
-            // Not a precondition: optimised builds print nothing for those, and this message has a reader.
-            fatalError("a compute thread could not be started: \(unsafe String(cString: strerror(status)))")
+            unsafe Unmanaged<Start>.fromOpaque(context).release()
+            return status
         }
         _ = pthread_detach(thread)
+        return 0
+    }
+}
+
+/// The system refused to start a thread.
+public struct ThreadPoolError: Error, CustomStringConvertible {
+    /// Threads that were wanted.
+    public let threadCount: Int
+    /// Threads that there were, the caller's included.
+    public let startedCount: Int
+    /// `errno` of `pthread_create`.
+    public let code: Int32
+
+    public var description: String {
+        unsafe "only \(startedCount) of \(threadCount) compute threads could be started: \(String(cString: strerror(code))). "
+            + "Use fewer (training.threads, --threads), or raise the limits on processes and memory (ulimit -u, ulimit -v)."
     }
 }
 

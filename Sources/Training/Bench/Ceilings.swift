@@ -25,7 +25,7 @@ struct Ceilings {
     }
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
-    static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) -> Ceilings {
+    static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) throws -> Ceilings {
         let rounds = 100_000
         let fma = Stopwatch.median { keep(pool.fusedMultiplyAdds(rounds: rounds)) }
         var dot: Double?
@@ -34,7 +34,7 @@ struct Ceilings {
         }
         return Ceilings(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
-            products: ProductLibrary.allCases.map { ($0, cube(pool, $0)) },
+            products: try ProductLibrary.allCases.map { ($0, try cube(pool, $0)) },
             narrowProducts: ProductLibrary.hasBFloat16Products ? narrowCube(pool) : nil,
             bandwidth: withBandwidth ? triad(pool) : .nan)
     }
@@ -42,13 +42,13 @@ struct Ceilings {
     private static let edge = 2048
     private static let cubeOperations = 2 * 2048.0 * 2048 * 2048
 
-    private static func cube(_ pool: ThreadPool, _ library: ProductLibrary) -> Double {
+    private static func cube(_ pool: ThreadPool, _ library: ProductLibrary) throws -> Double {
         let memory = filled(3 * edge * edge)
         defer { withExtendedLifetime(memory) {} }
         let matrices = (0..<3).map {
             Matrix(memory[($0 * edge * edge)..<(($0 + 1) * edge * edge)], rows: edge, columns: edge)
         }
-        let own = ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
+        let own = try ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
         let panels = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
         }

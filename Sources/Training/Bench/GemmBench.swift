@@ -33,10 +33,10 @@ public struct GemmBench: Sendable {
     public func run(_ session: Session) throws -> ExitStatus {
         let sizes = try BenchModel(session, config: config, tokens: tokens)
         let pool = try session.makePool(requested: threads)
-        let ceilings = Ceilings.measure(pool, withBandwidth: false)
+        let ceilings = try Ceilings.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
         for product in products(sizes) {
-            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, pool)))
+            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", try rates(product, pool)))
         }
         if isJSON {
             let pairs = rows.map { row in
@@ -86,7 +86,7 @@ public struct GemmBench: Sendable {
         }
     }
 
-    private func rates(_ product: Product, _ pool: ThreadPool) -> [(String, Double)] {
+    private func rates(_ product: Product, _ pool: ThreadPool) throws -> [(String, Double)] {
         let (m, n, k) = (product.m, product.n, product.k)
         let memory = Ceilings.filled(m * k + k * n + m * n)
         let a = memory[0..<(m * k)]
@@ -94,8 +94,8 @@ public struct GemmBench: Sendable {
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
         let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
         let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)
-        var columns = ProductLibrary.allCases.map { library in
-            let own = ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
+        var columns = try ProductLibrary.allCases.map { library in
+            let own = try ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
             let seconds = Stopwatch.median {
                 own.multiply(
                     Matrix(a, rows: aRows, columns: aColumns), product.aOperand,

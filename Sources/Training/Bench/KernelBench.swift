@@ -40,7 +40,7 @@ public struct KernelBench: Sendable {
     public func run(_ session: Session) throws -> ExitStatus {
         let sizes = try BenchModel(session, config: config, tokens: tokens)
         let pool = try session.makePool(requested: threads)
-        let ceilings = Ceilings.measure(pool)
+        let ceilings = try Ceilings.measure(pool)
         let rows = layerRows(sizes, pool) + attentionRows(sizes, pool) + [lossRow(sizes, pool)] + optimizerRows(pool)
         if isJSON {
             let pairs = rows.map { row in

@@ -42,7 +42,7 @@ public struct StepBench: Sendable {
         let communicator = session.communicator
         // All ranks at once, as in a step; together they are the job's ceiling.
         try communicator.barrier()
-        let own = Ceilings.measure(pool, withBandwidth: false)
+        let own = try Ceilings.measure(pool, withBandwidth: false)
         let isNarrow = configuration.training.precision == .bf16
         let sums = try communicator.sumInRankOrder(
             [own.product(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan])

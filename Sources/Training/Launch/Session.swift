@@ -49,8 +49,10 @@ public final class Session {
     /// - Parameter blas: `training.blas`.
     public func makePool(requested: Int, blas: TrainingConfiguration.BLAS = .auto) throws -> ThreadPool {
         let plan = try threadPlan(requested: requested)
-        return ThreadPool(
-            threadCount: plan.threads, spins: plan.spins, libraries: try productLibraries(blas))
+        let libraries = try productLibraries(blas)
+        return try communicator.agreed {
+            try ThreadPool(threadCount: plan.threads, spins: plan.spins, libraries: libraries)
+        }
     }
 
     /// How many threads this rank runs. Collective.

@@ -90,9 +90,9 @@ struct PanelProductTests {
     ///
     /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
     @Test(arguments: [Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(50, 60, 0)])
-    func narrowProductsEqualTheDefinition(product: Case) {
+    func narrowProductsEqualTheDefinition(product: Case) throws {
         let (a, b) = (narrowed(product.a), narrowed(product.b))
-        var pools = [ThreadPool(threadCount: 2, spins: false, widensBFloat16: true)]
+        var pools = [try ThreadPool(threadCount: 2, spins: false, widensBFloat16: true)]
         if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
         for pool in pools {
             for aOperand in [Operand.asStored, .transposed] {

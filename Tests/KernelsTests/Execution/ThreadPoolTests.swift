@@ -11,8 +11,8 @@ struct ThreadPoolTests {
     private func counters(_ count: Int) -> [Counter] { (0..<count).map { _ in Counter() } }
 
     @Test(arguments: [1, 2, 3, 5], [true, false])
-    func everyTaskRunsOnce(threads: Int, spins: Bool) {
-        let pool = ThreadPool(threadCount: threads, spins: spins)
+    func everyTaskRunsOnce(threads: Int, spins: Bool) throws {
+        let pool = try ThreadPool(threadCount: threads, spins: spins)
         #expect(pool.threadCount == threads)
         for taskCount in [0, 1, 2, 7, 1000] {
             let runs = counters(taskCount)
@@ -27,8 +27,8 @@ struct ThreadPoolTests {
     }
 
     /// Scratch memory is indexed by worker: two threads under one name would overwrite each other's.
-    @Test func noTwoThreadsShareAName() {
-        let pool = ThreadPool(threadCount: 5, spins: false)
+    @Test func noTwoThreadsShareAName() throws {
+        let pool = try ThreadPool(threadCount: 5, spins: false)
         let inUse = counters(5)
         let clashes = Counter()
         for _ in 0..<20 {
@@ -46,8 +46,8 @@ struct ThreadPoolTests {
     /// A lost wake-up would hang here, a late thread would take part in the next run. Each run reads what the one
     /// before wrote without further synchronisation.
     @Test(arguments: [true, false])
-    func manyTinyRuns(spins: Bool) {
-        let pool = ThreadPool(threadCount: 3, spins: spins)
+    func manyTinyRuns(spins: Bool) throws {
+        let pool = try ThreadPool(threadCount: 3, spins: spins)
         let (a, b) = (counters(4), counters(4))
         for run in 0..<10_000 {
             let (from, to) = run % 2 == 0 ? (a, b) : (b, a)
@@ -60,8 +60,8 @@ struct ThreadPoolTests {
     }
 
     @Test(arguments: [(0, 4), (1, 4), (4, 4), (5, 4), (1000, 64), (3, 100)])
-    func rangesCoverEverythingOnce(count: Int, grain: Int) {
-        let pool = ThreadPool(threadCount: 2, spins: false)
+    func rangesCoverEverythingOnce(count: Int, grain: Int) throws {
+        let pool = try ThreadPool(threadCount: 2, spins: false)
         let visits = counters(count)
         let misaligned = Counter()
         pool.runRanges(count: count, grain: grain) { range, _ in
@@ -77,7 +77,7 @@ struct ThreadPoolTests {
         // were they to stay, there would be two hundred. Ended threads need a moment to leave the list.
         await #expect(processExitsWith: .success) {
             for index in 0..<100 {
-                let pool = ThreadPool(threadCount: 3, spins: index % 2 == 0)
+                let pool = try ThreadPool(threadCount: 3, spins: index % 2 == 0)
                 pool.run(6) { _, _ in }
             }
             for _ in 0..<1000 where try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count >= 100
@@ -90,6 +90,6 @@ struct ThreadPoolTests {
     }
 
     @Test func aPoolOfNoThreadsTraps() async {
-        await #expect(processExitsWith: .failure) { _ = ThreadPool(threadCount: 0) }
+        await #expect(processExitsWith: .failure) { _ = try? ThreadPool(threadCount: 0) }
     }
 }

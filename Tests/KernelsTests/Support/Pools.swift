@@ -10,7 +10,7 @@ private let ready: Void = ProductLibrary.useCallingThreadOnly()
 /// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
 func makePool(_ threads: Int = 1) -> ThreadPool {
     _ = ready
-    return ThreadPool(threadCount: threads, spins: false)
+    return try! ThreadPool(threadCount: threads, spins: false)
 }
 
 /// A slice that holds `values` at an address that no vector width divides.
