@@ -11,7 +11,7 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        libdnnl-dev libhdf5-dev libopenblas-dev libopenmpi-dev libzstd-dev pkg-config \
+        libdnnl-dev libhdf5-dev libopenblas-dev libopenmpi-dev libsentencepiece-dev libzstd-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 # The oldest instruction set to run on: see Package.swift.
@@ -28,7 +28,7 @@ FROM debian:12-slim
 # openmpi-bin brings mpirun and ssh, which it starts remote ranks with.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        libdnnl2 libgomp1 libhdf5-103-1 libopenblas0-pthread libzstd1 openmpi-bin \
+        libdnnl2 libgomp1 libhdf5-103-1 libopenblas0-pthread libsentencepiece0 libzstd1 openmpi-bin \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 mile
 COPY --from=build /image/mile-dist /usr/local/bin/mile-dist

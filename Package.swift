@@ -64,6 +64,10 @@ let package = Package(
         .systemLibrary(name: "CPeakRates"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        // Compiled, because the library speaks C++ only (libsentencepiece-dev).
+        .target(
+            name: "CSentencePiece", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
+            linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
         module("Tensors", ["CMemory"]),
 
@@ -71,19 +75,20 @@ let package = Package(
         module("HDF5Store", ["CHDF5", "Tensors"]),
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "Tensors"]),
         module("Zstandard", ["CZstd"]),
+        module("SentencePieceText", ["CSentencePiece"]),
 
         module("Kernels", ["CPeakRates", "Tensors", "LinearAlgebra"]),
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
         module("Optimization", ["Tensors", "Kernels"]),
-        module("TokenData", ["Zstandard", crypto]),
+        module("TokenData", ["SentencePieceText", "Zstandard", crypto]),
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
-        module("Checkpointing", ["Tensors", "HDF5Store", "LlamaModel", crypto]),
+        module("Checkpointing", ["Tensors", "HDF5Store", "LlamaModel", "SentencePieceText", crypto]),
         module("Configuration", ["Kernels", "LlamaModel", "Optimization", "TokenData", yams]),
         module(
             "Training",
             [
                 "Tensors", "MessagePassing", "LinearAlgebra", "Kernels", "LlamaModel", "Optimization", "TokenData",
-                "Sharding", "Checkpointing", "Configuration", crypto,
+                "Sharding", "Checkpointing", "Configuration", "SentencePieceText", crypto,
             ]),
         .executableTarget(
             name: "mile-dist",
@@ -98,6 +103,9 @@ let package = Package(
         tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
         tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
         tests("ZstandardTests", ["Zstandard", "TestSupport"]),
+        tests(
+            "SentencePieceTextTests", ["SentencePieceText", "TestSupport"], exclude: ["make_golden.py"],
+            resources: [.copy("Golden")]),
         tests("KernelsTests", ["Kernels", "Tensors", "LinearAlgebra", "TestSupport"]),
         tests(
             "LlamaModelTests", ["LlamaModel", "Kernels", "LinearAlgebra", "Tensors", "TestSupport"],
@@ -105,9 +113,11 @@ let package = Package(
         tests(
             "OptimizationTests", ["Optimization", "Kernels", "Tensors", "TestSupport"], exclude: ["make_golden.py"],
             resources: [.copy("Golden")]),
-        tests("TokenDataTests", ["TokenData", "TestSupport"]),
+        tests("TokenDataTests", ["SentencePieceText", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
-        tests("CheckpointingTests", ["Checkpointing", "HDF5Store", "LlamaModel", "Tensors", "TestSupport"]),
+        tests(
+            "CheckpointingTests",
+            ["Checkpointing", "HDF5Store", "LlamaModel", "SentencePieceText", "Tensors", "TestSupport"]),
         tests(
             "ConfigurationTests",
             ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),
@@ -128,5 +138,6 @@ let package = Package(
         // Runs the program itself, as a user would.
         tests("ProgramTests", ["mile-dist", "TestSupport"]),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that mile-dist is built with, when they are missing, and checks the Swift compiler.
+# Installs the Debian packages that mile-dist is built and tested with, when they are missing, and checks the Swift compiler.
 # Does nothing, and needs no rights, where everything is there.
 
 set -euo pipefail
 
-packages=(libopenmpi-dev openmpi-bin libopenblas-dev libdnnl-dev libhdf5-dev libzstd-dev pkg-config make zstd)
+packages=(libopenmpi-dev openmpi-bin libopenblas-dev libdnnl-dev libhdf5-dev libsentencepiece-dev libzstd-dev pkg-config make
+    zstd sentencepiece)
 
 fail() {
     printf 'prerequisites: %s\n' "$*" >&2
@@ -18,11 +19,11 @@ installed() {
 # Other systems have other package names: what counts there is what the build looks for.
 check_without_dpkg() {
     local missing=() library tool
-    for tool in mpirun pkg-config make zstd; do
+    for tool in mpirun pkg-config make zstd spm_encode; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     if command -v pkg-config >/dev/null; then
-        for library in ompi-c openblas hdf5 libzstd; do
+        for library in ompi-c openblas hdf5 sentencepiece libzstd; do
             pkg-config --exists "$library" || missing+=("$library (pkg-config)")
         done
     fi

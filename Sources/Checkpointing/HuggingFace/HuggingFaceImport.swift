@@ -1,6 +1,7 @@
 // HuggingFaceImport - a Hugging Face directory turned into a checkpoint at step 0.
 
 public import LlamaModel
+internal import SentencePieceText
 internal import Tensors
 
 /// A LLaMA directory of Hugging Face that was found to be whole: its configuration is supported, and its files hold each

@@ -1,6 +1,7 @@
 // HuggingFaceTokenizer - the tokenizer files beside a model, written from a checkpoint and recognised on import.
 
 internal import LlamaModel
+internal import SentencePieceText
 
 /// What goes into an exported directory so that `AutoTokenizer` gives the ids that the model was trained on.
 struct HuggingFaceTokenizer {
@@ -118,4 +119,22 @@ enum ByteLevel {
                 ]),
             ]).text.utf8)
     }()
+}
+
+extension SentencePieceModel {
+    /// - Throws: `badTokenizer` for bytes that are no such model.
+    init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
+        do {
+            try self.init(bytes)
+        } catch {
+            throw HuggingFaceError(.badTokenizer, file: file, error.message)
+        }
+    }
+
+    var special: SpecialTokens {
+        SpecialTokens(begin: beginId, end: endId, padding: paddingId, unknown: unknownId)
+    }
+
+    /// The text of a special piece.
+    func text(_ id: Int?) -> String? { id.map { String(decoding: pieces[$0].text, as: UTF8.self) } }
 }

@@ -1,5 +1,7 @@
 // PairMerging - a SentencePiece BPE model as Hugging Face's tokenizer.json, with the same ids.
 
+internal import SentencePieceText
+
 extension SentencePieceModel {
     /// The `tokenizer.json` that gives this model's ids; nil for a model that the format cannot follow exactly.
     ///

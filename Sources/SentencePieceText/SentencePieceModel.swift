@@ -1,19 +1,23 @@
-// SentencePieceModel - what Hugging Face's files need from a tokenizer.model: pieces, special ids, normalisation.
+// SentencePieceModel - what stands in a .model file: pieces, special ids, normalisation.
 
-/// The fields of a SentencePiece model (a protocol buffer, `ModelProto`) that Hugging Face's files repeat.
+/// The fields of a SentencePiece model (a protocol buffer, `ModelProto`) that the library does not tell.
 ///
-/// Encoding and decoding are the tokenizer's business; this only looks. The bytes are untrusted: every length is checked
-/// against what is left.
-struct SentencePieceModel: Equatable {
-    struct Piece: Equatable {
+/// Encoding and decoding are the library's business (``SentencePieceProcessor``); this only looks. The bytes are
+/// untrusted: every length is checked against what is left.
+public struct SentencePieceModel: Sendable, Equatable {
+    public struct Piece: Sendable, Equatable {
         /// UTF-8. Bytes, because Swift holds strings for equal that only look the same.
-        var text: [UInt8] = []
-        var score: Float = 0
-        var kind = Kind.normal
+        public var text: [UInt8] = []
+        public var score: Float = 0
+        public var kind = Kind.normal
+
+        public init(text: [UInt8] = [], score: Float = 0, kind: Kind = .normal) {
+            (self.text, self.score, self.kind) = (text, score, kind)
+        }
     }
 
     /// What a piece is; the numbers are the format's.
-    enum Kind: UInt64 {
+    public enum Kind: UInt64, Sendable {
         case normal = 1
         case unknown = 2
         case control = 3
@@ -23,30 +27,35 @@ struct SentencePieceModel: Equatable {
     }
 
     /// By id.
-    private(set) var pieces: [Piece] = []
+    public private(set) var pieces: [Piece] = []
     /// Whether the model merges pairs (BPE), rather than choosing the likeliest pieces.
-    private(set) var mergesPairs = false
+    public private(set) var mergesPairs = false
     /// Whether a blank is put before each text.
-    private(set) var addsBlank = true
+    public private(set) var addsBlank = true
     /// Whether a text is changed before it is cut: characters replaced, or blanks removed or kept as they are.
-    private(set) var changesText = true
+    public private(set) var changesText = true
+    /// Whether the blank that ``addsBlank`` speaks of is put behind the text instead.
+    public private(set) var addsBlankBehind = false
+    /// Whether the settings of training and of normalisation are there. Every model that was written to its end has them.
+    public private(set) var isComplete = false
     private var ids: [UInt64: Int] = [Field.unknown: 0, Field.begin: 1, Field.end: 2, Field.padding: -1]
 
-    var special: SpecialTokens {
-        SpecialTokens(
-            begin: ids[Field.begin], end: ids[Field.end], padding: ids[Field.padding], unknown: ids[Field.unknown]
-        ).within(pieces.count)
-    }
+    /// Ids with a role; nil where the model has none.
+    public var unknownId: Int? { id(Field.unknown) }
+    public var beginId: Int? { id(Field.begin) }
+    public var endId: Int? { id(Field.end) }
+    public var paddingId: Int? { id(Field.padding) }
 
-    /// The text of a special piece.
-    func text(_ id: Int?) -> String? { id.map { String(decoding: pieces[$0].text, as: UTF8.self) } }
+    private func id(_ field: UInt64) -> Int? { ids[field].flatMap { pieces.indices.contains($0) ? $0 : nil } }
 
-    /// - Throws: `badTokenizer` for bytes that are no such model.
-    init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
-        var message = ProtocolBuffer(bytes[...], file: file)
+    /// - Throws: ``SentencePieceError`` for bytes that are no such model.
+    public init(_ bytes: [UInt8]) throws(SentencePieceError) {
+        var message = ProtocolBuffer(bytes[...])
+        var found: Set<UInt64> = []
         while let (number, value) = try message.next() {
             guard case .bytes(let content) = value else { continue }
-            let fields = ProtocolBuffer(content, file: file)
+            let fields = ProtocolBuffer(content)
+            found.insert(number)
             switch number {
             case Field.piece: pieces.append(try Self.piece(fields))
             case Field.trainer: try readTrainer(fields)
@@ -55,11 +64,12 @@ struct SentencePieceModel: Equatable {
             }
         }
         guard !pieces.isEmpty else {
-            throw HuggingFaceError(.badTokenizer, file: file, "it is no SentencePiece model: it has no pieces")
+            throw SentencePieceError(.notAModel, "it is no SentencePiece model: it has no pieces")
         }
+        isComplete = found.contains(Field.trainer) && found.contains(Field.normalizer)
     }
 
-    private static func piece(_ message: ProtocolBuffer) throws(HuggingFaceError) -> Piece {
+    private static func piece(_ message: ProtocolBuffer) throws(SentencePieceError) -> Piece {
         var fields = message
         var piece = Piece()
         while let (number, value) = try fields.next() {
@@ -73,17 +83,18 @@ struct SentencePieceModel: Equatable {
         return piece
     }
 
-    private mutating func readTrainer(_ message: ProtocolBuffer) throws(HuggingFaceError) {
+    private mutating func readTrainer(_ message: ProtocolBuffer) throws(SentencePieceError) {
         var fields = message
         while let (number, value) = try fields.next() {
             guard case .integer(let integer) = value else { continue }
             if number == Field.modelType { mergesPairs = integer == 2 }
+            if number == Field.blankBehind { addsBlankBehind = integer != 0 }
             // An int32; negative ones are written with 64 bits.
             if ids[number] != nil { ids[number] = Int(Int32(truncatingIfNeeded: integer)) }
         }
     }
 
-    private mutating func readNormalizer(_ message: ProtocolBuffer) throws(HuggingFaceError) {
+    private mutating func readNormalizer(_ message: ProtocolBuffer) throws(SentencePieceError) {
         var fields = message
         var (replaces, removesBlanks, escapesBlanks) = (false, true, true)
         while let (number, value) = try fields.next() {
@@ -105,6 +116,7 @@ struct SentencePieceModel: Equatable {
         static let normalizer: UInt64 = 3
         /// In the trainer's settings.
         static let modelType: UInt64 = 3
+        static let blankBehind: UInt64 = 24
         static let unknown: UInt64 = 40
         static let begin: UInt64 = 41
         static let end: UInt64 = 42
@@ -123,15 +135,11 @@ private struct ProtocolBuffer {
     }
 
     private var rest: ArraySlice<UInt8>
-    private let file: String
 
-    init(_ bytes: ArraySlice<UInt8>, file: String) {
-        rest = bytes
-        self.file = file
-    }
+    init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
     /// The next field; nil at the end.
-    mutating func next() throws(HuggingFaceError) -> (number: UInt64, value: Value)? {
+    mutating func next() throws(SentencePieceError) -> (number: UInt64, value: Value)? {
         if rest.isEmpty { return nil }
         let tag = try variable()
         switch tag & 7 {
@@ -147,11 +155,11 @@ private struct ProtocolBuffer {
         }
     }
 
-    private var damaged: HuggingFaceError {
-        HuggingFaceError(.badTokenizer, file: file, "it is no SentencePiece model, or a damaged one")
+    private var damaged: SentencePieceError {
+        SentencePieceError(.notAModel, "it is no SentencePiece model, or a damaged one")
     }
 
-    private mutating func variable() throws(HuggingFaceError) -> UInt64 {
+    private mutating func variable() throws(SentencePieceError) -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 64, by: 7) {
             guard let byte = rest.popFirst() else { throw damaged }
@@ -161,7 +169,7 @@ private struct ProtocolBuffer {
         throw damaged
     }
 
-    private mutating func take(_ count: UInt64) throws(HuggingFaceError) -> ArraySlice<UInt8> {
+    private mutating func take(_ count: UInt64) throws(SentencePieceError) -> ArraySlice<UInt8> {
         guard count <= UInt64(rest.count) else { throw damaged }
         let taken = rest.prefix(Int(count))
         rest = rest.dropFirst(Int(count))

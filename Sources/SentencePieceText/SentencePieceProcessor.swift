@@ -1,0 +1,122 @@
+// SentencePieceProcessor - text to ids and back with a SentencePiece model, as the library does it.
+
+internal import CSentencePiece
+
+/// A loaded `.model` file.
+///
+/// Any number of threads may encode and decode with one at the same time: the library's functions for it are const.
+public final class SentencePieceProcessor: Sendable {
+    /// What stands in the model.
+    public let model: SentencePieceModel
+    /// Number of ids: they are 0 ..< ``pieceCount``.
+    public let pieceCount: Int
+    /// Ids with a role; nil where the model has none.
+    public let unknownId: Int32?
+    public let beginId: Int32?
+    public let endId: Int32?
+    public let paddingId: Int32?
+
+    /// Where texts may be cut; nil: nowhere.
+    let cuts: LineCuts?
+    private let handle: Handle
+
+    /// The longest text that the library can count the bytes of.
+    public static let largestText = Int(Int32.max)
+
+    /// Loads the bytes of a `.model` file.
+    ///
+    /// - Throws: ``SentencePieceError`` for bytes that are no model, or only the beginning of one.
+    public init(modelBytes: [UInt8]) throws(SentencePieceError) {
+        model = try SentencePieceModel(modelBytes)
+        // The parser would take a file that ends between two fields for a smaller model.
+        guard model.isComplete else {
+            throw SentencePieceError(.notAModel, "the SentencePiece model is truncated: its settings are missing")
+        }
+        cuts = LineCuts(model)
+        handle = try Handle(modelBytes)
+        pieceCount = handle.pieceCount
+        // What the library uses must be what was read here.
+        guard pieceCount == model.pieces.count else {
+            throw SentencePieceError(
+                .notAModel,
+                "the SentencePiece model is damaged: it has \(model.pieces.count) pieces and \(pieceCount) ids")
+        }
+        (unknownId, beginId, endId, paddingId) = (handle.unknownId, handle.beginId, handle.endId, handle.paddingId)
+    }
+
+    /// The ids of a text. Bytes that are no UTF-8 become U+FFFD, one for each; zero bytes are text like any other.
+    ///
+    /// - Throws: ``SentencePieceError`` for more than ``largestText`` bytes, or if memory runs out.
+    public func encode(_ text: [UInt8]) throws(SentencePieceError) -> [Int32] { try ids(text, 0..<text.count) }
+
+    /// The pieces that ``encode(_:)`` gives the ids of: for an unknown piece the text that it stands for.
+    public func pieces(_ text: [UInt8]) throws(SentencePieceError) -> [[UInt8]] {
+        var (bytes, ends): (UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<Int>?) = (nil, nil)
+        var count = 0
+        try unsafe checked(.unusable, "a text of \(text.count) bytes cannot be cut into pieces") { error in
+            unsafe text.withUnsafeBytes { text in
+                unsafe csp_encode_pieces(handle.pointer, text.baseAddress, text.count, &bytes, &ends, &count, error)
+            }
+        }
+        let places: [Int] = unsafe taken(ends, count: count)
+        let joined: [UInt8] = unsafe taken(bytes, count: places.last ?? 0)
+        return zip([0] + places, places).map { Array(joined[$0..<$1]) }
+    }
+
+    /// The ids of a range of `text` taken for itself.
+    func ids(_ text: [UInt8], _ range: Range<Int>) throws(SentencePieceError) -> [Int32] {
+        var (ids, count): (UnsafeMutablePointer<Int32>?, Int) = (nil, 0)
+        try unsafe checked(.unusable, "a text of \(range.count) bytes cannot be encoded") { error in
+            unsafe text.withUnsafeBytes { bytes in
+                let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
+                return unsafe csp_encode(handle.pointer, part.baseAddress, part.count, &ids, &count, error)
+            }
+        }
+        return unsafe taken(ids, count: count)
+    }
+
+    /// The text of ids, as the library puts it together: without the blank in front, special pieces left out, bytes that
+    /// form no character replaced.
+    ///
+    /// - Throws: ``SentencePieceError`` for ids that are not the model's.
+    public func decode(_ ids: [Int32]) throws(SentencePieceError) -> [UInt8] {
+        if let foreign = ids.first(where: { $0 < 0 || Int($0) >= pieceCount }) {
+            throw SentencePieceError(.unusable, "\(foreign) is no id of the model: allowed are 0 to \(pieceCount - 1)")
+        }
+        var (text, count): (UnsafeMutablePointer<UInt8>?, Int) = (nil, 0)
+        try unsafe checked(.unusable, "\(ids.count) ids cannot be decoded") { error in
+            unsafe ids.withUnsafeBufferPointer { ids in
+                unsafe csp_decode(handle.pointer, ids.baseAddress, ids.count, &text, &count, error)
+            }
+        }
+        return unsafe taken(text, count: count)
+    }
+}
+
+/// The library's object, freed with its owner.
+///
+/// `@unchecked Sendable`: after loading it is only read.
+@safe private final class Handle: @unchecked Sendable {
+    let pointer: OpaquePointer
+
+    init(_ modelBytes: [UInt8]) throws(SentencePieceError) {
+        var created: OpaquePointer?
+        try unsafe checked(.notAModel, "the SentencePiece model cannot be used") { error in
+            unsafe modelBytes.withUnsafeBytes { bytes in
+                unsafe csp_processor_create(bytes.baseAddress, bytes.count, &created, error)
+            }
+        }
+        guard let created = unsafe created else { preconditionFailure("the library loaded nothing without an error") }
+        unsafe pointer = created
+    }
+
+    deinit { unsafe csp_processor_destroy(pointer) }
+
+    var pieceCount: Int { Int(unsafe csp_piece_count(pointer)) }
+    var unknownId: Int32? { id(unsafe csp_unknown_id(pointer)) }
+    var beginId: Int32? { id(unsafe csp_begin_id(pointer)) }
+    var endId: Int32? { id(unsafe csp_end_id(pointer)) }
+    var paddingId: Int32? { id(unsafe csp_padding_id(pointer)) }
+
+    private func id(_ id: Int32) -> Int32? { id >= 0 && Int(id) < pieceCount ? id : nil }
+}
