@@ -45,6 +45,14 @@ struct Field<Root: Sendable>: Sendable {
         return copy
     }
 
+    /// The key marked as one of which a resumed run may not change the part that `identity` gives.
+    func fixed(by identity: @escaping @Sendable (Root) -> OutputValue) -> Field {
+        var copy = self
+        copy.resume = .mustMatch
+        copy.identity = identity
+        return copy
+    }
+
     /// For the reference text, with the default taken from `defaults`.
     func description(defaults: Root) -> FieldDescription {
         FieldDescription(

@@ -48,7 +48,7 @@ enum Schema {
         ).standard("num_attention_heads").fixed,
         .integer(
             "model.vocab_size", \.model.vocabularySize, 1...largest,
-            "Rows of the embedding; at least the tokenizer's size (bytes: 257)."
+            "Rows of the embedding; at least the tokenizer's size (bytes: 257, LLaMA's: 32000)."
         ).required.fixed,
         .integer(
             "model.max_position_embeddings", \.model.maxPositionEmbeddings, 1...largest,
@@ -64,6 +64,8 @@ enum Schema {
         ).fixed,
     ]
 
+    private static let allowedTokenizers = "bytes, or the path of a SentencePiece model, which ends in .model"
+
     private static let domainName = Field<DataConfiguration.Domain>.text(
         "name", \.name, allowed: "text that is not empty",
         refuse: { $0.isEmpty ? Refusal(reason: "which names nothing", allowed: "text that is not empty") : nil },
@@ -77,15 +79,16 @@ enum Schema {
 
     private static let data: [Field<RunConfiguration>] = [
         .text(
-            "data.tokenizer", \.data.tokenizer, allowed: "bytes",
+            "data.tokenizer", \.data.tokenizer, allowed: allowedTokenizers,
             refuse: {
-                $0 == "bytes"
-                    ? nil
-                    : Refusal(
-                        reason: "which this version cannot read: it has the bytes tokenizer only", allowed: "bytes")
+                $0 == "bytes" || $0.hasSuffix(SentencePieceTokenizer.suffix)
+                    ? nil : Refusal(reason: "which is no tokenizer", allowed: allowedTokenizers)
             },
-            "How text becomes tokens. bytes: the bytes, and 256 ends a document."
-        ).fixed,
+            "How text becomes tokens. bytes: the bytes, and 256 ends a document. Otherwise the path of a SentencePiece model, "
+                + "relative to the working directory: its ids, and its end token (eos) ends a document."
+        )
+        // A model may lie elsewhere; that it is the same one is the checkpoint's to say, which holds it.
+        .fixed(by: { .boolean($0.data.tokenizer == "bytes") }),
         .objects(
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),
             fields: [

@@ -34,4 +34,11 @@ public struct DataError: Error, CustomStringConvertible, Equatable {
         if copy.key.isEmpty { copy.key = key }
         return copy
     }
+
+    /// The same error, naming `file` unless it already names one.
+    func with(file: String) -> DataError {
+        var copy = self
+        if copy.file == nil { copy.file = file }
+        return copy
+    }
 }

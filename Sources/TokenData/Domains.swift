@@ -13,13 +13,15 @@ public enum DataPurpose: String, Sendable {
 ///   - configuration: key `data`.
 ///   - vocabularySize: `model.vocab_size`: every id is below it.
 ///   - purpose: which of the two lists.
-///   - progress: called with one line of words per domain.
+///   - tokenizer: what `data.tokenizer` names, where it is loaded already or comes from a checkpoint.
+///   - threads: how many threads encode text.
+///   - progress: called with one line of words per domain, and every ten seconds while a text is encoded.
 /// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed.
 public func loadDomains(
-    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose,
-    progress: (String) -> Void = { _ in }
+    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, tokenizer: (any Tokenizer)? = nil,
+    threads: Int = 1, progress: (String) -> Void = { _ in }
 ) throws -> [TokenDomain] {
-    let tokenizer = try makeTokenizer(configuration.tokenizer)
+    let tokenizer = try tokenizer ?? makeTokenizer(configuration.tokenizer)
     try requireSettings(configuration, tokenizer: tokenizer, vocabularySize: vocabularySize)
     let list = purpose == .training ? configuration.train : configuration.validation
     let key = "data.\(purpose.rawValue)"
@@ -30,11 +32,12 @@ public func loadDomains(
         _ = try Mixture(weights: list.map(\.weight), names: list.map(\.name), seed: 0)
     }
     return try list.enumerated().map { index, domain in
+        let words = "\(purpose.rawValue) domain \(domain.name): \(domain.path), "
         let source = try openSource(
             path: domain.path, key: "\(key)[\(index)].path", tokenizer: tokenizer,
-            sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize, purpose: purpose)
-        let size = source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"
-        progress("\(purpose.rawValue) domain \(domain.name): \(domain.path), \(size)")
+            sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize, purpose: purpose,
+            threads: threads, progress: { progress(words + $0) })
+        progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"))
         return TokenDomain(name: domain.name, weight: domain.weight, source: source)
     }
 }
@@ -66,10 +69,12 @@ private func requireSettings(
 ///   - path: as in the configuration.
 ///   - key: what errors name, for example `data.train[1].path`.
 ///   - purpose: a validation set must have an end.
+///   - threads: how many threads encode text.
+///   - progress: called every ten seconds while a text is encoded.
 /// - Throws: ``DataError``.
 public func openSource(
     path: String, key: String, tokenizer: any Tokenizer, sequenceLength: Int, vocabularySize: Int,
-    purpose: DataPurpose
+    purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in }
 ) throws -> any SequenceSource {
     do {
         if path.hasPrefix(SyntheticSource.prefix) {
@@ -78,7 +83,8 @@ public func openSource(
         }
         if let format = TextFile.Format(path: path) {
             let tokens = try tokenize(
-                TextFile(path: path, format: format), with: tokenizer, vocabularySize: vocabularySize)
+                TextFile(path: path, format: format), with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
+                vocabularySize: vocabularySize, progress: progress)
             return try TokenSource(tokens, sequenceLength: sequenceLength, file: path)
         }
         try requirePrefix(path)
@@ -92,11 +98,21 @@ public func openSource(
 }
 
 /// All documents of a file as tokens, each followed by the end token.
-private func tokenize(_ file: TextFile, with tokenizer: any Tokenizer, vocabularySize: Int) throws -> TokenStore {
+private func tokenize(
+    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void
+) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
-    try file.forEachDocument(inPieces: tokenizer.splitsAnywhere) { text, isEnd in
-        if !text.isEmpty { store.append(try tokenizer.encode(text)) }
-        if isEnd { store.append([tokenizer.endToken]) }
+    var spoken = ContinuousClock.now
+    try encoder.forEachDocument(
+        of: file,
+        progress: { bytes in
+            guard spoken.duration(to: .now) >= .seconds(10) else { return }
+            spoken = .now
+            progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
+        }
+    ) { ids, isEnd in
+        store.append(ids)
+        if isEnd { store.append([encoder.tokenizer.endToken]) }
     }
     return store
 }

@@ -2,7 +2,7 @@
 
 /// Turns documents into token ids. Ids are 0 ..< ``size``.
 public protocol Tokenizer: Sendable {
-    /// What the configuration and the checkpoints call it, for example `bytes`.
+    /// What the configuration and the checkpoints call it: `bytes`, or the name of a SentencePiece model's file.
     var name: String { get }
     /// Number of ids, the end token included: the smallest possible `vocab_size`.
     var size: Int { get }
@@ -19,22 +19,68 @@ public protocol Tokenizer: Sendable {
     /// The text of ids; end tokens and ids that are not the tokenizer's give nothing.
     func decode(_ tokens: [Int32]) -> [UInt8]
 
+    /// Consecutive parts of a text, whose ids by ``encode(_:part:)`` one after the other are those of the whole: what
+    /// several threads can share.
+    func parts(of text: [UInt8]) -> [Range<Int>]
+
+    /// The ids of one of the ``parts(of:)`` a text.
+    func encode(_ text: [UInt8], part: Range<Int>) throws -> [Int32]
+
+    /// The bytes that `token` adds to a text behind the token `previous`: what text that is generated token by token is
+    /// put together from.
+    func bytes(of token: Int32, after previous: Int32) -> [UInt8]
+
     /// Bytes of text that `tokens` stand for where they follow `previous`; end tokens stand for none.
     func byteCount(of tokens: [Int32], after previous: Int32) -> Int
 }
 
 extension Tokenizer {
     public var splitsAnywhere: Bool { false }
+
+    /// What resumes compare: `bytes`, or `sentencepiece`, whose model is compared byte by byte and may have moved.
+    public var kind: String { modelBytes.isEmpty ? name : "sentencepiece" }
+
+    public func parts(of text: [UInt8]) -> [Range<Int>] { [0..<text.count] }
+
+    public func encode(_ text: [UInt8], part: Range<Int>) throws -> [Int32] {
+        try encode(part.count == text.count ? text : Array(text[part]))
+    }
+
+    public func bytes(of token: Int32, after previous: Int32) -> [UInt8] { decode([token]) }
 }
 
-/// The tokenizer that the configuration key `data.tokenizer` names.
+/// The tokenizer that the configuration key `data.tokenizer` names: `bytes`, or the path of a SentencePiece model.
 ///
-/// - Throws: ``DataError`` for anything but `bytes`.
-public func makeTokenizer(_ setting: String) throws -> any Tokenizer {
-    guard setting == "bytes" else {
+/// - Parameter key: what errors name.
+/// - Throws: ``DataError`` for another name, and for a file that is no model that can be used.
+public func makeTokenizer(_ setting: String, key: String = "data.tokenizer") throws -> any Tokenizer {
+    if setting == "bytes" { return ByteTokenizer() }
+    do {
+        guard setting.hasSuffix(SentencePieceTokenizer.suffix) else {
+            throw DataError(
+                problem: "\"\(setting)\" is no tokenizer",
+                remedy: "allowed: bytes, or the path of a SentencePiece model, which ends in "
+                    + SentencePieceTokenizer.suffix)
+        }
+        return try SentencePieceTokenizer(path: setting)
+    } catch let error as DataError {
+        throw error.with(key: key)
+    }
+}
+
+/// The tokenizer that a checkpoint holds: no file is needed.
+///
+/// - Parameters:
+///   - name: as the checkpoint names it.
+///   - modelBytes: as the checkpoint stores them.
+///   - origin: the checkpoint's path, for errors.
+/// - Throws: ``DataError`` if the checkpoint has none, or none that can be used.
+public func makeTokenizer(name: String, modelBytes: [UInt8], origin: String) throws -> any Tokenizer {
+    if !modelBytes.isEmpty { return try SentencePieceTokenizer(modelBytes: modelBytes, name: name, origin: origin) }
+    guard name == "bytes" else {
         throw DataError(
-            key: "data.tokenizer", problem: "\"\(setting)\" is not a tokenizer of this version",
-            remedy: "allowed: bytes (SentencePiece models are not read by this version)")
+            file: origin, problem: "the checkpoint has no tokenizer that this program reads",
+            remedy: "import the model from a directory with its tokenizer.model")
     }
     return ByteTokenizer()
 }

@@ -52,6 +52,19 @@ import Testing
         #expect(result.changes.first?.hasPrefix("\(key): the checkpoint has ") == true)
     }
 
+    /// A model may lie elsewhere, which the checkpoint's copy of it settles; another kind of tokenizer is another run.
+    @Test func tokenizer() throws {
+        let other = try compare(["data.tokenizer=a/t.model"])
+        #expect(
+            other.conflicts == ["data.tokenizer: the checkpoint has \"bytes\", the configuration \"a/t.model\""])
+        #expect(other.changes.isEmpty)
+        let moved = try Sample.load(Self.text, "data.tokenizer=b/t.model")
+            .comparison(with: try Sample.load(Self.text, "data.tokenizer=a/t.model"))
+        #expect(moved.conflicts.isEmpty)
+        #expect(
+            moved.changes == ["data.tokenizer: the checkpoint has \"a/t.model\", the configuration \"b/t.model\""])
+    }
+
     @Test func lines() throws {
         let result = try compare(["training.seed=4", "loss.gamma=0.5", "training.micro_batch_size=8"])
         #expect(result.conflicts == ["training.seed: the checkpoint has 3, the configuration 4"])

@@ -19,7 +19,7 @@ import TokenData
     ])
     func paperModel(file: String, parameters: Int, length: Int, batch: Int, steps: Int, warmup: Int) throws {
         let path = "\(SharedData.packageRoot)/configs/\(file).yaml"
-        let run = try RunConfiguration.load(path: path, overrides: ["data.tokenizer=bytes"])
+        let run = try RunConfiguration.load(path: path, overrides: [])
         #expect(run.model.tensorTable.count == parameters)
         #expect(run.name == file)
         #expect(run.data.sequenceLength == length)
@@ -31,15 +31,7 @@ import TokenData
         #expect(run.model.vocabularySize == 32_000)
         #expect(run.model.initializerRange == 0.01)
         #expect(!run.model.tieWordEmbeddings)
-    }
-
-    @Test func paperModelNamesItsTokenizer() {
-        let error = #expect(throws: ConfigurationError.self) {
-            try RunConfiguration.load(path: "\(SharedData.packageRoot)/configs/llama-468m.yaml")
-        }
-        #expect(error?.key == "data.tokenizer")
-        #expect(error?.allowed == "bytes")
-        #expect(error?.issues.count == 1)
+        #expect(run.data.tokenizer == "data/tokenizer.model")
     }
 
     @Test func shakespeare() throws {

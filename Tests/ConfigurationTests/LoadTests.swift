@@ -168,11 +168,14 @@ import TokenData
                 == "--set \(override): \(key): found \(found); allowed: \(allowed)")
     }
 
-    @Test func tokenizerOtherThanBytes() {
+    @Test func tokenizerIsBytesOrAModel() throws {
         #expect(
-            Sample.message(Sample.text, overrides: ["data.tokenizer=a/tokenizer.model"])
-                == "--set data.tokenizer=a/tokenizer.model: data.tokenizer: found \"a/tokenizer.model\" (string), "
-                + "which this version cannot read: it has the bytes tokenizer only; allowed: bytes")
+            Sample.message(Sample.text, overrides: ["data.tokenizer=byte"])
+                == "--set data.tokenizer=byte: data.tokenizer: found \"byte\" (string), "
+                + "which is no tokenizer; allowed: bytes, or the path of a SentencePiece model, which ends in .model")
+        // Whether the file is there is not the configuration's to say; nor how many ids it has.
+        let run = try Sample.load(Sample.text, "data.tokenizer=a/tokenizer.model", "model.vocab_size=5")
+        #expect(run.data.tokenizer == "a/tokenizer.model")
     }
 
     /// Keys that are right alone and wrong together; the message stands at the line of the key to change.

@@ -119,8 +119,9 @@ import Testing
     }
 
     @Test func otherTokenizersAreRefused() throws {
-        let error = try #require(throws: DataError.self) { try makeTokenizer("tokenizer.model") }
-        #expect(error.key == "data.tokenizer" && error.description.contains("allowed: bytes"))
+        let error = try #require(throws: DataError.self) { try makeTokenizer("byte") }
+        #expect(error.key == "data.tokenizer" && error.problem == "\"byte\" is no tokenizer")
+        #expect(error.remedy == "allowed: bytes, or the path of a SentencePiece model, which ends in .model")
     }
 
     @Test(arguments: [(65536, true), (65537, false)])

@@ -52,14 +52,15 @@ public struct EvaluateCommand: Sendable {
                     + "\(loaded.model.maxPositionEmbeddings)", isShared: true)
         }
         let ignored = loaded.run?.data.ignoredTargets ?? []
+        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
+        let pool = try session.makePool(requested: threads, blas: .openblas)
         let domains = try communicator.agreed {
             try loadDomains(
                 DataConfiguration(
                     tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(data), sequenceLength: T,
-                    ignoredTargets: ignored), vocabularySize: loaded.model.vocabularySize, purpose: .validation)
+                    ignoredTargets: ignored), vocabularySize: loaded.model.vocabularySize, purpose: .validation,
+                tokenizer: loaded.tokenizer, threads: pool.threadCount)
         }
-        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
-        let pool = try session.makePool(requested: threads, blas: .openblas)
         let transformer = Transformer(
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
             forTraining: false, pool: pool)
@@ -111,7 +112,8 @@ public struct EvaluateCommand: Sendable {
             try loadDomains(
                 DataConfiguration(
                     tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(counts), sequenceLength: 1),
-                vocabularySize: loaded.model.vocabularySize, purpose: .validation)
+                vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
+                threads: pool.threadCount)
         }
         var shown = OccasionalProgress(session.console)
         return FrequencyBuckets(

@@ -59,7 +59,7 @@ public struct GenerateCommand: Sendable {
             guard generator.position + next.count < capacity else { break }
             let token = sampler.next(generator.feed(next))
             if token == tokenizer.endToken { break }
-            session.console.raw(text.append(tokenizer.decode([token])))
+            session.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))
             next = [token]
         }
         session.console.raw(text.finish() + "\n")

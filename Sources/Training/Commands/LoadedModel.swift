@@ -34,7 +34,10 @@ struct LoadedModel {
             try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
             let run =
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
-            return (try makeTokenizer(index.tokenizer.name), run)
+            let stored = index.tokenizer
+            let tokenizer = try makeTokenizer(
+                name: stored.name, modelBytes: stored.bytes, origin: reader.directory)
+            return (tokenizer, run)
         }
     }
 

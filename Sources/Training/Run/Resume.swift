@@ -220,7 +220,8 @@ extension CheckpointIndex {
             let (now, before) = (try DataFingerprint(json: fingerprint), try DataFingerprint(json: dataFingerprint))
             conflicts += now.differences(from: before)
         }
-        if !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
+        let isNamed = conflicts.contains { $0.hasPrefix("data.tokenizer:") }
+        if !isNamed, !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
             conflicts.append("tokenizer: the checkpoint has another \(self.tokenizer.name)")
         }
         guard conflicts.isEmpty else {

@@ -15,17 +15,22 @@ internal import TokenData
 extension Trainer {
     func loadData() throws -> RunData {
         let data = configuration.data
+        let threads = try session.threadPlan(requested: configuration.training.threads).threads
         return try communicator.agreed {
             let progress = { (line: String) in if !self.options.isQuiet { self.console.line(line) } }
             let vocabulary = configuration.model.vocabularySize
+            let tokenizer = try makeTokenizer(data.tokenizer)
+            func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
+                try loadDomains(
+                    data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,
+                    progress: progress)
+            }
             return RunData(
-                tokenizer: try makeTokenizer(data.tokenizer),
+                tokenizer: tokenizer,
                 training: try TrainingStream(
-                    domains: try loadDomains(data, vocabularySize: vocabulary, purpose: .training, progress: progress),
-                    sequenceLength: data.sequenceLength, seed: configuration.training.seed,
-                    tokenizerName: data.tokenizer),
-                validation: try loadDomains(
-                    data, vocabularySize: vocabulary, purpose: .validation, progress: progress))
+                    domains: try domains(.training), sequenceLength: data.sequenceLength,
+                    seed: configuration.training.seed, tokenizerName: tokenizer.kind),
+                validation: try domains(.validation))
         }
     }
 

@@ -1,0 +1,85 @@
+// DocumentEncoder - the documents of a text file as token ids, encoded on several threads and given out in order.
+
+internal import Dispatch
+internal import Synchronization
+
+/// Reads texts on the calling thread and encodes them on several.
+struct DocumentEncoder {
+    let tokenizer: any Tokenizer
+    /// Threads that encode.
+    let threads: Int
+
+    /// A text, or a piece of one, that waits to be encoded.
+    private struct Text {
+        let bytes: [UInt8]
+        let isEnd: Bool
+    }
+
+    /// Bytes of text for each thread before they start: enough to keep them busy, little beside the ids.
+    private static let bytesPerThread = 1 << 20
+
+    /// Calls `body` with the ids of each document of `file` in order, in one or more pieces, and whether the document
+    /// ends there.
+    ///
+    /// - Parameter progress: called now and then with the bytes of text encoded so far.
+    /// - Throws: ``DataError`` naming file and line; what `body` throws.
+    func forEachDocument(
+        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in },
+        _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void
+    ) throws {
+        var waiting: [Text] = []
+        var (waitingBytes, doneBytes) = (0, 0)
+        func encodeWaiting() throws {
+            do { try encode(waiting, body) } catch let error as DataError { throw error.with(file: file.path) }
+            doneBytes += waitingBytes
+            (waiting, waitingBytes) = ([], 0)
+            progress(doneBytes)
+        }
+        try file.forEachDocument(inPieces: tokenizer.splitsAnywhere) { bytes, isEnd in
+            waiting.append(Text(bytes: bytes, isEnd: isEnd))
+            waitingBytes += bytes.count
+            if waitingBytes >= threads * Self.bytesPerThread { try encodeWaiting() }
+        }
+        try encodeWaiting()
+    }
+
+    private func encode(_ texts: [Text], _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void) throws {
+        let parts = texts.enumerated().flatMap { index, text in
+            tokenizer.parts(of: text.bytes).map { (text: index, range: $0) }
+        }
+        // A single document may be longer than all that waits otherwise; its ids go out before the next are made.
+        let window = 64 * threads
+        for start in stride(from: 0, to: parts.count, by: window) {
+            let group = parts[start..<min(start + window, parts.count)]
+            let ids = try parallel(group.count) { index in
+                let part = group[start + index]
+                return part.range.isEmpty ? [] : try tokenizer.encode(texts[part.text].bytes, part: part.range)
+            }
+            for (part, ids) in zip(group, ids) {
+                let text = texts[part.text]
+                try body(ids, text.isEnd && part.range.upperBound == text.bytes.count)
+            }
+        }
+    }
+
+    /// The results of `body` for 0 ..< `count`, in order, computed on `threads` threads; the error of the first that has one.
+    private func parallel(_ count: Int, _ body: @Sendable (Int) throws -> [Int32]) throws -> [[Int32]] {
+        if threads == 1 || count <= 1 { return try (0..<count).map(body) }
+        let results = Mutex([Result<[Int32], any Error>?](repeating: nil, count: count))
+        let next = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
+            while true {
+                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard index < count else { return }
+                let result = Result { try body(index) }
+                results.withLock { $0[index] = result }
+            }
+        }
+        return try results.withLock { results in
+            try results.map { result in
+                guard let result else { preconditionFailure("a text that no thread has encoded") }
+                return try result.get()
+            }
+        }
+    }
+}

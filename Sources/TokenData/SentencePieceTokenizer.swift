@@ -1,0 +1,157 @@
+// SentencePieceTokenizer - the ids of a SentencePiece model, such as LLaMA's.
+
+internal import SentencePieceText
+
+/// A `.model` file. Its ids are the library's own for each document, without a begin token; `</s>` ends a document.
+///
+/// Bytes that are no UTF-8 are read as U+FFFD, one for each byte, as the library does.
+public struct SentencePieceTokenizer: Tokenizer {
+    /// How a model's file is recognised where a setting may also be `bytes`.
+    public static let suffix = ".model"
+    /// Largest file that is read; real ones have some hundred kilobytes.
+    public static let largestFile = 256 << 20
+
+    public let name: String
+    public let size: Int
+    public let endToken: Int32
+    public let modelBytes: [UInt8]
+
+    private let processor: SentencePieceProcessor
+    /// By id: what a token is within a text.
+    private let texts: [[UInt8]]
+    private let isControl: [Bool]
+    private let addsBlank: Bool
+
+    private static let blank: [UInt8] = [0xE2, 0x96, 0x81]
+
+    /// - Parameters:
+    ///   - modelBytes: the content of the file.
+    ///   - name: the file's name, as checkpoints keep it.
+    ///   - origin: what errors name: the file's path, or the checkpoint that holds it.
+    /// - Throws: ``DataError`` for bytes that are no model, and for a model without an end token.
+    public init(modelBytes: [UInt8], name: String, origin: String) throws {
+        let unknown: [UInt8]
+        do {
+            processor = try SentencePieceProcessor(modelBytes: modelBytes)
+            unknown = if let id = processor.unknownId { try processor.decode([id]) } else { [] }
+        } catch {
+            throw DataError(
+                file: origin, problem: error.message,
+                remedy: "give a SentencePiece model (\(Self.suffix)), copied completely")
+        }
+        guard let end = processor.endId else {
+            throw DataError(
+                file: origin, problem: "the SentencePiece model has no end token (eos, \"</s>\"), which ends documents",
+                remedy: "train it with one: mile-dist tokenizer train does; spm_train without --eos_id=-1")
+        }
+        self.name = name
+        self.modelBytes = modelBytes
+        size = processor.pieceCount
+        endToken = end
+        let pieces = processor.model.pieces
+        addsBlank = processor.model.addsBlank && !processor.model.addsBlankBehind
+        isControl = pieces.map { $0.kind == .control }
+        texts = pieces.map { piece in
+            switch piece.kind {
+            case .control: []
+            case .unknown: unknown
+            case .byte: Self.byte(piece.text).map { [$0] } ?? []
+            case .normal, .userDefined, .unused: Self.withBlanks(piece.text)
+            }
+        }
+    }
+
+    /// Reads the model at `path`.
+    init(path: String) throws {
+        let count = try requireFile(path)
+        guard count <= Self.largestFile else {
+            throw DataError(
+                file: path, problem: "the file has \(count) bytes, far more than a SentencePiece model",
+                remedy: "give a SentencePiece model (\(Self.suffix))")
+        }
+        let file = try ReadableFile(path: path)
+        var bytes: [UInt8] = []
+        while let chunk = try file.next() { bytes += chunk }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        try self.init(modelBytes: bytes, name: name, origin: path)
+    }
+
+    public func encode(_ text: [UInt8]) throws -> [Int32] {
+        try parts(of: text).flatMap { try encode(text, part: $0) }
+    }
+
+    public func parts(of text: [UInt8]) -> [Range<Int>] { processor.parts(of: text) }
+
+    public func encode(_ text: [UInt8], part: Range<Int>) throws -> [Int32] {
+        do {
+            return try processor.encode(text, part: part)
+        } catch {
+            throw DataError(
+                problem: error.message,
+                remedy: processor.canCutTexts
+                    ? "cut the text into lines of less than 2 GiB"
+                    : "cut the text into documents: this model's texts are encoded whole, which takes 100 to 140 bytes of "
+                        + "memory for each of theirs, and 2 GiB is the most")
+        }
+    }
+
+    /// The pieces that ``encode(_:)`` gives the ids of: for an unknown piece the text that it stands for.
+    public func pieces(_ text: [UInt8]) throws -> [[UInt8]] {
+        do {
+            return try processor.pieces(text)
+        } catch {
+            throw DataError(problem: error.message, remedy: "cut the text into shorter lines")
+        }
+    }
+
+    /// The library's text: without the blank in front, bytes that form no character replaced.
+    public func decode(_ tokens: [Int32]) -> [UInt8] {
+        let own = tokens.filter { $0 >= 0 && Int($0) < size }
+        // The model's own ids always have a text; what can fail is memory, which nothing here could go on without.
+        guard let text = try? processor.decode(own) else { preconditionFailure("\(own.count) ids without a text") }
+        return text
+    }
+
+    public func bytes(of token: Int32, after previous: Int32) -> [UInt8] {
+        guard isOwn(token) else { return [] }
+        let text = texts[Int(token)]
+        return startsWithAddedBlank(text, after: previous) ? Array(text.dropFirst()) : text
+    }
+
+    /// Exact, also where the run begins or ends inside a character that is spelled in bytes.
+    public func byteCount(of tokens: [Int32], after previous: Int32) -> Int {
+        var (count, previous) = (0, previous)
+        for token in tokens {
+            if isOwn(token) {
+                let text = texts[Int(token)]
+                count += text.count - (startsWithAddedBlank(text, after: previous) ? 1 : 0)
+            }
+            previous = token
+        }
+        return count
+    }
+
+    private func isOwn(_ token: Int32) -> Bool { token >= 0 && Int(token) < size }
+
+    /// The blank that was put in front of a document is none of its bytes.
+    private func startsWithAddedBlank(_ text: [UInt8], after previous: Int32) -> Bool {
+        addsBlank && text.first == UInt8(ascii: " ") && isOwn(previous) && isControl[Int(previous)]
+    }
+
+    /// The byte that a piece like `<0x0A>` stands for.
+    private static func byte(_ text: [UInt8]) -> UInt8? {
+        UInt8(String(decoding: text.dropFirst(3).dropLast(), as: UTF8.self), radix: 16)
+    }
+
+    /// A piece's text with blanks for U+2581.
+    private static func withBlanks(_ piece: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        var rest = piece[...]
+        while let byte = rest.first {
+            let isBlank = rest.starts(with: blank)
+            text.append(isBlank ? UInt8(ascii: " ") : byte)
+            rest = rest.dropFirst(isBlank ? blank.count : 1)
+        }
+        return text
+    }
+}

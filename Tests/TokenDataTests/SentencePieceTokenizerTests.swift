@@ -1,0 +1,179 @@
+// SentencePieceTokenizerTests - SentencePiece models as tokenizers: documents, end tokens, bytes of tokens, mistakes.
+
+import Foundation
+import SentencePieceText
+import TestSupport
+import Testing
+
+@testable import TokenData
+
+@Suite struct SentencePieceTokenizerTests {
+    private let directory: TemporaryDirectory
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// 261 ids of `HandmadeModel` that matter: bytes at 3 + byte, then aa, _a, aaa, _aé, aé, _, a, é.
+    private func tokenizer(_ model: HandmadeModel = HandmadeModel()) throws -> SentencePieceTokenizer {
+        try SentencePieceTokenizer(modelBytes: model.bytes, name: "hand.model", origin: "here/hand.model")
+    }
+
+    @Test func aFileIsUsedAsItIs() throws {
+        let model = HandmadeModel().bytes
+        let path = try directory.write("hand.model", model)
+        let tokenizer = try makeTokenizer(path)
+        #expect(tokenizer.name == "hand.model" && tokenizer.kind == "sentencepiece" && tokenizer.modelBytes == model)
+        #expect(tokenizer.size == 267 && tokenizer.endToken == 2 && !tokenizer.splitsAnywhere)
+        // "_aé" is one piece, " b" a blank and a byte; no begin token.
+        #expect(try tokenizer.encode(Array("aé b".utf8)) == [262, 264, 3 + 0x62])
+        #expect(tokenizer.decode([262, 264, 3 + 0x62]) == Array("aé b".utf8))
+        // Ids of nobody, and the end token, give nothing.
+        #expect(tokenizer.decode([-1, 262, 2, 267, 9999]) == Array("aé".utf8))
+        #expect(try tokenizer.encode([]).isEmpty && tokenizer.decode([]).isEmpty)
+        // The same from a checkpoint.
+        let stored = try makeTokenizer(name: tokenizer.name, modelBytes: tokenizer.modelBytes, origin: "step-1")
+        #expect(stored.name == "hand.model" && stored.size == 267 && stored.modelBytes == model)
+        #expect(try makeTokenizer(name: "bytes", modelBytes: [], origin: "step-1").size == 257)
+    }
+
+    /// What is generated token by token is the text of all tokens, and a document's own bytes are what is counted.
+    @Test func bytesOfTokensMakeTheText() throws {
+        let tokenizer = try tokenizer()
+        for text in ["aé a\n b\u{1F600}", " aa", "", "aaa aaa", "\n\na\0"] {
+            let bytes = Array(text.utf8)
+            let ids = try tokenizer.encode(bytes)
+            var (made, previous): ([UInt8], Int32) = ([], tokenizer.endToken)
+            for id in ids + [tokenizer.endToken] {
+                made += tokenizer.bytes(of: id, after: previous)
+                previous = id
+            }
+            #expect(made == bytes)
+            #expect(tokenizer.byteCount(of: ids + [2], after: 2) == bytes.count)
+            // Two documents; and one that is cut in the middle of a character spelled in bytes.
+            #expect(tokenizer.byteCount(of: ids + [2] + ids, after: 2) == 2 * bytes.count)
+            for cut in ids.indices.dropFirst() {
+                let parts = [Array(ids[..<cut]), Array(ids[cut...])]
+                let counts = [
+                    tokenizer.byteCount(of: parts[0], after: 2), tokenizer.byteCount(of: parts[1], after: ids[cut - 1]),
+                ]
+                #expect(counts[0] + counts[1] == bytes.count, "cut at \(cut)")
+            }
+        }
+        // A blank between words counts, the one in front of a document does not.
+        #expect(tokenizer.bytes(of: 260, after: 265) == Array(" a".utf8))
+        #expect(tokenizer.bytes(of: 260, after: 2) == Array("a".utf8))
+        #expect(tokenizer.bytes(of: 2, after: 260).isEmpty && tokenizer.bytes(of: 267, after: 2).isEmpty)
+        // Unknown ids show what the library shows for them.
+        #expect(tokenizer.bytes(of: 0, after: 265) == tokenizer.decode([0]))
+        #expect(tokenizer.bytes(of: 0, after: 265) == Array(" \u{2047} ".utf8))
+    }
+
+    /// Each document of a file is encoded whole and ended, on any number of threads.
+    @Test(arguments: [1, 2, 5])
+    func documentsOfFiles(threads: Int) throws {
+        let model = HandmadeModel()
+        let path = try directory.write("hand.model", model.bytes)
+        let processor = try SentencePieceProcessor(modelBytes: model.bytes)
+        var generator = SeededGenerator(seed: 8)
+        let words = ["a", "aa", "é", "aaa é", "b\n", "\n\n", " ", "aé"]
+        let texts = (0..<440).map { number in
+            // Some are empty, some longer than a part, one longer than all that waits at a time, and more short ones at a time
+            // than are encoded together.
+            let count = number == 7 ? 450_000 : number < 40 && number % 9 == 0 ? 50_000 : number % 5 * 3
+            return (0..<count).map { _ in words[Int(generator.next() % UInt64(words.count))] }.joined()
+        }
+        let lines = try texts.map { "{\"text\": \(String(decoding: try JSONEncoder().encode($0), as: UTF8.self))}\n" }
+        let file = try directory.write("a.jsonl", lines.joined())
+        let configuration = DataConfiguration(
+            tokenizer: path, train: [.init(name: "a", path: file)], sequenceLength: 1)
+        let source = try loadDomains(configuration, vocabularySize: 300, purpose: .training, threads: threads)[0].source
+        let expected: [Int32] = try texts.flatMap { try processor.encode(Array($0.utf8)) + [2] }
+        #expect(source.tokenCount == expected.count)
+        #expect(covered(source) == expected)
+        // A .txt file is one document.
+        let whole = texts.joined(separator: "\n")
+        let text = try directory.write("a.txt", whole)
+        let one = try loadDomains(
+            DataConfiguration(tokenizer: path, train: [.init(name: "a", path: text)], sequenceLength: 1),
+            vocabularySize: 300, purpose: .training, threads: threads)[0].source
+        #expect(covered(one) == (try processor.encode(Array(whole.utf8))) + [2])
+    }
+
+    /// Ids and hashes by Python's sentencepiece 0.1.97 and hashlib: each document encoded, and id 2 behind it.
+    @Test(
+        .enabled(if: SharedData.path("llama-tokenizer.model") != nil, "the shared data are not here"),
+        arguments: GoldenTokens.all)
+    func fourDomainsHaveSentencePiecesIds(golden: GoldenTokens) throws {
+        let configuration = DataConfiguration(
+            tokenizer: try #require(SharedData.path("llama-tokenizer.model")),
+            train: [.init(name: "a", path: try #require(SharedData.path(golden.file)))], sequenceLength: 1024)
+        let domains = try loadDomains(configuration, vocabularySize: 32_000, purpose: .training, threads: 2)
+        #expect(domains[0].source.tokenCount == golden.tokens)
+        #expect(domains[0].source.fingerprint == golden.hash)
+    }
+
+    @Test func mistakesNameTheFile() throws {
+        func failure(_ name: String, _ bytes: [UInt8]) throws -> DataError {
+            let path = try directory.write(name, bytes)
+            let error = try #require(throws: DataError.self) { try makeTokenizer(path) }
+            #expect(error.key == "data.tokenizer" && error.file == path && !error.remedy.isEmpty)
+            return error
+        }
+        let whole = HandmadeModel().bytes
+        #expect(try failure("a.model", []).problem == "the file is empty")
+        #expect(try failure("b.model", Array("text".utf8)).problem.contains("no SentencePiece model"))
+        #expect(try failure("c.model", Array(whole.dropLast(30))).problem.contains("SentencePiece model"))
+        var endless = HandmadeModel()
+        // The library knows the end token by its text.
+        endless.pieces[2].text = "</x>"
+        #expect(try failure("d.model", endless.bytes).problem.contains("no end token (eos"))
+        let missing = try #require(throws: DataError.self) { try makeTokenizer("no/such.model") }
+        #expect(missing.description.hasPrefix("data.tokenizer: no/such.model: there is no such file"))
+        let folder = try #require(throws: DataError.self) { try makeTokenizer("x.model/") }
+        #expect(folder.description.contains("allowed: bytes, or the path of a SentencePiece model"))
+        // A checkpoint's.
+        let stored = try #require(throws: DataError.self) {
+            try makeTokenizer(name: "t.model", modelBytes: [1, 2, 3], origin: "run/step-00000001")
+        }
+        #expect(stored.file == "run/step-00000001")
+        let none = try #require(throws: DataError.self) { try makeTokenizer(name: "none", modelBytes: [], origin: "c") }
+        #expect(none.description.contains("the checkpoint has no tokenizer"))
+    }
+
+    @Test func theVocabularyMustHoldTheModel() throws {
+        let path = try directory.write("hand.model", HandmadeModel().bytes)
+        let text = try directory.write("a.txt", "some text")
+        let configuration = DataConfiguration(
+            tokenizer: path, train: [.init(name: "a", path: text)], sequenceLength: 4)
+        let error = try #require(throws: DataError.self) {
+            try loadDomains(configuration, vocabularySize: 266, purpose: .training)
+        }
+        #expect(error.key == "model.vocab_size" && error.remedy == "allowed: 267 or more")
+        #expect(try loadDomains(configuration, vocabularySize: 267, purpose: .training).count == 1)
+    }
+}
+
+/// A file of the shared data and its tokens.
+struct GoldenTokens: Sendable, CustomTestStringConvertible {
+    let file: String
+    let tokens: Int
+    let hash: String
+
+    var testDescription: String { file }
+
+    static let all = [
+        GoldenTokens(
+            file: "validation.jsonl.zst", tokens: 262_929,
+            hash: "0e9251ac3aee2633ee61adab1468d3293bdb7129b45c87aef57f67c76b81c9e4"),
+        GoldenTokens(
+            file: "tinyshakespeare-validation.txt", tokens: 38_580,
+            hash: "c38102d970acc7b77aee9d4d89767f077521e3c96776239d540ae5cf83797918"),
+        GoldenTokens(
+            file: "tinyshakespeare-train.txt", tokens: 330_055,
+            hash: "1770d0f843c7f66ad75a95873666b0e1aa03ca9a0689d8f96771564639b98633"),
+        GoldenTokens(
+            file: "train-00.jsonl.zst", tokens: 2_448_724,
+            hash: "352a9306dd96db6eebc5abd63a0a4620cce6427b61d09e715d52d9e73827cc01"),
+        GoldenTokens(
+            file: "train-01.jsonl.zst", tokens: 2_513_989,
+            hash: "dca35dcc43e44de5e024d314c748d4207c917700c8cbbac9a74c7241d7a19c0d"),
+    ]
+}
