@@ -1,0 +1,67 @@
+// SentenceSampleTests - which lines a tokenizer learns from.
+
+import Testing
+
+@testable import TokenData
+
+@Suite struct SentenceSampleTests {
+    private let directory: TemporaryDirectory
+    init() throws { directory = try TemporaryDirectory() }
+
+    private func lines(_ sample: SentenceSample) -> [String] {
+        sample.sentences.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test func linesOfAllFormats() throws {
+        let text = try directory.write("a.txt", "one\r\n\n  two \nhas \u{2585}\nthree")
+        let documents = try directory.write("b.jsonl", "{\"text\": \"four\\nfive\"}\n{\"text\": \"six\"}\n")
+        var sample = SentenceSample(limit: 0, seed: 0)
+        try sample.add(path: text)
+        try sample.add(path: documents)
+        #expect(lines(sample) == ["one", "  two ", "three", "four", "five", "six"])
+        #expect(sample.lineCount == 6 && sample.unusableCount == 1)
+        #expect(sample.byteCount == "one\r\n\n  two \nhas \u{2585}\nthreefour\nfivesix".utf8.count)
+        let error = try #require(throws: DataError.self) { try sample.add(path: "a.csv") }
+        #expect(error.description.contains("allowed: .txt, .jsonl and .jsonl.zst"))
+    }
+
+    /// A file is read in pieces; its lines are whole all the same.
+    @Test func longFilesKeepTheirLines() throws {
+        let expected = (0..<900_000).map { "line \($0)" }
+        let path = try directory.write("a.txt", expected.joined(separator: "\n"))
+        var sample = SentenceSample(limit: 0, seed: 0)
+        try sample.add(path: path)
+        #expect(lines(sample) == expected)
+    }
+
+    /// Each line is as likely as any other to be among 100 of 1,000: 200 seeds give a line 20 +- 4.2 (standard deviation of
+    /// 200 draws at 0.1) times, and no line of 1,000 should be five of them away.
+    @Test func theChoiceIsEven() throws {
+        var uses = [Int](repeating: 0, count: 1000)
+        for seed in 0..<200 as Range<UInt64> {
+            var sample = SentenceSample(limit: 100, seed: seed)
+            for number in 0..<1000 { sample.add(document: Array("\(number)".utf8)) }
+            #expect(sample.sentences.count == 100 && sample.lineCount == 1000 && Set(lines(sample)).count == 100)
+            for line in lines(sample) { uses[try #require(Int(line))] += 1 }
+        }
+        #expect(uses.reduce(0, +) == 20_000)
+        #expect(uses.allSatisfy { abs($0 - 20) < 22 }, "\(uses.min() ?? 0) to \(uses.max() ?? 0)")
+        // The first and the last hundred are not favoured: 2,000 uses each, 43 the standard deviation.
+        #expect(abs(uses.prefix(100).reduce(0, +) - 2000) < 215 && abs(uses.suffix(100).reduce(0, +) - 2000) < 215)
+    }
+
+    @Test func longLinesAreCutAtBlanks() {
+        func parts(_ text: String, _ limit: Int) -> [String] {
+            SentenceSample.parts(of: Array(text.utf8)[...], limit: limit).map { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(parts("one two three", 20) == ["one two three"])
+        #expect(parts("one two three", 8) == ["one two", " three"])
+        #expect(parts("one two three", 7) == ["one two", " three"])
+        #expect(parts("one two three", 6) == ["one", " two", " three"])
+        // No blank: between characters, which have three bytes here.
+        #expect(parts("日本語の文章", 7) == ["日本", "語の", "文章"])
+        // No character either: nothing is lost.
+        let bytes = [UInt8](repeating: 0x80, count: 10)
+        #expect(SentenceSample.parts(of: bytes[...], limit: 4).map(\.count) == [4, 4, 2])
+    }
+}
