@@ -38,10 +38,7 @@ enum TaskFile {
                 remedy: "give the path of a .jsonl file, relative to the working directory")
         }
         let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        let documents = try lines.enumerated().compactMap { index, bytes -> TaskDocument? in
-            // Some editors write a byte-order mark, which is no part of JSON.
-            let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-            let line = index == 0 && bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes
+        let documents = try lines.enumerated().compactMap { index, line -> TaskDocument? in
             guard !line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) else { return nil }
             return try TaskLine(Array(line), file: path, number: index + 1).document()
         }
@@ -149,7 +146,7 @@ private struct TaskLine {
     }
 
     private func texts(_ key: String) throws -> [String] {
-        let remedy = "it must be a list of at least two strings"
+        let remedy = "\"\(key)\" must be a list of at least two strings"
         guard case .list(let elements) = try value(key) else {
             throw failure("\"\(key)\" is \(try value(key).name)", remedy)
         }

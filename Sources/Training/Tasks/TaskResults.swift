@@ -143,8 +143,7 @@ struct TaskResult: Sendable {
             }
         }
         let truncated = results.filter { $0.truncatedCount > 0 }.map { result in
-            "\(result.task): \(result.truncatedCount) documents are longer than the model's positions; their contexts were "
-                + "cut at the start"
+            "\(result.task): contexts that were cut at their start to fit the model's positions: \(result.truncatedCount)"
         }
         return TextTable.lines([["task", "documents", "metric", "value", "stderr"]] + rows) + truncated
     }
