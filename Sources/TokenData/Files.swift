@@ -26,8 +26,26 @@ enum FileKind: Equatable {
     }
 }
 
+/// What tells that a file is still the one that it was.
+struct FileStamp: Codable, Equatable, Sendable {
+    var size: Int
+    /// Nanoseconds since 1970.
+    var modified: Int
+
+    /// Of the regular file at `path`, which is not empty.
+    init(_ path: String) throws {
+        size = try requireFile(path)
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else {
+            throw DataError(
+                file: path, problem: "cannot be read: \(lastSystemError())", remedy: "check its permissions")
+        }
+        modified = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
+    }
+}
+
 /// The operating system's words for the last failed call.
-private func lastSystemError() -> String { unsafe String(cString: strerror(errno)) }
+func lastSystemError() -> String { unsafe String(cString: strerror(errno)) }
 
 /// The size of the regular file at `path`, at least one byte.
 ///
@@ -65,6 +83,34 @@ final class ReadableFile {
 
     // Nothing was written, so a failing close loses nothing.
     deinit { _ = close(descriptor) }
+
+    /// Exactly `count` bytes from byte `offset` on; ``next(limit:)`` does not notice. The corresponding C function is
+    /// `pread`.
+    ///
+    /// - Throws: ``DataError`` also if the file ends before.
+    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+        var (failure, done): (String?, Int) = (nil, 0)
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { memory, initializedCount in
+            while done < count {
+                let got = unsafe pread(
+                    descriptor, memory.baseAddress.map { unsafe $0 + done }, count - done, off_t(offset + done))
+                if got < 0 && errno == EINTR { continue }
+                if got < 0 { failure = lastSystemError() }
+                if got <= 0 { break }
+                done += got
+            }
+            initializedCount = done
+        }
+        if let failure {
+            throw DataError(file: path, problem: "reading failed: \(failure)", remedy: "check the file system")
+        }
+        guard done == count else {
+            throw DataError(
+                file: path, problem: "the file became shorter while it was read",
+                remedy: "start again when it is complete")
+        }
+        return bytes
+    }
 
     /// The next bytes, at most `limit`; nil at the end of the file. The corresponding C function is `read`.
     func next(limit: Int = 1 << 20) throws -> [UInt8]? {

@@ -119,7 +119,11 @@ struct IndexedDataset: TokenSequence {
             guard version == 1 else { throw failure("the index has version \(version)", "allowed: version 1") }
             let code = index.load(UInt8.self, at: 17)
             guard let type = ElementType(rawValue: code) else {
-                throw failure("the tokens have type code \(code)", "allowed: the integer types 1, 2, 3, 4, 5 and 8")
+                let name = [6: " (float64)", 7: " (float32)"][code] ?? ""
+                throw failure(
+                    "the tokens have type code \(code)\(name)",
+                    "allowed: the integer types, "
+                        + ElementType.allCases.map { "\($0.rawValue) (\($0))" }.joined(separator: ", "))
             }
             let sequences = index.load(UInt64.self, at: 18)
             let boundaries = index.load(UInt64.self, at: 26)

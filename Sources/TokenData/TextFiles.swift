@@ -1,6 +1,5 @@
 // TextFiles - .txt, .jsonl and .jsonl.zst files as documents.
 
-internal import Foundation
 internal import Zstandard
 
 /// A file of text.
@@ -37,79 +36,80 @@ struct TextFile {
     ///
     /// - Throws: ``DataError`` naming file and line; what `body` throws.
     func forEachDocument(inPieces: Bool, _ body: (_ text: [UInt8], _ isEnd: Bool) throws -> Void) throws {
-        switch format {
-        case .text:
-            let file = try ReadableFile(path: path)
-            var document: [UInt8] = []
-            while let chunk = try file.next() {
-                if inPieces { try body(chunk, false) } else { document += chunk }
+        let stream = try TextStream(self)
+        guard format == .text else { return try forEachLine(of: stream) { try body($0, true) } }
+        var document: [UInt8] = []
+        while let block = try stream.next() {
+            if inPieces { try body(block, false) } else { document += block }
+        }
+        try body(document, true)
+    }
+
+    /// Bytes of lines that are in memory at a time.
+    private static let chunkSize = 1 << 22
+
+    private func forEachLine(of stream: TextStream, _ body: (_ text: [UInt8]) throws -> Void) throws {
+        var chunks = LineChunks(size: Self.chunkSize) { try stream.next() }
+        var before = 0
+        while let chunk = try chunks.next() {
+            before += try chunk.forEachLine { number, line in
+                switch line {
+                case .blank: break
+                case .document(let document): try body(document.text)
+                case .malformed(let problem): throw mistake(problem.words, line: before + number)
+                }
             }
-            try body(document, true)
-        case .jsonLines:
-            let file = try ReadableFile(path: path)
-            try forEachLine(of: { try file.next() }) { try body(try document(line: $0, number: $1), true) }
-        case .compressedJSONLines:
-            _ = try requireFile(path)
-            do {
-                let reader = try ZstandardReader(path: path, chunkSize: 1 << 20)
-                try forEachLine(of: { try reader.next() }) { try body(try document(line: $0, number: $1), true) }
-            } catch let error as ZstandardError {
+        }
+    }
+
+    /// The error about a line that is no document.
+    func mistake(_ problem: String, line: Int) -> DataError {
+        DataError(file: path, line: line, problem: problem, remedy: Self.lineRemedy)
+    }
+
+    /// What a line must be.
+    static let lineRemedy = "each line must be a JSON object with a string \"text\""
+}
+
+/// The bytes of a text file from its start to its end, decompressed where it is compressed.
+final class TextStream {
+    private enum Source {
+        case plain(ReadableFile)
+        case compressed(ZstandardReader)
+    }
+
+    private let path: String
+    private let source: Source
+
+    /// Opens a regular, non-empty file.
+    init(_ file: TextFile) throws {
+        path = file.path
+        if file.format == .compressedJSONLines {
+            _ = try requireFile(file.path)
+            do throws(ZstandardError) {
+                source = .compressed(try ZstandardReader(path: file.path, chunkSize: 1 << 20))
+            } catch {
+                throw DataError(file: file.path, problem: error.problem, remedy: error.remedy)
+            }
+        } else {
+            source = .plain(try ReadableFile(path: file.path))
+        }
+    }
+
+    /// The next bytes; nil at the end, also when it is asked again.
+    func next() throws -> [UInt8]? {
+        switch source {
+        case .plain(let file): return try file.next()
+        case .compressed(let reader):
+            do throws(ZstandardError) { return try reader.next() } catch {
                 throw DataError(file: path, problem: error.problem, remedy: error.remedy)
             }
         }
     }
 
-    /// Cuts chunks into lines, without their ends, numbered from 1; leaves out blank ones.
-    private func forEachLine(
-        of next: () throws -> [UInt8]?, _ body: (_ line: [UInt8], _ number: Int) throws -> Void
-    ) throws {
-        let lineFeed = UInt8(ascii: "\n")
-        let blanks: [UInt8] = [UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r")]
-        var number = 0
-        var line: [UInt8] = []
-        func finishLine() throws {
-            number += 1
-            // Some editors write a byte-order mark, which is no part of JSON.
-            if number == 1 && line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
-            if !line.allSatisfy({ blanks.contains($0) }) { try body(line, number) }
-            line.removeAll(keepingCapacity: true)
-        }
-        while let chunk = try next() {
-            var rest = chunk[...]
-            while let end = rest.firstIndex(of: lineFeed) {
-                line += rest[..<end]
-                rest = rest[(end + 1)...]
-                try finishLine()
-            }
-            line += rest
-        }
-        if !line.isEmpty { try finishLine() }
-    }
-
-    private struct Line: Decodable {
-        let text: String
-    }
-
-    /// The text of one line of JSON.
-    private func document(line: [UInt8], number: Int) throws -> [UInt8] {
-        let remedy = "each line must be a JSON object with a string \"text\""
-        func failure(_ problem: String) -> DataError {
-            DataError(file: path, line: number, problem: problem, remedy: remedy)
-        }
-        // Checked here, because the decoder guesses another encoding from zero bytes.
-        guard String(validating: line, as: UTF8.self) != nil else { throw failure("the line is not valid UTF-8") }
-        guard !line.contains(0) else { throw failure("the line is not valid JSON: it holds a zero byte") }
-        do {
-            return Array(try JSONDecoder().decode(Line.self, from: Data(line)).text.utf8)
-        } catch DecodingError.keyNotFound {
-            throw failure("the object has no \"text\"")
-        } catch DecodingError.typeMismatch(_, let context) {
-            throw failure(context.codingPath.isEmpty ? "the line is no JSON object" : "\"text\" is not a string")
-        } catch DecodingError.valueNotFound(_, let context) {
-            throw failure(context.codingPath.isEmpty ? "the line is no JSON object" : "\"text\" is null")
-        } catch {
-            throw failure("the line is not valid JSON")
-        }
+    /// Bytes of a compressed file that were consumed so far; nil for another.
+    var compressedOffset: Int? {
+        if case .compressed(let reader) = source { reader.offset } else { nil }
     }
 }
 

@@ -14,6 +14,7 @@ struct MileDist: ParsableCommand {
               mile-dist                                   learn the embedded language: proves an installation right
               mpirun -n 4 mile-dist configs/shakespeare.yaml
               mpirun -n 64 mile-dist run.yaml --set training.seed=7
+              mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
               mile-dist inspect runs/shakespeare/checkpoints
               mile-dist compare runs/study/*
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
@@ -24,7 +25,8 @@ struct MileDist: ParsableCommand {
             """,
         version: VersionText.text,
         subcommands: [
-            Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Compare.self, Bench.self,
+            Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Prepare.self, Compare.self,
+            Bench.self,
         ],
         defaultSubcommand: Train.self)
 

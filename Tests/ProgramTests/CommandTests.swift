@@ -7,7 +7,9 @@ extension ProgramTests {
     @Suite struct CommandTests {
         private static let checkpoints = "runs/run/checkpoints"
 
-        @Test(arguments: [[], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["compare"]])
+        @Test(arguments: [
+            [], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["prepare"], ["compare"],
+        ])
         func everyCommandHelps(command: [String]) throws {
             let place = try Workplace()
             let result = try place.run(command + ["--help"])

@@ -24,6 +24,8 @@ final class TemporaryDirectory: Sendable {
 
     func write(_ name: String, _ content: String) throws -> String { try write(name, Array(content.utf8)) }
 
+    func read(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: url.appending(component: name))) }
+
     func path(_ name: String) -> String { url.appending(component: name).path }
 }
 

@@ -99,8 +99,12 @@ private struct Pair {
         #expect(try failure(".idx") { $0.magic[3] = 0 }.remedy.contains("MMIDIDX"))
         #expect(try failure(".idx") { $0.version = 2 }.problem == "the index has version 2")
         for code in [0, 6, 7, 9, 255] as [UInt8] {
-            #expect(try failure(".idx") { $0.code = code }.problem == "the tokens have type code \(code)")
+            #expect(try failure(".idx") { $0.code = code }.problem.hasPrefix("the tokens have type code \(code)"))
         }
+        let double = try failure(".idx") { $0.code = 6 }
+        #expect(double.problem == "the tokens have type code 6 (float64)")
+        #expect(try failure(".idx") { $0.code = 7 }.problem == "the tokens have type code 7 (float32)")
+        #expect(double.remedy.hasSuffix("1 (uint8), 2 (int8), 3 (int16), 4 (int32), 5 (int64), 8 (uint16)"))
     }
 
     @Test(arguments: [4, UInt64(Int64.max), .max, .max / 12 + 1, 1 << 62, 1 << 33])

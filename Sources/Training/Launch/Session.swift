@@ -45,15 +45,22 @@ public final class Session {
 
     /// The pool of this rank.
     ///
-    /// - Parameter requested: `training.threads`; 0: the cores that the launcher bound to this rank, shared evenly where
-    ///   ranks of a node are not bound to cores of their own.
+    /// - Parameter requested: `training.threads`; see ``threadPlan(requested:)``.
     /// - Parameter blas: `training.blas`.
     public func makePool(requested: Int, blas: TrainingConfiguration.BLAS = .auto) throws -> ThreadPool {
+        let plan = try threadPlan(requested: requested)
+        return ThreadPool(
+            threadCount: plan.threads, spins: plan.spins, libraries: try productLibraries(blas))
+    }
+
+    /// How many threads this rank runs. Collective.
+    ///
+    /// - Parameter requested: 0: the cores that the launcher bound to this rank, shared evenly where ranks of a node are
+    ///   not bound to cores of their own.
+    func threadPlan(requested: Int) throws -> ThreadPlan {
         let cores = Cores.available()
         let places = try communicator.allGather(Array("\(communicator.host) \(cores)".utf8))
         let sharing = places.filter { $0 == places[communicator.rank] }.count
-        let plan = ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing)
-        return ThreadPool(
-            threadCount: plan.threads, spins: plan.spins, libraries: try productLibraries(blas))
+        return ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing)
     }
 }

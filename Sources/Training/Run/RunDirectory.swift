@@ -1,7 +1,6 @@
 // RunDirectory - the place of a run's files, locked against a second job.
 
 internal import Foundation
-internal import Glibc
 
 /// `logging.directory`: lock, resolved configuration, metrics. Rank 0 only.
 final class RunDirectory {
@@ -11,9 +10,9 @@ final class RunDirectory {
     static let originName = "resumed-from"
 
     let path: String
-    private let lockDescriptor: Int32
+    private let lock: FileLock
     /// A checkpoints directory elsewhere has a lock of its own: two run directories may name the same one.
-    private var checkpointLockDescriptor: Int32?
+    private var checkpointLock: FileLock?
     private let host: String
 
     /// Makes the directory and takes its lock.
@@ -29,20 +28,14 @@ final class RunDirectory {
                 "logging.directory: \(path) cannot be made: \(Self.reason(error)). Choose a directory that this user may "
                     + "write.")
         }
-        lockDescriptor = try Self.lock(path + "/" + Self.lockName, host: host, key: "logging.directory")
+        lock = try FileLock(path + "/" + Self.lockName, host: host, key: "logging.directory")
         self.host = host
-    }
-
-    deinit {
-        // The kernel gives the lock back; the file stays, because removing it would race with the next job.
-        close(lockDescriptor)
-        if let checkpointLockDescriptor { close(checkpointLockDescriptor) }
     }
 
     /// Takes the lock of the checkpoints directory `directory`, which exists, where it does not lie in this one.
     func lockCheckpoints(in directory: String) throws {
-        guard directory != path + "/checkpoints", checkpointLockDescriptor == nil else { return }
-        checkpointLockDescriptor = try Self.lock(
+        guard directory != path + "/checkpoints", checkpointLock == nil else { return }
+        checkpointLock = try FileLock(
             directory + "/" + Self.lockName, host: host, key: "checkpoint.directory")
     }
 
@@ -100,34 +93,5 @@ final class RunDirectory {
         let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
         let text = underlying?.localizedDescription ?? error.localizedDescription
         return text.hasSuffix(".") ? String(text.dropLast()) : text
-    }
-
-    /// The lock is the kernel's (`flock`), so that it cannot outlive a killed job; the file's text names the holder.
-    private static func lock(_ file: String, host: String, key: String) throws -> Int32 {
-        let descriptor = unsafe open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw ProgramFailure(
-                .badInput, "\(key): \(file) cannot be written: \(unsafe String(cString: strerror(errno)))")
-        }
-        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            let code = errno
-            // A file system without locks (some Lustre mounts): go on without, as the holder's text is still written.
-            if code == EWOULDBLOCK {
-                let holder = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
-                close(descriptor)
-                throw ProgramFailure(
-                    .badInput,
-                    "\(file): another job is running in this directory (\(holder.trimmingCharacters(in: .whitespacesAndNewlines))). "
-                        + "Wait for it, end it, or choose another \(key).")
-            }
-        }
-        let job = ProcessInfo.processInfo.environment["SLURM_JOB_ID"] ?? "none"
-        let text = Array("host \(host), pid \(getpid()), job \(job)\n".utf8)
-        let written = unsafe text.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        guard written == text.count, ftruncate(descriptor, off_t(text.count)) == 0 else {
-            close(descriptor)
-            throw ProgramFailure(.badInput, "\(file) cannot be written: \(unsafe String(cString: strerror(errno)))")
-        }
-        return descriptor
     }
 }

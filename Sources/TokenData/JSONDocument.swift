@@ -1,0 +1,275 @@
+// JSONDocument - one JSON object as a document: its text, and the domain that the Pile's layout names.
+
+internal import Foundation
+
+/// The `text` of a JSON object and its `meta.pile_set_name`.
+struct JSONDocument: Equatable {
+    /// What the object says about its domain.
+    enum Domain: Equatable {
+        case absent
+        case named(String)
+        /// There is a name and it cannot be used; in words.
+        case malformed(String)
+    }
+
+    /// UTF-8.
+    var text: [UInt8]
+    var domain: Domain
+
+    /// Why a line is no document: few different sentences, so that they can be counted.
+    struct Problem: Error, Equatable {
+        let words: String
+        init(_ words: String) { self.words = words }
+
+        static let notUTF8 = Problem("the line is not valid UTF-8")
+        static let zeroByte = Problem("the line is not valid JSON: it holds a zero byte")
+        static let notJSON = Problem("the line is not valid JSON")
+        static let halfPair = Problem("the line is not valid JSON: \"text\" holds half a surrogate pair")
+        static let tooDeep = Problem("the line is nested more than \(Scanner.deepest) deep")
+        static let noObject = Problem("the line is no JSON object")
+        static let noText = Problem("the object has no \"text\"")
+        static let twoTexts = Problem("the object has two \"text\"")
+        static let notText = Problem("\"text\" is not a string")
+        static let nullText = Problem("\"text\" is null")
+    }
+
+    /// Reads one object, as RFC 8259 has it: all of the line must be valid, also what is not used.
+    ///
+    /// - Throws: ``Problem``.
+    init(line: [UInt8]) throws(Problem) {
+        guard String(validating: line, as: UTF8.self) != nil else { throw .notUTF8 }
+        var scanner = Scanner(bytes: line)
+        var (text, domain): (Scanner.Value?, Domain) = (nil, .absent)
+        scanner.skipBlanks()
+        guard scanner.next == UInt8(ascii: "{") else {
+            _ = try scanner.value(depth: 0)
+            try scanner.end()
+            throw .noObject
+        }
+        var hasTwoTexts = false
+        try scanner.object(depth: 0) { key, scanner throws(Problem) in
+            switch key {
+            case "text":
+                hasTwoTexts = hasTwoTexts || text != nil
+                text = try scanner.value(depth: 1)
+            case "meta":
+                let found = try Self.domain(&scanner)
+                domain = domain == .absent ? found : .malformed("the object has two \"meta\"")
+            default: _ = try scanner.value(depth: 1)
+            }
+        }
+        try scanner.end()
+        if hasTwoTexts { throw .twoTexts }
+        switch text {
+        case .string(let bytes): self.text = bytes
+        case .halfPair: throw .halfPair
+        case .null: throw .nullText
+        case .other: throw .notText
+        case nil: throw .noText
+        }
+        self.domain = domain
+    }
+
+    /// The value of `meta`.
+    private static func domain(_ scanner: inout Scanner) throws(Problem) -> Domain {
+        guard scanner.next == UInt8(ascii: "{") else {
+            return try scanner.value(depth: 1) == .null ? .absent : .malformed("\"meta\" is no object")
+        }
+        var domain = Domain.absent
+        try scanner.object(depth: 1) { key, scanner throws(Problem) in
+            let value = try scanner.value(depth: 2)
+            guard key == "pile_set_name" else { return }
+            if domain != .absent {
+                domain = .malformed("\"meta\" has two \"pile_set_name\"")
+            } else if case .string(let bytes) = value, !bytes.isEmpty {
+                // Two spellings of one character are one name.
+                domain = .named(String(decoding: bytes, as: UTF8.self).precomposedStringWithCanonicalMapping)
+            } else if value != .null {
+                domain = .malformed("\"meta.pile_set_name\" is no name")
+            }
+        }
+        return domain
+    }
+}
+
+/// A strict reader of JSON (RFC 8259) in bytes that are known to be UTF-8.
+private struct Scanner {
+    /// Deepest nesting: each level takes room on the stack.
+    static let deepest = 512
+
+    enum Value: Equatable {
+        case string([UInt8])
+        /// A string with half a surrogate pair, which no UTF-8 can hold.
+        case halfPair
+        case null
+        case other
+    }
+
+    private let bytes: [UInt8]
+    private var position = 0
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// The byte at the present place; nil at the end.
+    var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    mutating func skipBlanks() {
+        while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A { position += 1 }
+    }
+
+    /// Checks that nothing but blanks follows.
+    mutating func end() throws(JSONDocument.Problem) {
+        skipBlanks()
+        guard position == bytes.count else { throw notJSON }
+    }
+
+    /// A zero byte has a sentence of its own, since it is invisible in most editors.
+    private var notJSON: JSONDocument.Problem { bytes.contains(0) ? .zeroByte : .notJSON }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard next == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
+    }
+
+    /// Reads an object whose `{` is next; `member` gets each key and must read its value.
+    mutating func object(
+        depth: Int, _ member: (_ key: String, _ scanner: inout Scanner) throws(JSONDocument.Problem) -> Void
+    ) throws(JSONDocument.Problem) {
+        position += 1
+        skipBlanks()
+        if take("}") { return }
+        repeat {
+            skipBlanks()
+            guard next == UInt8(ascii: "\"") else { throw notJSON }
+            // A key with half a pair is none that is looked for.
+            let key: [UInt8] = if case .string(let bytes) = try string() { bytes } else { [] }
+            skipBlanks()
+            guard take(":") else { throw notJSON }
+            skipBlanks()
+            try member(String(decoding: key, as: UTF8.self), &self)
+            skipBlanks()
+        } while take(",")
+        guard take("}") else { throw notJSON }
+    }
+
+    /// Reads any value.
+    mutating func value(depth: Int) throws(JSONDocument.Problem) -> Value {
+        guard depth <= Self.deepest else { throw .tooDeep }
+        skipBlanks()
+        switch next {
+        case UInt8(ascii: "\""): return try string()
+        case UInt8(ascii: "{"):
+            try object(depth: depth) { _, scanner throws(JSONDocument.Problem) in
+                _ = try scanner.value(depth: depth + 1)
+            }
+        case UInt8(ascii: "["): try array(depth: depth)
+        case UInt8(ascii: "n"):
+            try word("null")
+            return .null
+        case UInt8(ascii: "t"): try word("true")
+        case UInt8(ascii: "f"): try word("false")
+        default: try number()
+        }
+        return .other
+    }
+
+    private mutating func array(depth: Int) throws(JSONDocument.Problem) {
+        position += 1
+        skipBlanks()
+        if take("]") { return }
+        repeat {
+            _ = try value(depth: depth + 1)
+            skipBlanks()
+        } while take(",")
+        guard take("]") else { throw notJSON }
+    }
+
+    private mutating func word(_ word: StaticString) throws(JSONDocument.Problem) {
+        for byte in word.description.utf8 {
+            guard next == byte else { throw notJSON }
+            position += 1
+        }
+    }
+
+    private mutating func number() throws(JSONDocument.Problem) {
+        _ = take("-")
+        if !take("0") { try digits() }
+        if take(".") { try digits() }
+        if take("e") || take("E") {
+            if !take("+") { _ = take("-") }
+            try digits()
+        }
+    }
+
+    private mutating func digits() throws(JSONDocument.Problem) {
+        let start = position
+        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") { position += 1 }
+        guard position > start else { throw notJSON }
+    }
+
+    /// Reads a string whose opening quote is next.
+    private mutating func string() throws(JSONDocument.Problem) -> Value {
+        position += 1
+        var result: [UInt8] = []
+        var hasHalfPair = false
+        while true {
+            let start = position
+            while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+                position += 1
+            }
+            result.append(contentsOf: bytes[start..<position])
+            if take("\"") { return hasHalfPair ? .halfPair : .string(result) }
+            guard take("\\") else { throw notJSON }
+            if let scalar = try escape() {
+                result.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+            } else {
+                hasHalfPair = true
+            }
+        }
+    }
+
+    /// The character of an escape whose backslash is behind; nil for half a surrogate pair.
+    private mutating func escape() throws(JSONDocument.Problem) -> Unicode.Scalar? {
+        guard let letter = next else { throw notJSON }
+        position += 1
+        switch letter {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(letter)
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{C}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "u"): break
+        default: throw notJSON
+        }
+        let first = try hexadecimal()
+        guard first >= 0xD800, first < 0xE000 else { return Unicode.Scalar(first) }
+        let behind = position
+        if first < 0xDC00, take("\\"), take("u") {
+            let second = try hexadecimal()
+            if second >= 0xDC00, second < 0xE000 {
+                return Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
+            }
+        }
+        // What follows is an escape of its own.
+        position = behind
+        return nil
+    }
+
+    private mutating func hexadecimal() throws(JSONDocument.Problem) -> UInt32 {
+        var value: UInt32 = 0
+        for _ in 0..<4 {
+            guard let byte = next else { throw notJSON }
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt32(byte - UInt8(ascii: "0"))
+            // The bit that tells small letters from capitals.
+            case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"):
+                value = value << 4 | UInt32((byte | 0x20) - UInt8(ascii: "a") + 10)
+            default: throw notJSON
+            }
+            position += 1
+        }
+        return value
+    }
+}

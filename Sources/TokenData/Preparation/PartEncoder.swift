@@ -1,0 +1,149 @@
+// PartEncoder - from a chunk of text to its part.
+
+/// Turns chunks into parts; used by several threads at once.
+struct PartEncoder: Sendable {
+    let layout: ChunkLayout
+    let tokenizer: any Tokenizer
+    let elementType: IndexedDataset.ElementType
+    /// Whether each domain has an output of its own.
+    let splitsDomains: Bool
+    /// Whether what is malformed is counted and left out; otherwise it is an error.
+    let skipsMalformed: Bool
+
+    /// Bytes of a text that are encoded at a time where the tokenizer allows a cut.
+    private static let pieceSize = 1 << 20
+
+    /// What is wrong with a line, or with a text, which has no lines.
+    private struct Mistake {
+        let line: Int?
+        let problem: String
+        let remedy: String
+    }
+
+    /// A part that grows.
+    private struct Growing {
+        var header: PartHeader
+        var sections: [Part.Section] = []
+        var places: [String?: Int] = [:]
+        var counts = DomainCounts()
+
+        /// The section of a domain.
+        mutating func section(_ domain: String?) -> Int {
+            if let place = places[domain] { return place }
+            places[domain] = sections.count
+            sections.append(Part.Section(domain: domain))
+            return sections.count - 1
+        }
+
+        var part: Part {
+            var header = header
+            header.domains = counts.list
+            return Part(header: header, sections: sections)
+        }
+    }
+
+    /// The part of a chunk.
+    ///
+    /// - Throws: ``DataError`` for a file that cannot be read; also for what is malformed, unless that is skipped.
+    func part(_ ticket: ChunkTicket) throws -> Part {
+        let file = layout.files[ticket.number.file]
+        var growing = Growing(header: PartHeader(number: ticket.number))
+        switch ticket.content {
+        case .lines(let chunk): try add(chunk, to: &growing)
+        case .unread where file.text.format == .text: try addText(file, to: &growing)
+        case .unread:
+            let chunk = try LineChunk(
+                ticket.number.index, of: ReadableFile(path: file.text.path), fileSize: file.size, size: layout.chunkSize
+            )
+            try add(chunk, to: &growing)
+        }
+        return growing.part
+    }
+
+    /// A .txt file, or the piece of one that is this chunk.
+    private func addText(_ file: ChunkLayout.File, to part: inout Growing) throws {
+        let index = part.header.number.index
+        let start = layout.cutsTexts ? index * layout.chunkSize : 0
+        let end = layout.cutsTexts ? min(start + layout.chunkSize, file.size) : file.size
+        let text = try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
+        part.header.continuesDocument = start > 0
+        part.header.endsDocument = end == file.size
+        do {
+            try add(text, domain: nil, to: &part)
+        } catch let error as DataError {
+            // Only a whole text can fail: what is cut anywhere is bytes.
+            try reject(Mistake(line: nil, problem: error.problem, remedy: error.remedy), in: &part)
+        }
+    }
+
+    private func add(_ chunk: LineChunk, to part: inout Growing) throws {
+        part.header.lines = try chunk.forEachLine { number, line in
+            switch line {
+            case .blank: part.header.blankLines += 1
+            case .document(let document): try add(document, line: number, to: &part)
+            case .malformed(let problem):
+                try reject(
+                    Mistake(line: number, problem: problem.words, remedy: TextFile.lineRemedy), in: &part)
+            }
+        }
+    }
+
+    private func add(_ document: JSONDocument, line: Int, to part: inout Growing) throws {
+        var domain: String?
+        var problem: String?
+        switch document.domain {
+        case .named(let name): domain = name
+        case .absent: problem = Self.noDomain
+        case .malformed(let words): problem = words
+        }
+        if splitsDomains, let problem {
+            let remedy = "--split-domains needs a string \"meta\": {\"pile_set_name\": ...} in each line"
+            return try reject(Mistake(line: line, problem: problem, remedy: remedy), in: &part)
+        }
+        do {
+            try add(document.text, domain: domain, to: &part)
+        } catch let error as DataError {
+            try reject(Mistake(line: line, problem: error.problem, remedy: error.remedy), in: &part)
+        }
+    }
+
+    static let noDomain = "the document has no \"meta.pile_set_name\""
+
+    /// Appends the ids of a text, and its end token if it ends here.
+    private func add(_ text: [UInt8], domain: String?, to part: inout Growing) throws {
+        let place = part.section(splitsDomains ? domain : nil)
+        let before = part.sections[place].ids.count
+        do {
+            let step = tokenizer.splitsAnywhere ? Self.pieceSize : max(text.count, 1)
+            for start in stride(from: 0, to: text.count, by: step) {
+                let isWhole = step >= text.count
+                let piece = isWhole ? text : Array(text[start..<min(start + step, text.count)])
+                part.sections[place].ids += bytes(of: try tokenizer.encode(piece))
+            }
+        } catch {
+            part.sections[place].ids.removeLast(part.sections[place].ids.count - before)
+            throw error
+        }
+        let ends = part.header.endsDocument
+        if ends { part.sections[place].ids += bytes(of: [tokenizer.endToken]) }
+        let count = (part.sections[place].ids.count - before) / elementType.size
+        part.sections[place].lengths.append(count)
+        part.counts.add(DomainCount(name: domain, documents: ends ? 1 : 0, tokens: count, bytes: text.count))
+    }
+
+    private func bytes(of ids: [Int32]) -> [UInt8] {
+        IndexedDatasetWriter.bytes(of: ids, as: elementType, vocabularySize: tokenizer.size)
+    }
+
+    /// Counts a mistake, or throws it.
+    private func reject(_ mistake: Mistake, in part: inout Growing) throws {
+        if skipsMalformed {
+            part.header.skipped.add(SkippedCounts.Example(line: mistake.line, problem: mistake.problem))
+            return
+        }
+        let number = part.header.number
+        let line = try mistake.line.map { $0 + (try layout.lines(before: number)) }
+        throw DataError(
+            file: layout.files[number.file].text.path, line: line, problem: mistake.problem, remedy: mistake.remedy)
+    }
+}

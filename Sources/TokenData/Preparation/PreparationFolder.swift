@@ -1,0 +1,140 @@
+// PreparationFolder - how a preparation begins, goes on after a stop, and is found to be finished.
+
+/// What a preparation found where its output is to be.
+public enum PreparationStart: Sendable {
+    case new
+    /// Parts of an earlier start are there.
+    case restart(parts: Int)
+    /// The output is there, complete and made of the same input.
+    case finished(PreparationSummary)
+}
+
+extension Preparation {
+    /// Name of the lock in ``folder``.
+    public static let lockName = "lock"
+    /// There once files of the output may be replaced: they are this preparation's own, or the user said so.
+    private static let replacingName = "replacing"
+
+    private var replacingPath: String { folder + "/" + Self.replacingName }
+
+    /// Whether the output is there already, complete and made of the same input; rank 0 only, writes nothing.
+    ///
+    /// - Throws: ``DataError`` if the output is another's, unless `overwrites`.
+    public func finished(overwrites: Bool) throws -> PreparationSummary? {
+        let summary = PreparationJSON.read(PreparationSummary.self, at: summaryPath)
+        if let summary, isWhole(summary), !overwrites {
+            let differences = manifest.differences(from: summary.manifest)
+            if differences.isEmpty {
+                guard summary.skippedCount == 0 || request.skipsMalformed else {
+                    throw DataError(
+                        key: "--on-error", file: summaryPath,
+                        problem: "\(summary.skippedCount) lines or files were skipped when this was prepared",
+                        remedy: "mend them and use --overwrite, or accept them with --on-error skip")
+                }
+                return summary
+            }
+            if FileKind.at(replacingPath) == .missing {
+                throw DataError(
+                    key: "--output", file: request.output,
+                    problem: "prepared from another input: \(differences.joined(separator: "; "))",
+                    remedy: "choose another --output, or use --overwrite")
+            }
+        }
+        if !overwrites { try requireFree([request.output], alsoSummary: true) }
+        return nil
+    }
+
+    /// Whether all outputs of a summary are there with their sizes.
+    private func isWhole(_ summary: PreparationSummary) -> Bool {
+        summary.outputs.allSatisfy {
+            FileKind.at($0.prefix + ".bin") == .regular(size: $0.binBytes)
+                && FileKind.at($0.prefix + ".idx") == .regular(size: $0.idxBytes)
+        }
+    }
+
+    /// Checks that no output would be replaced that is not this preparation's.
+    func requireFree(_ prefixes: [String], alsoSummary: Bool = false) throws {
+        guard FileKind.at(replacingPath) == .missing else { return }
+        let files = prefixes.flatMap { [$0 + ".bin", $0 + ".idx"] } + (alsoSummary ? [summaryPath] : [])
+        for file in files where FileKind.at(file) != .missing {
+            throw DataError(
+                key: "--output", file: file, problem: "the file exists",
+                remedy: "choose another --output, or use --overwrite")
+        }
+    }
+
+    /// Makes ``folder``, where the lock has its place.
+    public func makeFolder() throws {
+        if case .regular = FileKind.at(folder) { throw OutputError(folder, "is a file", remedy: "remove it") }
+        try OutputFolder.make(folder)
+    }
+
+    /// Begins, or goes on: afterwards ``folder`` holds the manifest. Rank 0 only, with the lock.
+    ///
+    /// - Throws: ``DataError`` if it holds the parts of another input, unless `overwrites`.
+    public func begin(overwrites: Bool) throws -> PreparationStart {
+        let names = try OutputFolder.names(folder).filter { $0 != Self.lockName }
+        let earlier = PreparationJSON.read(PreparationManifest.self, at: manifestPath)
+        if let earlier, manifest.differences(from: earlier).isEmpty {
+            if overwrites { try OutputFolder.write("", to: replacingPath) }
+            // What was being written at the time of the stop.
+            for name in names where name.hasSuffix(PartFile.unfinished) { try OutputFolder.remove(folder + "/" + name) }
+            return .restart(parts: names.count { isPart($0) && !$0.hasSuffix(PartFile.unfinished) })
+        }
+        let foreign = names.filter { !isOwn($0) }
+        guard foreign.isEmpty else {
+            throw DataError(
+                key: "--output", file: folder, problem: "the directory holds something else (\(foreign[0]))",
+                remedy: "choose another --output")
+        }
+        if let earlier, !overwrites {
+            throw DataError(
+                key: "--output", file: folder,
+                problem: "holds the parts of another input: "
+                    + manifest.differences(from: earlier).joined(separator: "; "),
+                remedy: "give the same input to go on with it; choose another --output; or use --overwrite to drop it")
+        }
+        // The manifest goes first, so that parts never stand beside the manifest of others.
+        try OutputFolder.remove(manifestPath)
+        for name in names { try OutputFolder.remove(folder + "/" + name) }
+        if overwrites { try OutputFolder.write("", to: replacingPath) }
+        try OutputFolder.write(try PreparationJSON.text(manifest), to: manifestPath)
+        return .new
+    }
+
+    /// Checks that this rank sees what rank 0 has made; every rank.
+    public func requireShared() throws {
+        guard PreparationJSON.read(PreparationManifest.self, at: manifestPath) == manifest else {
+            throw OutputError(
+                manifestPath, "not what rank 0 wrote there",
+                remedy: "with ranks on several nodes --output and all FILES must be in directories that they share")
+        }
+    }
+
+    /// Notes that the files of the output that are replaced from now on are this preparation's own.
+    func allowReplacing() throws { try OutputFolder.write("", to: replacingPath) }
+
+    /// Removes ``folder`` and what this program has put there; with the lock.
+    func removeFolder() throws {
+        let names = try OutputFolder.names(folder)
+        try OutputFolder.remove(manifestPath)
+        for name in names where isOwn(name) { try OutputFolder.remove(folder + "/" + name) }
+        try OutputFolder.removeEmpty(folder)
+    }
+
+    /// Removes what a finished preparation has left when it was stopped at its very end.
+    public func removeLeftovers() throws {
+        guard PreparationJSON.read(PreparationManifest.self, at: manifestPath) == manifest else { return }
+        try removeFolder()
+    }
+
+    private func isPart(_ name: String) -> Bool { name.hasPrefix("part-") }
+
+    private func isOwn(_ name: String) -> Bool {
+        isPart(name) || name.hasPrefix(Self.joinedPrefix) || name.hasPrefix("manifest.json")
+            || name.hasPrefix(Self.replacingName) || name == Self.lockName
+    }
+
+    /// How the names of outputs start before they are renamed.
+    static let joinedPrefix = "joined"
+}

@@ -1,0 +1,139 @@
+// PreparationRun - the parts of one rank, made by several threads.
+
+internal import Dispatch
+internal import Foundation
+internal import Synchronization
+
+/// How far a rank is.
+public struct PreparationProgress: Sendable, Equatable {
+    /// Bytes of the files on the disk that are done, those of earlier starts included.
+    public var bytes = 0
+    /// Bytes done and tokens made since this start.
+    public var newBytes = 0
+    public var newTokens = 0
+    public var parts = 0
+    /// Parts of an earlier start.
+    public var reusedParts = 0
+}
+
+/// Makes the parts that belong to one rank.
+///
+/// Each thread takes the next chunk under a lock, in order, and makes its part outside of it: at any time at most
+/// `threads` chunks are in memory.
+public final class PreparationRun: Sendable {
+    private struct State {
+        var progress = PreparationProgress()
+        var names = DomainNames()
+        /// Chunks from here on are not begun.
+        var limit = Int.max
+        var failure: (order: Int, error: any Error)?
+    }
+
+    private let preparation: Preparation
+    private let encoder: PartEncoder
+    private let source: Mutex<ChunkSource>
+    private let state = Mutex(State())
+    private let group = DispatchGroup()
+
+    public init(_ preparation: Preparation, rank: Int, rankCount: Int) {
+        self.preparation = preparation
+        encoder = PartEncoder(
+            layout: preparation.layout, tokenizer: preparation.request.tokenizer, elementType: preparation.elementType,
+            splitsDomains: preparation.request.splitsDomains, skipsMalformed: preparation.request.skipsMalformed)
+        source = Mutex(ChunkSource(preparation.layout, rank: rank, rankCount: rankCount))
+    }
+
+    /// Starts so many threads; ``wait(seconds:)`` must follow until it says that all have ended.
+    public func start(threads: Int) {
+        precondition(threads >= 1, "somebody has to work")
+        for _ in 0..<threads {
+            group.enter()
+            // Not a queue's: there might be fewer threads than asked for, and these wait for files.
+            Thread.detachNewThread { [self] in
+                work()
+                group.leave()
+            }
+        }
+    }
+
+    /// Waits until the threads have ended, at most so long, and says whether they have.
+    public func wait(seconds: Double) -> Bool { group.wait(timeout: .now() + seconds) == .success }
+
+    public var progress: PreparationProgress { state.withLock { $0.progress } }
+
+    /// The first mistake in the order of the input, with its place in it; an output that cannot be written comes before
+    /// all.
+    public var failure: (order: Int, error: any Error)? { state.withLock { $0.failure } }
+
+    /// Begins no chunk at `order` or behind it: another rank has found a mistake there. What comes before is still
+    /// done, because the first mistake of all is the one to report, whoever finds it when.
+    public func stop(at order: Int) { state.withLock { $0.limit = min($0.limit, order) } }
+
+    /// Number of chunks of each file of which this rank has the first, once all are done; zero for the others.
+    public func chunkCounts(rank: Int, rankCount: Int) -> [Int] {
+        let counts = source.withLock { $0.counts }
+        return preparation.layout.files.indices.map { file in
+            guard preparation.layout.owners(ofFile: file, rankCount: rankCount).lowerBound == rank else { return 0 }
+            return preparation.layout.chunkCount(file) ?? counts[file] ?? 0
+        }
+    }
+
+    private func work() {
+        while true {
+            let next = source.withLock { source -> ChunkTicket? in
+                // Looked at here too: it may take long to find the next one.
+                guard source.place.order < state.withLock({ $0.limit }) else { return nil }
+                do { return try source.next() } catch {
+                    // Before another thread can ask a file that has failed for more.
+                    fail(error, at: source.place.order)
+                    return nil
+                }
+            }
+            guard let ticket = next, ticket.number.order < state.withLock({ $0.limit }) else { return }
+            do { try make(ticket) } catch { fail(error, at: ticket.number.order) }
+        }
+    }
+
+    private func fail(_ error: any Error, at order: Int) {
+        let place = error is DataError ? order : -1
+        state.withLock { state in
+            if place < state.failure?.order ?? .max { state.failure = (place, error) }
+            state.limit = min(state.limit, place)
+        }
+    }
+
+    private func make(_ ticket: ChunkTicket) throws {
+        let header: PartHeader
+        let earlier = try PartFile.header(ticket.number, in: preparation.folder, checksData: true)
+        if let earlier {
+            header = earlier
+            if !preparation.request.skipsMalformed { try requireNothingSkipped(earlier) }
+        } else {
+            let part = try encoder.part(ticket)
+            try PartFile.write(part, in: preparation.folder)
+            header = part.header
+        }
+        try state.withLock { state in
+            if preparation.request.splitsDomains {
+                for domain in header.domains { if let name = domain.name { try state.names.add(name) } }
+            }
+            state.progress.parts += 1
+            state.progress.bytes += ticket.diskBytes
+            if earlier != nil {
+                state.progress.reusedParts += 1
+            } else {
+                state.progress.newBytes += ticket.diskBytes
+                state.progress.newTokens += header.domains.reduce(0) { $0 + $1.tokens }
+            }
+        }
+    }
+
+    /// A part of an earlier start with `--on-error skip`.
+    private func requireNothingSkipped(_ header: PartHeader) throws {
+        guard let first = header.skipped.examples.first else { return }
+        let line = try first.line.map { $0 + (try preparation.layout.lines(before: header.number)) }
+        throw DataError(
+            file: preparation.layout.files[header.number.file].text.path, line: line, problem: first.problem,
+            remedy: "mend it, or use --on-error skip")
+    }
+}
