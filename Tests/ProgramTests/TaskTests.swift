@@ -154,7 +154,7 @@ extension ProgramTests {
                     ["--tasks", "tasks.jsonl", "long.jsonl"],
                     ["long.jsonl:1", "33 tokens", "max_position_embeddings, 32"]
                 ),
-                (["--tasks", "absent.jsonl", "--data", "held-out.txt"], ["absent.jsonl", "No such file"]),
+                (["--tasks", "absent.jsonl", "--data", "held-out.txt"], ["absent.jsonl", "there is no such file"]),
                 (["--tasks", "tasks.jsonl", "--per-document", "absent/file"], ["--per-document", "absent/file"]),
             ]
             for mistake in mistakes {

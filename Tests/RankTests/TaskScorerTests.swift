@@ -69,8 +69,8 @@ final class TaskScorerTests: RankTestCase {
         }
     }
 
-    /// Nats, of sums over up to 40 tokens: each CE, up to 15, is of logits with some 2e-7 relative error.
-    private static let tolerance = 1e-4
+    /// Nats, of sums over up to 40 tokens: each CE, up to 15, is of logits with some 2e-7 relative error (found: 2.7e-6).
+    private static let tolerance = 2e-5
 
     func testDocumentsAndTotals() throws {
         let golden = try Golden()

@@ -14,12 +14,12 @@ struct Eval: ParsableCommand {
             is the expected calibration error of the most likely token, in 15 bins.
 
             A file of tasks has a JSON object per line, in one of three forms, to which "id" may be added:
-              {"task": "hellaswag", "context": "A man sits down.", "choices": ["He eats.", "It rains."], "label": 0}
-              {"task": "lambada", "context": "She opened the", "completion": " door"}
-              {"task": "winogrande", "contexts": ["The cup", "The box"], "completion": " was small.", "label": 1}
-            A choice follows its context behind "delimiter", by default one space; a completion follows as it is.
-            In the terms of lm-evaluation-harness: acc, acc_norm (log-likelihoods divided by the choices' characters)
-            and acc_bytes (by their bytes); for last words perplexity and acc (greedy decoding gives the completion).
+              {"task": "a", "context": "A man", "choices": ["eats.", "rains."], "label": 0}
+              {"task": "b", "context": "She opened the", "completion": " door"}
+              {"task": "c", "contexts": ["Rain", "Sun"], "completion": " dries.", "label": 1}
+            A choice follows its context behind "delimiter", by default one space; a completion follows as it is. What
+            is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is in the
+            README; the names and definitions are those of lm-evaluation-harness.
 
             Examples:
               mile-dist eval runs/shakespeare/checkpoints --data books.txt code=src.jsonl.zst

@@ -105,7 +105,9 @@ struct TaskFileTests {
         #expect(throws: DataError.self) { try read("", "  ") }
         let folder = try TemporaryFolder()
         let absent = try #require(throws: DataError.self) { try TaskFile.read([folder.file("absent.jsonl")]) }
-        #expect("\(absent)".contains("absent.jsonl: cannot be read: No such file"), "\(absent)")
+        #expect("\(absent)".contains("absent.jsonl: there is no such file"), "\(absent)")
+        let directory = try #require(throws: DataError.self) { try TaskFile.read([folder.path]) }
+        #expect("\(directory)".contains("\(folder.path): cannot be read"), "\(directory)")
         try folder.write("", to: "empty.jsonl")
         let empty = try #require(throws: DataError.self) { try TaskFile.read([folder.file("empty.jsonl")]) }
         #expect("\(empty)".contains("no document"), "\(empty)")
