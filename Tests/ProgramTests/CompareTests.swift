@@ -28,7 +28,7 @@ extension ProgramTests {
             let table = try place.run(["compare"] + Self.runs)
             #expect(table.status == 0, "\(table)")
             #expect(table.errors.isEmpty, "\(table)")
-            for part in ["step 6, seeds 1, 2", "validation_ce  cross_entropy", "mile 2", "domains.held-out"] {
+            for part in ["step 6, seeds 1, 2", "\nvalidation_ce ", " cross_entropy ", "mile 2", "domains.held-out"] {
                 #expect(table.output.contains(part), "\(part): \(table)")
             }
             #expect(table.outputLines.last == "report.html: the report", "\(table)")

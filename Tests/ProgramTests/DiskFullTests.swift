@@ -110,6 +110,14 @@ extension ProgramTests {
             expectOneMessage(
                 result, status: 1, names: ["small/run/metrics.jsonl cannot be written: ", " rows are lost"])
             #expect(place.checkpoints("saved").last == "step-00000400")
+            // The last evaluation is among the lost rows: the next start makes up for it.
+            disk.empty()
+            let again = try place.train(set + ["schedule.total_steps=400"], ranks: 2)
+            #expect(again.status == 0 && again.output.contains("evaluation after step 400"), "\(again)")
+            let rows = try place.folder.text("small/run/metrics.jsonl")
+            #expect(rows.contains("{\"step\": 400, \"validation_ce\": "))
+            let third = try place.train(set + ["schedule.total_steps=400"], ranks: 2)
+            #expect(third.status == 0 && !third.output.contains("evaluation after step 400"), "\(third)")
         }
 
         /// Inspects all checkpoints, while the ranks stand still so that none is removed meanwhile.

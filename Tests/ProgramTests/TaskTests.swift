@@ -58,24 +58,8 @@ extension ProgramTests {
             #expect(documents[0].compactMap { $0.number("id") } == [11])
             #expect(documents[0].compactMap { $0.string("id") } == ["b"])
             for other in 1...2 {
-                // Each start chooses its library of products; RankTests compare bits.
-                for (ours, expected) in zip(documents[other], documents[0]) {
-                    #expect(
-                        difference(ours.numbers("ll") ?? [], expected.numbers("ll") ?? [], within: 1e-5) == nil,
-                        "\(ours.text) \(expected.text)")
-                    for key in ["line", "acc", "acc_norm", "acc_bytes"] {
-                        #expect(ours.number(key) == expected.number(key), "\(ours.text) \(expected.text)")
-                    }
-                }
-                for name in first.keys {
-                    let (ours, expected) = (try results[other].object("tasks").object(name), try first.object(name))
-                    #expect(ours.keys == expected.keys)
-                    for key in expected.keys where !expected.isNull(key) {
-                        let (found, value) = (ours.number(key) ?? .nan, expected.number(key) ?? .nan)
-                        // A perplexity magnifies its mean log-likelihood's error.
-                        #expect(abs(found - value) <= 1e-3 * abs(value), "\(name) \(key): \(found) \(value)")
-                    }
-                }
+                #expect(documents[other].map(\.text) == documents[0].map(\.text))
+                #expect(results[other].text == results[0].text)
             }
             // Another model is another result.
             #expect(try place.train(["training.stop_at_step=1", "logging.directory=runs/other"]).status == 0)

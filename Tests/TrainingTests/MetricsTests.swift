@@ -79,13 +79,16 @@ import Testing
         let result = EvaluationResult(domains: [.init(name: "a", sums: EvaluationSums())], hasFrequencies: false)
         var row = Self.row()
         row.mixture = [("books", 1)]
-        func lacks(_ rows: [JSONValue]) throws -> Bool {
+        func lacks(_ rows: [JSONValue], step: Int = 7) throws -> Bool {
             let directory = try RunDirectory(path: folder.path, host: "here")
             let file = try MetricsFile(path: directory.metricsPath, holding: directory) { Issue.record("\($0)") }
             for row in rows { try file.append(row) }
-            return try file.lacksEvaluation(step: 7)
+            return try file.lacksEvaluation(step: step)
         }
+        #expect(try !lacks([]))
         #expect(try !lacks([result.json(step: 7)]))
+        // Rows of a later step were lost while the disk was full.
+        #expect(try lacks([], step: 9))
         #expect(try lacks([row.json]))
         #expect(try lacks([result.json(step: 8)]))
         #expect(try !lacks([result.json(step: 7)]))

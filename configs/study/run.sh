@@ -13,18 +13,12 @@ text=${STUDY_TEXT:-../shared/data}
 seeds=${STUDY_SEEDS:-1 2 3 4 5}
 jobs=${STUDY_JOBS:-2}
 arms="cross_entropy focal-1 mile-0.5 mile-1 mile-2"
-domains="Gutenberg PythonCode Shakespeare SwiftCode"
 
-# The parts of `split` that are not there yet, from the files that follow.
+# The parts of `split` from the files that follow; what is there already is recognised, other texts are refused.
 prepare() {
     split=$1
     shift
-    for domain in $domains; do
-        if [ ! -f "study/data/$split-$domain.idx" ]; then
-            "$program" prepare --tokenizer bytes --split-domains --output "study/data/$split" "$@"
-            return
-        fi
-    done
+    "$program" prepare --tokenizer bytes --split-domains --output "study/data/$split" "$@"
 }
 
 mkdir -p study/data runs/study

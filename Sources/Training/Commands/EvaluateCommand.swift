@@ -52,7 +52,8 @@ public struct EvaluateCommand: Sendable {
         let loaded = try LoadedModel(session, path: checkpoint)
         // Read before anything is computed, so that their mistakes show at once.
         let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(session, loaded, files: tasks)
-        let pool = try session.makePool(requested: threads)
+        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
+        let pool = try session.makePool(requested: threads, blas: .openblas)
         let result = try data.isEmpty ? nil : evaluateData(session, loaded, pool)
         var shown = OccasionalProgress(session.console)
         let taskResults = try evaluation?.run(

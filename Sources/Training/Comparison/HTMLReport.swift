@@ -163,11 +163,11 @@ struct HTMLReport: Sendable {
             "p (Holm) is corrected for the \(comparison.testCount) tests of all arms and columns together. bits_per_byte is "
                 + "validation_ce in another unit and no test of its own.",
             "detectable is the minimum detectable difference: (t(1 - \(level)/2) + t(\(demands.power))) * s / sqrt(n), with "
-                + "n - 1 degrees of freedom: a true difference of this size would be found with probability "
+                + "n - 1 degrees of freedom: the t test would find a true difference of this size with probability "
                 + "\(NumberText.percent(demands.power)) %. (The exact condition on the noncentral t distribution asks for 1.2 % "
                 + "more with 5 pairs.)",
-            "Verdicts: better or worse where the difference is at least the detectable one, whose interval then excludes 0; "
-                + "no conclusion otherwise, which does not mean that there is no difference.",
+            "Verdicts: better or worse where the observed difference is at least the detectable one, which is stricter than "
+                + "the t test; no conclusion otherwise, which does not mean that there is no difference.",
             "Seeds vary the initial weights and the order of the data, not the data: conclusions are about this data and this "
                 + "size of model.",
             "worst_ce is of each model's own worst domain. calibration_error is the expected calibration error. Entropy "

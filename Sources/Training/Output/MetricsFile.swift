@@ -37,7 +37,8 @@ final class MetricsFile {
         }
     }
 
-    /// Whether the last training row of `step` is followed by no evaluation of it: an earlier one is of an earlier pass.
+    /// Whether the last training row of `step` is followed by no evaluation of it: an earlier one is of an earlier pass. Where
+    /// that row itself was lost, any evaluation of the step counts; a file without rows belongs to a new run.
     func lacksEvaluation(step: Int) throws -> Bool {
         let text: String
         do {
@@ -48,7 +49,7 @@ final class MetricsFile {
         // As the rows of this program begin.
         let lines = text.split(separator: "\n")
         guard let trained = lines.lastIndex(where: { $0.hasPrefix("{\"step\": \(step), \"tokens\":") }) else {
-            return false
+            return !lines.isEmpty && !lines.contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
         }
         return !lines[trained...].contains { $0.hasPrefix("{\"step\": \(step), \"validation_ce\":") }
     }

@@ -183,15 +183,17 @@ extension Trainer {
         }
     }
 
+    /// - Returns: whether anything was changed that may be changed.
     func requireSameRun(
         _ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String, products: String
-    ) throws {
+    ) throws -> Bool {
         let changes = try communicator.agreed {
             try checkpoint.index.requireSameRun(
                 as: configuration, tokenizer: data.tokenizer, fingerprint: fingerprint)
         }
         for change in changes { console.line("changed since the checkpoint: \(change)") }
         warnAboutIdentity(checkpoint.index, products: products)
+        return !changes.isEmpty
     }
 
     /// Says so where a continued run will not have the bits of one that was never stopped.

@@ -85,14 +85,17 @@ public final class Trainer {
 
         // A checkpoint of another model is refused before this model's memory is taken.
         let fingerprint = try agreedFingerprint(data.training)
+        var isChanged = false
         if let checkpoint {
-            try requireSameRun(
+            isChanged = try requireSameRun(
                 checkpoint, data, fingerprint,
                 products: TrainingState.productIdentity(configuration, pool))
         }
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
         try fill(state, from: checkpoint, pool: pool)
+        // Whoever changes something to mend a run that skips its steps gets all of the allowed ones again.
+        if isChanged { state.progress.skippedInARow = 0 }
         try countTokens(data, state, pool)
 
         let metrics = try communicator.agreed { try directory.map { try openRun($0, isNew: checkpoint == nil) } ?? nil }
@@ -103,16 +106,35 @@ public final class Trainer {
         let saves = RunSaves(
             communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,
             tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
-            savedStep: checkpoint.flatMap { store.holds($0.directory) ? state.progress.step : nil })
+            savedStep: try isOwn(checkpoint, store) ? state.progress.step : nil)
         let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             pool: pool, started: started)
         if checkpoint == nil, configuration.checkpoint.initial { try saves.finish() }
         let status: ExitStatus
-        do { status = try run.loop() } catch { throw saves.settle(after: error) }
-        try communicator.agreed { try metrics?.finish() }
+        do {
+            status = try run.loop()
+        } catch {
+            let error = saves.settle(after: error)
+            do { try metrics?.finish() } catch let lost { console.warning(ProgramFailure(lost).message) }
+            throw error
+        }
+        try finish(metrics, status)
         if options.isEmbedded, status == .done { return try EmbeddedVerdict(run).judge() }
         return status
+    }
+
+    /// Whether `checkpoint` lies where this run saves, as rank 0 sees it: all ranks need the same answer. Collective.
+    private func isOwn(_ checkpoint: CheckpointReader?, _ store: CheckpointStore) throws -> Bool {
+        let isOwn = checkpoint.map { store.holds($0.directory) } ?? false
+        return try communicator.isTrueOnAny(communicator.rank == 0 && isOwn)
+    }
+
+    /// Rows that cannot be written are an error of a run that has ended, and a warning in one that is to be continued: its
+    /// checkpoint is good, and the status says so.
+    private func finish(_ metrics: MetricsFile?, _ status: ExitStatus) throws {
+        guard status == .stoppedEarly else { return try communicator.agreed { try metrics?.finish() } }
+        do { try metrics?.finish() } catch { console.warning(ProgramFailure(error).message) }
     }
 }
 
