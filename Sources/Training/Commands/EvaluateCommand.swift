@@ -152,7 +152,8 @@ public struct EvaluateCommand: Sendable {
             return session.console.raw(JSONValue.object((result?.members ?? []) + tasks).text + "\n")
         }
         session.console.line("\(loaded.path), step \(loaded.step)")
-        for line in (result?.lines ?? []) + TaskResult.lines(taskResults) { session.console.line(line) }
+        let separator = result != nil && !taskResults.isEmpty ? [""] : []
+        for line in (result?.lines ?? []) + separator + TaskResult.lines(taskResults) { session.console.line(line) }
     }
 }
 

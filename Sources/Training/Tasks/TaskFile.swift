@@ -33,10 +33,13 @@ enum TaskFile {
         do {
             content = try Data(contentsOf: URL(fileURLWithPath: path))
         } catch {
+            let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
             let isMissing = (error as? CocoaError)?.code == .fileReadNoSuchFile
             throw DataError(
                 key: option, file: path,
-                problem: isMissing ? "there is no such file" : "cannot be read: \(RunDirectory.reason(error))",
+                problem: isMissing
+                    ? "there is no such file"
+                    : type == .typeDirectory ? "this is a directory" : "cannot be read: \(RunDirectory.reason(error))",
                 remedy: "give the path of a .jsonl file, relative to the working directory")
         }
         let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

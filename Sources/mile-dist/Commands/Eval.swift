@@ -16,7 +16,7 @@ struct Eval: ParsableCommand {
             A file of tasks has a JSON object per line, in one of three forms, to which "id" may be added:
               {"task": "a", "context": "A man", "choices": ["eats.", "rains."], "label": 0}
               {"task": "b", "context": "She opened the", "completion": " door"}
-              {"task": "c", "contexts": ["Rain", "Sun"], "completion": " dries.", "label": 1}
+              {"task": "c", "contexts": ["Ann", "Bob"], "completion": " ran.", "label": 1}
             A choice follows its context behind "delimiter", by default one space; a completion follows as it is. What
             is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is in the
             README; the names and definitions are those of lm-evaluation-harness.

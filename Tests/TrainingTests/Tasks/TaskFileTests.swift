@@ -107,7 +107,7 @@ struct TaskFileTests {
         let absent = try #require(throws: DataError.self) { try TaskFile.read([folder.file("absent.jsonl")]) }
         #expect("\(absent)".contains("absent.jsonl: there is no such file"), "\(absent)")
         let directory = try #require(throws: DataError.self) { try TaskFile.read([folder.path]) }
-        #expect("\(directory)".contains("\(folder.path): cannot be read"), "\(directory)")
+        #expect("\(directory)".contains("\(folder.path): this is a directory"), "\(directory)")
         try folder.write("", to: "empty.jsonl")
         let empty = try #require(throws: DataError.self) { try TaskFile.read([folder.file("empty.jsonl")]) }
         #expect("\(empty)".contains("no document"), "\(empty)")
