@@ -134,7 +134,8 @@ let package = Package(
                 "Training", "Configuration", "Checkpointing", "Sharding", "MessagePassing", "TokenData", "LlamaModel",
                 "Kernels", "Optimization", "Tensors", "TestSupport",
             ],
-            exclude: ["make_golden.py", "make_evaluation_golden.py"], resources: [.copy("Golden")]),
+            exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
+            resources: [.copy("Golden")]),
         // Runs the program itself, as a user would.
         tests("ProgramTests", ["mile-dist", "TestSupport"]),
     ],

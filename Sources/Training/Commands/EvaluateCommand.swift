@@ -1,4 +1,4 @@
-// EvaluateCommand - `mile-dist eval`: unweighted CE of a checkpoint on files, per domain and bucket.
+// EvaluateCommand - `mile-dist eval`: a checkpoint's unweighted CE on files, per domain and bucket, and its scores on tasks.
 
 internal import Configuration
 internal import Foundation
@@ -8,7 +8,7 @@ internal import MessagePassing
 internal import Tensors
 internal import TokenData
 
-/// `mile-dist eval CHECKPOINT --data FILE...`
+/// `mile-dist eval CHECKPOINT --data FILE... --tasks FILE...`, one of the two at least.
 public struct EvaluateCommand: Sendable {
     public var checkpoint: String
     /// `FILE` or `NAME=FILE`; each is a domain.
@@ -25,10 +25,15 @@ public struct EvaluateCommand: Sendable {
     /// Training data, as `FILE` or `NAME=FILE`, whose tokens are counted for the frequency buckets; empty: the counts of the
     /// checkpoint.
     public var counts: [String]
+    /// Files of log-likelihood tasks.
+    public var tasks: [String]
+    /// File that receives a line per document of the tasks.
+    public var perDocument: String?
 
     public init(
         checkpoint: String, data: [String], sequenceLength: Int? = nil, limit: Int = 0, batchSize: Int = 8,
-        threads: Int = 0, isJSON: Bool = false, perToken: String? = nil, counts: [String] = []
+        threads: Int = 0, isJSON: Bool = false, perToken: String? = nil, counts: [String] = [],
+        tasks: [String] = [], perDocument: String? = nil
     ) {
         self.checkpoint = checkpoint
         self.data = data
@@ -39,11 +44,29 @@ public struct EvaluateCommand: Sendable {
         self.isJSON = isJSON
         self.perToken = perToken
         self.counts = counts
+        self.tasks = tasks
+        self.perDocument = perDocument
     }
 
     public func run(_ session: Session) throws -> ExitStatus {
-        let communicator = session.communicator
         let loaded = try LoadedModel(session, path: checkpoint)
+        // Read before anything is computed, so that their mistakes show at once.
+        let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(session, loaded, files: tasks)
+        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
+        let pool = try session.makePool(requested: threads, blas: .openblas)
+        let result = try data.isEmpty ? nil : evaluateData(session, loaded, pool)
+        var shown = OccasionalProgress(session.console)
+        let taskResults = try evaluation?.run(
+            pool: pool, batchSize: batchSize, perDocument: perDocument,
+            progress: { if !isJSON { shown.show("tasks", share: $0) } })
+        report(session, loaded, result, taskResults ?? [])
+        return .done
+    }
+
+    /// CE on the files of `--data`; collective.
+    private func evaluateData(_ session: Session, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> EvaluationResult
+    {
+        let communicator = session.communicator
         let T = sequenceLength ?? loaded.sequenceLength
         guard T >= 1, T <= loaded.model.maxPositionEmbeddings else {
             throw ProgramFailure(
@@ -69,14 +92,14 @@ public struct EvaluateCommand: Sendable {
             ignoredTargets: ignored, tokenizer: loaded.tokenizer,
             frequencies: try frequencies(session, loaded, pool))
         let writer = try perToken.map { path in
-            try communicator.agreed { communicator.rank == 0 ? try PerTokenFile(path: path) : nil }
+            try communicator.agreed {
+                communicator.rank == 0 ? try JSONLinesFile(path: path, option: "--per-token") : nil
+            }
         }
         var shown = OccasionalProgress(session.console)
-        let result = try evaluator.run(
-            perToken: writer.map { writer in { try writer?.append($0) } },
+        return try evaluator.run(
+            perToken: writer.map { writer in { results in try writer?.append(results.map(\.json)) } },
             progress: { if !isJSON { shown.show("evaluating", share: $0) } })
-        report(session, loaded, result)
-        return .done
     }
 
     /// Names the domains: as given, otherwise by the file's name, with its folders where two would be the same.
@@ -122,10 +145,19 @@ public struct EvaluateCommand: Sendable {
                 progress: { if !isJSON { shown.show("counting", share: $0) } }))
     }
 
-    private func report(_ session: Session, _ loaded: LoadedModel, _ result: EvaluationResult) {
-        guard !isJSON else { return session.console.raw(result.json.text + "\n") }
+    /// - Parameters:
+    ///   - result: nil without `--data`.
+    ///   - taskResults: none without `--tasks`.
+    private func report(
+        _ session: Session, _ loaded: LoadedModel, _ result: EvaluationResult?, _ taskResults: [TaskResult]
+    ) {
+        guard !isJSON else {
+            let tasks = taskResults.isEmpty ? [] : [("tasks", TaskResult.json(taskResults))]
+            return session.console.raw(JSONValue.object((result?.members ?? []) + tasks).text + "\n")
+        }
         session.console.line("\(loaded.path), step \(loaded.step)")
-        for line in result.lines { session.console.line(line) }
+        let separator = result != nil && !taskResults.isEmpty ? [""] : []
+        for line in (result?.lines ?? []) + separator + TaskResult.lines(taskResults) { session.console.line(line) }
     }
 }
 
@@ -136,33 +168,12 @@ struct TokenResult {
     let token: Int32
     let crossEntropy: Double
     let entropy: Double
-}
 
-/// The file of `--per-token`: a JSON line per target.
-private final class PerTokenFile {
-    private let handle: FileHandle
-    private let path: String
-
-    init(path: String) throws {
-        self.path = path
-        guard FileManager.default.createFile(atPath: path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw ProgramFailure(.badInput, "--per-token: \(path) cannot be written") }
-        self.handle = handle
-    }
-
-    func append(_ results: [TokenResult]) throws {
-        let lines = results.map { result in
-            JSONValue.object([
-                ("position", .integer(result.position)), ("token", .integer(Int(result.token))),
-                ("ce", .number(result.crossEntropy)), ("entropy", .number(result.entropy)),
-            ]).text + "\n"
-        }
-        do {
-            try handle.write(contentsOf: Data(lines.joined().utf8))
-        } catch {
-            throw ProgramFailure(
-                .runtimeFailure, "--per-token: \(path) cannot be written: \(RunDirectory.reason(error))")
-        }
+    /// The line of `--per-token`.
+    var json: JSONValue {
+        .object([
+            ("position", .integer(position)), ("token", .integer(Int(token))), ("ce", .number(crossEntropy)),
+            ("entropy", .number(entropy)),
+        ])
     }
 }

@@ -76,7 +76,10 @@ extension EvaluationResult {
     }
 
     /// The object of `eval --json`.
-    public var json: JSONValue {
+    public var json: JSONValue { .object(members) }
+
+    /// Its members.
+    var members: [(key: String, value: JSONValue)] {
         let sums = self.sums
         func object(_ bucket: EvaluationSums.Bucket) -> JSONValue {
             .object([("tokens", .integer(bucket.targets)), ("ce", .number(bucket.crossEntropy))])
@@ -85,7 +88,7 @@ extension EvaluationResult {
             JSONValue.object([("name", .string($0.name)), ("ce", .number($0.crossEntropy))])
         }
         let frequency = JSONValue.object(sums.frequency.map { ($0.name, object($0.bucket)) })
-        return .object([
+        return [
             ("tokens", .integer(sums.all.targets)), ("ce", .number(sums.all.crossEntropy)),
             ("perplexity", .number(exp(sums.all.crossEntropy))), ("bits_per_byte", .number(bitsPerByte)),
             ("uniform_mean", .number(uniformMean)), ("worst", worst ?? .null),
@@ -93,7 +96,7 @@ extension EvaluationResult {
             ("domains", .object(domains.map { ($0.name, object($0.sums.all)) })),
             ("frequency", hasFrequencies ? frequency : .null),
             ("entropy", .object(sums.entropy.map { ($0.name, object($0.bucket)) })),
-        ])
+        ]
     }
 
     /// The tables that a person reads.

@@ -1,0 +1,105 @@
+// TaskScorer - log-likelihoods of requests, shared among the ranks.
+
+internal import Kernels
+internal import LlamaModel
+internal import MessagePassing
+internal import Tensors
+
+/// What the harness's `loglikelihood` returns for a request.
+struct TaskScore: Equatable, Sendable {
+    /// ln p(continuation | context): the sum over its tokens, nats.
+    var logLikelihood: Double
+    /// Whether each token of the continuation is the likeliest one, so that greedy decoding gives it.
+    var isGreedy: Bool
+}
+
+/// Computes requests in batches of similar lengths.
+struct TaskScorer {
+    let communicator: Communicator
+    let model: ModelConfiguration
+    let parameters: FloatSlice
+    /// Requests computed at a time.
+    let batchSize: Int
+    let pool: ThreadPool
+
+    /// Lengths that share a transformer's buffers: a batch is padded to a multiple of this many positions.
+    private static let lengthStep = 64
+
+    /// The scores of `requests`, in their order, on every rank; collective.
+    ///
+    /// Equal requests have one score, so that equal choices tie. Batches are the same whichever rank computes them: the
+    /// number of ranks does not show in the result.
+    ///
+    /// - Parameter progress: called on every rank with the share that is done.
+    func scores(of requests: [TaskRequest], progress: (Double) -> Void = { _ in }) throws -> [TaskScore] {
+        let different = Set(requests).sorted(by: TaskRequest.isBefore)
+        let batches = stride(from: 0, to: different.count, by: batchSize).map {
+            different[$0..<min($0 + batchSize, different.count)]
+        }
+        let size = communicator.size
+        // By turns: neighbours are about as long, so ranks have about as much to do.
+        func turns(_ rank: Int) -> [ArraySlice<TaskRequest>] {
+            stride(from: rank, to: batches.count, by: size).map { batches[$0] }
+        }
+        let all = try communicator.allGather(
+            compute(turns(communicator.rank), progress), counts: (0..<size).map { 2 * turns($0).joined().count })
+        var scores: [TaskRequest: TaskScore] = [:]
+        for (request, index) in zip((0..<size).flatMap { turns($0).joined() }, stride(from: 0, to: all.count, by: 2)) {
+            scores[request] = TaskScore(logLikelihood: all[index], isGreedy: all[index + 1] == 1)
+        }
+        return requests.map { request in
+            guard let score = scores[request] else { preconditionFailure("a request was computed by no rank") }
+            return score
+        }
+    }
+
+    /// `[log-likelihood, 1 if greedy]` of every request of the batches, in their order.
+    private func compute(_ batches: [ArraySlice<TaskRequest>], _ progress: (Double) -> Void) -> [Double] {
+        let total = Double(max(batches.joined().reduce(0) { $0 + $1.tokens.count }, 1))
+        var done = 0
+        var results: [Double] = []
+        var transformer: Transformer?
+        for batch in batches {
+            let longest = batch.reduce(0) { max($0, $1.tokens.count - 1) }
+            let T = min(
+                (longest + Self.lengthStep - 1) / Self.lengthStep * Self.lengthStep, model.maxPositionEmbeddings)
+            if transformer?.sequenceLength != T {
+                // The old one's memory goes before the new one's comes.
+                transformer = nil
+                transformer = Transformer(
+                    model, parameters: .fp32(parameters), sequenceLength: T, maximumSequences: batchSize,
+                    forTraining: false, pool: pool)
+            }
+            guard let transformer else { preconditionFailure("made above") }
+            for score in evaluate(batch, transformer) {
+                results += [score.logLikelihood, score.isGreedy ? 1 : 0]
+            }
+            done += batch.reduce(0) { $0 + $1.tokens.count }
+            progress(Double(done) / total)
+        }
+        return results
+    }
+
+    /// Sequences are filled up behind their end: with causal attention nothing before sees that.
+    private func evaluate(_ batch: ArraySlice<TaskRequest>, _ transformer: Transformer) -> [TaskScore] {
+        let T = transformer.sequenceLength
+        var inputs: [Int32] = []
+        var targets: [Int32] = []
+        for request in batch {
+            let length = request.tokens.count - 1
+            let padding = T - length
+            inputs += request.tokens.dropLast() + [Int32](repeating: 0, count: padding)
+            targets += [Int32](repeating: -1, count: length - request.continuationCount)
+            targets += request.tokens.suffix(request.continuationCount) + [Int32](repeating: -1, count: padding)
+        }
+        let losses = transformer.evaluate(
+            inputs: inputs, targets: targets, loss: LossConfiguration(kind: .crossEntropy))
+        return batch.enumerated().map { index, request in
+            let end = index * T + request.tokens.count - 1
+            let continuation = (end - request.continuationCount)..<end
+            return TaskScore(
+                logLikelihood: -continuation.reduce(0) { $0 + Double(losses.crossEntropy[$1]) },
+                isGreedy: continuation.allSatisfy { losses.isCorrect[$0] == 1 })
+        }
+    }
+}
