@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares the data, trains every arm with every seed, and compares. Run it from the package's root, again after an
+# Makes a tokenizer, prepares the data, trains every arm with every seed, and compares. Run it from the package's root, again after an
 # interruption: finished runs end at once, others resume. `make study` builds the program first.
 #
 #   MILE_DIST    the program            .build/release/mile-dist
@@ -14,11 +14,19 @@ seeds=${STUDY_SEEDS:-1 2 3 4 5}
 jobs=${STUDY_JOBS:-2}
 arms="cross_entropy focal-1 mile-0.5 mile-1 mile-2"
 
+# The tokenizer learns from the training text alone. It appears under its name when it is whole.
+if ! [ -e study/tokenizer.model ]; then
+    mkdir -p study
+    "$program" tokenizer train "$text/train-00.jsonl.zst" "$text/train-01.jsonl.zst" --vocab-size 2048 \
+        --output study/unfinished-tokenizer
+    mv study/unfinished-tokenizer.model study/tokenizer.model
+fi
+
 # The parts of `split` from the files that follow; what is there already is recognised, other texts are refused.
 prepare() {
     split=$1
     shift
-    "$program" prepare --tokenizer bytes --split-domains --output "study/data/$split" "$@"
+    "$program" prepare --tokenizer study/tokenizer.model --split-domains --output "study/data/$split" "$@"
 }
 
 mkdir -p study/data runs/study
