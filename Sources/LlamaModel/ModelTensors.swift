@@ -41,3 +41,13 @@ extension ModelConfiguration {
         return (["model.norm.weight"] + layers).compactMap { table[$0]?.range.lowerBound } + [0]
     }
 }
+
+extension ModelConfiguration {
+    /// Flat positions before which lies all that the forward pass reads up to the embedding, up to each layer, and in all.
+    var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
+        let table = tensorTable
+        // Falling: final norm, layers from the last to the first, 0. A layer ends where the next or the final norm begins.
+        let starts = gradientFinalPositions.dropLast()
+        return (starts.last ?? table.count, starts.dropLast().reversed(), table.count)
+    }
+}

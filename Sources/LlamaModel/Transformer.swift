@@ -87,12 +87,14 @@ public final class Transformer {
     ///   - inputs: `[B * T]` token ids.
     ///   - targets: `[B * T]`, below 0: ignored.
     ///   - gradient: flat buffer; overwritten unless `adding`.
+    ///   - isNeeded: called before parameters are read, with rising positions: those before the position are. Its caller
+    ///     may still be waiting for the others.
     ///   - isFinal: called as soon as every gradient element at or behind the given flat position is final, with falling
     ///     positions, last with 0. Its caller may start to reduce them.
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
         inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
-        isFinal: (_ from: Int) throws -> Void
+        isNeeded: (_ before: Int) throws -> Void, isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
         if let lent = lentGradient {
@@ -102,7 +104,7 @@ public final class Transformer {
         }
         let batch = batch(inputs, targets)
         let gradients = ModelSlices(configuration, flat: gradient)
-        forward(batch)
+        try forward(batch, isNeeded: isNeeded)
         phases.enter(.head)
         head.lossAndGradient(
             pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
@@ -115,10 +117,20 @@ public final class Transformer {
         return losses.prefix(batch.tokens).sums(targets: targets)
     }
 
+    /// The same with parameters that are all there.
+    public func lossAndGradient(
+        inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
+        isFinal: (_ from: Int) throws -> Void
+    ) rethrows -> LossSums {
+        try lossAndGradient(
+            inputs: inputs, targets: targets, loss: loss, gradient: gradient, adding: adding, isNeeded: { _ in },
+            isFinal: isFinal)
+    }
+
     /// Per-token losses of one micro-batch, without gradients. Valid until the next call.
     public func evaluate(inputs: [Int32], targets: [Int32], loss: LossConfiguration) -> TokenLosses {
         let batch = batch(inputs, targets)
-        forward(batch)
+        forward(batch) { _ in }
         let result = losses.prefix(batch.tokens)
         head.evaluate(
             pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,

@@ -42,21 +42,16 @@ extension Communicator {
     }
 
     /// Sums segments of `counts` elements over the group's ranks; segment r ends up at `target` of the group's rank r.
-    /// The corresponding C function is `MPI_Ireduce_scatter`.
     func startReduceScatter(
-        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject], in group: Group? = nil
-    ) throws(MPIError) -> MessageOperation {
-        let chunking = Chunking(counts: counts, limit: chunkLimit)
-        let layouts = WindowLayouts(chunking)
-        let owners = memory + [layouts]
-        return try unsafe start("MPI_Ireduce_scatter", chunking.windows, keeping: owners, in: group) {
-            window, group, request in
-            unsafe MPI_Ireduce_scatter(
-                base + window.lowerBound * type.stride,
-                target + chunking.offset(of: group.rank, in: window) * type.stride, layouts.counts(of: window),
-                type.datatype, cmpi_sum(), group.handle, request)
-        }
+        _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
+        keeping memory: [AnyObject], in group: Group? = nil, _ parallel: ParallelLoop?
+    ) throws(MPIError) -> any Operation {
+        let operation = unsafe PairwiseReduction(
+            base, summand, counts: counts, into: target, keeping: memory, in: group ?? world, number: reductionCount,
+            limit: chunkLimit, scratch: scratch, parallel: parallel)
+        reductionCount += 1
+        try begin(operation, isPart: group != nil) { () throws(MPIError) in _ = try operation.test(at: site) }
+        return operation
     }
 
     /// Copies segment r of `counts` elements from rank r to the same place of all.

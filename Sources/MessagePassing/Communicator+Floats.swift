@@ -49,8 +49,8 @@ extension Communicator {
             try unsafe startAllReduce(base, summand.type, count: count, cmpi_sum(), keeping: memory), of: self)
     }
 
-    /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum, with the additions in the order of
-    /// ``startAllReduceSum(_:parallel:)``. The corresponding C function is `MPI_Ireduce_scatter`.
+    /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum: the ranks of a node are added in their
+    /// order, then the nodes in theirs. The corresponding C function is `MPI_Ireduce_scatter`.
     ///
     /// - Parameters:
     ///   - buffer: contiguous segments in rank order; not to be written to until the request is complete, and unchanged by it.
@@ -88,7 +88,8 @@ extension Communicator {
             return Request(operation, of: self)
         }
         return Request(
-            try unsafe startReduceScatter(base, summand.type, counts: counts, into: target, keeping: memory), of: self)
+            try unsafe startReduceScatter(
+                base, summand, counts: counts, into: target, keeping: memory, parallel), of: self)
     }
 
     /// Where numbers of one kind lie.

@@ -105,16 +105,16 @@ extension Communicator {
         // The node's sums of all segments that this rank and its partners own, one after another.
         let sliceCounts = nodes.slice.map { counts[$0] }
         let floatsPerNumber = summand.type.stride / ElementType.float.stride
-        let sums = nodes.scratch.take(count: floatsPerNumber * sliceCounts.reduce(0, +))
+        let sums = scratch.take(count: floatsPerNumber * sliceCounts.reduce(0, +))
         let address = unsafe sums.all.address
         let pass = unsafe NodePass(
             .sum(summand, into: address), base, segments, through: nodes.window, parallel: parallel)
         let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
             try unsafe startReduceScatter(
-                address, summand.type, counts: sliceCounts, into: target, keeping: memory + [sums], in: group)
+                address, summand, counts: sliceCounts, into: target, keeping: memory + [sums], in: group, parallel)
         }
-        let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) {
-            nodes.scratch.giveBack(sums)
+        let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) { [scratch] in
+            scratch.giveBack(sums)
         }
         return try start(operation, nodes)
     }

@@ -46,6 +46,10 @@ internal import Glibc
     /// Memory shared with them; nil where large buffers go by messages.
     var nodes: NodeGroup?
     let site: CallSite
+    /// Room for messages and sums of operations in flight.
+    let scratch = Scratch()
+    /// Reductions that were started by messages, in the same order on all ranks that exchange them.
+    var reductionCount = 0
     /// What waits are held against; nil while the watchdog is off.
     var watchdog: Watchdog?
     /// Where its messages go; opened when it is first started.
@@ -178,20 +182,27 @@ internal import Glibc
         _ call: (Range<Int>, Group, UnsafeMutablePointer<MPI_Request?>) -> Int32
     ) throws(MPIError) -> MessageOperation {
         let operation = MessageOperation(function, keeping: memory)
-        // From here on, so that a failure of a later chunk does not free what an earlier one uses. A part is started while
-        // another operation is being moved, when no third one may be.
-        if group == nil { try register(operation) } else { inFlight.append(operation) }
-        do throws(MPIError) {
+        try begin(operation, isPart: group != nil) { () throws(MPIError) in
             for window in windows {
                 try unsafe operation.start(at: site) { unsafe call(window, group ?? world, $0) }
             }
+        }
+        return operation
+    }
+
+    /// Takes `operation` over while `body` starts it, so that a failure does not free what the library uses already.
+    ///
+    /// - Parameter isPart: whether it is a part of another operation, which owns it from then on. A part is started while
+    ///   another operation is being moved, when no third one may be.
+    func begin(_ operation: any Operation, isPart: Bool, _ body: () throws(MPIError) -> Void) throws(MPIError) {
+        if isPart { inFlight.append(operation) } else { try register(operation) }
+        do throws(MPIError) {
+            try body()
         } catch {
             abandon([operation])
             throw error
         }
-        // From here on the operation that it is part of owns it.
-        if group != nil { inFlight.removeAll { $0 === operation } }
-        return operation
+        if isPart { inFlight.removeAll { $0 === operation } }
     }
 
     /// Polls one operation once, and moves all others that are in flight: each may be what another rank waits for.
@@ -200,10 +211,12 @@ internal import Glibc
             try nodes?.exchange.progress(at: site)
             let waitedForMessages = operation.waitsForMessages
             guard try operation.test(at: site) else {
-                // One test of any message moves all messages.
-                if !waitedForMessages, let other = inFlight.first(where: { $0.waitsForMessages }) {
+                // One test of any message moves all messages that the library knows of.
+                if !waitedForMessages, let other = inFlight.first(where: { $0.waitsForMessages && !$0.needsTests }) {
                     _ = try other.test(at: site)
                 }
+                // What is done elsewhere may be what this operation waits for.
+                for other in inFlight where other.needsTests && other !== operation { _ = try other.test(at: site) }
                 return false
             }
         } catch {

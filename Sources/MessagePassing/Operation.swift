@@ -10,6 +10,8 @@ protocol Operation: AnyObject {
     var waitsForMessages: Bool { get }
     /// Whether nothing of it remains to be done.
     var isComplete: Bool { get }
+    /// Whether it moves only when it is tested itself; the library moves messages that it knows at every test of any.
+    var needsTests: Bool { get }
     /// Makes progress and tells whether this operation is complete.
     func test(at site: CallSite) throws(MPIError) -> Bool
 }
@@ -32,6 +34,7 @@ protocol Operation: AnyObject {
 
     var isComplete: Bool { completeCount == startedCount }
     var waitsForMessages: Bool { !isComplete }
+    var needsTests: Bool { false }
 
     /// Starts one chunk: `call` is the C function with all its arguments but the request.
     func start(

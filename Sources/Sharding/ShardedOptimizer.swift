@@ -8,7 +8,11 @@ public import Tensors
 /// The optimizer state of one rank: moments of what it owns, and the exchange around its update.
 ///
 /// A step is `gradientIsFinal` (falling positions, while backward still runs), `finishReduction`, `normSquared`, then
-/// `update` or, for a skipped step, nothing. `beginStep` comes first; a step may be given up while no reduction runs. All ranks make the same calls in the same order.
+/// `update` or, for a skipped step, nothing. `beginStep` comes first; a step may be given up while no reduction runs. All
+/// ranks make the same calls in the same order.
+///
+/// Reductions run beside backward, and the gathers of ``startUpdate(_:)`` beside the update and the next forward pass: the
+/// pool's calling thread lets them move between its tasks.
 public final class ShardedOptimizer {
     public let partition: Partition
     /// First moments of the owned elements, in ascending flat order (``Partition/runs(rank:)``).
@@ -33,6 +37,14 @@ public final class ShardedOptimizer {
     private let shardOffsets: [Int]
     private var pending = RequestSet()
     private var startedBuckets = 0
+    /// Buckets whose parameters are on their way, in the order in which forward needs them.
+    private var gathers: [Gather] = []
+    /// What went wrong between two tasks of the pool, where nothing can be thrown.
+    private var failure: MPIError?
+    /// Whether the pool works for an operation in flight, in the middle of which none may be moved.
+    private var isLent = false
+    /// Off for measurements only: nothing is sent, and ranks drift apart.
+    package var exchanges = true
 
     /// - Parameters:
     ///   - table: the flat space.
@@ -75,7 +87,11 @@ public final class ShardedOptimizer {
     }
 
     /// An error that unwinds past a running reduction ends the program through `MPI_Abort`; its requests end there.
-    deinit { pending.abandon() }
+    deinit {
+        pool.setInterlude(nil)
+        pending.abandon()
+        for gather in gathers { gather.requests.abandon() }
+    }
 
     /// Bytes of moments, of fp32 parameters beside a bf16 replica, and of the reduced gradient where it has a buffer of its
     /// own or is added in fixed point.
@@ -140,7 +156,7 @@ public final class ShardedOptimizer {
     }
 
     private func startReductions(from position: Int) throws(MPIError) {
-        guard communicator.size > 1 else { return }
+        guard isExchanging else { return }
         while startedBuckets < partition.buckets.count && partition.buckets[startedBuckets].lowerBound >= position {
             let bucket = startedBuckets
             startedBuckets += 1
@@ -162,14 +178,36 @@ public final class ShardedOptimizer {
             }
         }
         try pending.progress()
+        try keepMoving()
+    }
+
+    private var isExchanging: Bool { communicator.size > 1 && exchanges }
+
+    /// From now on the pool's calling thread looks after what is in flight, between its tasks, as long as there is anything.
+    private func keepMoving() throws(MPIError) {
+        if let failure { throw failure }
+        guard !(pending.isEmpty && gathers.isEmpty) else { return pool.setInterlude(nil) }
+        pool.setInterlude { [unowned self] in
+            do throws(MPIError) { try progress() } catch { failure = error }
+        }
+    }
+
+    /// Whether everything that was started is known to be done.
+    package var isExchangeComplete: Bool { pending.isEmpty && gathers.allSatisfy { $0.requests.isEmpty } }
+
+    private func progress() throws(MPIError) {
+        guard failure == nil, !isLent else { return }
+        try pending.progress()
+        for gather in gathers { try gather.requests.progress() }
     }
 
     /// Waits until this rank holds the sums of what it owns.
     public func finishReduction() throws(MPIError) {
-        precondition(
-            communicator.size == 1 || startedBuckets == partition.buckets.count, "a bucket's gradient was never final")
+        precondition(!isExchanging || startedBuckets == partition.buckets.count, "a bucket's gradient was never final")
+        if let failure { throw failure }
         try pending.wait()
         startedBuckets = 0
+        try keepMoving()
         guard let fixed else { return }
         for bucket in partition.buckets.indices {
             fixed.store(bucket: bucket, place: shardRange(bucket), into: gradient)
@@ -227,28 +265,69 @@ public final class ShardedOptimizer {
 
     /// Updates what this rank owns and gathers everybody's parameters.
     public func update(_ adam: AdamW) throws(MPIError) {
-        var gathers = RequestSet()
-        for bucket in partition.buckets.indices {
-            updateOwned(bucket, adam)
-            guard communicator.size > 1 else { continue }
-            let counts = partition.counts(bucket: bucket)
-            let range = partition.buckets[bucket]
-            switch replica {
-            case .fp32(let flat):
-                gathers.add(try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
-            case .bf16(let flat, _):
-                gathers.add(try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
-            }
-            try gathers.progress()
-        }
-        try gathers.waitAll()
-        try gatherExactTensors()
+        try startUpdate(adam)
+        try finishGather()
     }
+
+    /// Updates what this rank owns and starts to gather everybody's parameters, those first that forward reads first.
+    ///
+    /// Until ``waitForParameters(before:)`` or ``finishGather()`` only the owned parameters may be read.
+    public func startUpdate(_ adam: AdamW) throws(MPIError) {
+        // What is on its way may not change. Whoever has computed forward has waited for it.
+        try finishGather()
+        let buckets = partition.buckets.indices.reversed()
+        // Its few exact tensors are exchanged first, lest they stand in a queue behind all others.
+        if case .bf16 = replica {
+            for bucket in buckets { updateOwned(bucket, adam) }
+            try gatherExactTensors()
+            try startGathers()
+        } else {
+            for bucket in buckets {
+                updateOwned(bucket, adam)
+                try startGather(bucket)
+            }
+        }
+    }
+
+    /// Starts to gather everybody's parameters, as they are.
+    package func startGathers() throws(MPIError) {
+        for bucket in partition.buckets.indices.reversed() { try startGather(bucket) }
+    }
+
+    private func startGather(_ bucket: Int) throws(MPIError) {
+        guard isExchanging else { return }
+        let counts = partition.counts(bucket: bucket)
+        let range = partition.buckets[bucket]
+        let gather = Gather(range)
+        switch replica {
+        case .fp32(let flat):
+            gather.requests.add(
+                try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
+        case .bf16(let flat, _):
+            gather.requests.add(
+                try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
+        }
+        gathers.append(gather)
+        try keepMoving()
+    }
+
+    /// Waits until every parameter before the flat `position` is this step's.
+    public func waitForParameters(before position: Int) throws(MPIError) {
+        if let failure { throw failure }
+        while let next = gathers.first, next.range.lowerBound < position {
+            gathers.removeFirst()
+            try next.requests.wait()
+        }
+        try keepMoving()
+    }
+
+    /// Waits until every parameter is this step's.
+    public func finishGather() throws(MPIError) { try waitForParameters(before: table.count) }
 
     /// Gives all ranks the tensors that a bf16 replica holds in fp32: each element is its owner's value plus zeros.
     private func gatherExactTensors() throws(MPIError) {
         guard case .bf16(_, let exact) = replica else { return }
-        if communicator.size > 1 { exact.values.fill(0) }
+        if isExchanging { exact.values.fill(0) }
         var offset = 0
         for run in partition.runs(rank: communicator.rank) {
             for part in exact.parts where part.flat.overlaps(run) {
@@ -259,14 +338,23 @@ public final class ShardedOptimizer {
             }
             offset += run.count
         }
-        guard communicator.size > 1 else { return }
+        guard isExchanging else { return }
         try communicator.startAllReduceSum(exact.values).wait()
     }
 
     /// The pool's threads, for the communicator's copies and sums.
     private var onPool: ParallelLoop? {
         if pool.threadCount == 1 { return nil }
-        return { [pool] count, body in pool.run(count) { task, _ in body(task) } }
+        return { [unowned self] count, body in
+            // Between two tasks of the pool its other threads are busy.
+            if pool.isInInterlude {
+                for task in 0..<count { body(task) }
+            } else {
+                isLent = true
+                pool.run(count) { task, _ in body(task) }
+                isLent = false
+            }
+        }
     }
 
     private func updateOwned(_ bucket: Int, _ adam: AdamW) {
@@ -302,6 +390,14 @@ public final class ShardedOptimizer {
     private func blockTotal(_ rank: Int) -> Int {
         partition.buckets.indices.reduce(0) { $0 + partition.blockCount(bucket: $1, rank: rank) }
     }
+}
+
+/// The parameters of a bucket on their way.
+private final class Gather {
+    let range: Range<Int>
+    var requests = RequestSet()
+
+    init(_ range: Range<Int>) { self.range = range }
 }
 
 extension TensorTable {

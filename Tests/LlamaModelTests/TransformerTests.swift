@@ -153,6 +153,32 @@ struct TransformerTests {
         #expect(last.allSatisfy { $0.isFinite })
     }
 
+    /// Parameters that are NaN until the pass says that it needs them: reading one early would show in every gradient.
+    @Test(arguments: models)
+    func parametersAreReadOnlyAfterTheyWereNeeded(model: ModelConfiguration) {
+        let tokens = Tokens(model, sequences: 2, length: Self.length)
+        let values = model.randomParameters().array
+        let expected = transformer(model, parameters: FloatSlice(values)).gradient(tokens)
+        let parameters = FloatSlice([Float](repeating: .nan, count: values.count))
+        let network = transformer(model, parameters: parameters)
+        let gradient = Arena(count: values.count).all
+        var positions: [Int] = []
+        let sums = network.lossAndGradient(
+            inputs: tokens.inputs, targets: tokens.targets, loss: LossConfiguration(), gradient: gradient,
+            adding: false,
+            isNeeded: { position in
+                let before = positions.last ?? 0
+                positions.append(position)
+                if position > before { parameters[before..<position].copy(from: Array(values[before..<position])) }
+            }, isFinal: { _ in })
+        // The embedding, each layer, the rest.
+        #expect(positions.count == model.hiddenLayerCount + 2)
+        #expect(positions == positions.sorted() && positions.last == values.count)
+        #expect(positions.first == model.vocabularySize * model.hiddenSize)
+        #expect(bitDifference(gradient.array, expected.values) == nil)
+        #expect(sums == expected.sums)
+    }
+
     @Test func anErrorOfTheReportReachesTheCaller() {
         struct Stop: Error {}
         let network = transformer(.tied)

@@ -58,12 +58,29 @@ extension ProgramTests {
             #expect(json.string("precision") == "fp32")
             #expect(json.number("ranks") == 2 && json.number("threads") == 1)
             let phases = try json.object("phases")
-            let names = ["data", "forward", "head", "backward", "reduction", "optimizer", "other"]
+            let names = ["data", "forward", "head", "backward", "reduction", "optimizer", "gather", "other"]
             let total = names.reduce(0) { $0 + (phases.number($1) ?? .nan) }
             let step = json.number("step_seconds") ?? .nan
             #expect(total > 0.97 * step && total < 1.03 * step, "\(total) of \(step)")
             // Nothing is written.
             #expect(!place.folder.exists("runs"))
+        }
+
+        @Test func benchStepTellsWhatCommunicationIsExposed() throws {
+            let place = try Workplace()
+            let result = try place.run(
+                ["bench", "step", "run.yaml", "--json", "--steps", "3", "--exposed"], ranks: 2)
+            #expect(result.status == 0, "\(result)")
+            let json = try JSONObject(String(result.output.split(separator: "\n").last ?? ""))
+            let number = { json.number($0) ?? .nan }
+            for key in ["step_seconds_without_exchange", "reduction_seconds", "gather_seconds"] {
+                #expect(number(key) > 0, "\(key)")
+            }
+            let exposed = number("step_seconds") - number("step_seconds_without_exchange")
+            // The medians of the same samples, one of them taken twice.
+            #expect(abs(number("exposed_seconds") - exposed) <= 1e-9)
+            let alone = number("reduction_seconds") + number("gather_seconds")
+            #expect(abs(number("exposed_share") - exposed / alone) <= 1e-6 * abs(exposed / alone))
         }
 
         @Test func profileWritesATraceOfAllRanks() throws {

@@ -3,6 +3,7 @@
 // Gradients are small multiples of 1/16, of which all sums and sums of squares are exact in any order, so the reduced
 // gradient and its norm must be right to the bit, and only AdamW's own rounding is left between the two.
 
+import Foundation
 import Kernels
 import MessagePassing
 import Optimization
@@ -143,6 +144,61 @@ final class ShardedOptimizerTests: RankTestCase {
         if runs.count == 1, runs[0].count > 100 {
             let shifted = Array(reference.firstMoment[runs[0]].dropFirst()) + [0]
             XCTAssertNotNil(disagreement(rig.optimizer.firstMoment.array, shifted, within: 1e-3), label)
+        }
+    }
+
+    /// The exchange goes on while the pool works, and what was asked for is there: through shared memory and by messages.
+    func testGathersArriveWhileThePoolWorks() throws {
+        var byMessages = NodeSettings()
+        byMessages.freeBytes = 0
+        defer { XCTAssertNoThrow(try ranks.regroup(NodeSettings())) }
+        for settings in [NodeSettings(), byMessages] {
+            try ranks.regroup(settings)
+            for (name, space) in spaces {
+                for reduction in GradientReduction.allCases {
+                    try checkOverlap(space, reduction, "\(name), \(reduction.rawValue), \(ranks.usesSharedMemory)")
+                }
+            }
+        }
+    }
+
+    private func checkOverlap(_ space: Space, _ reduction: GradientReduction, _ label: String) throws {
+        let count = space.table.count
+        let start = initial(count)
+        let waiting = try makeRig(space, reduction, initial: start)
+        let moving = try makeRig(space, reduction, initial: start)
+        func work(until isDone: () -> Bool) {
+            let begin = ContinuousClock.now
+            while !isDone(), begin.duration(to: .now) < .seconds(30) { moving.pool.run(20) { _, _ in usleep(50) } }
+        }
+        for step in 1...3 {
+            let adam = AdamW(configuration: settings, learningRate: 0.01, update: step, gradientScale: 1)
+            for rig in [waiting, moving] {
+                rig.gradient.copy(from: gradient(count, rank: ranks.rank, step: step))
+            }
+            try waiting.optimizer.gradientIsFinal(from: 0)
+            try waiting.optimizer.finishReduction()
+            try waiting.optimizer.update(adam)
+
+            for position in space.finalPositions { try moving.optimizer.gradientIsFinal(from: position) }
+            work { moving.optimizer.isExchangeComplete }
+            XCTAssertTrue(moving.optimizer.isExchangeComplete, "\(label): reductions stand still")
+            try moving.optimizer.finishReduction()
+            try moving.optimizer.startUpdate(adam)
+            // In the order of forward, first without any help of the pool.
+            let buckets = moving.optimizer.partition.buckets
+            if let first = buckets.last {
+                try moving.optimizer.waitForParameters(before: first.upperBound)
+                XCTAssertNil(
+                    bitDifference(moving.parameters[first].array, waiting.parameters[first].array), "\(label), \(step)")
+            }
+            work { moving.optimizer.isExchangeComplete }
+            XCTAssertTrue(moving.optimizer.isExchangeComplete, "\(label): gathers stand still")
+            try moving.optimizer.finishGather()
+            XCTAssertNil(bitDifference(moving.parameters.array, waiting.parameters.array), "\(label), step \(step)")
+            // Negative control: the parameters have moved, so that arriving makes a difference.
+            XCTAssertNotNil(bitDifference(moving.parameters.array, start), label)
+            try ranks.barrier()
         }
     }
 

@@ -125,10 +125,10 @@ final class TinyRank {
     }
 
     /// Runs step `number` and counts its update.
-    func advance(_ number: Int, isStopRequested: Bool = false) throws -> StepOutcome {
+    func advance(_ number: Int, isStopRequested: Bool = false, finishesGather: Bool = true) throws -> StepOutcome {
         let outcome = try step.run(
             step: number, update: updates + 1, position: (number - 1) * batch,
-            mustGiveUp: { isStopRequested }, isStopRequested: { isStopRequested })
+            mustGiveUp: { isStopRequested }, finishesGather: finishesGather, isStopRequested: { isStopRequested })
         guard let outcome else { throw GivenUp() }
         if !outcome.isSkipped { updates += 1 }
         return outcome

@@ -58,6 +58,25 @@ final class TrainingStepTests: RankTestCase {
             TinyRun(loss: mile, globalBatchSize: 7, microBatchSize: 3, ignored: [0, 4, 7]), "three tokens ignored")
     }
 
+    /// Parameters that arrive during the next step are the same ones; ranks without a unit never ask for them.
+    func testGathersThatTheNextStepWaitsForChangeNoBit() throws {
+        for reduction in GradientReduction.allCases {
+            for batch in [2, 7] {
+                let run = try TinyRun(loss: mile, globalBatchSize: batch, microBatchSize: 1, reduction: reduction)
+                let (waiting, leaving) = (TinyRank(run, ranks), TinyRank(run, ranks))
+                for number in 1...4 {
+                    let expected = try waiting.advance(number)
+                    let outcome = try leaving.advance(number, finishesGather: false)
+                    XCTAssertEqual(outcome.loss, expected.loss, "\(reduction.rawValue), \(batch), step \(number)")
+                }
+                try leaving.optimizer.finishGather()
+                XCTAssertNil(
+                    bitDifference(leaving.parameters.array, waiting.parameters.array), "\(reduction.rawValue), \(batch)"
+                )
+            }
+        }
+    }
+
     func testIdleRanksTakePartWithNothing() throws {
         for reduction in GradientReduction.allCases {
             try check(

@@ -2,7 +2,7 @@
 
 /// The parts of a training step. Every moment of a step belongs to exactly one of them.
 public enum Phase: Int, Sendable, CaseIterable {
-    case data, forward, head, backward, reduction, optimizer, other
+    case data, forward, head, backward, reduction, optimizer, gather, other
 
     /// The name in metrics, traces and benchmarks.
     public var name: String {
@@ -13,6 +13,7 @@ public enum Phase: Int, Sendable, CaseIterable {
         case .backward: "backward"
         case .reduction: "reduction"
         case .optimizer: "optimizer"
+        case .gather: "gather"
         case .other: "other"
         }
     }

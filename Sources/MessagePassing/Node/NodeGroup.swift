@@ -14,8 +14,6 @@ final class NodeGroup {
     /// done with it and a gather before: each alone has one order on all ranks, together they have none.
     let reducing: Group?
     let gathering: Group?
-    /// Sums of a node that wait for their messages.
-    let scratch = Scratch()
     /// The communicator of a pretended node, which nobody else frees.
     private let ownedNode: Group?
 
@@ -46,19 +44,4 @@ final class NodeGroup {
         try gathering?.free(at: site)
         try ownedNode?.free(at: site)
     }
-}
-
-/// Float buffers that are used again: as many as there are operations in flight at one time.
-final class Scratch {
-    private var free: [Arena] = []
-
-    /// A buffer of at least `count` floats, whose values are anything.
-    func take(count: Int) -> Arena {
-        if let index = free.indices.filter({ free[$0].count >= count }).min(by: { free[$0].count < free[$1].count }) {
-            return free.remove(at: index)
-        }
-        return Arena(count: count)
-    }
-
-    func giveBack(_ arena: Arena) { free.append(arena) }
 }

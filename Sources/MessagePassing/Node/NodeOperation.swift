@@ -5,16 +5,17 @@ final class NodeOperation: Operation {
     enum Step {
         case pass(NodePass)
         /// Starts a collective operation between nodes.
-        case messages(() throws(MPIError) -> MessageOperation)
+        case messages(() throws(MPIError) -> any Operation)
     }
 
     let function: String
     private var steps: [Step]
     private var current = 0
     /// The operation of the current step, where that is one of messages.
-    private var messages: MessageOperation?
+    private var messages: (any Operation)?
     private(set) var isComplete = false
     var waitsForMessages: Bool { messages != nil }
+    var needsTests: Bool { messages?.needsTests ?? false }
     /// Owners of all memory in use.
     private var memory: [AnyObject]
     private var whenComplete: (() -> Void)?
@@ -57,7 +58,7 @@ final class NodeOperation: Operation {
     func advance(at site: CallSite) throws(MPIError) {
         while current < steps.count {
             guard case .messages(let start) = steps[current] else { return }
-            let running: MessageOperation
+            let running: any Operation
             if let messages { running = messages } else { running = try start() }
             messages = running
             guard try running.test(at: site) else { return }

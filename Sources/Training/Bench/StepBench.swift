@@ -16,12 +16,15 @@ public struct StepBench: Sendable {
     public var config: String
     public var overrides: [String]
     public var steps: Int
+    /// Whether the steps are compared with the same ones without communication.
+    public var measuresExposure: Bool
     public var isJSON: Bool
 
-    public init(config: String, overrides: [String], steps: Int, isJSON: Bool) {
+    public init(config: String, overrides: [String], steps: Int, measuresExposure: Bool, isJSON: Bool) {
         self.config = config
         self.overrides = overrides
         self.steps = steps
+        self.measuresExposure = measuresExposure
         self.isJSON = isJSON
     }
 
@@ -36,7 +39,7 @@ public struct StepBench: Sendable {
         let configuration = try ConfigurationSource(session, path: config).load(overrides: overrides)
         let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
         let (data, pool) = try trainer.prepare()
-        let (samples, tokens) = try time(trainer, data, pool)
+        let (samples, exposure, tokens) = try time(trainer, data, pool)
         // Before the ceilings, which need memory of their own.
         let rss = try peakRSS(session.communicator)
         let communicator = session.communicator
@@ -72,7 +75,8 @@ public struct StepBench: Sendable {
                 ("blas", .string(isNarrow ? ProductLibrary.oneDNN.identity : pool.libraries.identity)),
                 ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
                 ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
-                ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) })),
+            ] + (exposure?.pairs ?? []) + [
+                ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) }))
             ])
         show(report, sample, session.console)
         return .done
@@ -83,31 +87,40 @@ public struct StepBench: Sendable {
     }
 
     /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.
-    private func time(_ trainer: Trainer, _ data: RunData, _ pool: ThreadPool) throws -> ([Sample], tokens: Int) {
+    private func time(
+        _ trainer: Trainer, _ data: RunData, _ pool: ThreadPool
+    ) throws -> ([Sample], Exposure?, tokens: Int) {
         let configuration = trainer.configuration
         let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
         try trainer.fill(state, from: nil, pool: pool)
         let step = try TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
-        var samples: [Sample] = []
         var tokens = 0
-        for number in 1...(steps + 1) {
+        var number = 0
+        func sample() throws -> Sample {
+            number += 1
             try trainer.communicator.barrier()
             state.phases.begin()
             let seconds = try Stopwatch.seconds {
                 let outcome = try step.run(
                     step: min(number, configuration.schedule.totalSteps), update: state.progress.updates + 1,
-                    position: state.progress.position, isStopRequested: { false })
+                    position: state.progress.position, finishesGather: false, isStopRequested: { false })
                 guard let outcome else { preconditionFailure("a step was given up that nobody stopped") }
                 state.progress.position += configuration.training.globalBatchSize
                 if !outcome.isSkipped { state.progress.updates += 1 }
                 tokens = outcome.positions
             }
             state.phases.end()
-            guard number > 1 else { continue }
-            samples.append(
-                Sample(seconds: seconds, phases: Phase.allCases.map { ($0, state.phases.seconds(of: $0)) }))
+            return Sample(seconds: seconds, phases: Phase.allCases.map { ($0, state.phases.seconds(of: $0)) })
         }
-        return (samples, tokens)
+        if measuresExposure, trainer.communicator.size > 1 {
+            let (samples, exposure) = try Exposure.measure(
+                state.optimizer, trainer.communicator, steps: steps, sample: sample, seconds: \.seconds)
+            return (samples, exposure, tokens)
+        }
+        _ = try sample()
+        let samples = try (0..<steps).map { _ in try sample() }
+        try state.optimizer.finishGather()
+        return (samples, nil, tokens)
     }
 
     /// Largest resident size of any rank's process, MiB.

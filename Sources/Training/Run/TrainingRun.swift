@@ -95,8 +95,11 @@ final class TrainingRun {
             }
             try saves.poll()
             let now = state.progress.step
+            let isDue = now % configuration.evaluation.every == 0 || now == total
+            // The next step's forward pass waits for each layer's parameters as it comes to it; all else for all of them.
+            if isDue || now == last || mustStop { try state.optimizer.finishGather() }
             var isEvaluated = true
-            if now % configuration.evaluation.every == 0 || now == total {
+            if isDue {
                 // A signal during the evaluation is not left waiting for its end; the next start makes up for it.
                 isEvaluated = try evaluate()
                 mustStop = try communicator.isTrueOnAny(isStopRequested()) || mustStop || !isEvaluated
@@ -123,6 +126,7 @@ final class TrainingRun {
     /// A step was given up for a stop: what is saved is the step before.
     private func stopWithinStep() throws -> ExitStatus {
         activity = .save(step: state.progress.step)
+        try state.optimizer.finishGather()
         try saves.finish()
         reportMixture()
         console.line(
@@ -153,7 +157,8 @@ final class TrainingRun {
         profiler?.stepBegins()
         let outcome = try step.run(
             step: number, update: state.progress.updates + 1, position: state.progress.position,
-            isSpike: state.spikes.isSpike, mustGiveUp: mustGiveUp, isStopRequested: isStopRequested)
+            isSpike: state.spikes.isSpike, mustGiveUp: mustGiveUp, finishesGather: false,
+            isStopRequested: isStopRequested)
         guard let outcome else { return nil }
         state.progress.step = number
         state.progress.position += configuration.training.globalBatchSize

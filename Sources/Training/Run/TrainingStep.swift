@@ -120,10 +120,12 @@ public final class TrainingStep {
     ///   - isSpike: whether the step of a loss is to be left out; the same answer on every rank.
     ///   - mustGiveUp: this rank's wish to stop without finishing the step, which all learn before every unit but the first.
     ///   - isStopRequested: its wish to stop after the step, which all learn with the step's sums.
+    ///   - finishesGather: whether all parameters are there on return; otherwise they arrive during the next step, and until
+    ///     ``ShardedOptimizer/finishGather()`` only the owned ones may be read.
     /// - Returns: nil when the step was given up for a stop: parameters and moments are those of the step before.
     public func run(
         step: Int, update: Int, position: Int, isSpike: (Double) -> Bool = { _ in false },
-        mustGiveUp: () -> Bool = { false }, isStopRequested: () -> Bool
+        mustGiveUp: () -> Bool = { false }, finishesGather: Bool = true, isStopRequested: () -> Bool
     ) throws -> StepOutcome? {
         optimizer.beginStep()
         computeSeconds = 0
@@ -152,10 +154,11 @@ public final class TrainingStep {
             outcome.culprits = try culprits(reports, position: position)
         } else {
             let clip = GradientNorm.clipFactor(norm: norm, clip: configuration.optimizer.gradientClip)
-            try optimizer.update(
+            try optimizer.startUpdate(
                 AdamW(
                     configuration: configuration.optimizer, learningRate: rate, update: update,
                     gradientScale: scale * clip))
+            if finishesGather { try phases.nested(.gather) { try optimizer.finishGather() } }
         }
         return outcome
     }
@@ -308,7 +311,10 @@ public final class TrainingStep {
         if !ignoredTargets.isEmpty { targets = targets.map { ignoredTargets.contains($0) ? -1 : $0 } }
         let sums = try transformer.lossAndGradient(
             inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient,
-            adding: !isFirst && !isReproducible
+            adding: !isFirst && !isReproducible,
+            isNeeded: { position in
+                try phases.nested(.gather) { try optimizer.waitForParameters(before: position) }
+            }
         ) { position in
             guard isReproducible || (isLast && reduces) else { return }
             if position == 0 { faults.spoil(gradient, step: step) }

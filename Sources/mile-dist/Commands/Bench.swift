@@ -83,6 +83,7 @@ struct BenchStep: ParsableCommand {
             Examples:
               mile-dist bench step configs/shakespeare.yaml
               mpirun -n 2 mile-dist bench step run.yaml --json --set training.precision=bf16
+              mpirun --hostfile hosts -n 2 mile-dist bench step run.yaml --exposed
             """)
 
     @Argument(help: "The configuration (YAML).")
@@ -96,12 +97,21 @@ struct BenchStep: ParsableCommand {
     @Option(help: "Timed steps, after one to warm up.")
     var steps = 7
 
+    @Flag(
+        help: """
+            Compare with the same steps without the exchange of gradients and parameters, and with that exchange alone: \
+            how much of it the computation does not hide.
+            """)
+    var exposed = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
         launch { session in
-            try StepBench(config: config, overrides: overrides, steps: steps, isJSON: json).run(session)
+            try StepBench(
+                config: config, overrides: overrides, steps: steps, measuresExposure: exposed, isJSON: json
+            ).run(session)
         }
     }
 }

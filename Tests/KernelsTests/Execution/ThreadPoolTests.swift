@@ -26,6 +26,29 @@ struct ThreadPoolTests {
         }
     }
 
+    /// What it is for needs it to run in the middle of an operation, on the calling thread, one at a time.
+    @Test(arguments: [1, 3])
+    func interludesRunBetweenTheTasksOfTheCaller(threads: Int) throws {
+        let pool = try ThreadPool(threadCount: threads, spins: false)
+        let caller = pthread_self()
+        var (interludes, strangers, unmarked) = (0, 0, 0)
+        func work() { pool.run(300) { _, _ in usleep(100) } }
+        pool.setInterlude {
+            interludes += 1
+            if pthread_equal(pthread_self(), caller) == 0 { strangers += 1 }
+            if !pool.isInInterlude { unmarked += 1 }
+        }
+        work()
+        // The caller's share is a third of the tasks at the least that is likely, of 0.1 ms each; an interlude every 0.2 ms.
+        #expect(interludes >= 3)
+        #expect(strangers == 0 && unmarked == 0)
+        #expect(!pool.isInInterlude)
+        pool.setInterlude(nil)
+        let before = interludes
+        work()
+        #expect(interludes == before)
+    }
+
     /// Scratch memory is indexed by worker: two threads under one name would overwrite each other's.
     @Test func noTwoThreadsShareAName() throws {
         let pool = try ThreadPool(threadCount: 5, spins: false)
