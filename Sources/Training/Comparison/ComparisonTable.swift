@@ -46,12 +46,12 @@ struct ComparisonTable: Sendable {
             texts += [
                 NumberText.difference(cell.statistics.meanDifference), NumberText.interval(spread?.interval),
                 NumberText.probability(spread?.probability), NumberText.probability(cell.adjustedProbability),
-                NumberText.spread(spread?.minimumDetectableDifference), cell.statistics.verdict.rawValue,
+                NumberText.spread(spread?.minimumDetectableDifference), cell.verdict.rawValue,
             ]
         } else {
             texts += ["", "", "", "", "", ""]
         }
-        return Row(texts: texts, isFirst: arm == 0, verdict: cell?.statistics.verdict)
+        return Row(texts: texts, isFirst: arm == 0, verdict: cell?.verdict)
     }
 
     /// Whether the texts under a header are numbers, which stand to the right.
@@ -142,7 +142,7 @@ extension StudyComparison {
             ("t", .number(spread?.t ?? .nan)), ("p", .number(spread?.probability ?? .nan)),
             ("p_holm", .number(cell.adjustedProbability ?? .nan)),
             ("minimum_detectable_difference", .number(spread?.minimumDetectableDifference ?? .nan)),
-            ("verdict", .string(cell.statistics.verdict.rawValue)),
+            ("verdict", .string(cell.verdict.rawValue)),
         ])
     }
 }

@@ -52,18 +52,15 @@ struct HTMLReport: Sendable {
     private var verdicts: [Markup] {
         let sentences = study.arms.indices.dropFirst().map { arm -> Markup in
             func columns(_ verdict: Verdict) -> String {
-                let columns = comparison.columns.filter {
-                    comparison.cell(arm: arm, $0)?.statistics.verdict == verdict
-                }
+                let columns = comparison.columns.filter { comparison.cell(arm: arm, $0)?.verdict == verdict }
                 return columns.isEmpty ? "none" : columns.map(\.key).joined(separator: ", ")
             }
+            let parts = Verdict.allCases.map { "\($0.rawValue): \(columns($0))" }
             return .element(
                 "li", [],
                 [
                     .element("strong", [], study.arms[arm].name),
-                    .text(
-                        " - better: \(columns(.better)); worse: \(columns(.worse)); no conclusion: "
-                            + "\(columns(.noConclusion))."),
+                    .text(" - " + parts.joined(separator: "; ") + "."),
                 ])
         }
         return [.element("ul", [], sentences)]
@@ -99,6 +96,7 @@ struct HTMLReport: Sendable {
                 row.texts.enumerated().map { index, text in
                     var attributes: Markup.Attributes = ComparisonTable.isNumeric(index) ? [("class", "number")] : []
                     if index == row.texts.count - 1, let verdict = row.verdict, verdict != .noConclusion {
+                        // "suggests better" is two classes, the second of which has the colour.
                         attributes = [("class", verdict.rawValue)]
                     }
                     return .element("td", attributes, text)
@@ -167,7 +165,9 @@ struct HTMLReport: Sendable {
                 + "\(NumberText.percent(demands.power)) %. (The exact condition on the noncentral t distribution asks for 1.2 % "
                 + "more with 5 pairs.)",
             "Verdicts: better or worse where the observed difference is at least the detectable one, which is stricter than "
-                + "the t test; no conclusion otherwise, which does not mean that there is no difference.",
+                + "the t test, and p (Holm) is at most \(level); suggests better or suggests worse where the difference is as "
+                + "large but p (Holm) is above \(level), so that it may be chance among so many tests; no conclusion "
+                + "otherwise, which does not mean that there is no difference.",
             "Seeds vary the initial weights and the order of the data, not the data: conclusions are about this data and this "
                 + "size of model.",
             "worst_ce is of each model's own worst domain. calibration_error is the expected calibration error. Entropy "
@@ -187,6 +187,7 @@ struct HTMLReport: Sendable {
         tr.first td { border-top: 2px solid #888; }
         td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         td.better { font-weight: bold; color: #0072B2; } td.worse { font-weight: bold; color: #B34700; }
+        td.suggests { font-weight: normal; font-style: italic; }
         figure { margin: 0; } svg { width: 100%; height: auto; } svg text { font: 12px sans-serif; fill: #111; }
         pre { font-size: 12px; white-space: pre-wrap; }
         @media print { * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
