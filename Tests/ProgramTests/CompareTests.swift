@@ -88,10 +88,31 @@ extension ProgramTests {
                 expectOneMessage(result, status: 2, names: ["runs/absent/configuration.yaml", "no such file"])
                 result = try place.run(["compare", "runs/ce", "runs/stopped"], ranks: ranks)
                 expectOneMessage(
-                    result, status: 2, names: ["unfinished", "runs/stopped: last evaluated after step 4", "step 6"])
+                    result, status: 2,
+                    names: [
+                        "runs/ce was last evaluated after step 6",
+                        "runs/stopped: step 4 of 4 (training.stop_at_step), last evaluated after step 4",
+                    ])
                 #expect(!place.folder.exists("report.html"))
             }
-            var result = try place.run(["compare", "runs/ce", "runs/mile", "--output", "absent/report.html"])
+            // As if both had been cut off after the same evaluation.
+            for loss in ["cross_entropy", "mile"] {
+                let directory = "runs/cut-\(loss)"
+                #expect(
+                    try place.train([
+                        "loss.kind=\(loss)", "logging.directory=\(directory)", "evaluation.every=2",
+                        "training.stop_at_step=4",
+                    ]).status == 0)
+                let file = "\(directory)/configuration.yaml"
+                let whole = try place.folder.text(file).replacing("stop_at_step: 4", with: "stop_at_step: 0")
+                #expect(whole.contains("stop_at_step: 0"))
+                try place.folder.write(whole, to: file)
+            }
+            var result = try place.run(["compare", "runs/cut-cross_entropy", "runs/cut-mile"])
+            expectOneMessage(
+                result, status: 2,
+                names: ["unfinished", "runs/cut-mile: step 4 of 6 (schedule.total_steps), last evaluated after step 4"])
+            result = try place.run(["compare", "runs/ce", "runs/mile", "--output", "absent/report.html"])
             expectOneMessage(result, status: 2, names: ["--output", "absent/report.html"])
             result = try place.run(["compare", "runs/ce", "runs/mile", "--baseline", "focal 1"])
             expectOneMessage(result, status: 2, names: ["--baseline", "\"focal 1\"", "\"mile 1\""])

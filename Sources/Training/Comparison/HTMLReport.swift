@@ -154,7 +154,9 @@ struct HTMLReport: Sendable {
         let n = study.seeds.count
         let notes = [
             "Runs are arms by their loss and pairs by training.seed. Runs that differ in model, data, schedule, batch or "
-                + "evaluation are refused. What is compared is the last evaluation of each run.",
+                + "evaluation are refused, and so are those that have not come to the end that their own configuration sets "
+                + "(schedule.total_steps, or training.stop_at_step before it). What is compared is the last evaluation of "
+                + "each run, after the same step.",
             "The interval is Student's, two-sided, of the mean of the n = \(n) paired differences d: mean(d) +- t * s / "
                 + "sqrt(n), where s is the standard deviation of d and t the quantile with n - 1 degrees of freedom. p is that of "
                 + "the two-sided paired t test. It takes differences to be normally distributed over seeds.",

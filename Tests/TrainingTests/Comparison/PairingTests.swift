@@ -93,24 +93,58 @@ import TokenData
             "runs/again", "training.seed 2")
     }
 
-    @Test func allRunsMustBeEquallyFar() throws {
+    @Test func unfinishedRunsAreNamed() throws {
         var runs = Samples.four()
-        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30)
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30, trained: 35)
         let failure = failure(runs)
-        expect(failure, names: "unfinished", "step 40", "\n  runs/m2: last evaluated after step 30")
+        expect(
+            failure, names: "unfinished",
+            "\n  runs/m2: step 35 of 40 (schedule.total_steps), last evaluated after step 30")
         #expect(failure?.message.contains("\n  runs/m1") == false)
-        // Equally far is far enough, and said.
-        runs = [
-            Samples.run("a", Samples.mile, seed: 1, step: 30),
-            Samples.run("b", Samples.crossEntropy, seed: 1, step: 30),
-        ]
-        let comparison = try Samples.comparison(runs)
-        #expect(comparison.study.step == 30)
-        #expect(comparison.notes.first == "All runs were last evaluated after step 30 of 40.")
-        runs = runs.map {
-            RunRecord(directory: $0.directory, configuration: $0.configuration, curve: $0.curve, evaluations: [])
+        // Trained to the end, but stopped in the last evaluation.
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30, trained: 40)
+        expect(self.failure(runs), names: "unfinished", "\n  runs/m2: step 40 of 40 (schedule.total_steps), last")
+        // The last row of training was lost: its evaluation says that it was there.
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 40, trained: 39)
+        #expect(try Study(runs: runs, baseline: "cross_entropy").step == 40)
+        runs = runs.map { RunRecord(directory: $0.directory, configuration: $0.configuration, rows: RunRows()) }
+        expect(self.failure(runs), names: "runs/m1/metrics.jsonl", "no evaluation")
+    }
+
+    /// Runs that were all cut off at the same evaluation are no less unfinished.
+    @Test func equallyFarIsNotFarEnough() throws {
+        func two(trained: Int = 30, stop: Int, every: Int = 10) -> [RunRecord] {
+            [("a", Samples.mile), ("b", Samples.crossEntropy)].map { directory, loss in
+                Samples.run(directory, loss, seed: 1, step: 30, trained: trained) {
+                    $0.training.stopAtStep = stop
+                    $0.evaluation.every = every
+                }
+            }
         }
-        expect(self.failure(runs), names: "a/metrics.jsonl", "no evaluation")
+        expect(
+            failure(two(stop: 0)), names: "unfinished",
+            "\n  a: step 30 of 40 (schedule.total_steps), last evaluated after "
+                + "step 30", "\n  b: step 30 of 40")
+        // Unless that is where they were to stop, which is said.
+        for stop in [30, 35, 39] {
+            let comparison = try Samples.comparison(two(trained: stop, stop: stop))
+            #expect(comparison.study.step == 30)
+            #expect(comparison.notes.first == "All runs were last evaluated after step 30 of 40.")
+        }
+        // One step or one evaluation short of that is unfinished too.
+        expect(failure(two(trained: 34, stop: 35)), names: "unfinished", "\n  a: step 34 of 35 (training.stop_at_step)")
+        expect(failure(two(trained: 35, stop: 35, every: 5)), names: "unfinished", "\n  a: step 35 of 35")
+        // Finished, but at different steps.
+        var runs = Samples.four()
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30) {
+            $0.training.stopAtStep = 30
+            $0.evaluation.every = 10
+        }
+        let different = failure(runs)
+        expect(
+            different, names: "runs/m1 was last evaluated after step 40",
+            "\n  runs/m2: step 30 of 30 (training.stop_at_step), last evaluated after step 30")
+        #expect(different?.message.contains("unfinished") == false)
     }
 
     @Test func aBaselineAndAnotherArm() {
