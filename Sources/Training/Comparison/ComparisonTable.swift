@@ -75,8 +75,7 @@ struct ComparisonTable: Sendable {
             if row.isFirst { lines.append("") }
             lines.append(line(row.texts))
         }
-        if !notes.isEmpty { lines += [""] + notes }
-        return lines.joined(separator: "\n")
+        return (lines + [""] + notes).joined(separator: "\n")
     }
 }
 

@@ -45,7 +45,7 @@ struct HTMLReport: Sendable {
                     + "\(study.step). Differences are to \(study.baseline.name) with the same seed, that is the same initial "
                     + "weights and the same order of the data. Every number is unweighted; less is better."),
             .element("ul", [], comparison.notes.map { .element("li", [], $0) }),
-        ].filter { !$0.isEmptyList } + verdicts
+        ] + verdicts
     }
 
     /// One sentence for each arm but the baseline.
@@ -155,7 +155,8 @@ struct HTMLReport: Sendable {
         let notes = [
             "Runs are arms by their loss and pairs by training.seed. Runs that differ in model, data, schedule, batch or "
                 + "evaluation are refused, and so are those that have not come to the end that their own configuration sets "
-                + "(schedule.total_steps, or training.stop_at_step before it). What is compared is the last evaluation of "
+                + "(schedule.total_steps, or training.stop_at_step before it) and those whose checkpoints say that they were "
+                + "trained on other tokens under the same paths. What is compared is the last evaluation of "
                 + "each run, after the same step.",
             "The interval is Student's, two-sided, of the mean of the n = \(n) paired differences d: mean(d) +- t * s / "
                 + "sqrt(n), where s is the standard deviation of d and t the quantile with n - 1 degrees of freedom. p is that of "
@@ -195,10 +196,4 @@ struct HTMLReport: Sendable {
         @media print { * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
           figure, tr { break-inside: avoid; } }
         """
-}
-
-extension Markup {
-    fileprivate var isEmptyList: Bool {
-        if case .element("ul", _, let children) = self { children.isEmpty } else { false }
-    }
 }

@@ -65,6 +65,7 @@ struct Study: Sendable {
         let varying = settings[0].indices.filter { key in settings.contains { $0[key].text != settings[0][key].text } }
             .map { (index: $0, key: settings[0][$0].key) }
         try Self.refuseDifferences(runs, settings, varying.filter { KeyRole($0.key) == .common }.map(\.index))
+        try Self.refuseOtherData(runs)
         executionKeys = varying.map(\.key).filter { KeyRole($0) == .execution }
 
         // Arms by name: a name holds all that makes an arm and differs anywhere.

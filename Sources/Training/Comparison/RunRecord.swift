@@ -3,6 +3,7 @@
 internal import Configuration
 internal import Foundation
 internal import Optimization
+internal import TokenData
 
 /// An evaluation row of `metrics.jsonl` (design section 5).
 struct EvaluationRow: Sendable, Equatable {
@@ -28,6 +29,8 @@ struct RunRecord: Sendable {
     /// As the user wrote it, without slashes at its end.
     let directory: String
     let configuration: RunConfiguration
+    /// What it was trained on, by its checkpoints; nil where there is none.
+    let data: DataFingerprint?
     private let rows: RunRows
 
     var seed: UInt64 { configuration.training.seed }
@@ -75,12 +78,14 @@ struct RunRecord: Sendable {
             throw ProgramFailure(.badInput, "\(metricsPath) cannot be read: \(RunDirectory.reason(error))")
         }
         rows = try Self.rows(of: text, file: metricsPath)
+        data = Self.dataFingerprint(directory: path, configuration: configuration)
     }
 
-    init(directory: String, configuration: RunConfiguration, rows: RunRows) {
+    init(directory: String, configuration: RunConfiguration, rows: RunRows, data: DataFingerprint? = nil) {
         self.directory = directory
         self.configuration = configuration
         self.rows = rows
+        self.data = data
     }
 
     /// The rows that count: of a kind and step the last. What an earlier pass wrote of steps that a resumed run computed

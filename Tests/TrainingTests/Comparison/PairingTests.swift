@@ -147,6 +147,54 @@ import TokenData
         #expect(different?.message.contains("unfinished") == false)
     }
 
+    private static func data(books: (tokens: String, hash: String), tokenizer: String = "bytes") -> String {
+        #"{"domains": [{"name": "web", "weight": 1, "hash": "w"}, {"name": "books", "weight": 1, "tokens": "#
+            + "\(books.tokens), \"hash\": \"\(books.hash)\"}], \"sequenceLength\": 32, \"tokenizer\": \"\(tokenizer)\"}"
+    }
+
+    private func four(_ data: [String?]) -> [RunRecord] {
+        zip([("m1", Samples.mile, 1), ("m2", Samples.mile, 2), ("c1", Samples.crossEntropy, 1)], data).map {
+            Samples.run($0.0, $0.1, seed: $0.2, data: $1)
+        } + [Samples.run("c2", Samples.crossEntropy, seed: 2, data: data[3])]
+    }
+
+    /// Files of one path can be two texts.
+    @Test func otherTokensUnderTheSamePathAreNamed() throws {
+        let hash = "0123456789abcdef" + String(repeating: "0", count: 48)
+        let usual = Self.data(books: ("801", hash))
+        for other in [("802", hash), ("801", "f" + hash)] {
+            let failure = failure(four([nil, usual, usual, Self.data(books: other)]))
+            expect(
+                failure, names: "other data under the same paths",
+                "\n  data.train books: m2 has 801 tokens with the hash 0123456789abcdef, c2 has \(other.0) tokens with the "
+                    + "hash \(other.1.prefix(16))")
+            #expect(failure?.message.split(separator: "\n").count == 2)
+        }
+        expect(
+            failure(four([usual, usual, usual, Self.data(books: ("801", hash), tokenizer: "sentencepiece")])),
+            names: "c2 has {", "sentencepiece")
+    }
+
+    @Test func whatWasJudgedIsSaid() throws {
+        let usual = Self.data(books: ("801", "h"))
+        func note(_ data: [String?]) throws -> String? { try Samples.comparison(four(data)).notes.last }
+        #expect(
+            try note([usual, usual, usual, usual])
+                == "The training data are the same by the fingerprints in the checkpoints of all runs; validation data are "
+                + "judged by their paths alone.")
+        #expect(
+            try note([nil, nil, nil, nil])
+                == "That the data are the same is judged by their paths alone: no run has a checkpoint that can be read."
+        )
+        for (data, words) in [
+            ([usual, usual, nil, usual], "3 of 4 runs, and by their paths alone for the rest (c1 has no"),
+            ([nil, usual, nil, nil], "1 of 4 runs, and by their paths alone for the rest (c1 and 2 more have no"),
+        ] {
+            let note = try note(data) ?? ""
+            #expect(note.contains(words), "\(note)")
+        }
+    }
+
     @Test func aBaselineAndAnotherArm() {
         expect(failure(Samples.four(), baseline: "focal 1"), names: "--baseline", "focal 1", "\"mile 1\"")
         expect(failure(Array(Samples.four().prefix(2))), names: "mile 1", "at least two losses")
