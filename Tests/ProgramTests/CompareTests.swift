@@ -74,6 +74,38 @@ extension ProgramTests {
             #expect(three.output == alone.output, "\(three)")
         }
 
+        /// The files have the same path and are other ones: the checkpoints know, wherever they lie.
+        @Test func otherDataUnderTheSamePathAreRefused() throws {
+            let place = try Workplace()
+            func train(_ kind: String, _ more: [String] = []) throws {
+                let result = try place.train(["loss.kind=\(kind)", "logging.directory=runs/\(kind)"] + more)
+                #expect(result.status == 0, "\(result)")
+            }
+            try train("cross_entropy")
+            try train("focal", ["checkpoint.directory=elsewhere"])
+            try place.folder.write(Workplace.words(2000, seed: 3), to: "text.txt")
+            try train("mile")
+            var result = try place.run(["compare", "runs/cross_entropy", "runs/focal"])
+            #expect(result.status == 0 && result.output.contains("in the checkpoints of all runs;"), "\(result)")
+            for (other, name) in [("cross_entropy", "cross_entropy"), ("focal", "focal 1")] {
+                result = try place.run(["compare", "runs/\(other)", "runs/mile", "--baseline", name], ranks: 2)
+                expectOneMessage(
+                    result, status: 2,
+                    names: ["other data under the same paths", "data.train text: runs/\(other) has ", "runs/mile has "])
+            }
+            // A directory that is another run's by now says nothing of this one.
+            try place.folder.remove("runs/mile/checkpoints")
+            try place.folder.copy("elsewhere", to: "runs/mile/other")
+            let file = "runs/mile/configuration.yaml"
+            let moved = try place.folder.text(file).replacing("runs/mile/checkpoints", with: "runs/mile/other")
+            #expect(moved.contains("runs/mile/other"))
+            try place.folder.write(moved, to: file)
+            result = try place.run(["compare", "runs/cross_entropy", "runs/mile"])
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains("1 of 2 runs, and by their paths alone"), "\(result)")
+            #expect(result.output.contains("(runs/mile has no checkpoint that can be read)"), "\(result)")
+        }
+
         @Test func mistakesAreNamed() throws {
             let place = try Workplace()
             #expect(try place.train(["loss.kind=cross_entropy", "logging.directory=runs/ce"]).status == 0)
@@ -88,10 +120,31 @@ extension ProgramTests {
                 expectOneMessage(result, status: 2, names: ["runs/absent/configuration.yaml", "no such file"])
                 result = try place.run(["compare", "runs/ce", "runs/stopped"], ranks: ranks)
                 expectOneMessage(
-                    result, status: 2, names: ["unfinished", "runs/stopped: last evaluated after step 4", "step 6"])
+                    result, status: 2,
+                    names: [
+                        "runs/ce was last evaluated after step 6",
+                        "runs/stopped: step 4 of 4 (training.stop_at_step), last evaluated after step 4",
+                    ])
                 #expect(!place.folder.exists("report.html"))
             }
-            var result = try place.run(["compare", "runs/ce", "runs/mile", "--output", "absent/report.html"])
+            // As if both had been cut off after the same evaluation.
+            for loss in ["cross_entropy", "mile"] {
+                let directory = "runs/cut-\(loss)"
+                #expect(
+                    try place.train([
+                        "loss.kind=\(loss)", "logging.directory=\(directory)", "evaluation.every=2",
+                        "training.stop_at_step=4",
+                    ]).status == 0)
+                let file = "\(directory)/configuration.yaml"
+                let whole = try place.folder.text(file).replacing("stop_at_step: 4", with: "stop_at_step: 0")
+                #expect(whole.contains("stop_at_step: 0"))
+                try place.folder.write(whole, to: file)
+            }
+            var result = try place.run(["compare", "runs/cut-cross_entropy", "runs/cut-mile"])
+            expectOneMessage(
+                result, status: 2,
+                names: ["unfinished", "runs/cut-mile: step 4 of 6 (schedule.total_steps), last evaluated after step 4"])
+            result = try place.run(["compare", "runs/ce", "runs/mile", "--output", "absent/report.html"])
             expectOneMessage(result, status: 2, names: ["--output", "absent/report.html"])
             result = try place.run(["compare", "runs/ce", "runs/mile", "--baseline", "focal 1"])
             expectOneMessage(result, status: 2, names: ["--baseline", "\"focal 1\"", "\"mile 1\""])

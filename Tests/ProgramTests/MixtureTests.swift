@@ -1,5 +1,6 @@
 // MixtureTests - several domains: fractions, epochs, order, on any number of ranks and after a resume.
 
+import Foundation
 import TestSupport
 import Testing
 
@@ -34,6 +35,11 @@ extension ProgramTests {
             let last = try #require(try fractions(place)[3])
             let uses = try order(place, 3048).reduce(into: 0) { $0 += $1.hasPrefix("prose") ? 1 : 0 }
             #expect(last == [Double(uses) / 3048, Double(3048 - uses) / 3048])
+            // The plan at the start counts what was taken with the other batch, which 3 steps of 1,000 would not be.
+            let plan = try #require(
+                resumed.output.firstMatch(of: /domain prose: .* 3 steps take ([0-9.]+) epochs of its (\d+) tokens/))
+            let sequences = (try #require(Int(plan.2)) - 1) / Workplace.sequenceLength
+            #expect(plan.1 == String(format: "%.2f", Double(uses) / Double(sequences)), "\(resumed)")
             // The table at the end.
             let lines = resumed.outputLines.map { $0.split(separator: " ") }
             #expect(lines.contains { $0 == ["domain", "weight", "achieved", "tokens", "epochs"] }, "\(resumed)")

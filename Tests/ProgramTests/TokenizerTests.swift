@@ -46,6 +46,24 @@ extension ProgramTests {
             #expect(two.output == ids.output, "\(two)")
         }
 
+        /// Who writes the model's whole name means it.
+        @Test func aPrefixMayHaveTheSuffix() throws {
+            let place = try workplace()
+            let named = try place.run([
+                "tokenizer", "train", "text.txt", "--vocab-size", "\(Self.size)", "--output", "whole.model",
+                "--threads",
+                "1",
+            ])
+            #expect(named.status == 0 && named.output.contains("whole.model: \(Self.size) pieces"), "\(named)")
+            #expect(!place.folder.exists("whole.model.model"))
+            #expect(try place.folder.bytes("whole.model") == place.folder.bytes("t.model"))
+            // It is not replaced under either name.
+            for prefix in ["whole", "whole.model"] {
+                let again = try place.run(["tokenizer", "train", "text.txt", "--output", prefix])
+                expectOneMessage(again, status: 2, names: ["--output: whole.model exists"])
+            }
+        }
+
         @Test func trainsStopsAndResumes() throws {
             let straight = try workplace()
             let whole = try straight.train(Self.overrides)

@@ -2,10 +2,12 @@
 
 import Checkpointing
 import Dispatch
+import Foundation
 import Kernels
 import LlamaModel
 import MessagePassing
 import Sharding
+import Synchronization
 import Tensors
 import TestSupport
 @testable import Training
@@ -154,6 +156,67 @@ final class CheckpointSaverTests: RankTestCase {
 
     static func equalOnAllRanks(_ bytes: [UInt8], _ ranks: Communicator) throws -> Bool {
         try ranks.allGather(bytes).allSatisfy { $0 == bytes }
+    }
+
+    /// A file in memory that writes down, each time it is synced, what it held and what a directory held.
+    private final class RecordingFile: RowFile {
+        struct Sync: Equatable {
+            let text: String
+            let names: [String]
+        }
+        private struct State {
+            var bytes: [UInt8] = []
+            var directory = ""
+            var syncs: [Sync] = []
+        }
+        private let state = Mutex(State())
+
+        var syncs: [Sync] { state.withLock { $0.syncs } }
+        func watch(_ directory: String) { state.withLock { $0.directory = directory } }
+
+        func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(SystemError) -> Int {
+            state.withLock { $0.bytes += bytes }
+            return bytes.count
+        }
+
+        func truncate(to length: UInt64) throws(SystemError) {}
+
+        func synchronize() throws(SystemError) {
+            state.withLock { state in
+                let names = (try? FileManager.default.contentsOfDirectory(atPath: state.directory)) ?? []
+                state.syncs.append(
+                    Sync(text: String(decoding: state.bytes, as: UTF8.self), names: names.sorted()))
+            }
+        }
+    }
+
+    /// A checkpoint without the rows before it would be a resumed run with a gap in its curve.
+    func testRowsAreOnTheDiskBeforeTheCheckpointThatFollowsThemIsPublished() throws {
+        let folder = ranks.rank == 0 ? try TemporaryFolder() : nil
+        let file = RecordingFile()
+        let metrics = try folder.map { folder in
+            MetricsFile(
+                path: folder.path("metrics.jsonl"), file: file, end: 0,
+                holding: try RunDirectory(path: folder.path, host: ranks.host)
+            ) { XCTFail($0) }
+        }
+        let rig = try SaverRig(ranks, beforePublishing: metrics?.synchronizer)
+        file.watch(rig.directory)
+        for step in 1...2 {
+            try metrics?.append(.object([("step", .integer(step))]))
+            XCTAssertNil(try rig.saver.start(rig.index(step: step)))
+            let outcome = try rig.saver.wait()
+            guard case .saved = outcome else { return XCTFail("\(outcome)") }
+        }
+        let (first, second) = ("{\"step\": 1}\n", "{\"step\": 2}\n")
+        let expected: [RecordingFile.Sync] = [
+            .init(text: first, names: ["step-00000001.partial"]),
+            .init(text: first + second, names: ["step-00000001", "step-00000002.partial"]),
+        ]
+        XCTAssertEqual(file.syncs, ranks.rank == 0 ? expected : [])
+        // What it would have seen any later.
+        XCTAssertEqual(rig.names ?? ["step-00000001", "step-00000002"], ["step-00000001", "step-00000002"])
+        try ranks.barrier()
     }
 
     func testWhatHasToBeOnTheDiskBeforeIsCalledOnceAndItsFailureIsAWarning() throws {

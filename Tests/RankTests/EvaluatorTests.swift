@@ -22,7 +22,7 @@ final class EvaluatorTests: RankTestCase {
 
     /// Ids in three buckets of which no two neighbours are in one.
     private static let frequencies = FrequencyBuckets(
-        counts: (0..<TinyRun.model.vocabularySize).map { [100, 10, 0][$0 % 3] + $0 })
+        counts: (0..<TinyRun.model.vocabularySize).map { [100, 10, 0][$0 % 3] + $0 }, ignoredTargets: [])
 
     private func evaluator(
         batch: Int, limit: Int, ignored: [Int32], forTraining: Bool = false,

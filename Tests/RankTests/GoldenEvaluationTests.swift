@@ -56,7 +56,7 @@ final class GoldenEvaluationTests: RankTestCase {
         }
         return try Evaluator(
             communicator: ranks, transformer: transformer, domains: domains, limit: 0, ignoredTargets: ignored,
-            tokenizer: ByteTokenizer(), frequencies: FrequencyBuckets(counts: counts)
+            tokenizer: ByteTokenizer(), frequencies: FrequencyBuckets(counts: counts, ignoredTargets: ignored)
         ).run()
     }
 

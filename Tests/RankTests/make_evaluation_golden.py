@@ -74,7 +74,9 @@ def main():
     length = LENGTH + 1
     training = skewed(TRAINING_SEQUENCES * length, 700)
     counts = numpy.bincount(training, minlength=VOCABULARY)
-    frequency = frequency_names(counts)
+    targeted = counts.copy()
+    targeted[list(IGNORED)] = 0
+    frequency = frequency_names(targeted)
     ce, targets, domains, entropy, confidence, correct = [], [], [], [], [], []
     for index, (name, sequences) in enumerate(DOMAINS.items()):
         tokens = torch.from_numpy(skewed(sequences * length, 701 + index)).reshape(sequences, length)

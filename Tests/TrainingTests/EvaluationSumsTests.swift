@@ -128,7 +128,7 @@ import Testing
 
 @Suite struct FrequencyBucketsTests {
     private func names(_ counts: [Int]) -> [String] {
-        FrequencyBuckets(counts: counts).bucketOfID.map { FrequencyBuckets.names[Int($0)] }
+        FrequencyBuckets(counts: counts, ignoredTargets: []).bucketOfID.map { FrequencyBuckets.names[Int($0)] }
     }
 
     @Test(
@@ -145,6 +145,20 @@ import Testing
         ] as [([Int], [String])])
     func cuts(counts: [Int], expected: [String]) { #expect(names(counts) == expected) }
 
+    /// Half of the text is padding: of the rest, 50 % and 80 % are before the second and third id, 95 % before the fourth.
+    @Test func ignoredTargetsAreNoOccurrences() {
+        let counts = [1000, 500, 300, 150, 50]
+        func names(_ ignored: [Int32]) -> [String] {
+            FrequencyBuckets(counts: counts, ignoredTargets: ignored).bucketOfID.map { FrequencyBuckets.names[Int($0)] }
+        }
+        #expect(names([0])[1...] == ["high", "high", "medium", "low"])
+        // With the padding among them, 50 %, 75 %, 90 % and 97.5 % were.
+        #expect(names([]) == ["high", "high", "high", "medium", "low"])
+        #expect(names([0, 1])[2...] == ["high", "high", "medium"])
+        #expect(names([0, 1, 2, 3])[4] == "high")
+        #expect(names([0, 1, 2, 3, 4]) == [String](repeating: "low", count: 5))
+    }
+
     /// As many occurrences as a checkpoint may claim.
     @Test func hugeCountsDoNotOverflow() {
         #expect(names([1 << 55, 1 << 54]) == ["high", "high"])
@@ -158,7 +172,7 @@ import Testing
             Int(1e5 / Double(rank) * (0.5 + random.unit())) * Int(random.next() % 5 > 0 ? 1 : 0)
         }
         let total = counts.reduce(0, +)
-        let buckets = FrequencyBuckets(counts: counts).bucketOfID
+        let buckets = FrequencyBuckets(counts: counts, ignoredTargets: []).bucketOfID
         for (bucket, share) in [(0, 0.80), (1, 0.95)] {
             let chosen = counts.indices.filter { buckets[$0] <= bucket }
             let sum = chosen.reduce(0) { $0 + counts[$1] }

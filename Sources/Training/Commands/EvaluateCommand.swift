@@ -121,6 +121,7 @@ public struct EvaluateCommand: Sendable {
     /// not, which is said. Collective.
     private func frequencies(_ session: Session, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> FrequencyBuckets?
     {
+        let ignored = loaded.run?.data.ignoredTargets ?? []
         guard !counts.isEmpty else {
             if loaded.tokenCounts.isEmpty {
                 session.console.warning(
@@ -128,7 +129,7 @@ public struct EvaluateCommand: Sendable {
                         + "--counts FILE... counts them")
                 return nil
             }
-            return FrequencyBuckets(counts: loaded.tokenCounts)
+            return FrequencyBuckets(counts: loaded.tokenCounts, ignoredTargets: ignored)
         }
         // Every token of the files counts, however they are cut.
         let domains = try session.communicator.agreed {
@@ -142,7 +143,8 @@ public struct EvaluateCommand: Sendable {
         return FrequencyBuckets(
             counts: try TokenCounting(communicator: session.communicator, pool: pool).counts(
                 domains, vocabularySize: loaded.model.vocabularySize,
-                progress: { if !isJSON { shown.show("counting", share: $0) } }))
+                progress: { if !isJSON { shown.show("counting", share: $0) } }),
+            ignoredTargets: ignored)
     }
 
     /// - Parameters:

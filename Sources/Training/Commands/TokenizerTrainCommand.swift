@@ -9,7 +9,7 @@ internal import TokenData
 public struct TokenizerTrainCommand: Sendable {
     /// `.txt`, `.jsonl` or `.jsonl.zst` files.
     public var files: [String]
-    /// The model is written to `<output>.model`.
+    /// The model is written to `<output>.model`, or to this where it ends like that.
     public var output: String
     public var vocabularySize: Int
     /// `bpe` or `unigram`.
@@ -55,7 +55,8 @@ public struct TokenizerTrainCommand: Sendable {
 
     private func train(_ console: Console) throws {
         let settings = try settings()
-        let path = output + SentencePieceTokenizer.suffix
+        let suffix = SentencePieceTokenizer.suffix
+        let path = output.hasSuffix(suffix) ? output : output + suffix
         // What runs were trained with cannot be made again from other text: it is never replaced.
         guard !FileManager.default.fileExists(atPath: path) else {
             throw ProgramFailure(.badInput, "--output: \(path) exists; remove it, or choose another name.")

@@ -46,12 +46,12 @@ struct ComparisonTable: Sendable {
             texts += [
                 NumberText.difference(cell.statistics.meanDifference), NumberText.interval(spread?.interval),
                 NumberText.probability(spread?.probability), NumberText.probability(cell.adjustedProbability),
-                NumberText.spread(spread?.minimumDetectableDifference), cell.statistics.verdict.rawValue,
+                NumberText.spread(spread?.minimumDetectableDifference), cell.verdict.rawValue,
             ]
         } else {
             texts += ["", "", "", "", "", ""]
         }
-        return Row(texts: texts, isFirst: arm == 0, verdict: cell?.statistics.verdict)
+        return Row(texts: texts, isFirst: arm == 0, verdict: cell?.verdict)
     }
 
     /// Whether the texts under a header are numbers, which stand to the right.
@@ -75,8 +75,7 @@ struct ComparisonTable: Sendable {
             if row.isFirst { lines.append("") }
             lines.append(line(row.texts))
         }
-        if !notes.isEmpty { lines += [""] + notes }
-        return lines.joined(separator: "\n")
+        return (lines + [""] + notes).joined(separator: "\n")
     }
 }
 
@@ -142,7 +141,7 @@ extension StudyComparison {
             ("t", .number(spread?.t ?? .nan)), ("p", .number(spread?.probability ?? .nan)),
             ("p_holm", .number(cell.adjustedProbability ?? .nan)),
             ("minimum_detectable_difference", .number(spread?.minimumDetectableDifference ?? .nan)),
-            ("verdict", .string(cell.statistics.verdict.rawValue)),
+            ("verdict", .string(cell.verdict.rawValue)),
         ])
     }
 }

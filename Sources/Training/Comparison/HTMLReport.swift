@@ -45,25 +45,22 @@ struct HTMLReport: Sendable {
                     + "\(study.step). Differences are to \(study.baseline.name) with the same seed, that is the same initial "
                     + "weights and the same order of the data. Every number is unweighted; less is better."),
             .element("ul", [], comparison.notes.map { .element("li", [], $0) }),
-        ].filter { !$0.isEmptyList } + verdicts
+        ] + verdicts
     }
 
     /// One sentence for each arm but the baseline.
     private var verdicts: [Markup] {
         let sentences = study.arms.indices.dropFirst().map { arm -> Markup in
             func columns(_ verdict: Verdict) -> String {
-                let columns = comparison.columns.filter {
-                    comparison.cell(arm: arm, $0)?.statistics.verdict == verdict
-                }
+                let columns = comparison.columns.filter { comparison.cell(arm: arm, $0)?.verdict == verdict }
                 return columns.isEmpty ? "none" : columns.map(\.key).joined(separator: ", ")
             }
+            let parts = Verdict.allCases.map { "\($0.rawValue): \(columns($0))" }
             return .element(
                 "li", [],
                 [
                     .element("strong", [], study.arms[arm].name),
-                    .text(
-                        " - better: \(columns(.better)); worse: \(columns(.worse)); no conclusion: "
-                            + "\(columns(.noConclusion))."),
+                    .text(" - " + parts.joined(separator: "; ") + "."),
                 ])
         }
         return [.element("ul", [], sentences)]
@@ -99,6 +96,7 @@ struct HTMLReport: Sendable {
                 row.texts.enumerated().map { index, text in
                     var attributes: Markup.Attributes = ComparisonTable.isNumeric(index) ? [("class", "number")] : []
                     if index == row.texts.count - 1, let verdict = row.verdict, verdict != .noConclusion {
+                        // "suggests better" is two classes, the second of which has the colour.
                         attributes = [("class", verdict.rawValue)]
                     }
                     return .element("td", attributes, text)
@@ -156,7 +154,10 @@ struct HTMLReport: Sendable {
         let n = study.seeds.count
         let notes = [
             "Runs are arms by their loss and pairs by training.seed. Runs that differ in model, data, schedule, batch or "
-                + "evaluation are refused. What is compared is the last evaluation of each run.",
+                + "evaluation are refused, and so are those that have not come to the end that their own configuration sets "
+                + "(schedule.total_steps, or training.stop_at_step before it) and those whose checkpoints say that they were "
+                + "trained on other tokens under the same paths. What is compared is the last evaluation of "
+                + "each run, after the same step.",
             "The interval is Student's, two-sided, of the mean of the n = \(n) paired differences d: mean(d) +- t * s / "
                 + "sqrt(n), where s is the standard deviation of d and t the quantile with n - 1 degrees of freedom. p is that of "
                 + "the two-sided paired t test. It takes differences to be normally distributed over seeds.",
@@ -167,7 +168,9 @@ struct HTMLReport: Sendable {
                 + "\(NumberText.percent(demands.power)) %. (The exact condition on the noncentral t distribution asks for 1.2 % "
                 + "more with 5 pairs.)",
             "Verdicts: better or worse where the observed difference is at least the detectable one, which is stricter than "
-                + "the t test; no conclusion otherwise, which does not mean that there is no difference.",
+                + "the t test, and p (Holm) is at most \(level); suggests better or suggests worse where the difference is as "
+                + "large but p (Holm) is above \(level), so that it may be chance among so many tests; no conclusion "
+                + "otherwise, which does not mean that there is no difference.",
             "Seeds vary the initial weights and the order of the data, not the data: conclusions are about this data and this "
                 + "size of model.",
             "worst_ce is of each model's own worst domain. calibration_error is the expected calibration error. Entropy "
@@ -187,15 +190,10 @@ struct HTMLReport: Sendable {
         tr.first td { border-top: 2px solid #888; }
         td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         td.better { font-weight: bold; color: #0072B2; } td.worse { font-weight: bold; color: #B34700; }
+        td.suggests { font-weight: normal; font-style: italic; }
         figure { margin: 0; } svg { width: 100%; height: auto; } svg text { font: 12px sans-serif; fill: #111; }
         pre { font-size: 12px; white-space: pre-wrap; }
         @media print { * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
           figure, tr { break-inside: avoid; } }
         """
-}
-
-extension Markup {
-    fileprivate var isEmptyList: Bool {
-        if case .element("ul", _, let children) = self { children.isEmpty } else { false }
-    }
 }

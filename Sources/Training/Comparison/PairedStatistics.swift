@@ -19,10 +19,15 @@ struct SampleSummary: Sendable, Equatable {
 }
 
 /// What a difference lets one say. Every column is a loss or an error: less is better.
-enum Verdict: String, Sendable {
+enum Verdict: String, Sendable, CaseIterable {
     case better
     case worse
+    /// Large enough alone, but one of so many tests that it may be chance.
+    case suggestsBetter = "suggests better"
+    case suggestsWorse = "suggests worse"
     case noConclusion = "no conclusion"
+
+    var isSuggestion: Bool { self == .suggestsBetter || self == .suggestsWorse }
 }
 
 /// The differences of an arm to the baseline, pair by pair.
@@ -54,6 +59,8 @@ struct PairedStatistics: Sendable, Equatable {
     }
 
     let pairs: Int
+    /// Largest p that counts: 1 minus the confidence.
+    let level: Double
     /// Arm minus baseline.
     let meanDifference: Double
     /// nil for a single pair.
@@ -66,6 +73,7 @@ struct PairedStatistics: Sendable, Equatable {
         precondition(arm.count == baseline.count, "\(arm.count) values cannot be paired with \(baseline.count)")
         let summary = SampleSummary(zip(arm, baseline).map { $0 - $1 })
         pairs = arm.count
+        level = 1 - demands.confidence
         meanDifference = summary.mean
         guard let deviation = summary.standardDeviation else {
             spread = nil
@@ -83,13 +91,18 @@ struct PairedStatistics: Sendable, Equatable {
             minimumDetectableDifference: (critical + distribution.quantile(demands.power)) * error)
     }
 
-    /// A conclusion only from a difference that is at least the detectable one. Its interval then excludes 0, because its
-    /// half-width is the smaller of the two.
-    var verdict: Verdict {
+    /// A conclusion only from a difference that is at least the detectable one, whose interval then excludes 0, because its
+    /// half-width is the smaller of the two; and only where the family's correction confirms it. Where that does not, it
+    /// is a suggestion.
+    ///
+    /// - Parameter adjustedProbability: p after Holm's correction; nil where there is no test.
+    func verdict(adjustedProbability: Double?) -> Verdict {
         guard let spread, meanDifference != 0, abs(meanDifference) >= spread.minimumDetectableDifference else {
             return .noConclusion
         }
-        return meanDifference < 0 ? .better : .worse
+        let isConfirmed = adjustedProbability.map { $0 <= level } ?? false
+        return meanDifference < 0
+            ? isConfirmed ? .better : .suggestsBetter : isConfirmed ? .worse : .suggestsWorse
     }
 }
 

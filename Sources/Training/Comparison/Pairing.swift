@@ -42,7 +42,7 @@ struct Arm: Sendable {
     let runs: [RunRecord]
 }
 
-/// Runs that can be compared: arms with the same seeds, evaluated after the same step.
+/// Runs that can be compared: finished, in arms with the same seeds, evaluated after the same step.
 struct Study: Sendable {
     /// The baseline first, the others in the order of their first runs.
     let arms: [Arm]
@@ -65,6 +65,7 @@ struct Study: Sendable {
         let varying = settings[0].indices.filter { key in settings.contains { $0[key].text != settings[0][key].text } }
             .map { (index: $0, key: settings[0][$0].key) }
         try Self.refuseDifferences(runs, settings, varying.filter { KeyRole($0.key) == .common }.map(\.index))
+        try Self.refuseOtherData(runs)
         executionKeys = varying.map(\.key).filter { KeyRole($0) == .execution }
 
         // Arms by name: a name holds all that makes an arm and differs anywhere.
@@ -165,17 +166,17 @@ struct Study: Sendable {
             throw ProgramFailure(
                 .badInput, "\(runs[0].directory)/\(RunDirectory.metricsName) has no evaluation; all runs need one.")
         }
-        let unfinished = zip(runs, steps).filter { $0.1 < last }
-        guard unfinished.isEmpty else {
-            let complete = zip(runs, steps).first { $0.1 == last }?.0.directory ?? ""
-            let lines = unfinished.map { run, step in
-                "\n  \(run.directory): " + (step > 0 ? "last evaluated after step \(step)" : "never evaluated")
-            }
-            throw ProgramFailure(
-                .badInput,
-                "unfinished: \(complete) was evaluated after step \(last), these were not; continue or leave them out:"
-                    + lines.joined())
+        func refuse(_ runs: [RunRecord], _ problem: String) throws {
+            guard !runs.isEmpty else { return }
+            let lines = runs.map { "\n  \($0.directory): \($0.extent)" }
+            throw ProgramFailure(.badInput, "\(problem); continue or leave them out:" + lines.joined())
         }
+        // By its own configuration: all of them may have been cut off at the same place.
+        try refuse(runs.filter { !$0.isFinished }, "unfinished, by their own configurations")
+        let complete = zip(runs, steps).first { $0.1 == last }?.0.directory ?? ""
+        try refuse(
+            zip(runs, steps).filter { $0.1 < last }.map(\.0),
+            "\(complete) was last evaluated after step \(last), these were not")
         return last
     }
 }

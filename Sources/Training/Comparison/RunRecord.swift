@@ -2,6 +2,8 @@
 
 internal import Configuration
 internal import Foundation
+internal import Optimization
+internal import TokenData
 
 /// An evaluation row of `metrics.jsonl` (design section 5).
 struct EvaluationRow: Sendable, Equatable {
@@ -12,17 +14,45 @@ struct EvaluationRow: Sendable, Equatable {
     let entropyShares: [String: Double]
 }
 
+/// The rows of a `metrics.jsonl` that count.
+struct RunRows: Sendable, Equatable {
+    /// Plain CE (nats) of the step's training targets, by step; skipped steps are missing.
+    var curve: [Int: Double] = [:]
+    /// Of the last training row, skipped or not; 0 where there is none.
+    var lastStep = 0
+    /// By step, ascending.
+    var evaluations: [EvaluationRow] = []
+}
+
 /// A run, as its directory tells.
 struct RunRecord: Sendable {
     /// As the user wrote it, without slashes at its end.
     let directory: String
     let configuration: RunConfiguration
-    /// Plain CE (nats) of the step's training targets, by step; skipped steps are missing.
-    let curve: [Int: Double]
-    /// By step, ascending.
-    let evaluations: [EvaluationRow]
+    /// What it was trained on, by its checkpoints; nil where there is none.
+    let data: DataFingerprint?
+    private let rows: RunRows
 
     var seed: UInt64 { configuration.training.seed }
+    var curve: [Int: Double] { rows.curve }
+    var evaluations: [EvaluationRow] { rows.evaluations }
+
+    /// How far the run has come, in words.
+    var extent: String {
+        let last = configuration.lastStep
+        let key = last < configuration.schedule.totalSteps ? "training.stop_at_step" : "schedule.total_steps"
+        let evaluated = evaluations.last.map { "last evaluated after step \($0.step)" } ?? "never evaluated"
+        return "step \(reachedStep) of \(last) (\(key)), \(evaluated)"
+    }
+
+    /// Whether it has come to the end that its configuration sets, with the evaluation that belongs there.
+    var isFinished: Bool {
+        reachedStep >= configuration.lastStep
+            && (evaluations.last?.step ?? 0) >= configuration.lastEvaluationStep
+    }
+
+    /// An evaluation says so too, where the row of its step was lost.
+    private var reachedStep: Int { max(rows.lastStep, evaluations.last?.step ?? 0) }
 
     /// Reads `directory`.
     ///
@@ -47,19 +77,20 @@ struct RunRecord: Sendable {
         } catch {
             throw ProgramFailure(.badInput, "\(metricsPath) cannot be read: \(RunDirectory.reason(error))")
         }
-        (curve, evaluations) = try Self.rows(of: text, file: metricsPath)
+        rows = try Self.rows(of: text, file: metricsPath)
+        data = Self.dataFingerprint(directory: path, configuration: configuration)
     }
 
-    init(directory: String, configuration: RunConfiguration, curve: [Int: Double], evaluations: [EvaluationRow]) {
+    init(directory: String, configuration: RunConfiguration, rows: RunRows, data: DataFingerprint? = nil) {
         self.directory = directory
         self.configuration = configuration
-        self.curve = curve
-        self.evaluations = evaluations
+        self.rows = rows
+        self.data = data
     }
 
     /// The rows that count: of a kind and step the last. What an earlier pass wrote of steps that a resumed run computed
     /// again, and later ones, counts no more.
-    static func rows(of text: String, file: String) throws -> (curve: [Int: Double], evaluations: [EvaluationRow]) {
+    static func rows(of text: String, file: String) throws -> RunRows {
         var curve: [Int: Double] = [:]
         var evaluations: [Int: EvaluationRow] = [:]
         var last = 0
@@ -88,7 +119,7 @@ struct RunRecord: Sendable {
             case .other: break
             }
         }
-        return (curve, evaluations.values.sorted { $0.step < $1.step })
+        return RunRows(curve: curve, lastStep: last, evaluations: evaluations.values.sorted { $0.step < $1.step })
     }
 
     /// What the decoder did not like, with the key.

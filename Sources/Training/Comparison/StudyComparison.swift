@@ -17,6 +17,8 @@ struct StudyComparison: Sendable {
         let statistics: PairedStatistics
         /// The p-value adjusted by Holm's method for all arms and columns; nil for a single pair.
         var adjustedProbability: Double?
+
+        var verdict: Verdict { statistics.verdict(adjustedProbability: adjustedProbability) }
     }
 
     let study: Study
@@ -118,19 +120,14 @@ struct StudyComparison: Sendable {
                 "Entropy buckets are of each model's own entropy: their CE is not of the same targets in all runs, and so "
                     + "is shown without a comparison.")
         }
-        let uncertain = study.arms.indices.reduce(0) { count, arm in
-            count
-                + columns.count { column in
-                    guard column.restated == nil, let cell = cell(arm: arm, column) else { return false }
-                    return cell.statistics.verdict != .noConclusion
-                        && (cell.adjustedProbability ?? 1) > 1 - demands.confidence
-                }
+        let suggestions = study.arms.indices.reduce(0) { count, arm in
+            count + columns.count { $0.restated == nil && cell(arm: arm, $0)?.verdict.isSuggestion == true }
         }
-        if uncertain > 0 {
+        if suggestions > 0 {
             notes.append(
-                "Verdicts that Holm's correction for \(testCount) tests does not confirm, and that may be chance: \(uncertain)."
-            )
+                "Suggestions, which Holm's correction for \(testCount) tests does not confirm and which may be chance: "
+                    + "\(suggestions).")
         }
-        return notes
+        return notes + [study.dataNote]
     }
 }

@@ -7,34 +7,56 @@ internal import Foundation
 /// Rows that cannot be written, because the disk is full or a server away, do not end a run: they are kept, and written
 /// before the next one that can be. Only at the end of the run is a row that is still missing an error.
 final class MetricsFile {
-    /// Rows that are kept at most, some 50 MB of them.
-    static let mostWaiting = 100_000
+    /// Bytes of rows that are kept at most: little beside a model, and as much as 100,000 steps write.
+    static let mostWaitingBytes = 50_000_000
 
-    private let handle: FileHandle
+    private let file: any RowFile
     private let path: String
     /// Keeps the run directory locked for as long as rows may be written.
     private let directory: RunDirectory
+    private let limit: Int
     private let warn: (String) -> Void
-    /// End of the last row that was written.
-    private var end: UInt64 = 0
-    /// Lines that could not be written yet, oldest first.
-    private var waiting: [String] = []
+    /// End of what was written, which may be within a row.
+    private var end: UInt64
+    /// Rows that are not, or not wholly, in the file, oldest first.
+    private var waiting: [[UInt8]] = []
+    /// Bytes of the first of them that are.
+    private var begun = 0
+    /// Bytes of them that are not.
+    private var waitingBytes = 0
+    /// Rows that have had to wait since the last time when none did.
+    private var delayed = 0
 
     /// Opens for appending. A line that a killed run left unfinished is cut off: readers expect whole rows.
     ///
     /// - Parameter warn: is told when rows begin to wait, and when all are written.
-    init(path: String, holding directory: RunDirectory, warn: @escaping (String) -> Void) throws {
-        self.path = path
-        self.directory = directory
-        self.warn = warn
+    convenience init(path: String, holding directory: RunDirectory, warn: @escaping (String) -> Void) throws {
+        let (file, end): (SystemRowFile, UInt64)
         do {
-            if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(fileURLWithPath: path)) }
-            handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-            end = try Self.lengthOfWholeLines(handle)
-            try handle.truncate(atOffset: end)
+            file = try SystemRowFile(path: path)
+            end = try file.lengthOfWholeLines()
+            try file.truncate(to: end)
         } catch {
-            throw ProgramFailure(.badInput, "\(path) cannot be written: \(error.localizedDescription)")
+            let reason = (error as? SystemError).map { "\($0)" } ?? error.localizedDescription
+            throw ProgramFailure(.badInput, "\(path) cannot be written: \(reason)")
         }
+        self.init(path: path, file: file, end: end, holding: directory, warn: warn)
+    }
+
+    /// - Parameters:
+    ///   - path: its name in messages, and what ``lacksEvaluation(step:)`` reads.
+    ///   - end: where the next row goes.
+    ///   - limit: bytes of rows that may wait.
+    init(
+        path: String, file: any RowFile, end: UInt64, holding directory: RunDirectory, limit: Int = mostWaitingBytes,
+        warn: @escaping (String) -> Void
+    ) {
+        self.path = path
+        self.file = file
+        self.end = end
+        self.directory = directory
+        self.limit = limit
+        self.warn = warn
     }
 
     /// Whether the last training row of `step` is followed by no evaluation of it: an earlier one is of an earlier pass. Where
@@ -57,15 +79,18 @@ final class MetricsFile {
     ///
     /// Throws only when so many wait that keeping more would take the memory that training needs.
     func append(_ row: JSONValue) throws {
-        let before = waiting.count
-        waiting.append(row.text + "\n")
+        let bytes = Array((row.text + "\n").utf8)
+        waiting.append(bytes)
+        waitingBytes += bytes.count
         do {
             try writeWaiting()
-            if before > 0 { warn("\(path) is written again, with the \(before) rows that had to wait") }
+            if delayed > 0 { warn("\(path) is written again, with the \(delayed) rows that had to wait") }
+            delayed = 0
         } catch {
-            let text = "\(path) cannot be written: \(error.localizedDescription)"
-            if before == 0 { warn(text + "; training goes on, and its rows are kept until it can be") }
-            if waiting.count > Self.mostWaiting { throw ProgramFailure(.runtimeFailure, text) }
+            let text = "\(path) cannot be written: \(error)"
+            if delayed == 0 { warn(text + "; training goes on, and its rows are kept until it can be") }
+            delayed += 1
+            if waitingBytes > limit { throw ProgramFailure(.runtimeFailure, text) }
         }
     }
 
@@ -75,40 +100,49 @@ final class MetricsFile {
         do {
             try writeWaiting()
         } catch {
+            let problem = cutOffBegunRow().map { ", and the beginning of a row not removed: \($0)" } ?? ""
             throw ProgramFailure(
                 .runtimeFailure,
-                "\(path) cannot be written: \(error.localizedDescription). Its last \(waiting.count) rows are lost; "
+                "\(path) cannot be written: \(error)\(problem). Its last \(waiting.count) rows are lost; "
                     + "checkpoints are not concerned.")
         }
     }
 
     /// What brings written rows to the disk; for another thread, since that may take long.
     var synchronizer: @Sendable () throws -> Void {
-        { [handle] in try handle.synchronize() }
+        { [file] in try file.synchronize() }
     }
 
-    /// Always from the end of the last row: what a failed attempt has left behind it is written over.
-    private func writeWaiting() throws {
-        let data = Data(waiting.joined().utf8)
-        try handle.seek(toOffset: end)
-        try handle.write(contentsOf: data)
-        end += UInt64(data.count)
-        waiting = []
-    }
-
-    private static func lengthOfWholeLines(_ handle: FileHandle) throws -> UInt64 {
-        let size = try handle.seekToEnd()
-        var end = size
-        // Rows are short: a few kilobytes from the end hold the last line break.
-        while end > 0 {
-            let start = end > 4096 ? end - 4096 : 0
-            try handle.seek(toOffset: start)
-            let piece = try handle.read(upToCount: Int(end - start)) ?? Data()
-            if let last = piece.lastIndex(of: UInt8(ascii: "\n")) {
-                return start + UInt64(last - piece.startIndex) + 1
+    /// Goes on where the last attempt ended, be it within a row.
+    private func writeWaiting() throws(SystemError) {
+        var done = 0
+        defer { waiting.removeFirst(done) }
+        while done < waiting.count {
+            let row = waiting[done]
+            while begun < row.count {
+                let count = try file.write(row[begun...], at: end)
+                begun += count
+                end += UInt64(count)
+                waitingBytes -= count
             }
-            end = start
+            begun = 0
+            done += 1
         }
-        return 0
+    }
+
+    /// Readers expect whole rows.
+    ///
+    /// - Returns: why it could not be removed, if so; then the next start does it.
+    private func cutOffBegunRow() -> SystemError? {
+        guard begun > 0 else { return nil }
+        do {
+            try file.truncate(to: end - UInt64(begun))
+        } catch {
+            return error
+        }
+        end -= UInt64(begun)
+        waitingBytes += begun
+        begun = 0
+        return nil
     }
 }

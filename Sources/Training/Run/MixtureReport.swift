@@ -19,10 +19,16 @@ struct MixtureReport {
         return zip(stream.domains, stream.uses(before: position)).map { ($0.name, Double($1) / Double(position)) }
     }
 
-    /// A line per domain: its size, and how much of it `steps` steps of `batch` sequences take.
-    func plan(steps: Int, batch: Int) -> [String] {
+    /// Sequences that a run of `steps` steps takes: those that were taken before it goes on, of whatever batches, and
+    /// `batch` a step from there.
+    static func sequences(steps: Int, batch: Int, after step: Int, position: Int) -> Int {
+        position + max(0, steps - step) * batch
+    }
+
+    /// A line per domain: its size, and how much of it the `sequences` of `steps` steps take.
+    func plan(steps: Int, sequences: Int) -> [String] {
         guard isWorthATable else { return [] }
-        let (shares, uses) = (shares, stream.uses(before: steps * batch))
+        let (shares, uses) = (shares, stream.uses(before: sequences))
         return stream.domains.indices.map { index in
             let domain = stream.domains[index]
             let part = stream.domains.count > 1 ? String(format: "%.2f %% of the sequences; ", 100 * shares[index]) : ""
@@ -32,9 +38,9 @@ struct MixtureReport {
         }
     }
 
-    /// What is to be warned of when a run has this many steps.
-    func warnings(steps: Int, batch: Int) -> [String] {
-        zip(stream.domains, stream.uses(before: steps * batch)).compactMap { domain, uses in
+    /// What is to be warned of when a run's steps take this many sequences.
+    func warnings(steps: Int, sequences: Int) -> [String] {
+        zip(stream.domains, stream.uses(before: sequences)).compactMap { domain, uses in
             guard let epochs = epochs(of: domain, uses: uses), epochs > Self.usefulEpochs else { return nil }
             return "domain \(domain.name) is repeated: \(Self.words(epochs)) epochs of it by step \(steps). Beyond "
                 + "\(Int(Self.usefulEpochs)) epochs repeated text brings little (Muennighoff et al. 2023, arXiv "

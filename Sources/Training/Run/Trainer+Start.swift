@@ -91,10 +91,17 @@ extension Trainer {
         let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         console.line(layout.summary(threads: pool.threadCount))
         if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
+    }
+
+    /// What the run takes of each domain by its last step, going on after `step` at `position`.
+    func describeMixture(_ data: RunData, after step: Int, position: Int) {
+        guard !options.isQuiet else { return }
         let mixture = MixtureReport(data.training)
-        let (steps, batch) = (configuration.schedule.totalSteps, configuration.training.globalBatchSize)
-        for line in mixture.plan(steps: steps, batch: batch) { console.line(line) }
-        for warning in mixture.warnings(steps: steps, batch: batch) { console.warning(warning) }
+        let steps = configuration.schedule.totalSteps
+        let sequences = MixtureReport.sequences(
+            steps: steps, batch: configuration.training.globalBatchSize, after: step, position: position)
+        for line in mixture.plan(steps: steps, sequences: sequences) { console.line(line) }
+        for warning in mixture.warnings(steps: steps, sequences: sequences) { console.warning(warning) }
     }
 
     /// How often every id occurs in the training data, unless the checkpoint knows it; collective.

@@ -73,7 +73,11 @@ public final class Trainer {
         if options.printedOrder > 0 { return try printOrder(options.printedOrder) }
         StopRequest.listen()
         let (data, pool) = try prepare()
-        if options.isDryRun { return .done }
+        if options.isDryRun {
+            // It looks at no checkpoint.
+            describeMixture(data, after: 0, position: 0)
+            return .done
+        }
 
         let store = CheckpointStore(directory: configuration.checkpoint.directory)
         let directory = try communicator.agreed { try openDirectory() }
@@ -91,6 +95,7 @@ public final class Trainer {
                 checkpoint, data, fingerprint,
                 products: TrainingState.productIdentity(configuration, pool))
         }
+        describeMixture(data, after: checkpoint?.index.step ?? 0, position: checkpoint?.index.position ?? 0)
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
         try fill(state, from: checkpoint, pool: pool)

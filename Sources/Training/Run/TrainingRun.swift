@@ -53,7 +53,9 @@ final class TrainingRun {
             communicator: session.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
             tokenizer: data.tokenizer,
-            frequencies: state.tokenCounts.isEmpty ? nil : FrequencyBuckets(counts: state.tokenCounts))
+            frequencies: state.tokenCounts.isEmpty
+                ? nil
+                : FrequencyBuckets(counts: state.tokenCounts, ignoredTargets: configuration.data.ignoredTargets))
         mixture = MixtureReport(data.training)
         floor = Self.floor(data, configuration)
         line = ProgressLine(totalSteps: configuration.schedule.totalSteps, floor: floor)

@@ -35,7 +35,8 @@ struct TokenizerTrain: ParsableCommand {
     @Argument(help: ArgumentHelp(".txt, .jsonl or .jsonl.zst files.", valueName: "files"))
     var files: [String]
 
-    @Option(help: ArgumentHelp("The model becomes PREFIX.model.", valueName: "prefix"))
+    @Option(
+        help: ArgumentHelp("The model becomes PREFIX.model, or PREFIX where that ends in .model.", valueName: "prefix"))
     var output: String
 
     @Option(help: "Number of pieces: special ones, bytes, and what is learned.")

@@ -28,17 +28,24 @@ enum CompareSamples {
     }
 
     /// A run that was last evaluated after `step`; its curve falls by a hundredth each step.
+    ///
+    /// - Parameters:
+    ///   - trained: its last step, if that is another one.
+    ///   - data: JSON of a fingerprint.
     static func run(
-        _ directory: String, _ loss: LossConfiguration, seed: UInt64, step: Int = 40,
+        _ directory: String, _ loss: LossConfiguration, seed: UInt64, step: Int = 40, trained: Int? = nil,
         values: [MeasuredColumn: Double] = [.validation: 1.5], shares: [String: Double] = [:],
-        change: (inout RunConfiguration) -> Void = { _ in }
+        data: String? = nil, change: (inout RunConfiguration) -> Void = { _ in }
     ) -> RunRecord {
         var configuration = configuration(loss, seed: seed, directory: directory)
         change(&configuration)
         let curve = Dictionary(uniqueKeysWithValues: (1...40).map { ($0, 2 - Double($0) / 100) })
         return RunRecord(
-            directory: directory, configuration: configuration, curve: curve,
-            evaluations: [EvaluationRow(step: step, values: values, entropyShares: shares)])
+            directory: directory, configuration: configuration,
+            rows: RunRows(
+                curve: curve, lastStep: trained ?? step,
+                evaluations: [EvaluationRow(step: step, values: values, entropyShares: shares)]),
+            data: data.map { try! DataFingerprint(json: $0) })
     }
 
     /// Two losses with two seeds each: differences -0.03 and -0.01 in validation_ce.

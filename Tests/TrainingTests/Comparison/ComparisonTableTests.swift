@@ -27,6 +27,7 @@ import Testing
                            mile 1         0.5000  0.00000
 
             Entropy buckets are of each model's own entropy: their CE is not of the same targets in all runs, and so is shown without a comparison.
+            That the data are the same is judged by their paths alone: no run has a checkpoint that can be read.
             """
         #expect(text == expected)
     }
@@ -66,7 +67,7 @@ import Testing
         #expect(comparison.cell(arm: 0, .validation) == nil)
     }
 
-    @Test func verdictsThatHolmDoubtsAreCounted() throws {
+    @Test func whatHolmDoubtsIsShownAsASuggestionEverywhere() throws {
         // Differences 1, 2, ..., 5 in hundredths: p = 0.0132 and a verdict. Eight columns make that 0.106.
         let domains = (1...7).map { MeasuredColumn.domain("d\($0)") }
         let runs = (1...5).flatMap { seed in
@@ -83,11 +84,20 @@ import Testing
         }
         let comparison = try CompareSamples.comparison(runs)
         let cell = try #require(comparison.cell(arm: 1, .validation))
-        #expect(cell.statistics.verdict == .worse)
+        #expect(cell.verdict == .suggestsWorse)
+        // The control: as the only test it would be a finding.
+        #expect(cell.statistics.verdict(adjustedProbability: cell.statistics.spread?.probability) == .worse)
         #expect(abs((cell.adjustedProbability ?? .nan) - 8 * (cell.statistics.spread?.probability ?? .nan)) < 1e-12)
         #expect(
             comparison.notes.contains(
-                "Verdicts that Holm's correction for 8 tests does not confirm, and that may be chance: 1."))
+                "Suggestions, which Holm's correction for 8 tests does not confirm and which may be chance: 1."))
+        let table = ComparisonTable(comparison)
+        #expect(table.rows.compactMap(\.texts.last).filter { $0.contains("worse") } == ["suggests worse"])
+        #expect(comparison.json.text.contains(#""verdict": "suggests worse""#))
+        #expect(!comparison.json.text.contains(#""verdict": "worse""#))
+        let report = HTMLReport(comparison).text
+        #expect(report.contains(#"<td class="suggests worse">suggests worse</td>"#))
+        #expect(report.contains("worse: none; suggests better: none; suggests worse: validation_ce; no conclusion: "))
     }
 
     @Test func jsonHasFullPrecision() throws {

@@ -63,7 +63,10 @@ import Testing
         for run in ["runs/c1", "runs/c2", "runs/m1", "runs/m2"] { #expect(document.cells.contains(run)) }
         for note in comparison.notes { #expect(document.text.contains(note), "\(note)") }
         #expect(
-            document.text.contains("better: none; worse: domains.prose; no conclusion: validation_ce, bits_per_byte."))
+            document.text.contains(
+                "better: none; worse: domains.prose; suggests better: none; suggests worse: none; no conclusion: "
+                    + "validation_ce, bits_per_byte."))
+        #expect(document.text.contains("suggests worse where the difference is as large but p (Holm) is above 0.05,"))
         // Every drawing says in words what it is.
         #expect(document.elements.count { $0 == "desc" } == 5)
         #expect(document.text.contains("prose, mile 1: +0.25000"))

@@ -12,6 +12,11 @@ import Testing
             demands: .init(confidence: confidence))
     }
 
+    /// As the only test, whose p needs no correction.
+    private func verdict(_ result: PairedStatistics) -> Verdict {
+        result.verdict(adjustedProbability: result.spread?.probability)
+    }
+
     @Test func differencesOneToFive() throws {
         let result = statistics([1, 2, 3, 4, 5])
         #expect(result.pairs == 5)
@@ -27,8 +32,8 @@ import Testing
         #expect(abs(spread.interval.lowerBound - (3 - 2.7764451 * 0.5.squareRoot())) < 1e-7)
         #expect(abs(spread.interval.upperBound - (3 + 2.7764451 * 0.5.squareRoot())) < 1e-7)
         #expect(abs(spread.minimumDetectableDifference - (2.7764451 + 0.9409646) * 0.5.squareRoot()) < 1e-7)
-        #expect(result.verdict == .worse)
-        #expect(statistics([-1, -2, -3, -4, -5]).verdict == .better)
+        #expect(verdict(result) == .worse)
+        #expect(verdict(statistics([-1, -2, -3, -4, -5])) == .better)
     }
 
     @Test func noConclusionBelowTheDetectableDifference() throws {
@@ -38,9 +43,28 @@ import Testing
         #expect(spread.interval.lowerBound > 0)
         #expect(spread.probability < 0.05)
         #expect(spread.minimumDetectableDifference > 2.25)
-        #expect(result.verdict == .noConclusion)
-        #expect(statistics([-0.25, -1.25, -2.25, -3.25, -4.25]).verdict == .noConclusion)
-        #expect(statistics([-2, -1, 0, 1, 2]).verdict == .noConclusion)
+        #expect(verdict(result) == .noConclusion)
+        #expect(verdict(statistics([-0.25, -1.25, -2.25, -3.25, -4.25])) == .noConclusion)
+        #expect(verdict(statistics([-2, -1, 0, 1, 2])) == .noConclusion)
+    }
+
+    /// The same difference, by what is left of its p: at most the level, or more, or no test at all.
+    @Test(arguments: [
+        (Double?(0), Verdict.worse, Verdict.better), (0.049, .worse, .better), (0.051, .suggestsWorse, .suggestsBetter),
+        (1, .suggestsWorse, .suggestsBetter), (Double?.none, .suggestsWorse, .suggestsBetter),
+    ])
+    func whatHolmDoesNotConfirmIsASuggestion(_ adjusted: Double?, _ above: Verdict, _ below: Verdict) {
+        #expect(statistics([1, 2, 3, 4, 5]).verdict(adjustedProbability: adjusted) == above)
+        #expect(statistics([-1, -2, -3, -4, -5]).verdict(adjustedProbability: adjusted) == below)
+        // What is too small is none, whatever its p.
+        #expect(statistics([0.25, 1.25, 2.25, 3.25, 4.25]).verdict(adjustedProbability: adjusted) == .noConclusion)
+    }
+
+    @Test func theLevelIsThatOfTheConfidence() {
+        // The spread of one to five, of which (8.61 + 0.94) sqrt(1 / 2) = 6.75 is detectable at 0.999.
+        let result = statistics([14.5, 15.5, 16.5, 17.5, 18.5], confidence: 0.999)
+        #expect(result.verdict(adjustedProbability: 0.0009) == .worse)
+        #expect(result.verdict(adjustedProbability: 0.0011) == .suggestsWorse)
     }
 
     @Test func moreConfidenceAsksForMore() throws {
@@ -50,25 +74,25 @@ import Testing
         #expect(abs(b.interval.upperBound - (3 + 8.6103016 * 0.5.squareRoot())) < 1e-6)
         #expect(abs(b.minimumDetectableDifference - (8.6103016 + 0.9409646) * 0.5.squareRoot()) < 1e-6)
         #expect(a.probability == b.probability)
-        #expect(sure.verdict == .noConclusion)
+        #expect(verdict(sure) == .noConclusion)
     }
 
     @Test func onePairHasNoSpread() {
         let result = statistics([-4])
         #expect(result.meanDifference == -4)
         #expect(result.spread == nil)
-        #expect(result.verdict == .noConclusion)
+        #expect(verdict(result) == .noConclusion)
     }
 
     @Test func equalDifferences() throws {
         let apart = try #require(statistics([0.5, 0.5, 0.5]).spread)
         #expect(apart.interval == 0.5...0.5)
         #expect(apart.probability == 0)
-        #expect(statistics([0.5, 0.5, 0.5]).verdict == .worse)
+        #expect(verdict(statistics([0.5, 0.5, 0.5])) == .worse)
         let same = try #require(statistics([0, 0, 0]).spread)
         #expect(same.t == 0)
         #expect(same.probability == 1)
-        #expect(statistics([0, 0, 0]).verdict == .noConclusion)
+        #expect(verdict(statistics([0, 0, 0])) == .noConclusion)
     }
 
     @Test func summaries() {

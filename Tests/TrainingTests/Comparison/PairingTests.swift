@@ -93,24 +93,106 @@ import TokenData
             "runs/again", "training.seed 2")
     }
 
-    @Test func allRunsMustBeEquallyFar() throws {
+    @Test func unfinishedRunsAreNamed() throws {
         var runs = Samples.four()
-        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30)
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30, trained: 35)
         let failure = failure(runs)
-        expect(failure, names: "unfinished", "step 40", "\n  runs/m2: last evaluated after step 30")
+        expect(
+            failure, names: "unfinished",
+            "\n  runs/m2: step 35 of 40 (schedule.total_steps), last evaluated after step 30")
         #expect(failure?.message.contains("\n  runs/m1") == false)
-        // Equally far is far enough, and said.
-        runs = [
-            Samples.run("a", Samples.mile, seed: 1, step: 30),
-            Samples.run("b", Samples.crossEntropy, seed: 1, step: 30),
-        ]
-        let comparison = try Samples.comparison(runs)
-        #expect(comparison.study.step == 30)
-        #expect(comparison.notes.first == "All runs were last evaluated after step 30 of 40.")
-        runs = runs.map {
-            RunRecord(directory: $0.directory, configuration: $0.configuration, curve: $0.curve, evaluations: [])
+        // Trained to the end, but stopped in the last evaluation.
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30, trained: 40)
+        expect(self.failure(runs), names: "unfinished", "\n  runs/m2: step 40 of 40 (schedule.total_steps), last")
+        // The last row of training was lost: its evaluation says that it was there.
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 40, trained: 39)
+        #expect(try Study(runs: runs, baseline: "cross_entropy").step == 40)
+        runs = runs.map { RunRecord(directory: $0.directory, configuration: $0.configuration, rows: RunRows()) }
+        expect(self.failure(runs), names: "runs/m1/metrics.jsonl", "no evaluation")
+    }
+
+    /// Runs that were all cut off at the same evaluation are no less unfinished.
+    @Test func equallyFarIsNotFarEnough() throws {
+        func two(trained: Int = 30, stop: Int, every: Int = 10) -> [RunRecord] {
+            [("a", Samples.mile), ("b", Samples.crossEntropy)].map { directory, loss in
+                Samples.run(directory, loss, seed: 1, step: 30, trained: trained) {
+                    $0.training.stopAtStep = stop
+                    $0.evaluation.every = every
+                }
+            }
         }
-        expect(self.failure(runs), names: "a/metrics.jsonl", "no evaluation")
+        expect(
+            failure(two(stop: 0)), names: "unfinished",
+            "\n  a: step 30 of 40 (schedule.total_steps), last evaluated after "
+                + "step 30", "\n  b: step 30 of 40")
+        // Unless that is where they were to stop, which is said.
+        for stop in [30, 35, 39] {
+            let comparison = try Samples.comparison(two(trained: stop, stop: stop))
+            #expect(comparison.study.step == 30)
+            #expect(comparison.notes.first == "All runs were last evaluated after step 30 of 40.")
+        }
+        // One step or one evaluation short of that is unfinished too.
+        expect(failure(two(trained: 34, stop: 35)), names: "unfinished", "\n  a: step 34 of 35 (training.stop_at_step)")
+        expect(failure(two(trained: 35, stop: 35, every: 5)), names: "unfinished", "\n  a: step 35 of 35")
+        // Finished, but at different steps.
+        var runs = Samples.four()
+        runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30) {
+            $0.training.stopAtStep = 30
+            $0.evaluation.every = 10
+        }
+        let different = failure(runs)
+        expect(
+            different, names: "runs/m1 was last evaluated after step 40",
+            "\n  runs/m2: step 30 of 30 (training.stop_at_step), last evaluated after step 30")
+        #expect(different?.message.contains("unfinished") == false)
+    }
+
+    private static func data(books: (tokens: String, hash: String), tokenizer: String = "bytes") -> String {
+        #"{"domains": [{"name": "web", "weight": 1, "hash": "w"}, {"name": "books", "weight": 1, "tokens": "#
+            + "\(books.tokens), \"hash\": \"\(books.hash)\"}], \"sequenceLength\": 32, \"tokenizer\": \"\(tokenizer)\"}"
+    }
+
+    private func four(_ data: [String?]) -> [RunRecord] {
+        zip([("m1", Samples.mile, 1), ("m2", Samples.mile, 2), ("c1", Samples.crossEntropy, 1)], data).map {
+            Samples.run($0.0, $0.1, seed: $0.2, data: $1)
+        } + [Samples.run("c2", Samples.crossEntropy, seed: 2, data: data[3])]
+    }
+
+    /// Files of one path can be two texts.
+    @Test func otherTokensUnderTheSamePathAreNamed() throws {
+        let hash = "0123456789abcdef" + String(repeating: "0", count: 48)
+        let usual = Self.data(books: ("801", hash))
+        for other in [("802", hash), ("801", "f" + hash)] {
+            let failure = failure(four([nil, usual, usual, Self.data(books: other)]))
+            expect(
+                failure, names: "other data under the same paths",
+                "\n  data.train books: m2 has 801 tokens with the hash 0123456789abcdef, c2 has \(other.0) tokens with the "
+                    + "hash \(other.1.prefix(16))")
+            #expect(failure?.message.split(separator: "\n").count == 2)
+        }
+        expect(
+            failure(four([usual, usual, usual, Self.data(books: ("801", hash), tokenizer: "sentencepiece")])),
+            names: "c2 has {", "sentencepiece")
+    }
+
+    @Test func whatWasJudgedIsSaid() throws {
+        let usual = Self.data(books: ("801", "h"))
+        func note(_ data: [String?]) throws -> String? { try Samples.comparison(four(data)).notes.last }
+        #expect(
+            try note([usual, usual, usual, usual])
+                == "The training data are the same by the fingerprints in the checkpoints of all runs; validation data are "
+                + "judged by their paths alone.")
+        #expect(
+            try note([nil, nil, nil, nil])
+                == "That the data are the same is judged by their paths alone: no run has a checkpoint that can be read."
+        )
+        for (data, words) in [
+            ([usual, usual, nil, usual], "3 of 4 runs, and by their paths alone for the rest (c1 has no"),
+            ([nil, usual, nil, nil], "1 of 4 runs, and by their paths alone for the rest (c1 and 2 more have no"),
+        ] {
+            let note = try note(data) ?? ""
+            #expect(note.contains(words), "\(note)")
+        }
     }
 
     @Test func aBaselineAndAnotherArm() {

@@ -13,13 +13,14 @@ import Testing
         "entropy_share": {"0-1": 0.875, "6+": 0.125}, "calibration_error": 0.01, "bits_per_byte": 2.0}
         """
 
-    private func rows(_ lines: String...) throws -> (curve: [Int: Double], evaluations: [EvaluationRow]) {
+    private func rows(_ lines: String...) throws -> RunRows {
         try RunRecord.rows(of: lines.map { $0 + "\n" }.joined(), file: "metrics.jsonl")
     }
 
     @Test func everyKindOfRow() throws {
         let result = try rows(Self.training, Self.evaluation, #"{"step": 2, "saved": "step-00000002"}"#)
         #expect(result.curve == [1: 1.75])
+        #expect(result.lastStep == 1)
         #expect(
             result.evaluations == [
                 EvaluationRow(
@@ -45,10 +46,13 @@ import Testing
             train(1, "4.0"), evaluate(1, 4.5), train(2, "3.0"), evaluate(2, 3.5), train(3, "2.0"), evaluate(3, 2.5),
             train(2, "3.25"), evaluate(2, 3.75), evaluate(2, 3.625))
         #expect(result.curve == [1: 4, 2: 3.25])
+        #expect(result.lastStep == 2)
         #expect(result.evaluations.map(\.step) == [1, 2])
         #expect(result.evaluations.map { $0.values[.validation] } == [4.5, 3.625])
         // A skipped step has no CE.
         #expect(try rows(train(1, "4.0"), train(2, "null"), train(3, "2.0")).curve == [1: 4, 3: 2])
+        // But it was taken, and may be the last one.
+        #expect(try rows(train(1, "4.0"), train(2, "null")) == RunRows(curve: [1: 4], lastStep: 2))
     }
 
     @Test func anUnfinishedLineIsNoRow() throws {
