@@ -158,7 +158,7 @@ run_rank_tests() {
 # The launch scripts' own checks print results in our form.
 run_script_checks() {
     local script status log="$logs/scripts.log"
-    for script in slurm-stand-ins slurm; do
+    for script in slurm-stand-ins slurm ssh; do
         heading "cluster/tests/$script.sh"
         status=0
         timeout --kill-after=10 "$ranks_limit" "cluster/tests/$script.sh" 2>&1 | tee "$log" || status=$?
