@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that mile-dist is built and tested with, when they are missing, and checks the Swift compiler.
-# Does nothing, and needs no rights, where everything is there.
+# Does nothing, and needs no rights, where everything is there. Arguments are further packages that are wanted.
 
 set -euo pipefail
 
@@ -10,6 +10,7 @@ packages=(libopenmpi-dev openmpi-bin libopenblas-dev libdnnl-dev libhdf5-dev lib
 if ((EUID == 0)); then
     packages+=(slurmctld slurmd slurm-client munge openssh-server openssh-client iproute2 procps)
 fi
+packages+=("$@")
 # Services of these packages, which nobody here wants to run.
 services=(slurmctld slurmd munge ssh)
 
