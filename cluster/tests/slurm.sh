@@ -206,6 +206,9 @@ submit() { # launcher; prints the job's number
 
 field() { scontrol show job "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; }
 
+# Lines of the launcher's log that match $1.
+count() { grep -c "$1" "$folder/$launcher.log" || true; }
+
 has_ended() {
     case "$(field "$1" JobState)" in
         PENDING | CONFIGURING | RUNNING | COMPLETING | REQUEUED | SUSPENDED) return 1 ;;
@@ -237,12 +240,14 @@ for index in 0 1; do
     launcher="$(sed -n "$((index + 1))p" <<<$'mpirun\nsrun')"
     job="${jobs_submitted[index]}"
     within 180 has_ended "$job" || failed "$launcher: the job ends: it is $(field "$job" JobState)"
-    check "$launcher: the ranks save on the signal before the time limit, and end with 75" 1 \
-        "$(grep -c "stopped early with everything saved; requeueing job $job" "$folder/$launcher.log" || true)"
-    check "$launcher: the job requeued itself once and completed" "COMPLETED 1 0:0" \
-        "$(field "$job" JobState) $(field "$job" Restarts) $(field "$job" ExitCode)"
-    check "$launcher: the second start resumed" 1 "$(grep -c "^continuing from" "$folder/$launcher.log" || true)"
-    check "$launcher: two ranks trained in both starts" 2 "$(grep -c ", 2 ranks x 1 thread" "$folder/$launcher.log" || true)"
+    # Where the machine is busy, the second start is still in the middle when Slurm looks again, and is signalled as well.
+    restarts="$(field "$job" Restarts)"
+    check "$launcher: the job requeued itself (at least once) and completed" "COMPLETED yes 0:0" \
+        "$(field "$job" JobState) $( ((restarts > 0)) && echo yes) $(field "$job" ExitCode)"
+    check "$launcher: before, the ranks saved on the signal that comes before the time limit, and ended with 75" "$restarts" \
+        "$(count "stopped early with everything saved; requeueing job $job")"
+    check "$launcher: each later start resumed" "$restarts" "$(count "^continuing from")"
+    check "$launcher: two ranks trained in each" "$((restarts + 1))" "$(count ", 2 ranks x 1 thread")"
 done
 
 # Two runs of one rank each, side by side.
