@@ -124,8 +124,19 @@ END
     inside "$1" / root 'apt-get update && apt-get install --yes --no-install-recommends binutils ca-certificates gcc \
         git libc6-dev libcurl4-openssl-dev libedit2 libncurses6 libpython3-dev libsqlite3-0 libstdc++-12-dev libxml2-dev \
         libz3-dev zlib1g-dev tzdata'
-    # Whom this machine trusts.
+    # Whom this machine trusts, and where its git finds what it is to fetch.
     cp --dereference /etc/ssl/certs/ca-certificates.crt "$new/etc/ssl/certs/ca-certificates.crt"
+    git config --get-regexp '^url\..*\.insteadof$' | while read -r key value; do
+        inside "$1" / root "git config --system --add '$key' '$value'"
+        key="${key#url.}"
+        key="${key%.insteadof}"
+        if [[ -d "$key" && ! -e "$new$key" ]]; then
+            mkdir -p "$new$key"
+            mount --bind "$key" "$new$key"
+            mount -o remount,bind,ro "$new$key"
+            inside "$1" / root "git config --system --add safe.directory '*'"
+        fi
+    done
 }
 
 # A program that was not linked statically, as the stand-in's, needs the toolchain's libraries.
