@@ -186,7 +186,7 @@ before2="$(sent_bytes "$node2")"
 # Only TCP reaches the other host, on the wire; between ranks of one, shared memory is fine.
 export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader,tcp
 export OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 OMPI_MCA_oob_tcp_if_include=10.77.0.0/24
-export OMPI_MCA_plm_rsh_agent="ssh -F $folder/ssh_config"
+export OMPI_MCA_orte_tmpdir_base="$folder" OMPI_MCA_plm_rsh_agent="ssh -F $folder/ssh_config"
 taskset --cpu-list "$(IFS=, && echo "${first_half[*]}")" "${on_node1[@]}" \
     "$root/cluster/ssh.sh" "$folder/hostfile" "$@" &
 launcher=$!
