@@ -209,11 +209,8 @@ field() { scontrol show job "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; }
 # Lines of the launcher's log that match $1.
 count() { grep -c "$1" "$folder/$launcher.log" || true; }
 
-has_ended() {
-    case "$(field "$1" JobState)" in
-        PENDING | CONFIGURING | RUNNING | COMPLETING | REQUEUED | SUSPENDED) return 1 ;;
-    esac
-}
+# While a job is requeued, its state is for a moment that of one that has failed.
+has_completed() { [[ "$(field "$1" JobState)" == COMPLETED ]]; }
 
 # Root in a container: Open MPI refuses unless told.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -234,12 +231,13 @@ sleep $(((50 - phase) % 30))
 for launcher in mpirun srun; do
     jobs_submitted+=("$(submit "$launcher")")
 done
+jobs_end=$((SECONDS + 150))
 echo "$steps steps; jobs ${jobs_submitted[*]}"
 
 for index in 0 1; do
     launcher="$(sed -n "$((index + 1))p" <<<$'mpirun\nsrun')"
     job="${jobs_submitted[index]}"
-    within 180 has_ended "$job" || failed "$launcher: the job ends: it is $(field "$job" JobState)"
+    within $((jobs_end - SECONDS)) has_completed "$job" || true
     # Where the machine is busy, the second start is still in the middle when Slurm looks again, and is signalled as well.
     restarts="$(field "$job" Restarts)"
     check "$launcher: the job requeued itself (at least once) and completed" "COMPLETED yes 0:0" \
