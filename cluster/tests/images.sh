@@ -4,7 +4,7 @@
 #
 #   cluster/tests/images.sh                       builds the program as they do: half an hour on two cores
 #   cluster/tests/images.sh --program PROGRAM     a stand-in for "swift build" puts PROGRAM there instead: some minutes
-#   cluster/tests/images.sh --keep FOLDER         uses FOLDER for the roots, and a base or a built program that is there
+#   cluster/tests/images.sh --keep FOLDER         leaves the roots in FOLDER, and takes a base that is there
 #
 # debootstrap makes the base, with the mirror that this machine's apt uses. Each RUN and COPY of the Dockerfile and each
 # %files and %post of apptainer.def is read from the file and executed as it is, in the order of the file; of the image
@@ -196,7 +196,7 @@ run_dockerfile() {
                 stage=$((stage + 1)) at=/ user=root environment=()
                 name="docker-$stage"
                 make_root "$name"
-                if [[ "$rest" == swift:* ]]; then check "the base of Dockerfile: $line" make_swift "$name" || return 1; fi
+                if [[ "$rest" == swift:* ]]; then check "Dockerfile: $line" make_swift "$name" || return 1; fi
                 ;;
             RUN) check "Dockerfile: $line" inside "$name" "$at" "$user" "$rest" || return 1 ;;
             COPY)
@@ -207,7 +207,8 @@ run_dockerfile() {
                 else
                     check "Dockerfile: $line, in .dockerignore" is_sent "${words[@]:0:${#words[@]}-1}" || return 1
                 fi
-                check "Dockerfile: $line" copy_into "$from" "$folder/$name" "$at" "${words[@]}" || return 1
+                check "Dockerfile: $line" \
+                    copy_into "$from" "$folder/$name" "$at" "${words[@]}" || return 1
                 ;;
             ARG | ENV) environment+=("$rest") ;;
             WORKDIR) at="$rest" && mkdir -p "$folder/$name$at" ;;
@@ -242,7 +243,9 @@ run_apptainer() {
     check "the base of apptainer.def's stage build" make_swift apptainer-build || return 1
     check "apptainer.def: build %files" copy_section "$root" "$folder/apptainer-build" build %files || return 1
     # Built from the same files at the same place: what is done already need not be done again.
-    cp -a "$folder/docker-1/source/.build" "$folder/apptainer-build/source/.build"
+    if [[ -d "$folder/docker-1/source/.build" ]]; then
+        cp -a "$folder/docker-1/source/.build" "$folder/apptainer-build/source/.build"
+    fi
     check "apptainer.def: build %post" inside apptainer-build / root "set -e
         $(section build %post)" || return 1
     make_root apptainer-run
@@ -307,7 +310,7 @@ run_worker() {
     wait "$launcher" || status=$?
     kill "$worker"
     wait "$worker" || true
-    ((status == 0)) && grep "Accepted publickey for mile" "$log" && grep ", 2 ranks x " "$log"
+    ((status == 0)) && grep -q "Accepted publickey for mile" "$log" && grep -q ", 2 ranks x " "$log"
 }
 
 check "debootstrap makes Debian 12" make_base || exit 1
@@ -315,8 +318,7 @@ if run_dockerfile; then
     lend_libraries "$result"
     write_run "$result"
     environment=()
-    passed_user="$result_user"
-    check "the image's user is not root" [ "$passed_user" != root ] || true
+    check "the image's user is not root" [ "$result_user" != root ] || true
     # shellcheck disable=SC2016  # the inner shell expands it
     check "all libraries are there" inside "$result" "$result_at" "$result_user" \
         'test -z "$(ldd /usr/local/bin/mile-dist | grep "not found")"' || true
