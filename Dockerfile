@@ -7,33 +7,25 @@
 #   docker run --rm --shm-size=1g --entrypoint mpirun mile-dist --oversubscribe -n 2 mile-dist
 #
 # Ranks of one container talk through /dev/shm, where Docker gives 64 MB unless told otherwise: hence --shm-size.
+# cluster/kubernetes.yaml runs the image as launcher and workers of a Kubeflow MPIJob.
 
 FROM swift:6.3-bookworm AS build
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends \
-        libdnnl-dev libhdf5-dev libopenblas-dev libopenmpi-dev libsentencepiece-dev libzstd-dev pkg-config \
-    && rm -rf /var/lib/apt/lists/*
+COPY cluster/image.sh /usr/local/bin/image.sh
+RUN image.sh build-packages
 WORKDIR /source
 # The oldest instruction set to run on: see Package.swift.
 ARG MILE_MARCH=x86-64-v3
-ENV MILE_MARCH=${MILE_MARCH}
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-# The standard library is linked in, so that the image to run needs no Swift.
-RUN swift build -c release --static-swift-stdlib --product mile-dist \
-    && install -D --strip .build/release/mile-dist /image/mile-dist
+RUN image.sh build
 
 FROM debian:12-slim
-# openmpi-bin brings mpirun and ssh, which it starts remote ranks with.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends \
-        libdnnl2 libgomp1 libhdf5-103-1 libopenblas0-pthread libsentencepiece0 libzstd1 openmpi-bin \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 1000 mile
+COPY cluster/image.sh /usr/local/bin/image.sh
+RUN image.sh run-packages && image.sh user && rm /usr/local/bin/image.sh
 COPY --from=build /image/mile-dist /usr/local/bin/mile-dist
+COPY cluster/ssh.sh /usr/local/share/mile-dist/cluster/ssh.sh
 COPY configs /usr/local/share/mile-dist/configs
-RUN install -d -o mile -g mile /work
 USER mile
 WORKDIR /work
 ENTRYPOINT ["mile-dist"]

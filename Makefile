@@ -11,10 +11,10 @@ export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: help run build test torture study prerequisites format lint clean
+.PHONY: help run build test test-images torture study prerequisites format lint clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: build ## build, then train the embedded job on 2 ranks (RANKS=4 for four)
 	mpirun $(MPIRUN_OPTIONS) -n $(RANKS) .build/release/mile-dist
@@ -24,6 +24,10 @@ build: prerequisites ## build the program: .build/release/mile-dist
 
 test: ## build and run every test, the rank tests on 1 to 4 ranks
 	@Tests/run.sh
+
+test-images: ## execute the steps of both images in clean Debian roots, and run the result: half an hour, as root
+	@Tests/prerequisites.sh debootstrap
+	cluster/tests/images.sh $(if $(PROGRAM),--program $(PROGRAM))
 
 # What the environment or the command line sets goes before: make torture MILE_TORTURE_KILLS=20.
 torture: export MILE_TORTURE_KILLS ?= 200

@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that mile-dist is built and tested with, when they are missing, and checks the Swift compiler.
-# Does nothing, and needs no rights, where everything is there.
+# Does nothing, and needs no rights, where everything is there. Arguments are further packages that are wanted.
 
 set -euo pipefail
 
 packages=(libopenmpi-dev openmpi-bin libopenblas-dev libdnnl-dev libhdf5-dev libsentencepiece-dev libzstd-dev pkg-config make
     zstd sentencepiece)
+# What root makes clusters of, to test the launch scripts. Others cannot, so those tests skip.
+if ((EUID == 0)); then
+    packages+=(slurmctld slurmd slurm-client munge openssh-server openssh-client iproute2 procps)
+fi
+packages+=("$@")
+# Services of these packages, which nobody here wants to run.
+services=(slurmctld slurmd munge ssh)
 
 fail() {
     printf 'prerequisites: %s\n' "$*" >&2
@@ -33,8 +40,21 @@ check_without_dpkg() {
     fi
 }
 
+# Runs the rest of the arguments while Debian is told to start no services.
+without_services() {
+    local policy=/usr/sbin/policy-rc.d made="" status=0
+    if ((EUID == 0)) && [[ ! -e "$policy" ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made=yes
+    fi
+    "$@" || status=$?
+    if [[ -n "$made" ]]; then rm -f "$policy"; fi
+    return "$status"
+}
+
 install_packages() {
-    local package missing=() elevate=()
+    local package service missing=() elevate=() unwanted=()
     for package in "${packages[@]}"; do
         installed "$package" || missing+=("$package")
     done
@@ -46,12 +66,22 @@ install_packages() {
             "Let an administrator run: apt-get install ${missing[*]}"
         elevate=(sudo)
     fi
+    for service in "${services[@]}"; do
+        [[ -e "/etc/init.d/$service" ]] || unwanted+=("$service")
+    done
     printf 'prerequisites: installing %s\n' "${missing[*]}"
     "${elevate[@]}" apt-get update ||
         fail "apt-get update failed; check the network and /etc/apt/sources.list"
-    "${elevate[@]}" env DEBIAN_FRONTEND=noninteractive \
+    without_services "${elevate[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes --no-install-recommends "${missing[@]}" ||
         fail "apt-get could not install: ${missing[*]}"
+    # Nor at the next start of the machine: those that were not there before.
+    for service in "${unwanted[@]}"; do
+        if [[ -e "/etc/init.d/$service" ]]; then
+            update-rc.d "$service" disable >/dev/null 2>&1 || true
+            if command -v systemctl >/dev/null; then systemctl disable "$service" >/dev/null 2>&1 || true; fi
+        fi
+    done
 }
 
 check_swift() {

@@ -157,13 +157,16 @@ run_rank_tests() {
 
 # The launch scripts' own checks print results in our form.
 run_script_checks() {
-    local status=0 log="$logs/scripts.log"
-    heading "launch scripts"
-    timeout --kill-after=10 "$ranks_limit" cluster/test-slurm.sh 2>&1 | tee "$log" || status=$?
-    grep -E "^(passed|failed)"$'\t' "$log" >>"$results" || true
-    if ((status != 0)) && ! grep -q '^failed' "$log"; then
-        record failed "cluster/test-slurm.sh: status $status"
-    fi
+    local script status log="$logs/scripts.log"
+    for script in slurm-stand-ins slurm ssh; do
+        heading "cluster/tests/$script.sh"
+        status=0
+        timeout --kill-after=10 "$ranks_limit" "cluster/tests/$script.sh" 2>&1 | tee "$log" || status=$?
+        grep -E "^(passed|failed|skipped)"$'\t' "$log" >>"$results" || true
+        if ((status != 0)) && ! grep -q '^failed' "$log"; then
+            record failed "cluster/tests/$script.sh: status $status"
+        fi
+    done
 }
 
 # What no package gives a machine, in the reasons of skips: instructions of the processor, the right to mount.

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Tests slurm.sbatch without Slurm: stand-ins for mpirun and scontrol, a real signal. Prints a line for each check,
-# "passed" or "failed", a tab and its name; the status is 0 if all passed.
+# Tests slurm.sbatch without Slurm: stand-ins for mpirun, srun and scontrol, a real signal. Prints a line for each check,
+# "passed" or "failed", a tab and its name; the status is 0 if all passed. slurm.sh tests it with Slurm.
 
 set -euo pipefail
 
-script="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/slurm.sbatch"
+script="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/slurm.sbatch"
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 failed=0
 
-# The stand-in for mpirun notes its arguments, then ends with STATUS: at once, or, where SAVES is set, on USR1.
+# The stand-in for mpirun and srun notes its arguments, then ends with STATUS: at once, or, where SAVES is set, on USR1.
 cat >"$folder/mpirun" <<'END'
 #!/usr/bin/env bash
 echo "$*" >"$FOLDER/arguments"
@@ -24,10 +24,11 @@ cat >"$folder/scontrol" <<'END'
 #!/usr/bin/env bash
 echo "$*" >"$FOLDER/scontrol-arguments"
 END
-chmod +x "$folder/mpirun" "$folder/scontrol"
+cp "$folder/mpirun" "$folder/srun"
+chmod +x "$folder/mpirun" "$folder/srun" "$folder/scontrol"
 
 export FOLDER="$folder" PATH="$folder:$PATH" SLURM_JOB_ID=17 SLURM_NTASKS=4 SLURM_CPUS_PER_TASK=8
-unset MILE_DIST SAVES
+unset MILE_DIST MILE_LAUNCHER SAVES
 
 check() { # name, expected, actual
     if [[ "$2" == "$3" ]]; then
@@ -53,6 +54,10 @@ check "a finished run is not requeued" "" "$(requeued)"
 check "arguments reach mile-dist" \
     "-n 4 --map-by ppr:1:node:pe=8 --bind-to core mile-dist train run.yaml --set training.seed=1" \
     "$(run 0 run.yaml --set training.seed=1 >/dev/null && cat "$folder/arguments")"
+check "srun starts the ranks where that is asked for" \
+    "--mpi=pmix --cpu-bind=cores --cpus-per-task=8 mile-dist train run.yaml" \
+    "$(MILE_LAUNCHER=srun run 0 run.yaml >/dev/null && cat "$folder/arguments")"
+check "another launcher is status 2" 2 "$(MILE_LAUNCHER=aprun run 0 run.yaml)"
 check "a failure keeps its status" 3 "$(run 3 run.yaml)"
 check "a failure is not requeued" "" "$(requeued)"
 check "status 75 is passed on" 75 "$(run 75 run.yaml)"
