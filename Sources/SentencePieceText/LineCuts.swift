@@ -70,7 +70,7 @@ extension SentencePieceProcessor {
 
     /// The ids of one of the ``parts(of:)`` a text.
     public func encode(_ text: [UInt8], part: Range<Int>) throws(SentencePieceError) -> [Int32] {
-        let ids = try ids(text, part)
+        let ids = try idsByWords(text, part)
         guard part.lowerBound > 0, let blank = cuts?.blank else { return ids }
         precondition(ids.first == blank, "the blank in front of a line feed was not a piece of its own")
         return Array(ids.dropFirst())

@@ -18,6 +18,8 @@ public final class SentencePieceProcessor: Sendable {
 
     /// Where texts may be cut; nil: nowhere.
     let cuts: LineCuts?
+    /// The words met so far; nil where texts may not be cut at words.
+    let memory: WordMemory?
     private let handle: Handle
 
     /// The longest text that the library can count the bytes of.
@@ -33,6 +35,7 @@ public final class SentencePieceProcessor: Sendable {
             throw SentencePieceError(.notAModel, "the SentencePiece model is truncated: its settings are missing")
         }
         cuts = LineCuts(model)
+        memory = WordCuts(model, cuts) == nil ? nil : WordMemory()
         handle = try Handle(modelBytes)
         pieceCount = handle.pieceCount
         // What the library uses must be what was read here.

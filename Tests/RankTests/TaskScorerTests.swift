@@ -17,7 +17,7 @@ final class TaskScorerTests: RankTestCase {
         hiddenSize: 16, intermediateSize: 24, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
         vocabularySize: 257, maxPositionEmbeddings: 40, rmsNormEpsilon: 1e-5)
 
-    private let pool = ThreadPool(threadCount: 2, spins: false)
+    private let pool = try! ThreadPool(threadCount: 2, spins: false)
 
     /// `initial` of the script.
     private let parameters = FloatSlice(
