@@ -88,7 +88,7 @@ let package = Package(
             "Training",
             [
                 "Tensors", "MessagePassing", "LinearAlgebra", "Kernels", "LlamaModel", "Optimization", "TokenData",
-                "Sharding", "Checkpointing", "Configuration", "SentencePieceText", crypto,
+                "Sharding", "Checkpointing", "Configuration", "HDF5Store", "SentencePieceText", crypto,
             ]),
         .executableTarget(
             name: "mile-dist",
