@@ -92,3 +92,14 @@ public struct HDF5File: ~Copyable, Sendable {
         return access
     }
 }
+
+extension HDF5File {
+    /// Version of the library in use, for example `1.10.8`. The corresponding C function is `H5get_libversion`.
+    public static func libraryVersion() throws(HDF5Error) -> String {
+        try Library.locked { () throws(HDF5Error) in
+            var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)
+            try Library.check(unsafe H5get_libversion(&major, &minor, &release), "H5get_libversion", "the library")
+            return "\(major).\(minor).\(release)"
+        }
+    }
+}

@@ -30,9 +30,37 @@ package struct NodeSettings: Sendable {
     package init() {}
 }
 
+/// Room for the memory that the ranks of a node share, in bytes.
+package struct SharedMemoryRoom: Codable, Sendable, Equatable {
+    /// Where the library keeps it.
+    package var directory: String
+    package var freeBytes: Int
+    /// Below this, ranks exchange messages instead.
+    package var neededBytes: Int
+    /// From this on, nothing is gained by more.
+    package var wantedBytes: Int
+
+    package init(directory: String, freeBytes: Int, neededBytes: Int, wantedBytes: Int) {
+        self.directory = directory
+        self.freeBytes = freeBytes
+        self.neededBytes = neededBytes
+        self.wantedBytes = wantedBytes
+    }
+}
+
 extension Communicator {
     /// Whether large buffers go through shared memory inside a node.
     package var usesSharedMemory: Bool { nodes != nil }
+
+    /// What the ranks of this node can have of shared memory.
+    package var sharedMemoryRoom: SharedMemoryRoom {
+        let least = max(NodeSettings.leastUsefulStagingBytes, NodeWindow.leastStagingBytes(rankCount: nodeSize))
+        return SharedMemoryRoom(
+            directory: NodeWindow.backingDirectory(), freeBytes: NodeWindow.freeBytes(),
+            // Half is left to others.
+            neededBytes: 2 * NodeWindow.byteCount(rankCount: nodeSize, stagingBytes: least),
+            wantedBytes: 2 * NodeWindow.byteCount(rankCount: nodeSize, stagingBytes: NodeSettings.usualStagingBytes))
+    }
 
     /// Chooses anew how large buffers are exchanged. All ranks call it with the same settings, while no request is open.
     package func regroup(_ settings: NodeSettings) throws(MPIError) {

@@ -26,6 +26,9 @@ internal import Glibc
     public let nodeSize: Int
     /// Name of this node, for messages.
     public let host: String
+    /// What the library allows of threads: one of `MPI_THREAD_FUNNELED` (1), `SERIALIZED` (2), `MULTIPLE` (3). Less is refused
+    /// at the start.
+    public let threadLevel: Int
 
     /// Called now and then while an operation waits for other ranks: the place for a look at signals.
     /// It may call ``abort(status:)`` and no other function of the communicator.
@@ -111,6 +114,7 @@ internal import Glibc
         nodeRank = node.rank
         nodeSize = node.size
         self.host = host
+        threadLevel = Int(level)
         self.site = site
         thread = pthread_self()
     }

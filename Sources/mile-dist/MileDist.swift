@@ -19,6 +19,7 @@ struct MileDist: ParsableCommand {
               mile-dist compare runs/study/*
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
               mile-dist tokenizer train books.txt --vocab-size 8000 --output books
+              mpirun -n 64 mile-dist doctor run.yaml          what is wrong with this cluster, and the remedy
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
 
             Exit status: 0 done; 1 runtime failure; 2 bad arguments, configuration or data; 3 no usable checkpoint;
@@ -27,7 +28,7 @@ struct MileDist: ParsableCommand {
         version: VersionText.text,
         subcommands: [
             Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Tokenizer.self, Prepare.self,
-            Compare.self, Bench.self,
+            Compare.self, Bench.self, Doctor.self,
         ],
         defaultSubcommand: Train.self)
 

@@ -115,7 +115,7 @@ extension NodeWindow {
     }
 
     /// Open MPI's choice: what its setting names, else /dev/shm where that can be written to, else its session's folder.
-    private static func backingDirectory() -> String {
+    static func backingDirectory() -> String {
         for name in ["OMPI_MCA_osc_sm_backing_directory", "TMPDIR"] {
             if name == "TMPDIR", unsafe access("/dev/shm", W_OK) == 0 { return "/dev/shm" }
             if let value = unsafe getenv(name) { return unsafe String(cString: value) }

@@ -7,10 +7,15 @@ enum Cores {
     /// Numbers of the allowed cores. Linux states them in `/proc/self/status`; elsewhere all active cores count.
     static func available() -> [Int] {
         let all = Array(0..<max(ProcessInfo.processInfo.activeProcessorCount, 1))
-        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return all }
+        return allowed(statusFile: "/proc/self/status") ?? all
+    }
+
+    /// The cores that the kernel allows to the process with this `status` file; nil where it does not say.
+    static func allowed(statusFile: String) -> [Int]? {
+        guard let status = try? String(contentsOfFile: statusFile, encoding: .utf8) else { return nil }
         let key = "Cpus_allowed_list:"
-        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return all }
-        return parse(line.dropFirst(key.count).trimmingCharacters(in: .whitespaces)) ?? all
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(key) }) else { return nil }
+        return parse(line.dropFirst(key.count).trimmingCharacters(in: .whitespaces))
     }
 
     /// Reads a list as the kernel writes it: `0-3,8,10-11`. Nil for anything else.

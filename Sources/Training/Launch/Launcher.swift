@@ -6,10 +6,11 @@ internal import MessagePassing
 
 public enum Launcher {
     /// Whether this process may speak for the job although MPI is not up yet, judged by what launchers put into the
-    /// environment: Open MPI's `mpirun`, PMIx and Slurm number their ranks.
+    /// environment: Open MPI's `mpirun`, PMIx, PMI and Slurm number their ranks.
     public static var isFirstRank: Bool {
         let environment = ProcessInfo.processInfo.environment
-        let rank = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"].lazy.compactMap { environment[$0] }.first
+        let rank = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy
+            .compactMap { environment[$0] }.first
         return rank == nil || rank == "0"
     }
 }
@@ -23,7 +24,7 @@ public enum VersionText {
     }
 
     /// What the compiler was told to use (`MILE_MARCH` at build time; Package.swift defines the condition).
-    private static var instructionSet: String {
+    static var instructionSet: String {
         #if MARCH_NATIVE
             "the build machine's processor (MILE_MARCH=native)"
         #elseif MARCH_X86_64_V4

@@ -4,19 +4,21 @@ internal import Foundation
 internal import Kernels
 internal import Tensors
 
-/// What the environment variable `MILE_FAULT` asks for: `nan-loss:RANK:STEP` or `nan-gradient:RANK:STEP`, several separated
-/// by commas. Nothing is spoiled without it.
+/// What the environment variable `MILE_FAULT` asks for: `nan-loss:RANK:STEP`, `nan-gradient:RANK:STEP` or, for `doctor`,
+/// `clock-skew:RANK:SECONDS`; several separated by commas. Nothing is spoiled without it.
 struct FaultInjection {
     private enum Kind: String {
         case loss = "nan-loss"
         case gradient = "nan-gradient"
+        case clock = "clock-skew"
     }
 
     static let none = FaultInjection(faults: [])
 
-    private let faults: [(kind: Kind, step: Int)]
+    /// The number is a step, or seconds.
+    private let faults: [(kind: Kind, number: Int)]
 
-    private init(faults: [(kind: Kind, step: Int)]) { self.faults = faults }
+    private init(faults: [(kind: Kind, number: Int)]) { self.faults = faults }
 
     /// - Parameter text: the variable's value; nil for none.
     /// - Throws: status 2 for what is not understood: a test would otherwise run without its fault.
@@ -24,16 +26,19 @@ struct FaultInjection {
         faults = try (text ?? "").split(separator: ",").compactMap { fault in
             let parts = fault.split(separator: ":")
             guard parts.count == 3, let kind = Kind(rawValue: String(parts[0])), let place = Int(parts[1]),
-                let step = Int(parts[2])
+                let number = Int(parts[2])
             else {
                 throw ProgramFailure(
                     .badInput,
-                    "MILE_FAULT has \"\(fault)\" instead of nan-loss:RANK:STEP or nan-gradient:RANK:STEP. Unset it unless a "
-                        + "fault is wanted.")
+                    "MILE_FAULT has \"\(fault)\" instead of nan-loss:RANK:STEP, nan-gradient:RANK:STEP or "
+                        + "clock-skew:RANK:SECONDS. Unset it unless a fault is wanted.")
             }
-            return place == rank ? (kind, step) : nil
+            return place == rank ? (kind, number) : nil
         }
     }
+
+    /// Seconds that this rank's clock goes wrong.
+    var clockSkewSeconds: Int { faults.lazy.filter { $0.kind == .clock }.reduce(0) { $0 + $1.number } }
 
     /// Puts a NaN into the gradient where that was asked for.
     func spoil(_ gradient: FloatSlice, step: Int) {

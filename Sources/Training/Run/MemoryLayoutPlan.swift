@@ -25,6 +25,9 @@ struct MemoryLayoutPlan {
 
     private var parameterCount: Int { configuration.model.tensorTable.count }
 
+    /// Bytes of a checkpoint: parameters and both moments in fp32.
+    var checkpointBytes: Int { 12 * parameterCount }
+
     /// One line for the start of every run.
     func summary(threads: Int) -> String {
         let training = configuration.training
@@ -81,7 +84,7 @@ struct MemoryLayoutPlan {
                 + "\(Self.mebibytes(parts.total)), on this node \(Self.mebibytes(parts.total * ranksOnNode))",
             "layout: \(partition.buckets.count) buckets, \(Self.grouped(owned.min() ?? 0)) to "
                 + "\(Self.grouped(owned.max() ?? 0)) elements owned per rank",
-            "checkpoint: \(Self.mebibytes(12 * parameterCount)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
+            "checkpoint: \(Self.mebibytes(checkpointBytes)) in \(ranks) shard\(ranks == 1 ? "" : "s")",
         ]
     }
 

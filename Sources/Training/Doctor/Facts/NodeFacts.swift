@@ -1,0 +1,185 @@
+// NodeFacts - what one rank sees of itself and its node, as it travels to rank 0.
+
+internal import LinearAlgebra
+internal import MessagePassing
+
+/// The facts of one rank. Judgement is elsewhere, and needs nothing else.
+struct NodeFacts: Codable, Sendable, Equatable {
+    var rank: Int
+    var size: Int
+    var nodeRank: Int
+    var nodeSize: Int
+    var host: String
+    var launch: LaunchFacts
+    var cores: CoreFacts
+    var processor: ProcessorFacts
+    var storage: StorageFacts
+    var limits: LimitFacts
+    var network: NetworkFacts
+    /// What the run of the configuration needs; nil without one.
+    var plan: PlanFacts?
+}
+
+/// How this process was started.
+struct LaunchFacts: Codable, Sendable, Equatable {
+    /// Ranks that the launcher has started, as it tells its processes; nil without launcher.
+    var announced: Announcement?
+    /// Name and version of the MPI library, one line.
+    var library: String
+    var threadLevel: Int
+    /// Whether large buffers go through shared memory.
+    var usesSharedMemory: Bool
+    var sharedMemory: SharedMemoryRoom
+    /// Version, and SHA-256 of the executable.
+    var version: String
+    var programHash: String
+
+    struct Announcement: Codable, Sendable, Equatable {
+        enum Launcher: String, Codable, Sendable {
+            case openMPI
+            /// MPICH's, Intel's and other launchers that speak PMI.
+            case pmi
+            case slurm
+        }
+
+        var launcher: Launcher
+        /// The variable that says so.
+        var variable: String
+        var ranks: Int
+    }
+}
+
+/// Where this rank may run.
+struct CoreFacts: Codable, Sendable, Equatable {
+    /// Numbers of the cores that this process is bound to.
+    var allowed: [Int]
+    /// Numbers of the cores that `mpirun` itself has, on this node; nil with another launcher or none.
+    var ofLauncher: [Int]?
+    /// Compute threads of this rank.
+    var threads: Int
+    /// Whether the configuration sets them.
+    var isRequested: Bool
+    /// Core seconds per second that the control group allows; nil: no limit.
+    var quota: Double?
+}
+
+/// What computes.
+struct ProcessorFacts: Codable, Sendable, Equatable {
+    var model: String
+    /// The widest vector units; nil on another architecture.
+    var units: VectorUnits?
+    var openBLAS: Library
+    var oneDNN: Library
+    var hasBFloat16Products: Bool
+    /// What Swift code was compiled for.
+    var builtFor: String
+
+    struct Library: Codable, Sendable, Equatable {
+        var identity: String
+        /// What its kernels use; nil where that is not known.
+        var units: VectorUnits?
+        /// `NAME=value` of the environment variable that limits its choice; nil without it.
+        var variable: String?
+    }
+}
+
+/// The directory that checkpoints go to.
+struct StorageFacts: Codable, Sendable, Equatable {
+    /// Absolute path.
+    var directory: String
+    /// The directory itself, or the nearest above it that exists; files were written here.
+    var probed: String
+    /// Why no file could be written there; nil where one could.
+    var problem: String?
+    /// Why `flock` failed; nil where it did not.
+    var lockProblem: String?
+    /// Why an HDF5 file could not be written or read back; nil where it could.
+    var hdf5Problem: String?
+    /// Whether that was for want of locks.
+    var hdf5WantsLocks = false
+    var hdf5Version: String
+    /// Value of `HDF5_USE_FILE_LOCKING`.
+    var lockVariable: String?
+    var freeBytes: Int
+    /// Files that can still be made; nil where the file system does not count them.
+    var freeFiles: Int?
+    /// Checkpoints that are there already.
+    var checkpoints = 0
+    /// Whether a file that rank 0 has written there is seen; nil on rank 0, or where it could not write.
+    var seesRankZero: Bool?
+}
+
+/// What the system allows. Limits are in bytes or as said; nil: no limit.
+struct LimitFacts: Codable, Sendable, Equatable {
+    var openFiles: Int?
+    var openFilesHard: Int?
+    var fileSize: Int?
+    var addressSpace: Int?
+    /// Seconds.
+    var coreTime: Int?
+    var lockedMemory: Int?
+    /// Address space in use.
+    var virtualBytes: Int
+    /// Memory of the node that can be had without swapping.
+    var availableMemory: Int?
+    /// Memory that the control group has left.
+    var groupMemory: Int?
+    /// Memory that may still be promised, where the kernel promises no more than there is (`vm.overcommit_memory` 2).
+    var commitMemory: Int?
+    /// Names of InfiniBand and RoCE devices.
+    var infiniband: [String]
+}
+
+/// How this rank reaches others.
+struct NetworkFacts: Codable, Sendable, Equatable {
+    struct Interface: Codable, Sendable, Hashable {
+        var name: String
+        /// IPv4.
+        var address: String
+    }
+
+    /// Interfaces that are up, without the loopback.
+    var interfaces: [Interface]
+    /// What `OMPI_MCA_btl_tcp_if_include` says.
+    var included: String?
+    /// What `OMPI_MCA_btl_tcp_if_exclude` says: names, or networks as `172.17.0.0/16`.
+    var excluded: String?
+    /// How far this rank's clock is ahead of rank 0's, in seconds; nil on rank 0.
+    var clockOffset: Double?
+    /// What that may be wrong by.
+    var clockUncertainty: Double?
+    /// Between this rank and rank 0, in seconds one way, for the first rank of each node; nil for the others.
+    var latency: Double?
+    /// Likewise, in bytes per second.
+    var bandwidth: Double?
+}
+
+/// What the run of a configuration needs.
+struct PlanFacts: Codable, Sendable, Equatable {
+    var name: String
+    /// Buffers of a rank.
+    var memoryBytes: Int
+    var checkpointBytes: Int
+    /// The largest shard.
+    var shardBytes: Int
+    /// `checkpoint.keep`
+    var keeps: Int
+    var usesBFloat16: Bool
+    var isReproducible: Bool
+}
+
+extension [NodeFacts] {
+    /// The ranks of each host, in the order of the hosts' first ranks.
+    var byHost: [[NodeFacts]] {
+        var order: [String] = []
+        var groups: [String: [NodeFacts]] = [:]
+        for facts in self {
+            if groups[facts.host] == nil { order.append(facts.host) }
+            groups[facts.host, default: []].append(facts)
+        }
+        return order.compactMap { groups[$0] }
+    }
+
+    /// Ranks that are the first of their nodes.
+    var nodeCount: Int { count { $0.nodeRank == 0 } }
+}

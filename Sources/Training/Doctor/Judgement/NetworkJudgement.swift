@@ -1,0 +1,94 @@
+// NetworkJudgement - do the clocks agree, and is the network between nodes what it should be?
+
+internal import Foundation
+
+enum NetworkJudgement {
+    /// Seconds: what ntpd keeps a hundred times better.
+    static let largestSkew = 1.0
+    /// Seconds one way: ten times what Gigabit Ethernet takes.
+    static let largestLatency = 500e-6
+    /// Bytes per second: Gigabit Ethernet has 117e6.
+    static let leastBandwidth = 100e6
+    /// Share of the median of all nodes.
+    static let leastShare = 0.5
+
+    static func findings(_ all: [NodeFacts]) -> [Finding] {
+        let bandwidths = all.compactMap(\.network.bandwidth).sorted()
+        let median = bandwidths.isEmpty ? 0 : bandwidths[bandwidths.count / 2]
+        return Finding.grouped(.clocks, all, skewed) + Finding.grouped(.latency, all, far)
+            + Finding.grouped(.bandwidth, all) { narrow($0, median: bandwidths.count > 1 ? median : 0) }
+            + interfaces(all)
+    }
+
+    private static func skewed(_ facts: NodeFacts) -> Finding.Verdict? {
+        guard let offset = facts.network.clockOffset, let uncertainty = facts.network.clockUncertainty,
+            abs(offset) - uncertainty > largestSkew
+        else { return nil }
+        let seconds = String(format: abs(offset) < 10 ? "%.1f" : "%.0f", abs(offset))
+        return .warning(
+            "the clock is \(seconds) s \(offset > 0 ? "ahead of" : "behind") rank 0's: time limits, file times and logs disagree",
+            remedy: "start a time service on every node (chronyd or ntpd; chronyc tracking, timedatectl)")
+    }
+
+    private static func far(_ facts: NodeFacts) -> Finding.Verdict? {
+        guard let latency = facts.network.latency, latency > largestLatency else { return nil }
+        return .warning(
+            String(
+                format: "a message from rank 0's node takes %.0f us, more than %.0f", latency * 1e6,
+                largestLatency * 1e6),
+            remedy:
+                "look whether MPI uses the right network (mpirun --mca btl_tcp_if_include NAME, --mca pml ucx), and whether "
+                + "the node is busy")
+    }
+
+    private static func narrow(_ facts: NodeFacts, median: Double) -> Finding.Verdict? {
+        guard let bandwidth = facts.network.bandwidth else { return nil }
+        let isSlow = bandwidth < leastBandwidth
+        guard isSlow || bandwidth < leastShare * median else { return nil }
+        return .warning(
+            String(format: "%.0f MB/s from rank 0's node", bandwidth / 1e6)
+                + (isSlow
+                    ? String(format: ", less than %.0f", leastBandwidth / 1e6)
+                    : String(format: "; the median of all nodes is %.0f", median / 1e6)),
+            remedy:
+                "look at the node's cable and port (ethtool NAME: speed, duplex), and whether MPI uses the right network "
+                + "(mpirun --mca btl_tcp_if_include NAME)")
+    }
+
+    /// Bridges of containers and virtual machines have the same address on every node. Open MPI takes that for one network on
+    /// which nodes reach each other, and waits for ever.
+    private static func interfaces(_ all: [NodeFacts]) -> [Finding] {
+        let nodes = all.filter { $0.nodeRank == 0 }
+        guard nodes.count > 1 else { return [] }
+        var counts: [NetworkFacts.Interface: Int] = [:]
+        for facts in nodes { for interface in Set(facts.network.interfaces) { counts[interface, default: 0] += 1 } }
+        return Finding.grouped(.interfaces, all) { facts in
+            guard facts.network.included == nil else { return nil }
+            let excluded = (facts.network.excluded ?? "").split(separator: ",").map(String.init)
+            let shared = Set(facts.network.interfaces.filter { (counts[$0] ?? 0) > 1 })
+                .filter { interface in !excluded.contains { names($0, interface) } }.sorted { $0.name < $1.name }
+            guard !shared.isEmpty else { return nil }
+            let others = facts.network.interfaces.first { (counts[$0] ?? 0) == 1 }?.name ?? "NAME"
+            let names = shared.map { "\($0.name) (\($0.address))" }.joined(separator: ", ")
+            return .warning(
+                "\(names) has the same address on several nodes, as bridges of containers have: Open MPI may try to reach other "
+                    + "nodes through it and hang",
+                remedy: "mpirun --mca btl_tcp_if_include \(others) --mca oob_tcp_if_include \(others)")
+        }
+    }
+
+    /// Whether `entry`, a name or a network with the length of its prefix, stands for `interface`.
+    static func names(_ entry: String, _ interface: NetworkFacts.Interface) -> Bool {
+        func number(_ address: Substring) -> UInt32? {
+            let parts = address.split(separator: ".").map { UInt32($0) }
+            guard parts.count == 4 else { return nil }
+            return parts.reduce(0) { sum, part in sum.flatMap { sum in part.map { sum << 8 | $0 } } }
+        }
+        let parts = entry.split(separator: "/")
+        guard parts.count == 2, let network = number(parts[0]), let length = UInt32(parts[1]), length <= 32,
+            let address = number(interface.address[...])
+        else { return entry == interface.name }
+        // All of them where the prefix is empty: a shift by 32 gives 0.
+        return (network ^ address) >> (32 - length) == 0
+    }
+}

@@ -1,0 +1,40 @@
+// ProcessorJudgement - do the libraries use what the processor has?
+
+internal import LinearAlgebra
+
+enum ProcessorJudgement {
+    static func findings(_ all: [NodeFacts]) -> [Finding] {
+        Finding.grouped(.blasKernels, all) { facts in
+            slow(
+                facts.processor.openBLAS, facts,
+                otherwise:
+                    "its kernels for this processor are missing or not chosen: install a newer OpenBLAS with DYNAMIC_ARCH, "
+                    + "or set OPENBLAS_CORETYPE=\(facts.processor.units == .avx512 ? "SkylakeX" : "Haswell")")
+        }
+            + Finding.grouped(.oneDNNKernels, all) { facts in
+                slow(facts.processor.oneDNN, facts, otherwise: "install a newer oneDNN, or set training.blas=openblas")
+            } + Finding.grouped(.bfloat16, all, withoutProducts)
+    }
+
+    /// A library whose kernels leave vector units idle.
+    private static func slow(
+        _ library: ProcessorFacts.Library, _ facts: NodeFacts, otherwise remedy: String
+    ) -> Finding.Verdict? {
+        guard let has = facts.processor.units, let uses = library.units, uses < has else { return nil }
+        let reason = library.variable.map { " (\($0))" } ?? ""
+        return .warning(
+            "\(library.identity) computes with \(uses.name)\(reason), although the processor has \(has.name)",
+            remedy: library.variable.map { "unset \($0.prefix { $0 != "=" })" } ?? remedy)
+    }
+
+    private static func withoutProducts(_ facts: NodeFacts) -> Finding.Verdict? {
+        guard let plan = facts.plan, plan.usesBFloat16, !facts.processor.hasBFloat16Products else { return nil }
+        let limit = facts.processor.oneDNN.variable
+        return .warning(
+            "training.precision is bf16, and oneDNN has no bf16 products here\(limit.map { " (\($0))" } ?? ""): they are computed "
+                + "in fp32 from widened operands, slower than precision fp32",
+            remedy:
+                "set training.precision=fp32 unless memory or messages must be small, or run on processors with AVX512_BF16 "
+                + "or AMX")
+    }
+}
