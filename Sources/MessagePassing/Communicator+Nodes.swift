@@ -34,6 +34,11 @@ extension Communicator {
     /// Whether large buffers go through shared memory inside a node.
     package var usesSharedMemory: Bool { nodes != nil }
 
+    /// Nodes whose ranks share memory, all with equally many; nil where large buffers go by messages between all ranks.
+    package var nodeShape: (nodes: Int, ranksPerNode: Int)? {
+        nodes.map { ($0.map.nodes.count, $0.map.ranksPerNode) }
+    }
+
     /// Chooses anew how large buffers are exchanged. All ranks call it with the same settings, while no request is open.
     package func regroup(_ settings: NodeSettings) throws(MPIError) {
         try enter("MPI_Win_allocate_shared")

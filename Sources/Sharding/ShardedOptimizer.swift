@@ -263,11 +263,7 @@ public final class ShardedOptimizer {
         try communicator.startAllReduceSum(exact.values).wait()
     }
 
-    /// The pool's threads, for the communicator's copies and sums.
-    private var onPool: ParallelLoop? {
-        if pool.threadCount == 1 { return nil }
-        return { [pool] count, body in pool.run(count) { task, _ in body(task) } }
-    }
+    private var onPool: ParallelLoop? { pool.parallelLoop }
 
     private func updateOwned(_ bucket: Int, _ adam: AdamW) {
         let owned = partition.owned(bucket: bucket, rank: communicator.rank)
