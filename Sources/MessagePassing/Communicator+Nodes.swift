@@ -62,6 +62,11 @@ extension Communicator {
             wantedBytes: 2 * NodeWindow.byteCount(rankCount: nodeSize, stagingBytes: NodeSettings.usualStagingBytes))
     }
 
+    /// Nodes whose ranks share memory, all with equally many; nil where large buffers go by messages between all ranks.
+    package var nodeShape: (nodes: Int, ranksPerNode: Int)? {
+        nodes.map { ($0.map.nodes.count, $0.map.ranksPerNode) }
+    }
+
     /// Chooses anew how large buffers are exchanged. All ranks call it with the same settings, while no request is open.
     package func regroup(_ settings: NodeSettings) throws(MPIError) {
         try enter("MPI_Win_allocate_shared")

@@ -344,14 +344,14 @@ public final class ShardedOptimizer {
 
     /// The pool's threads, for the communicator's copies and sums.
     private var onPool: ParallelLoop? {
-        if pool.threadCount == 1 { return nil }
+        guard let loop = pool.parallelLoop else { return nil }
         return { [unowned self] count, body in
             // Between two tasks of the pool its other threads are busy.
             if pool.isInInterlude {
                 for task in 0..<count { body(task) }
             } else {
                 isLent = true
-                pool.run(count) { task, _ in body(task) }
+                loop(count, body)
                 isLent = false
             }
         }

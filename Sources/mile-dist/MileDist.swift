@@ -18,6 +18,7 @@ struct MileDist: ParsableCommand {
               mile-dist inspect runs/shakespeare/checkpoints
               mile-dist compare runs/study/*
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.micro_batch_size=1
+              mile-dist plan configs/llama-468m.yaml --ranks 1-64 --gflops 1500 --bandwidth 25Gbit/s
               mile-dist tokenizer train books.txt --vocab-size 8000 --output books
               mpirun -n 64 mile-dist doctor run.yaml          what is wrong with this cluster, and the remedy
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
@@ -28,7 +29,7 @@ struct MileDist: ParsableCommand {
         version: VersionText.text,
         subcommands: [
             Train.self, Eval.self, Generate.self, Inspect.self, Export.self, Import.self, Tokenizer.self, Prepare.self,
-            Compare.self, Bench.self, Doctor.self,
+            Compare.self, Bench.self, Plan.self, Doctor.self,
         ],
         defaultSubcommand: Train.self)
 

@@ -9,7 +9,7 @@ extension ProgramTests {
 
         @Test(arguments: [
             [], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["prepare"], ["compare"],
-            ["doctor"],
+            ["doctor"], ["plan"], ["bench", "collectives"],
         ])
         func everyCommandHelps(command: [String]) throws {
             let place = try Workplace()

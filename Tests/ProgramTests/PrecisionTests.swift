@@ -49,7 +49,8 @@ extension ProgramTests {
             #expect(result.status == 0, "\(result)")
             let json = try JSONObject(String(result.output.split(separator: "\n").last ?? ""))
             for key in [
-                "tokens_per_second", "gflops", "gflops_model", "ceiling_gflops", "share", "peak_rss_mib",
+                "tokens_per_second", "gflops", "gflops_model", "gflops_compute", "ceiling_gflops", "share",
+                "peak_rss_mib",
                 "step_seconds",
                 "fma_peak_gflops",
             ] {

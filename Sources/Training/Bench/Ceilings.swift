@@ -36,7 +36,7 @@ struct Ceilings {
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             products: try ProductLibrary.allCases.map { ($0, try cube(pool, $0)) },
             narrowProducts: ProductLibrary.hasBFloat16Products ? narrowCube(pool) : nil,
-            bandwidth: withBandwidth ? triad(pool) : .nan)
+            bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
 
     private static let edge = 2048
@@ -81,8 +81,8 @@ struct Ceilings {
         return cubeOperations / min(panels, threads) / 1e9
     }
 
-    private static func triad(_ pool: ThreadPool) -> Double {
-        let count = 64 << 20
+    /// GB/s read and written by `a += s * b` over two arrays of `count` floats.
+    static func memoryBandwidth(_ pool: ThreadPool, count: Int = 64 << 20) -> Double {
         let (a, b) = (filled(count), filled(count))
         return 12 * Double(count) / Stopwatch.median(repetitions: 5) { pool.add(b, scaledBy: 1e-3, to: a) } / 1e9
     }

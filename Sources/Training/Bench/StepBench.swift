@@ -56,6 +56,7 @@ public struct StepBench: Sendable {
         }
         let rate = Double(tokens) / seconds
         let model = configuration.model
+        let computing = try communicator.sumInRankOrder([computeRate(configuration, communicator, sample)])[0]
         let report = Report(
             pairs: [
                 ("tokens_per_second", .number(rate)), ("step_seconds", .number(seconds)),
@@ -64,6 +65,7 @@ public struct StepBench: Sendable {
                     "gflops_model",
                     .number(model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9)
                 ),
+                ("gflops_compute", .number(computing / Double(communicator.size))),
                 ("ceiling_gflops", .number(sums[0])),
                 (
                     "share",
@@ -121,6 +123,19 @@ public struct StepBench: Sendable {
         let samples = try (0..<steps).map { _ in try sample() }
         try state.optimizer.finishGather()
         return (samples, nil, tokens)
+    }
+
+    /// GF/s of this rank while it computes its units: the step without reduction, optimizer and waiting. What
+    /// `plan --gflops` takes.
+    private func computeRate(
+        _ configuration: RunConfiguration, _ communicator: Communicator, _ sample: Sample
+    ) -> Double {
+        let T = configuration.data.sequenceLength
+        let units = TrainingStep.units(configuration, rank: communicator.rank, ranks: communicator.size)
+        let tokens = T * units.reduce(0) { $0 + $1.sequences.count }
+        let computing: [Phase] = [.data, .forward, .head, .backward]
+        let seconds = sample.phases.filter { computing.contains($0.phase) }.reduce(0) { $0 + $1.seconds }
+        return tokens == 0 ? 0 : configuration.model.flopsPerToken(sequenceLength: T) * Double(tokens) / seconds / 1e9
     }
 
     /// Largest resident size of any rank's process, MiB.

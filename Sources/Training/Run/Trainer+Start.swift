@@ -37,15 +37,7 @@ extension Trainer {
     /// What depends on the number of ranks and so is not the configuration's to check.
     func requireWork() throws {
         let training = configuration.training
-        if let ranks = TrainingStep.referenceRanks(configuration, ranks: communicator.size),
-            training.globalBatchSize % (training.microBatchSize * ranks) != 0
-        {
-            throw ProgramFailure(
-                .badInput,
-                "loss.normalization reference: training.global_batch_size \(training.globalBatchSize) is not a multiple of "
-                    + "micro_batch_size \(training.microBatchSize) times \(ranks) ranks; set loss.reference_ranks or "
-                    + "another batch size.", isShared: true)
-        }
+        try TrainingStep.requireWholeMicroSteps(configuration, ranks: communicator.size)
         let idle = (0..<communicator.size).filter {
             TrainingStep.units(configuration, rank: $0, ranks: communicator.size).isEmpty
         }

@@ -92,6 +92,20 @@ public final class TrainingStep {
         return configuration.loss.referenceRanks > 0 ? configuration.loss.referenceRanks : ranks
     }
 
+    /// Throws unless the batch is whole micro-steps of the authors' trainer, which depends on the number of ranks and so is
+    /// not the configuration's to check.
+    static func requireWholeMicroSteps(_ configuration: RunConfiguration, ranks: Int) throws {
+        let training = configuration.training
+        guard let parts = referenceRanks(configuration, ranks: ranks),
+            training.globalBatchSize % (training.microBatchSize * parts) != 0
+        else { return }
+        throw ProgramFailure(
+            .badInput,
+            "loss.normalization reference: training.global_batch_size \(training.globalBatchSize) is not a multiple of "
+                + "micro_batch_size \(training.microBatchSize) times \(parts) ranks; set loss.reference_ranks or "
+                + "another batch size.", isShared: true)
+    }
+
     /// Micro-steps that are scaled one by one before they are added: 1 for `normalization: global`. The same on every
     /// rank, whether it has a unit or not.
     static func microStepCount(_ configuration: RunConfiguration, ranks: Int) -> Int {

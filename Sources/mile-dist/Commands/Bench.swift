@@ -1,11 +1,11 @@
-// Bench - `mile-dist bench gemm|kernels|step`: rates as shares of what this machine can do.
+// Bench - `mile-dist bench gemm|kernels|collectives|step`: rates as shares of what this machine can do.
 
 import ArgumentParser
 import Training
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure products, kernels or whole steps as shares of this machine's ceilings.",
+        abstract: "Measure products, kernels, collectives or whole steps as shares of this machine's ceilings.",
         discussion: """
             The ceilings are measured in the same run: the peak of the vector units, memory bandwidth, and the faster
             library on a product of 2048 x 2048 x 2048. Nothing is written.
@@ -13,10 +13,11 @@ struct Bench: ParsableCommand {
             Examples:
               mile-dist bench gemm
               mile-dist bench kernels --threads 2
+              mpirun -n 4 mile-dist bench collectives
               mile-dist bench step configs/shakespeare.yaml --json
               mpirun -n 2 mile-dist bench step configs/llama-468m.yaml --set training.threads=1
             """,
-        subcommands: [BenchGemm.self, BenchKernels.self, BenchStep.self])
+        subcommands: [BenchGemm.self, BenchKernels.self, BenchCollectives.self, BenchStep.self])
 }
 
 struct BenchGemm: ParsableCommand {
@@ -70,6 +71,35 @@ struct BenchKernels: ParsableCommand {
     func run() throws {
         launch { session in
             try KernelBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
+        }
+    }
+}
+
+struct BenchCollectives: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "collectives", abstract: "Reductions and gathers of a training step, by size, and the links.",
+        discussion: """
+            Measures what training calls for gradients and parameters, and the same by the library's messages between all
+            ranks: the time until the last rank is done. Also latency and bandwidth between two ranks, of different nodes where
+            there are several: what `plan` takes as --latency and --bandwidth.
+
+            Examples:
+              mpirun -n 4 mile-dist bench collectives
+              mpirun --hostfile HOSTS mile-dist bench collectives --sizes 1MiB-64MiB --json
+            """)
+
+    @Option(help: ArgumentHelp("Bytes of the buffers: a list 4KiB,1MiB or a range (times four).", valueName: "list"))
+    var sizes = "4KiB-256MiB"
+
+    @Option(help: "Threads per rank; 0: the cores bound to it.")
+    var threads = 0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        launch { session in
+            try CollectivesBench(sizes: sizes, threads: threads, isJSON: json).run(session)
         }
     }
 }

@@ -1,0 +1,184 @@
+// StepPrediction - what a layout of a configuration needs and how long its steps take.
+
+internal import Configuration
+internal import Kernels
+internal import LlamaModel
+internal import Optimization
+internal import Sharding
+internal import Tensors
+internal import TokenData
+
+/// Memory, bytes and seconds of one layout.
+struct StepPrediction {
+    let layout: ClusterLayout
+    /// Sequences of a step.
+    let globalBatchSize: Int
+    /// Bytes of the largest rank's buffers, and of the fullest node's.
+    let rankMemory: Int
+    let nodeMemory: Int
+    /// Bytes of a checkpoint, and the seconds in which they are written, behind the training.
+    let checkpointBytes: Int
+    let checkpointSeconds: Double
+    /// Bytes between nodes in a step.
+    let traffic: CommunicationModel.Traffic
+    /// Seconds of the rank with most sequences in its passes: proportional to tokens.
+    let compute: Double
+    /// Seconds of passes over memory that do not depend on tokens: norm, AdamW, sums beside the gradient.
+    let optimizer: Double
+    /// Seconds of all reductions and of the gather, if nothing hid them.
+    let reduction: Double
+    let gather: Double
+    /// Seconds of exchange that the step waits for, small messages included.
+    let exposed: Double
+    let tokensPerSecond: Double
+    /// Share of a step in which the average rank computes its sequences.
+    let efficiency: Double
+    /// Days of steps until the configured tokens are consumed, without evaluations.
+    let days: Double
+    let fits: Bool
+
+    var step: Double { compute + optimizer + exposed }
+
+    /// - Parameters:
+    ///   - configuration: with the batch of this layout; see ``MemoryLayoutPlan`` for `threads`.
+    ///   - totalTokens: what is to be trained on.
+    init(
+        _ configuration: RunConfiguration, layout: ClusterLayout, hardware: Hardware, threads: Int, totalTokens: Double
+    ) {
+        let work = StepWork(configuration, ranks: layout.ranks)
+        let plan = MemoryLayoutPlan(configuration, ranks: layout.ranks, ranksOnNode: layout.ranksPerNode)
+        self.layout = layout
+        globalBatchSize = configuration.training.globalBatchSize
+        rankMemory = plan.parts(threads: threads).total
+        nodeMemory = rankMemory * layout.ranksPerNode
+        fits = nodeMemory <= hardware.nodeMemory ?? .max
+        checkpointBytes = 12 * work.parameters
+        checkpointSeconds = Double(checkpointBytes) / hardware.diskBytes
+
+        let model = CommunicationModel(
+            layout: layout, hardware: hardware, reduction: configuration.training.gradientReduction)
+        var traffic = CommunicationModel.Traffic()
+        for bucket in work.buckets {
+            for _ in 0..<work.reductionsPerStep {
+                traffic += model.reductionTraffic(bytes: bucket * work.gradientBytes)
+            }
+            traffic += model.gatherTraffic(bytes: bucket * work.parameterBytes)
+        }
+        self.traffic = traffic
+
+        let sequenceSeconds = work.operationsPerSequence / hardware.rankOperations
+        compute = Double(work.mostSequences) * sequenceSeconds
+        optimizer = work.memoryBytes * Double(layout.ranksPerNode) / hardware.memoryBytes
+
+        let reductions = work.buckets.map { model.reductionStages(bytes: $0 * work.gradientBytes) }
+        let atOnce = [Double](repeating: 0, count: reductions.count)
+        let one = pipelineEnd(ready: atOnce, stages: reductions)
+        reduction = Double(work.reductionsPerStep) * one
+        let gathers = work.buckets.reversed().map { model.gatherStages(bytes: $0 * work.parameterBytes) }
+        gather = pipelineEnd(ready: atOnce, stages: gathers)
+        let backward = work.backwardShares.map { $0 * Double(work.lastUnitSequences) * sequenceSeconds }
+        var exposed = exposedCommunication(
+            reductions: reductions, backward: backward, gathers: gathers,
+            // Forward has one product where backward has two.
+            forward: backward.reversed().map { $0 / 2 },
+            // A bf16 update gathers after it, and forward hides that as well.
+            overlaps: true)
+        // Every earlier micro-step that is reduced by itself is waited for.
+        exposed += Double(work.reductionsPerStep - 1) * one
+        // The sums of the step and of each such micro-step, the norm, and before every unit but the first a look at
+        // everybody's wish to stop.
+        exposed += Double(work.reductionsPerStep + 1) * model.smallGather
+        exposed += Double(work.mostUnits - 1) * model.smallReduction(bytes: 8)
+        if work.exactBytes > 0 { exposed += model.smallReduction(bytes: work.exactBytes) }
+        self.exposed = exposed
+
+        let step = compute + optimizer + exposed
+        let tokens = Double(globalBatchSize * configuration.data.sequenceLength)
+        tokensPerSecond = tokens / step
+        efficiency = Double(globalBatchSize) / Double(layout.ranks) * sequenceSeconds / step
+        days = totalTokens / tokensPerSecond / 86_400
+    }
+}
+
+/// What a step has to do, whatever does it.
+struct StepWork {
+    let parameters: Int
+    /// Elements of each bucket, in the order in which backward finishes them.
+    let buckets: [Int]
+    /// Share of a unit's operations that backward spends between the end of a bucket's gradient and the one before.
+    let backwardShares: [Double]
+    /// Bytes of an element of the gradient on its way, and of a parameter.
+    let gradientBytes: Int
+    let parameterBytes: Int
+    /// Bytes of what a bf16 replica holds in fp32; 0 without one.
+    let exactBytes: Int
+    /// Sequences and units of the rank that has most, and sequences of its last unit.
+    let mostSequences: Int
+    let mostUnits: Int
+    let lastUnitSequences: Int
+    /// Times that the whole gradient is reduced: several for reproducible reference micro-steps.
+    let reductionsPerStep: Int
+    /// The model's operations, forward and backward.
+    let operationsPerSequence: Double
+    /// Bytes that the memory reads and writes for the rank that owns most, outside of the passes.
+    let memoryBytes: Double
+
+    init(_ configuration: RunConfiguration, ranks: Int) {
+        let (model, training) = (configuration.model, configuration.training)
+        let table = model.tensorTable
+        let partition = TrainingState.partition(configuration, ranks: ranks)
+        let T = configuration.data.sequenceLength
+        let narrows = training.precision == .bf16
+        parameters = table.count
+        buckets = partition.buckets.map(\.count)
+        gradientBytes = training.reproducible ? 8 : 4
+        parameterBytes = narrows ? 2 : 4
+        exactBytes =
+            narrows ? 4 * table.entries.filter(\.isNormGain).reduce(0) { $0 + $1.range.count } : 0
+        operationsPerSequence = model.flopsPerToken(sequenceLength: T) * Double(T)
+
+        let units = (0..<ranks).map { TrainingStep.units(configuration, rank: $0, ranks: ranks) }
+        let most = units.max { Self.sequences($0) < Self.sequences($1) } ?? []
+        mostSequences = Self.sequences(most)
+        mostUnits = units.map(\.count).max() ?? 0
+        lastUnitSequences = most.last?.sequences.count ?? 0
+        let microSteps = TrainingStep.microStepCount(configuration, ranks: ranks)
+        reductionsPerStep = training.reproducible ? microSteps : 1
+
+        // The head's forward and backward are one pass, before any layer's backward; the embedding has no product.
+        let headOperations = 6 * Double(model.vocabularySize * model.hiddenSize)
+        let layers = (1 - headOperations * Double(T) / operationsPerSequence) * Self.backwardPart(training)
+        let firstLayer = table["model.layers.0.input_layernorm.weight"]?.range.lowerBound ?? 0
+        let layerRange = firstLayer..<(table["model.norm.weight"]?.range.lowerBound ?? firstLayer)
+        backwardShares = partition.buckets.map { bucket in
+            layers * Double(bucket.clamped(to: layerRange).count) / Double(layerRange.count)
+        }
+
+        let owned = (0..<ranks).map { partition.count(rank: $0) }.max() ?? 0
+        memoryBytes = Self.memoryBytes(
+            training, parameters: Double(table.count), owned: Double(owned), units: Double(mostUnits),
+            microSteps: Double(microSteps))
+    }
+
+    private static func sequences(_ units: [WorkUnit]) -> Int { units.reduce(0) { $0 + $1.sequences.count } }
+
+    /// Two of a layer's three products, or of four where the forward pass is repeated, come after the head: backward's.
+    private static func backwardPart(_ training: TrainingConfiguration) -> Double {
+        training.activationCheckpointing == .layer ? 3.0 / 4 : 2.0 / 3
+    }
+
+    /// Bytes of an element: the norm reads 4. AdamW reads gradient, parameter and two moments and writes the last three, 28,
+    /// and 2 of a bf16 replica. Fixed point reads 4 and writes 8 for a rank's first unit, and reads 8 more for each further one;
+    /// the sums that are owned are read and written in fp32, 12. Micro-steps that are scaled are added to a second
+    /// buffer, 12, which is cleared and copied, 12.
+    private static func memoryBytes(
+        _ training: TrainingConfiguration, parameters: Double, owned: Double, units: Double, microSteps: Double
+    ) -> Double {
+        var bytes = owned * (4 + 28 + (training.precision == .bf16 ? 2 : 0))
+        if training.reproducible {
+            bytes += parameters * (20 * units - 8 * microSteps) + owned * 12 * microSteps
+        }
+        if microSteps > 1 { bytes += (training.reproducible ? owned : parameters) * (12 * microSteps + 12) }
+        return bytes
+    }
+}
