@@ -124,8 +124,8 @@ let package = Package(
         tests(
             "TrainingTests",
             [
-                "Training", "Configuration", "Checkpointing", "TokenData", "MessagePassing", "Kernels", "LlamaModel",
-                "Optimization", "Tensors", "TestSupport",
+                "Training", "Configuration", "Checkpointing", "TokenData", "MessagePassing", "LinearAlgebra", "Kernels",
+                "LlamaModel", "Optimization", "Tensors", "TestSupport",
             ]),
         // Run by mpirun, one process per rank: XCTest, because MPI belongs to the main thread.
         tests(

@@ -9,6 +9,7 @@ extension ProgramTests {
 
         @Test(arguments: [
             [], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["prepare"], ["compare"],
+            ["doctor"],
         ])
         func everyCommandHelps(command: [String]) throws {
             let place = try Workplace()

@@ -92,8 +92,8 @@ public struct DoctorCommand: Sendable {
                 processor: reader.processor, storage: try probe.run(), limits: reader.limits,
                 network: NetworkFacts(
                     interfaces: Links.interfaces(),
-                    choice: ["OMPI_MCA_btl_tcp_if_include", "OMPI_MCA_btl_tcp_if_exclude"].lazy
-                        .compactMap { name in reader.environment[name].map { "\(name)=\($0)" } }.first),
+                    included: reader.environment["OMPI_MCA_btl_tcp_if_include"],
+                    excluded: reader.environment["OMPI_MCA_btl_tcp_if_exclude"]),
                 plan: configuration.map {
                     Self.plan($0, ranks: communicator.size, ranksOnNode: communicator.nodeSize, threads: threads)
                 })

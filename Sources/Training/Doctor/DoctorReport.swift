@@ -83,11 +83,13 @@ struct DoctorReport {
 
     /// Name, value and ranks: as many rows of a name as there are values.
     private var sheet: [(name: String, value: String, ranks: [Int])] {
-        FactSheet.names.flatMap { name -> [(name: String, value: String, ranks: [Int])] in
+        let firsts = Dictionary(facts.map { ($0.host, $0) }) { first, _ in first }
+        return FactSheet.names.flatMap { name -> [(name: String, value: String, ranks: [Int])] in
             var order: [String] = []
             var ranks: [String: [Int]] = [:]
             for facts in facts {
-                guard let value = FactSheet.value(name, facts) else { continue }
+                let source = FactSheet.ofNodes.contains(name) ? firsts[facts.host] ?? facts : facts
+                guard let value = FactSheet.value(name, source) else { continue }
                 if ranks[value] == nil { order.append(value) }
                 ranks[value, default: []].append(facts.rank)
             }

@@ -4,12 +4,25 @@ internal import Foundation
 internal import LinearAlgebra
 internal import MessagePassing
 
+/// Sizes in a unit that leaves two to five digits.
+enum ByteText {
+    static func of(_ bytes: Int) -> String {
+        for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] where bytes >= 10 << shift {
+            return "\(MemoryLayoutPlan.grouped(bytes >> shift)) \(unit)"
+        }
+        return "\(MemoryLayoutPlan.grouped(bytes)) bytes"
+    }
+}
+
 /// Rows of `doctor --verbose`; a row without a value is left out.
 enum FactSheet {
     static let names = [
         "program", "built for", "MPI", "shared memory", "processor", "OpenBLAS", "oneDNN", "bf16 products", "cores",
         "threads", "memory", "limits", "directory", "HDF5", "plan", "interfaces", "clock", "network",
     ]
+
+    /// Facts that belong to a node: its first rank speaks for all of them.
+    static let ofNodes: Set<String> = ["shared memory", "memory", "directory", "interfaces"]
 
     static func value(_ name: String, _ facts: NodeFacts) -> String? {
         let (launch, storage, network) = (facts.launch, facts.storage, facts.network)
@@ -19,7 +32,7 @@ enum FactSheet {
         case "MPI": return "\(launch.library), threads \(levels[launch.threadLevel] ?? "\(launch.threadLevel)")"
         case "shared memory":
             return
-                "\(launch.sharedMemory.directory), \(MemoryLayoutPlan.mebibytes(launch.sharedMemory.freeBytes)) free, "
+                "\(launch.sharedMemory.directory), \(ByteText.of(launch.sharedMemory.freeBytes)) free, "
                 + (launch.usesSharedMemory ? "used" : "not used")
         case "processor": return facts.processor.model + (facts.processor.units.map { ", \($0.name)" } ?? "")
         case "OpenBLAS": return text(facts.processor.openBLAS)
@@ -31,25 +44,26 @@ enum FactSheet {
         case "threads": return "\(facts.cores.threads)" + (facts.cores.isRequested ? " (training.threads)" : "")
         case "memory":
             let parts = [
-                facts.limits.availableMemory.map { "\(MemoryLayoutPlan.mebibytes($0)) free" },
-                facts.limits.groupMemory.map { "\(MemoryLayoutPlan.mebibytes($0)) left to the control group" },
-                facts.limits.commitMemory.map { "\(MemoryLayoutPlan.mebibytes($0)) may be promised" },
+                facts.limits.availableMemory.map { "\(ByteText.of($0)) free" },
+                facts.limits.groupMemory.map { "\(ByteText.of($0)) left to the control group" },
+                facts.limits.commitMemory.map { "\(ByteText.of($0)) may be promised" },
             ].compactMap(\.self)
             return parts.isEmpty ? nil : parts.joined(separator: ", ")
         case "limits": return limits(facts.limits)
         case "directory":
-            return "\(storage.directory), \(MemoryLayoutPlan.mebibytes(storage.freeBytes)) free, locks "
+            return "\(storage.directory), \(ByteText.of(storage.freeBytes)) free, locks "
                 + (storage.lockProblem.map { "refused (\($0))" } ?? "work")
         case "HDF5":
             return storage.hdf5Version + (storage.lockVariable.map { ", HDF5_USE_FILE_LOCKING=\($0)" } ?? "")
         case "plan":
             return facts.plan.map {
-                "\($0.name): \(MemoryLayoutPlan.mebibytes($0.memoryBytes)) per rank, checkpoints of "
-                    + "\(MemoryLayoutPlan.mebibytes($0.checkpointBytes))"
+                "\($0.name): \(ByteText.of($0.memoryBytes)) per rank, checkpoints of "
+                    + "\(ByteText.of($0.checkpointBytes))"
             }
         case "interfaces":
             let list = network.interfaces.map { "\($0.name) \($0.address)" }.joined(separator: ", ")
-            return (list.isEmpty ? "none but the loopback" : list) + (network.choice.map { ", \($0)" } ?? "")
+            return (list.isEmpty ? "none but the loopback" : list) + (network.included.map { ", included \($0)" } ?? "")
+                + (network.excluded.map { ", excluded \($0)" } ?? "")
         case "clock":
             return network.clockOffset.map {
                 String(
@@ -70,7 +84,7 @@ enum FactSheet {
 
     private static func limits(_ limits: LimitFacts) -> String {
         func number(_ value: Int?) -> String { value.map(String.init) ?? "unlimited" }
-        func size(_ value: Int?) -> String { value.map(MemoryLayoutPlan.mebibytes) ?? "unlimited" }
+        func size(_ value: Int?) -> String { value.map(ByteText.of) ?? "unlimited" }
         return "open files \(number(limits.openFiles)), file size \(size(limits.fileSize)), address space "
             + "\(size(limits.addressSpace)), locked memory \(size(limits.lockedMemory)), processor time "
             + (limits.coreTime.map { "\($0) s" } ?? "unlimited")

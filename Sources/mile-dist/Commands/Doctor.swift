@@ -7,10 +7,10 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what is wrong with this node or cluster, and the remedy.",
         discussion: """
-            Start it as the run shall be started: alone, by mpirun or by srun. It looks at the launch, cores, libraries, the
-            directory of checkpoints, limits, memory, clocks and the network between nodes; with CONFIG also at what that
-            run needs. A fault is what a run would fail by, a warning what makes it slow or puts it at risk. On a healthy
-            node it says so in one line. Nothing stays behind.
+            Start it as the run shall be started: alone, by mpirun or by srun. It looks at the launch, cores, libraries, \
+            the directory of checkpoints, limits, clocks and the network between nodes; with CONFIG also at what that run \
+            needs. A fault is what a run would fail by, a warning what makes it slow or puts it at risk. On a healthy node \
+            it says so in one line. Nothing stays behind.
 
             Examples:
               mile-dist doctor

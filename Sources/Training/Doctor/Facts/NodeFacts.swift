@@ -140,8 +140,10 @@ struct NetworkFacts: Codable, Sendable, Equatable {
 
     /// Interfaces that are up, without the loopback.
     var interfaces: [Interface]
-    /// What `OMPI_MCA_btl_tcp_if_include` or `_exclude` says.
-    var choice: String?
+    /// What `OMPI_MCA_btl_tcp_if_include` says.
+    var included: String?
+    /// What `OMPI_MCA_btl_tcp_if_exclude` says: names, or networks as `172.17.0.0/16`.
+    var excluded: String?
     /// How far this rank's clock is ahead of rank 0's, in seconds; nil on rank 0.
     var clockOffset: Double?
     /// What that may be wrong by.

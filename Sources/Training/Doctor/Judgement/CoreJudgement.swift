@@ -24,20 +24,19 @@ enum CoreJudgement {
         let everything = sets.reduce(into: Set<Int>()) { $0.formUnion($1) }
         for cores in (sets + [everything]).sorted(by: { $0.count < $1.count }) {
             let inside = node.indices.filter { sets[$0].isSubset(of: cores) }
-            // Alone it is the finding above, and the one about a rank of several that are too many is clearer.
-            guard inside.count > 1 else { continue }
+            // More threads of a rank than it has cores are the finding above.
+            let busy = inside.reduce(0) { $0 + min(node[$1].cores.threads, sets[$1].count) }
+            guard busy > cores.count else { continue }
             let threads = inside.reduce(0) { $0 + node[$1].cores.threads }
-            guard threads > cores.count, inside.contains(where: { node[$0].cores.threads <= sets[$0].count }) else {
-                continue
-            }
-            let isPart = cores.count < everything.count
+            // Others are to be had: of other ranks, or that mpirun has given to none.
+            let isPart = cores.count < everything.union(node[0].cores.ofLauncher ?? []).count
             return .warning(
                 "\(inside.count) ranks with \(threads) threads together share \(cores.count) "
                     + "core\(cores.count == 1 ? "" : "s") (\(list(cores.sorted())))",
                 remedy: isPart
                     ? "bind every rank to cores of its own: mpirun --map-by socket:PE=N --bind-to core, or srun --cpu-bind=cores"
-                    : "start at most \(max(cores.count / (threads / inside.count), 1)) such ranks per node, or set "
-                        + "training.threads so that ranks x threads are at most \(cores.count)")
+                    : "start fewer ranks per node, or set training.threads so that ranks x threads are at most \(cores.count)"
+            )
         }
         return nil
     }

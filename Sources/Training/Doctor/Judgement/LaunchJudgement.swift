@@ -52,8 +52,8 @@ enum LaunchJudgement {
         let room = facts.launch.sharedMemory
         if room.freeBytes < room.neededBytes {
             return .warning(
-                "\(slow): \(room.directory) has \(MemoryLayoutPlan.mebibytes(room.freeBytes)) free, and "
-                    + "\(MemoryLayoutPlan.mebibytes(room.neededBytes)) are needed",
+                "\(slow): \(room.directory) has \(ByteText.of(room.freeBytes)) free, and "
+                    + "\(ByteText.of(room.neededBytes)) are needed",
                 remedy:
                     "make \(room.directory) larger (mount -o remount,size=..., docker run --shm-size=1g) or remove what old "
                     + "jobs have left there; OMPI_MCA_osc_sm_backing_directory names another directory")

@@ -25,8 +25,8 @@ enum LimitJudgement {
     private static func tooShortFiles(_ facts: NodeFacts) -> Finding.Verdict? {
         guard let plan = facts.plan, let limit = facts.limits.fileSize, limit < plan.shardBytes else { return nil }
         return .fault(
-            "files may have \(MemoryLayoutPlan.mebibytes(limit)) (ulimit -f); a shard of a checkpoint takes "
-                + MemoryLayoutPlan.mebibytes(plan.shardBytes),
+            "files may have \(ByteText.of(limit)) (ulimit -f); a shard of a checkpoint takes "
+                + ByteText.of(plan.shardBytes),
             remedy: "ulimit -f unlimited before the launcher starts, on every node")
     }
 
@@ -35,8 +35,8 @@ enum LimitJudgement {
         let needed = facts.limits.virtualBytes + plan.memoryBytes
         guard limit < needed else { return nil }
         return .fault(
-            "a process may have \(MemoryLayoutPlan.mebibytes(limit)) of address space (ulimit -v); a rank takes "
-                + MemoryLayoutPlan.mebibytes(needed),
+            "a process may have \(ByteText.of(limit)) of address space (ulimit -v); a rank takes "
+                + ByteText.of(needed),
             remedy: "ulimit -v unlimited before the launcher starts, on every node")
     }
 
@@ -59,7 +59,7 @@ enum LimitJudgement {
         guard let (bytes, words, remedy) = tightest, needed > bytes else { return nil }
         return .fault(
             "\(node.count == 1 ? "the rank" : "the node's \(node.count) ranks") will take "
-                + "\(MemoryLayoutPlan.mebibytes(needed)) of memory; \(MemoryLayoutPlan.mebibytes(bytes)) \(words)",
+                + "\(ByteText.of(needed)) of memory; \(ByteText.of(bytes)) \(words)",
             remedy:
                 "\(remedy), start fewer ranks with more threads each, or choose a smaller training.micro_batch_size, "
                 + "activation_checkpointing: layer or precision: bf16")
@@ -76,7 +76,7 @@ enum LimitJudgement {
     private static func cannotRegister(_ facts: NodeFacts) -> Finding.Verdict? {
         guard !facts.limits.infiniband.isEmpty, let limit = facts.limits.lockedMemory else { return nil }
         return .warning(
-            "at most \(MemoryLayoutPlan.mebibytes(limit)) of memory can be locked (ulimit -l), and "
+            "at most \(ByteText.of(limit)) of memory can be locked (ulimit -l), and "
                 + "\(facts.limits.infiniband.joined(separator: ", ")) need\(facts.limits.infiniband.count == 1 ? "s" : "") "
                 + "locked memory: MPI may fall back to TCP or fail",
             remedy:

@@ -63,8 +63,10 @@ enum NetworkJudgement {
         var counts: [NetworkFacts.Interface: Int] = [:]
         for facts in nodes { for interface in Set(facts.network.interfaces) { counts[interface, default: 0] += 1 } }
         return Finding.grouped(.interfaces, all) { facts in
-            guard facts.network.choice == nil else { return nil }
-            let shared = Set(facts.network.interfaces.filter { (counts[$0] ?? 0) > 1 }).sorted { $0.name < $1.name }
+            guard facts.network.included == nil else { return nil }
+            let excluded = (facts.network.excluded ?? "").split(separator: ",").map(String.init)
+            let shared = Set(facts.network.interfaces.filter { (counts[$0] ?? 0) > 1 })
+                .filter { interface in !excluded.contains { matches($0, interface) } }.sorted { $0.name < $1.name }
             guard !shared.isEmpty else { return nil }
             let others = facts.network.interfaces.first { (counts[$0] ?? 0) == 1 }?.name ?? "NAME"
             let names = shared.map { "\($0.name) (\($0.address))" }.joined(separator: ", ")
@@ -73,5 +75,20 @@ enum NetworkJudgement {
                     + "nodes through it and hang",
                 remedy: "mpirun --mca btl_tcp_if_include \(others) --mca oob_tcp_if_include \(others)")
         }
+    }
+
+    /// Whether `entry`, a name or a network with the length of its prefix, stands for `interface`.
+    static func matches(_ entry: String, _ interface: NetworkFacts.Interface) -> Bool {
+        func number(_ address: Substring) -> UInt32? {
+            let parts = address.split(separator: ".").map { UInt32($0) }
+            guard parts.count == 4 else { return nil }
+            return parts.reduce(0) { sum, part in sum.flatMap { sum in part.map { sum << 8 | $0 } } }
+        }
+        let parts = entry.split(separator: "/")
+        guard parts.count == 2, let network = number(parts[0]), let length = UInt32(parts[1]), length <= 32,
+            let address = number(interface.address[...])
+        else { return entry == interface.name }
+        // All of them where the prefix is empty: a shift by 32 gives 0.
+        return (network ^ address) >> (32 - length) == 0
     }
 }

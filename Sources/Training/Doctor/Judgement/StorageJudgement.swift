@@ -67,8 +67,8 @@ enum StorageJudgement {
         let (each, all) = (plan.checkpointBytes, missing * plan.checkpointBytes)
         guard free < all else { return nil }
         let what =
-            "\(facts.storage.probed) has \(MemoryLayoutPlan.mebibytes(free)) free; a checkpoint takes "
-            + MemoryLayoutPlan.mebibytes(each)
+            "\(facts.storage.probed) has \(ByteText.of(free)) free; a checkpoint takes "
+            + ByteText.of(each)
         let remedy = "make room, or choose another checkpoint.directory"
         return free < each
             ? .fault(what, remedy: remedy)
@@ -83,7 +83,7 @@ enum StorageJudgement {
         let needed = 2 * (facts.size + 3)
         guard free < needed else { return nil }
         return .fault(
-            "\(facts.storage.probed) can take \(free) more files; a checkpoint of \(facts.size) ranks needs \(needed)",
+            "\(facts.storage.probed) can take \(free) more files; a checkpoint of \(facts.size) rank\(facts.size == 1 ? "" : "s") needs \(needed)",
             remedy: "remove files or ask for a larger quota of files (inodes)")
     }
 }
