@@ -275,7 +275,7 @@ import Testing
         ("10.1.2.3/33", false),
     ])
     func entriesThatStandForAnInterface(entry: String, isIt: Bool) {
-        #expect(NetworkJudgement.names(entry, .init(name: "eth0", address: "10.1.2.3")) == isIt)
+        #expect(NetworkJudgement.matches(entry, .init(name: "eth0", address: "10.1.2.3")) == isIt)
     }
 
     // MARK: Words

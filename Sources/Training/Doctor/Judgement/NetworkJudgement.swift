@@ -66,7 +66,7 @@ enum NetworkJudgement {
             guard facts.network.included == nil else { return nil }
             let excluded = (facts.network.excluded ?? "").split(separator: ",").map(String.init)
             let shared = Set(facts.network.interfaces.filter { (counts[$0] ?? 0) > 1 })
-                .filter { interface in !excluded.contains { names($0, interface) } }.sorted { $0.name < $1.name }
+                .filter { interface in !excluded.contains { matches($0, interface) } }.sorted { $0.name < $1.name }
             guard !shared.isEmpty else { return nil }
             let others = facts.network.interfaces.first { (counts[$0] ?? 0) == 1 }?.name ?? "NAME"
             let names = shared.map { "\($0.name) (\($0.address))" }.joined(separator: ", ")
@@ -78,7 +78,7 @@ enum NetworkJudgement {
     }
 
     /// Whether `entry`, a name or a network with the length of its prefix, stands for `interface`.
-    static func names(_ entry: String, _ interface: NetworkFacts.Interface) -> Bool {
+    static func matches(_ entry: String, _ interface: NetworkFacts.Interface) -> Bool {
         func number(_ address: Substring) -> UInt32? {
             let parts = address.split(separator: ".").map { UInt32($0) }
             guard parts.count == 4 else { return nil }
