@@ -53,7 +53,7 @@ import TokenData
             checkpoint: CheckpointConfiguration(every: 500))
         #expect(run == expected)
         // 2 * 257 * 128 + 4 * (4 * 128^2 + 3 * 128 * 384 + 2 * 128) + 128, as the file's comment says.
-        #expect(run.model.tensorTable.count == 918_912)
+        #expect(run.model.tensorTable.count == 1_377_408)
         #expect(run.logging.directory == "runs/shakespeare")
         #expect(run.checkpoint.directory == "runs/shakespeare/checkpoints")
     }
@@ -76,10 +76,10 @@ import TokenData
         }
         for arm in arms { #expect(arm == arms[0]) }
         let arm = arms[0]
-        #expect(arm.model.tensorTable.count == 918_912)
-        #expect(arm.model.flopsPerToken(sequenceLength: arm.data.sequenceLength) == 5_712_384)
+        #expect(arm.model.tensorTable.count == 1_377_408)
+        #expect(arm.model.flopsPerToken(sequenceLength: arm.data.sequenceLength) == 7_087_872)
         #expect(arm.training.globalBatchSize * arm.data.sequenceLength == 2048)
-        #expect(arm.schedule.totalSteps == 800)
+        #expect(arm.schedule.totalSteps == 300)
         #expect(arm.data.train.map(\.name) == arm.data.validation.map(\.name))
         #expect(abs(arm.data.train.map(\.weight).reduce(0, +) - 1) < 1e-12)
     }

@@ -44,8 +44,8 @@ extension ProgramTests {
             let all = try layouts(alone)
             #expect(all.map { $0["ranks"] as? Int } == [1, 2, 4])
             #expect(all.map { $0["nodes"] as? Int } == [1, 2, 2])
-            // Two nodes, whatever their ranks: 6 bytes a parameter for the gradients, 4 for the parameters.
-            #expect(all.map { $0["wire_bytes"] as? Int } == [0, 350_400, 350_400])
+            // Two nodes, whatever their ranks: 4 bytes a parameter for the gradients, 4 for the parameters.
+            #expect(all.map { $0["wire_bytes"] as? Int } == [0, 280_320, 280_320])
             #expect(all.map { $0["checkpoint_bytes"] as? Int } == [420_480, 420_480, 420_480])
             #expect(all.count { $0["best"] as? Bool == true } == 1)
             for layout in all {
