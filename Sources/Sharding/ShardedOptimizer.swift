@@ -41,6 +41,8 @@ public final class ShardedOptimizer {
     private var gathers: [Gather] = []
     /// What went wrong between two tasks of the pool, where nothing can be thrown.
     private var failure: MPIError?
+    /// When interludes may move messages again.
+    private var restsUntil: UInt64 = 0
     /// Whether the pool works for an operation in flight, in the middle of which none may be moved.
     private var isLent = false
     /// Off for measurements only: nothing is sent, and ranks drift apart.
@@ -188,8 +190,23 @@ public final class ShardedOptimizer {
         if let failure { throw failure }
         guard !(pending.isEmpty && gathers.isEmpty) else { return pool.setInterlude(nil) }
         pool.setInterlude { [unowned self] in
-            do throws(MPIError) { try progress() } catch { failure = error }
+            do throws(MPIError) { try move() } catch { failure = error }
         }
+    }
+
+    /// Polls of one interlude: the library takes a piece of some 100 KB from a link at each, and more than one has come
+    /// since the last task.
+    private static let pollsPerInterlude = 16
+    /// The pause after them, as a multiple of the time that they took: what moves nothing must not cost much.
+    private static let restFactor: UInt64 = 8
+
+    /// What is done between two tasks.
+    private func move() throws(MPIError) {
+        let begin = PhaseRecorder.monotonicNanoseconds()
+        guard begin >= restsUntil else { return }
+        for _ in 0..<Self.pollsPerInterlude where !isExchangeComplete { try progress() }
+        let end = PhaseRecorder.monotonicNanoseconds()
+        restsUntil = end + Self.restFactor * (end - begin)
     }
 
     /// Whether everything that was started is known to be done.
