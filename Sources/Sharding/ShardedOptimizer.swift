@@ -202,6 +202,7 @@ public final class ShardedOptimizer {
 
     /// What is done between two tasks.
     private func move() throws(MPIError) {
+        guard !isLent else { return }
         let begin = PhaseRecorder.monotonicNanoseconds()
         guard begin >= restsUntil else { return }
         for _ in 0..<Self.pollsPerInterlude where !isExchangeComplete { try progress() }
@@ -213,7 +214,7 @@ public final class ShardedOptimizer {
     package var isExchangeComplete: Bool { pending.isEmpty && gathers.allSatisfy { $0.requests.isEmpty } }
 
     private func progress() throws(MPIError) {
-        guard failure == nil, !isLent else { return }
+        guard failure == nil else { return }
         try pending.progress()
         for gather in gathers { try gather.requests.progress() }
     }
