@@ -297,9 +297,9 @@ run_worker() {
         "${in_image[@]}" chroot --userspec=mile:mile "$image" /usr/sbin/sshd -De -f /home/mile/.sshd_config &
     worker=$!
     unshare --net --uts bash -c "$wait_for_wire" launcher \
-        "${in_image[@]}" chroot --userspec=mile:mile "$image" bash -c 'cd /work && sleep 1 && exec "$@"' bash \
+        "${in_image[@]}" chroot --userspec=mile:mile "$image" env --chdir="$result_at" bash -c 'sleep 1 && exec "$@"' bash \
         /usr/local/share/mile-dist/cluster/ssh.sh /tmp/hostfile \
-        mile-dist train /tmp/run.yaml --set logging.directory=/work/worker &
+        mile-dist train /tmp/run.yaml --set logging.directory=worker &
     launcher=$!
     sleep 1
     ip link add mile1 netns "$launcher" type veth peer name mile2 netns "$worker"
