@@ -27,9 +27,7 @@ extension Transformer {
     func forward(_ batch: Batch, isNeeded: (_ before: Int) throws -> Void) rethrows {
         let kept = forTraining
         phases.enter(.forward)
-        // The embedding comes first in the flat space, and a layer's parameters end where the next one's begin.
-        let ends = configuration.layerParameterEnds
-        try isNeeded(ends.embedding)
+        try isNeeded(parameterEnds.embedding)
         Embedding.forward(
             pool, tokens: batch.inputs, table: weights.embedding, features: D,
             into: batch.hidden(activations.layers[0].input))
@@ -38,10 +36,10 @@ extension Transformer {
             let isLast = index + 1 == configuration.hiddenLayerCount
             let output = isLast ? activations.final : activations.layers[kept ? index + 1 : 0].input
             phases.enter(.forward, index)
-            try isNeeded(ends.layers[index])
+            try isNeeded(parameterEnds.layers[index])
             forward(batch, weights.layers[index], cache, into: batch.hidden(output))
         }
-        try isNeeded(ends.all)
+        try isNeeded(parameterEnds.all)
         RMSNorm.forward(
             pool, x: batch.hidden(activations.final), gain: weights.finalNorm, epsilon: epsilon,
             into: batch.mixed(activations.normed, D), rstd: batch.rows(activations.finalRstd, 1))

@@ -27,6 +27,8 @@ public final class Transformer {
     let rotary: Rotary
     let head: FusedHead
     let activations: Activations
+    /// Flat positions before which lies all that forward reads up to the embedding, up to each layer, and in all.
+    let parameterEnds: (embedding: Int, layers: [Int], all: Int)
     private let lentGradient: FloatSlice?
     let losses: TokenLosses
 
@@ -63,6 +65,7 @@ public final class Transformer {
                 forTraining: forTraining, recomputesLayers: recomputesLayers, lends: gradient != nil,
                 format: ProductFormat(parameters)),
             loan: gradient.map { GradientLoan(configuration, gradient: $0) })
+        parameterEnds = configuration.layerParameterEnds
         lentGradient = gradient
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
