@@ -20,18 +20,25 @@ public struct Partition: Sendable, Equatable {
     /// - Parameters:
     ///   - count: elements of the flat space.
     ///   - finalPositions: falling positions that backward reports as final, the last one 0.
-    ///   - bucketElements: consecutive groups are joined until a bucket has at least this many elements.
+    ///   - bucketElements: consecutive groups are joined until a bucket has at least this many elements. The last group
+    ///     stays alone if it has as many by itself: it is the embedding, whose gradient is final last and whose parameters
+    ///     are needed first, so that whatever it is joined with would be waited for as well.
     ///   - rankCount: ranks that share the space.
     public init(count: Int, finalPositions: [Int], bucketElements: Int, rankCount: Int) {
         precondition(count > 0 && rankCount > 0, "a partition needs elements and ranks")
         precondition(finalPositions.last == 0, "the last final position must be 0")
         var buckets: [Range<Int>] = []
-        var end = count
-        for position in finalPositions where position < end {
+        var (end, groupEnd) = (count, count)
+        for position in finalPositions where position < groupEnd {
+            if position == 0 && groupEnd >= bucketElements && groupEnd < end {
+                buckets.append(groupEnd..<end)
+                end = groupEnd
+            }
             if end - position >= bucketElements || position == 0 {
                 buckets.append(position..<end)
                 end = position
             }
+            groupEnd = position
         }
         self.buckets = buckets
         self.rankCount = rankCount

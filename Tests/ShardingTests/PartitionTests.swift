@@ -32,6 +32,16 @@ import Testing
         #expect(partition.buckets == expected)
     }
 
+    /// The embedding: what it would be joined with must be reduced before it is final, and gathered after it is needed.
+    @Test(arguments: [
+        (30, [70..<100, 40..<70, 0..<40]), (40, [60..<100, 40..<60, 0..<40]), (41, [50..<100, 0..<50]),
+    ])
+    func aLargeLastGroupStaysAlone(_ bucketElements: Int, _ expected: [Range<Int>]) {
+        let partition = Partition(
+            count: 100, finalPositions: [90, 80, 70, 60, 50, 40, 0], bucketElements: bucketElements, rankCount: 2)
+        #expect(partition.buckets == expected)
+    }
+
     @Test func aPositionAtTheEndMakesNoEmptyBucket() {
         let partition = Partition(count: 100, finalPositions: [100, 40, 40, 0], bucketElements: 1, rankCount: 2)
         #expect(partition.buckets == [40..<100, 0..<40])
@@ -51,7 +61,11 @@ import Testing
             for bucket in partition.buckets {
                 // Reduced when it is final: its start is a position that backward reports.
                 #expect(spec.finalPositions.contains(bucket.lowerBound))
-                #expect(bucket.lowerBound == 0 || bucket.count >= spec.bucketElements)
+                // Only the last may be smaller, or the one before it, where the last group is large by itself.
+                let isLastButOne = partition.buckets.last.map { $0.upperBound == bucket.lowerBound } ?? false
+                #expect(
+                    bucket.lowerBound == 0 || bucket.count >= spec.bucketElements
+                        || (isLastButOne && bucket.lowerBound >= spec.bucketElements))
             }
         }
     }

@@ -67,7 +67,7 @@ import TokenData
                 "memory per rank: parameters 17 MiB, gradients 17 MiB, optimizer shard 33 MiB, snapshot for "
                     + "saves 49 MiB, activations \(mebibytes(floats: A)) MiB; together \(total) MiB, on this node "
                     + "\(total) MiB",
-                "layout: 1 buckets, 4,196,864 to 4,196,864 elements owned per rank",
+                "layout: 2 buckets, 4,196,864 to 4,196,864 elements owned per rank",
                 "checkpoint: 49 MiB in 1 shard",
             ])
     }
@@ -78,7 +78,7 @@ import TokenData
         // 65 blocks, of which the last has 2,560 elements: 17 for rank 0, 16 for the others, the last with the rest.
         #expect(P == 64 * 65_536 + 2560)
         let (most, least) = (17 * 65_536, 15 * 65_536 + 2560)
-        #expect(details[1] == "layout: 1 buckets, 985,600 to 1,114,112 elements owned per rank")
+        #expect(details[1] == "layout: 2 buckets, 985,600 to 1,114,112 elements owned per rank")
         #expect((least, most) == (985_600, 1_114_112))
         // Two moments and the reduced gradient of the largest share, and its parameters and moments once more.
         let total = mebibytes(floats: 2 * P + 6 * most + activations(2, lent: 1))
