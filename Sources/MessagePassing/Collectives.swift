@@ -56,21 +56,38 @@ extension Communicator {
 
     /// Copies segment r of `counts` elements from rank r to the same place of all.
     /// The corresponding C function is `MPI_Iallgatherv`.
-    ///
-    /// - Parameter members: the ranks of the job that form `group`, in its order: the segments that are exchanged.
     func startAllGather(
-        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
-        members: [Int]? = nil, in group: Group? = nil
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject
     ) throws(MPIError) -> MessageOperation {
         let chunking = Chunking(counts: counts, limit: chunkLimit)
-        let layouts = WindowLayouts(chunking, members: members)
+        let layouts = WindowLayouts(chunking)
         let owners: [AnyObject] = [memory, layouts]
-        return try unsafe start("MPI_Iallgatherv", chunking.windows, keeping: owners, in: group) {
+        return try unsafe start("MPI_Iallgatherv", chunking.windows, keeping: owners, in: nil) {
             window, group, request in
             unsafe MPI_Iallgatherv(
                 cmpi_in_place(), 0, type.datatype, base + window.lowerBound * type.stride, layouts.counts(of: window),
                 layouts.displacements(of: window), type.datatype, group.handle, request)
         }
+    }
+
+    /// The same for large buffers, of which those that were started first come first.
+    ///
+    /// - Parameter members: the ranks of the job that form `group`, in its order: the segments that are exchanged.
+    func startPairwiseGather(
+        _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
+        members: [Int]? = nil, in group: Group? = nil
+    ) throws(MPIError) -> any Operation {
+        var end = 0
+        let all = counts.map { count in
+            defer { end += count }
+            return end..<(end + count)
+        }
+        let operation = unsafe PairwiseGather(
+            base, type, segments: members?.map { all[$0] } ?? all, keeping: [memory], in: group ?? world,
+            number: gatherCount, limit: chunkLimit, line: gatherLine)
+        gatherCount += 1
+        try begin(operation, isPart: group != nil) { () throws(MPIError) in _ = try operation.test(at: site) }
+        return operation
     }
 
     /// Copies the `counts[rank]` elements at `own` of every rank to its segment of `base` on rank `root`; `base` is not used
@@ -94,21 +111,19 @@ extension Communicator {
 
 /// Counts and displacements of all windows of one operation: C keeps their addresses until the operation is complete.
 private final class WindowLayouts {
-    private let memberCount: Int
-    /// For each window the counts of all members, and then the displacements of all members.
+    private let segmentCount: Int
+    /// For each window the counts of all segments, and then the displacements of all segments.
     private let values: PinnedArray<Int32>
     private let firstValue: [Int: Int]
 
-    /// - Parameter members: the segments that take part; nil for all.
-    init(_ chunking: Chunking, members: [Int]? = nil) {
-        let members = members ?? Array(0..<chunking.segmentCount)
-        memberCount = members.count
+    init(_ chunking: Chunking) {
+        segmentCount = chunking.segmentCount
         var values: [Int32] = []
         var firstValue: [Int: Int] = [:]
         for window in chunking.windows {
             firstValue[window.lowerBound] = values.count
             let layout = chunking.layout(of: window)
-            values += members.map { layout.counts[$0] } + members.map { layout.displacements[$0] }
+            values += layout.counts + layout.displacements
         }
         self.values = PinnedArray(values)
         self.firstValue = firstValue
@@ -120,6 +135,6 @@ private final class WindowLayouts {
     }
 
     func displacements(of window: Range<Int>) -> UnsafePointer<Int32> {
-        unsafe counts(of: window) + memberCount
+        unsafe counts(of: window) + segmentCount
     }
 }

@@ -113,7 +113,8 @@ extension Communicator {
         }
     }
 
-    /// Gives every rank all segments of `buffer`, of which each rank has filled its own.
+    /// Gives every rank all segments of `buffer`, of which each rank has filled its own. Of several gathers those that were
+    /// started first come first.
     /// The corresponding C function is `MPI_Iallgatherv`.
     ///
     /// - Parameters:
@@ -153,7 +154,7 @@ extension Communicator {
                 base, type, counts: counts, keeping: memory, through: nodes, parallel)
             return Request(operation, of: self)
         }
-        return Request(try unsafe startAllGather(base, type, counts: counts, keeping: memory), of: self)
+        return Request(try unsafe startPairwiseGather(base, type, counts: counts, keeping: memory), of: self)
     }
 
     private func check(counts: [Int], of count: Int, _ function: String) throws(MPIError) {

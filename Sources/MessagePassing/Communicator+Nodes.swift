@@ -130,7 +130,7 @@ extension Communicator {
     ) throws(MPIError) -> any Operation {
         let function = "MPI_Ireduce_scatter"
         let segments = NodeSegments(counts: counts, elementBytes: summand.type.stride, map: nodes.map)
-        guard let group = nodes.reducing else {
+        guard let group = nodes.partners else {
             let pass = unsafe NodePass(
                 .sum(summand, into: target), base, segments, through: nodes.window, parallel: parallel)
             return try start(NodeOperation(function, [.pass(pass)], keeping: memory), nodes)
@@ -166,7 +166,7 @@ extension Communicator {
         let sum = unsafe NodePass(.sum(summand, into: sums), base, segments, through: nodes.window, parallel: parallel)
         let gather = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
         var steps: [NodeOperation.Step] = [.pass(sum), .pass(gather)]
-        if let group = nodes.reducing {
+        if let group = nodes.partners {
             let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
                 try unsafe startAllReduce(
                     sums, summand.type, count: own.count / stride, cmpi_sum(), keeping: memory, in: group)
@@ -176,7 +176,7 @@ extension Communicator {
         return try start(NodeOperation("MPI_Iallreduce", steps, keeping: [memory]), nodes)
     }
 
-    /// As ``startAllGather(_:_:counts:keeping:members:in:)``, through the window.
+    /// As ``startPairwiseGather(_:_:counts:keeping:members:in:)``, through the window.
     func startAllGather(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
         through nodes: NodeGroup, _ parallel: ParallelLoop?
@@ -184,9 +184,9 @@ extension Communicator {
         let segments = NodeSegments(counts: counts, elementBytes: type.stride, map: nodes.map)
         let pass = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
         var steps: [NodeOperation.Step] = [.pass(pass)]
-        if let group = nodes.gathering {
+        if let group = nodes.partners {
             let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
-                try unsafe startAllGather(
+                try unsafe startPairwiseGather(
                     base, type, counts: counts, keeping: memory, members: nodes.slice, in: group)
             }
             steps.insert(messages, at: 0)

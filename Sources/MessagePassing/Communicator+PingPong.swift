@@ -63,7 +63,7 @@ extension Communicator {
     private func send(_ memory: PinnedArray<UInt8>, to receiver: Int) throws(MPIError) {
         let operation = try unsafe start("MPI_Isend", [0..<1], keeping: [memory], in: nil) { _, group, request in
             unsafe MPI_Isend(
-                memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(receiver), Self.pingPongTag,
+                memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(receiver), MessageTag.pingPong,
                 group.handle, request)
         }
         try wait(for: [operation])
@@ -72,12 +72,9 @@ extension Communicator {
     private func receive(_ memory: PinnedArray<UInt8>, from sender: Int) throws(MPIError) {
         let operation = try unsafe start("MPI_Irecv", [0..<1], keeping: [memory], in: nil) { _, group, request in
             unsafe MPI_Irecv(
-                memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(sender), Self.pingPongTag,
+                memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(sender), MessageTag.pingPong,
                 group.handle, request)
         }
         try wait(for: [operation])
     }
-
-    /// Any number: nothing else on the group of all ranks sends to one of them.
-    private static var pingPongTag: Int32 { 1 }
 }

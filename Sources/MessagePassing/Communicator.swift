@@ -53,6 +53,9 @@ internal import Glibc
     let scratch = Scratch()
     /// Reductions that were started by messages, in the same order on all ranks that exchange them.
     var reductionCount = 0
+    /// Gathers of large buffers, likewise, and those of them that are not complete.
+    var gatherCount = 0
+    let gatherLine = GatherLine()
     /// What waits are held against; nil while the watchdog is off.
     var watchdog: Watchdog?
     /// Where its messages go; opened when it is first started.
@@ -209,18 +212,29 @@ internal import Glibc
         if isPart { inFlight.removeAll { $0 === operation } }
     }
 
+    /// Lets everything that is in flight make progress, once, and tells whether anything still is. Meant to be called between
+    /// two pieces of other work: the library moves messages only inside its calls.
+    public func progress() throws(MPIError) -> Bool {
+        try enter("MPI_Test")
+        guard !inFlight.isEmpty else { return false }
+        do throws(MPIError) {
+            try nodes?.exchange.progress(at: site)
+            try moveOthers(than: nil, asksLibrary: true)
+        } catch {
+            abandon(inFlight)
+            throw error
+        }
+        inFlight.removeAll { $0.isComplete }
+        return !inFlight.isEmpty
+    }
+
     /// Polls one operation once, and moves all others that are in flight: each may be what another rank waits for.
     func test(_ operation: any Operation) throws(MPIError) -> Bool {
         do throws(MPIError) {
             try nodes?.exchange.progress(at: site)
             let waitedForMessages = operation.waitsForMessages
             guard try operation.test(at: site) else {
-                // One test of any message moves all messages that the library knows of.
-                if !waitedForMessages, let other = inFlight.first(where: { $0.waitsForMessages && !$0.needsTests }) {
-                    _ = try other.test(at: site)
-                }
-                // What is done elsewhere may be what this operation waits for.
-                for other in inFlight where other.needsTests && other !== operation { _ = try other.test(at: site) }
+                try moveOthers(than: operation, asksLibrary: !waitedForMessages)
                 return false
             }
         } catch {
@@ -229,6 +243,16 @@ internal import Glibc
         }
         inFlight.removeAll { $0 === operation }
         return true
+    }
+
+    /// - Parameter asksLibrary: whether nobody has asked it for progress: one test of any message moves all messages that it
+    ///   knows of.
+    private func moveOthers(than operation: (any Operation)?, asksLibrary: Bool) throws(MPIError) {
+        if asksLibrary, let other = inFlight.first(where: { $0.waitsForMessages && !$0.needsTests }) {
+            _ = try other.test(at: site)
+        }
+        // What is done elsewhere may be what this operation waits for.
+        for other in inFlight where other.needsTests && other !== operation { _ = try other.test(at: site) }
     }
 
     /// Polls until all `operations` are complete. Where that fails they are abandoned.

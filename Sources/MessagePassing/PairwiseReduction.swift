@@ -12,16 +12,13 @@ internal import Tensors
 /// Segments are cut into windows, of which a few are under way at a time, so that the memory for what is received is
 /// bounded. Every test of the operation moves it on; nothing ever waits. Safe: the memory is kept by the operation.
 @safe final class PairwiseReduction: Operation {
-    /// Bytes of one window, from all other ranks together: large enough that a link is busy between two tests.
-    private static let windowBytes = 4 << 20
-    /// Least bytes of a message, below which latency counts more than memory.
+    /// Least bytes of a message, below which latency counts more than memory. With many ranks it makes windows larger, of
+    /// which there are fewer under way then.
     private static let leastMessageBytes = 64 << 10
-    /// Windows under way.
-    private static let depth = 4
+    /// Windows under way, at least: while the last of one is on its way, another has begun.
+    private static let leastDepth = 2
     /// Bytes of a task of the parallel loop; less than two of them are not worth waking threads.
     private static let grainBytes = 64 << 10
-    /// Tags repeat after so many operations; the standard promises 32767.
-    private static let tagCount = 16384
 
     let function = "MPI_Irecv of a reduce-scatter"
     private let base: UnsafeMutableRawPointer
@@ -33,20 +30,13 @@ internal import Tensors
     private let tag: Int32
     /// Elements of a whole window of one segment.
     private let piece: Int
-    private let windowCount: Int
+    /// Windows under way, at most: those that there is room for.
+    private let depth: Int
     private let room: Arena
     private let parallel: ParallelLoop?
     private var memory: [AnyObject]
     private var whenComplete: ((Arena) -> Void)?
-
-    private struct Window {
-        let receives: MessageOperation
-        let sends: MessageOperation
-        var isAdded = false
-    }
-    /// The windows under way, the oldest first, and how many were done before.
-    private var windows: [Window] = []
-    private var doneCount = 0
+    private var windows: MessageWindows
     private(set) var isComplete = false
     var waitsForMessages: Bool { !isComplete }
     var needsTests: Bool { !isComplete }
@@ -66,7 +56,7 @@ internal import Tensors
         let stride = summand.type.stride
         let others = max(group.size - 1, 1)
         let longest = counts.max() ?? 0
-        let wanted = max(Self.windowBytes / others, Self.leastMessageBytes) / lineBytes * lineBytes / stride
+        let wanted = max(MessageWindows.windowBytes / others, Self.leastMessageBytes) / lineBytes * lineBytes / stride
         let piece = max(1, min(wanted, limit, longest))
         unsafe self.base = base
         unsafe self.target = target
@@ -78,10 +68,14 @@ internal import Tensors
             return next
         }
         self.group = group
-        tag = Int32(number % Self.tagCount)
+        tag = MessageTag.reduction(number)
         self.piece = piece
-        windowCount = (longest + piece - 1) / piece
-        let floats = stride / ElementType.float.stride * min(Self.depth, windowCount) * others * piece
+        let roomBytes = MessageWindows.mostUnderWay * MessageWindows.windowBytes
+        windows = MessageWindows(
+            count: (longest + piece - 1) / piece,
+            depth: min(max(roomBytes / (others * piece * stride), Self.leastDepth), MessageWindows.mostUnderWay))
+        depth = windows.depth
+        let floats = stride / ElementType.float.stride * depth * others * piece
         room = scratch.take(count: counts[group.rank] > 0 ? floats : 0)
         self.parallel = parallel
         self.memory = memory
@@ -90,20 +84,8 @@ internal import Tensors
 
     func test(at site: CallSite) throws(MPIError) -> Bool {
         guard !isComplete else { return true }
-        while true {
-            while windows.count < Self.depth, doneCount + windows.count < windowCount {
-                windows.append(try start(doneCount + windows.count, at: site))
-            }
-            guard !windows.isEmpty else { break }
-            if !windows[0].isAdded {
-                guard try windows[0].receives.test(at: site) else { return false }
-                add(doneCount)
-                windows[0].isAdded = true
-            }
-            guard try windows[0].sends.test(at: site) else { return false }
-            windows.removeFirst()
-            doneCount += 1
-        }
+        let start = { (index: Int) throws(MPIError) -> MessageWindows.Window in try self.start(index, at: site) }
+        guard try windows.test(at: site, start: start, use: add) else { return false }
         isComplete = true
         memory = []
         whenComplete?(room)
@@ -119,11 +101,11 @@ internal import Tensors
     /// Where the part that `rank` sends for window `index` is received.
     private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
         let other = rank < group.rank ? rank : rank - 1
-        let slot = index % min(Self.depth, windowCount) * (group.size - 1) + other
+        let slot = index % depth * (group.size - 1) + other
         return unsafe room.all.address + slot * piece * summand.type.stride
     }
 
-    private func start(_ index: Int, at site: CallSite) throws(MPIError) -> Window {
+    private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
         let receives = MessageOperation(function, keeping: memory + [room])
         let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory)
         let own = part(of: group.rank, index)
@@ -147,7 +129,7 @@ internal import Tensors
                 }
             }
         }
-        return Window(receives: receives, sends: sends)
+        return MessageWindows.Window(receives: receives, sends: sends)
     }
 
     /// Adds what window `index` has brought.

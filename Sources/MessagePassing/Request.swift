@@ -64,12 +64,12 @@ public struct Request: ~Copyable {
     }
 }
 
-/// Any number of requests that are waited for together, in any order.
+/// Any number of requests that are waited for together, in any order. ``Communicator/progress()`` moves them meanwhile.
 ///
 /// Like a request, a set must be waited for: dropping one that is not empty traps.
 public struct RequestSet: ~Copyable {
     private var communicator: Communicator?
-    /// Those not known to be complete.
+    /// All since the last wait.
     private var operations: [any Operation] = []
 
     /// An empty set.
@@ -77,37 +77,22 @@ public struct RequestSet: ~Copyable {
 
     deinit {
         precondition(
-            operations.isEmpty || communicator?.hasFailed == true,
-            "\(operations.count) requests were dropped before they were complete, the first of "
-                + "\(operations.first?.function ?? "")")
+            isEmpty || communicator?.hasFailed == true,
+            "\(count) requests were dropped before they were complete, the first of "
+                + "\(operations.first { !$0.isComplete }?.function ?? "")")
     }
 
     /// Number of requests not known to be complete.
-    public var count: Int { operations.count }
+    public var count: Int { operations.count { !$0.isComplete } }
 
     /// Whether every request is known to be complete.
-    public var isEmpty: Bool { operations.isEmpty }
+    public var isEmpty: Bool { operations.allSatisfy(\.isComplete) }
 
     /// Takes over a request.
     public mutating func add(_ request: consuming Request) {
         guard let (operation, communicator) = request.release() else { return }
         self.communicator = communicator
         operations.append(operation)
-    }
-
-    /// Lets the library make progress and forgets the requests that are complete. Meant to be called between two pieces of
-    /// other work: the library moves messages only inside its calls.
-    public mutating func progress() throws(MPIError) {
-        guard let communicator, !operations.isEmpty else { return }
-        try communicator.enter("MPI_Test")
-        var unfinished: [any Operation] = []
-        do throws(MPIError) {
-            for operation in operations where try !communicator.test(operation) { unfinished.append(operation) }
-        } catch {
-            abandon()
-            throw error
-        }
-        operations = unfinished
     }
 
     /// Waits until every request is complete; the set is empty and usable again afterwards.

@@ -41,10 +41,6 @@ public final class ShardedOptimizer {
     private var gathers: [Gather] = []
     /// What went wrong between two tasks of the pool, where nothing can be thrown.
     private var failure: MPIError?
-    /// When interludes may move messages again.
-    private var restsUntil: UInt64 = 0
-    /// Whether the pool works for an operation in flight, in the middle of which none may be moved.
-    private var isLent = false
     /// Off for measurements only: nothing is sent, and ranks drift apart.
     package var exchanges = true
 
@@ -165,7 +161,7 @@ public final class ShardedOptimizer {
             if let fixed {
                 pending.add(
                     try fixed.startReduction(
-                        bucket: bucket, place: shardRange(bucket), communicator, parallel: onPool))
+                        bucket: bucket, place: shardRange(bucket), communicator, parallel: pool.parallelLoop))
                 continue
             }
             let buffer = gradient[partition.buckets[bucket]]
@@ -174,12 +170,12 @@ public final class ShardedOptimizer {
                 let target = shardGradient[shardRange(bucket)]
                 pending.add(
                     try communicator.startReduceScatterSum(
-                        buffer, counts: partition.counts(bucket: bucket), into: target, parallel: onPool))
+                        buffer, counts: partition.counts(bucket: bucket), into: target, parallel: pool.parallelLoop))
             case .allReduce:
-                pending.add(try communicator.startAllReduceSum(buffer, parallel: onPool))
+                pending.add(try communicator.startAllReduceSum(buffer, parallel: pool.parallelLoop))
             }
         }
-        try pending.progress()
+        _ = try communicator.progress()
         try keepMoving()
     }
 
@@ -194,30 +190,25 @@ public final class ShardedOptimizer {
         }
     }
 
-    /// Polls of one interlude: the library takes a piece of some 100 KB from a link at each, and more than one has come
-    /// since the last task.
+    /// Polls of one interlude, at most: the library takes a piece of some 100 KB from a link at each, and more than one has
+    /// come since the last task.
     private static let pollsPerInterlude = 16
-    /// The pause after them, as a multiple of the time that they took: what moves nothing must not cost much.
-    private static let restFactor: UInt64 = 8
+    /// Nanoseconds of a poll that has moved something: one that has not takes a few thousand, a piece takes tens of them.
+    private static let busyPoll: UInt64 = 10_000
 
     /// What is done between two tasks.
     private func move() throws(MPIError) {
-        guard !isLent else { return }
-        let begin = PhaseRecorder.monotonicNanoseconds()
-        guard begin >= restsUntil else { return }
-        for _ in 0..<Self.pollsPerInterlude where !isExchangeComplete { try progress() }
-        let end = PhaseRecorder.monotonicNanoseconds()
-        restsUntil = end + Self.restFactor * (end - begin)
+        guard failure == nil else { return }
+        for _ in 0..<Self.pollsPerInterlude {
+            let begin = PhaseRecorder.monotonicNanoseconds()
+            guard try communicator.progress(), PhaseRecorder.monotonicNanoseconds() - begin >= Self.busyPoll else {
+                return
+            }
+        }
     }
 
     /// Whether everything that was started is known to be done.
     package var isExchangeComplete: Bool { pending.isEmpty && gathers.allSatisfy { $0.requests.isEmpty } }
-
-    private func progress() throws(MPIError) {
-        guard failure == nil else { return }
-        try pending.progress()
-        for gather in gathers { try gather.requests.progress() }
-    }
 
     /// Waits until this rank holds the sums of what it owns.
     public func finishReduction() throws(MPIError) {
@@ -320,10 +311,10 @@ public final class ShardedOptimizer {
         switch replica {
         case .fp32(let flat):
             gather.requests.add(
-                try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
+                try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: pool.parallelLoop))
         case .bf16(let flat, _):
             gather.requests.add(
-                try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: onPool))
+                try communicator.startAllGather(inPlace: flat[range], counts: counts, parallel: pool.parallelLoop))
         }
         gathers.append(gather)
         try keepMoving()
@@ -358,21 +349,6 @@ public final class ShardedOptimizer {
         }
         guard isExchanging else { return }
         try communicator.startAllReduceSum(exact.values).wait()
-    }
-
-    /// The pool's threads, for the communicator's copies and sums.
-    private var onPool: ParallelLoop? {
-        guard let loop = pool.parallelLoop else { return nil }
-        return { [unowned self] count, body in
-            // Between two tasks of the pool its other threads are busy.
-            if pool.isInInterlude {
-                for task in 0..<count { body(task) }
-            } else {
-                isLent = true
-                loop(count, body)
-                isLent = false
-            }
-        }
     }
 
     private func updateOwned(_ bucket: Int, _ adam: AdamW) {

@@ -109,6 +109,30 @@ final class FloatTests: RankTestCase {
         }
     }
 
+    /// More than may be under way at a time, so that some wait for others; no rank depends on another's order of waiting.
+    func testManyGathersAtOnce() throws {
+        try withChunkLimits { limit in
+            let counts = [Int](repeating: 37, count: ranks.size)
+            let buffers = (0..<9).map { number in
+                let buffer = FloatSlice([Float](repeating: -1, count: 37 * ranks.size))
+                for index in segment(of: ranks.rank, counts) { buffer[index] = Float(1000 * number + index) }
+                return buffer
+            }
+            var requests = try buffers.map { buffer in
+                var set = RequestSet()
+                set.add(try ranks.startAllGather(inPlace: buffer, counts: counts))
+                return Waited(requests: set)
+            }
+            if ranks.rank % 2 == 1 { requests.reverse() }
+            for request in requests { try request.requests.wait() }
+            for (number, buffer) in buffers.enumerated() {
+                XCTAssertEqual(
+                    buffer.array, (0..<buffer.count).map { Float(1000 * number + $0) },
+                    "gather \(number), chunks of \(limit)")
+            }
+        }
+    }
+
     func testLargeBuffers() throws {
         // Several megabytes: other protocols of the library than the small ones above.
         let count = 1 << 20
@@ -150,4 +174,10 @@ final class FloatTests: RankTestCase {
         try ranks.startAllReduceSum(buffer).wait()
         XCTAssertEqual(buffer.array, rampSum(0..<(2 * ranks.size)))
     }
+}
+
+/// A set of requests in an array.
+private final class Waited {
+    var requests: RequestSet
+    init(requests: consuming RequestSet) { self.requests = requests }
 }

@@ -48,13 +48,10 @@ public final class ThreadPool: Sendable {
 
     deinit { shared.stop() }
 
-    /// Called by the thread that calls ``run(_:_:)`` between its tasks, at most every 0.2 ms: what keeps messages
-    /// moving while it computes. It must be short, must not call the pool, and runs on that thread only, which
-    /// alone may set it.
+    /// Called by the thread that calls ``run(_:_:)`` between its tasks, now and then: what keeps messages moving while it
+    /// computes. It must be short and runs on that thread only, which alone may set it; of the pool it may call
+    /// ``runForInterlude(_:_:)``.
     public func setInterlude(_ interlude: (() -> Void)?) { shared.interlude = interlude.map { Interlude($0) } }
-
-    /// Whether an interlude runs, which may not use the pool's threads.
-    public var isInInterlude: Bool { shared.interlude?.isRunning ?? false }
 
     /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
     ///
@@ -69,6 +66,19 @@ public final class ThreadPool: Sendable {
             return
         }
         withoutActuallyEscaping(body) { escapable in shared.run(taskCount, escapable) }
+    }
+
+    /// Runs `body(task)` for every task, for work that belongs to what the interlude looks after: no interlude begins
+    /// in the middle of it, and inside an interlude, where the other threads are busy, the calling thread does it alone.
+    public func runForInterlude(_ taskCount: Int, _ body: (_ task: Int) -> Void) {
+        if let interlude = shared.interlude, interlude.isRunning {
+            for task in 0..<taskCount { body(task) }
+            return
+        }
+        let interlude = shared.interlude
+        shared.interlude = nil
+        run(taskCount) { task, _ in body(task) }
+        shared.interlude = interlude
     }
 
     /// Runs `body` over `0..<count` in consecutive ranges of `grain` elements (the last one shorter).
@@ -214,22 +224,25 @@ private final class Shared: @unchecked Sendable {
 
 /// Something short that a thread does between its tasks, now and then.
 private final class Interlude {
-    /// Nanoseconds from the end of one to the beginning of the next: a fraction of a percent of the time goes to looks at
-    /// what moves, and a link of 10 Gbit/s fills a quarter of a megabyte.
-    private static let interval: UInt64 = 200_000
+    /// Nanoseconds from the end of one to the beginning of the next, at least, in which a link of 10 Gbit/s fills a quarter of
+    /// a megabyte. One that took longer is followed by as long a rest: half of the time is for the tasks.
+    private static let leastRest: UInt64 = 200_000
 
     private let body: () -> Void
-    private var last: UInt64 = 0
+    private var restsUntil: UInt64 = 0
     private(set) var isRunning = false
 
     init(_ body: @escaping () -> Void) { self.body = body }
 
     func runWhenDue() {
-        guard !isRunning, PhaseRecorder.monotonicNanoseconds() - last >= Self.interval else { return }
+        guard !isRunning else { return }
+        let begin = PhaseRecorder.monotonicNanoseconds()
+        guard begin >= restsUntil else { return }
         isRunning = true
         body()
         isRunning = false
-        last = PhaseRecorder.monotonicNanoseconds()
+        let end = PhaseRecorder.monotonicNanoseconds()
+        restsUntil = end + max(Self.leastRest, end - begin)
     }
 }
 

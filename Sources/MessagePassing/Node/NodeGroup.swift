@@ -10,10 +10,9 @@ final class NodeGroup {
     let exchange: NodeExchange
     /// The ranks with this rank's place on every node, in the order of the nodes.
     let slice: [Int]
-    /// The slice's communicators; nil with one node only. Two, because a reduction starts its messages when the window is
-    /// done with it and a gather before: each alone has one order on all ranks, together they have none.
-    let reducing: Group?
-    let gathering: Group?
+    /// The slice's communicator; nil with one node only. A reduction starts its messages when the window is done with it and
+    /// a gather before: gathers send to single ranks, for reductions and gathers together have no order.
+    let partners: Group?
     /// The communicator of a pretended node, which nobody else frees.
     private let ownedNode: Group?
 
@@ -28,11 +27,9 @@ final class NodeGroup {
         window = try NodeWindow(node, stagingBytes: stagingBytes, at: site)
         exchange = NodeExchange(window)
         if map.nodes.count > 1 {
-            reducing = try world.split(color: place.index, key: place.node, at: site)
-            gathering = try world.split(color: place.index, key: place.node, at: site)
+            partners = try world.split(color: place.index, key: place.node, at: site)
         } else {
-            reducing = nil
-            gathering = nil
+            partners = nil
         }
         ownedNode = ownsNode ? node : nil
     }
@@ -40,8 +37,7 @@ final class NodeGroup {
     /// Gives everything back; all ranks call it when no operation is in flight.
     func close(at site: CallSite) throws(MPIError) {
         try window.close(at: site)
-        try reducing?.free(at: site)
-        try gathering?.free(at: site)
+        try partners?.free(at: site)
         try ownedNode?.free(at: site)
     }
 }

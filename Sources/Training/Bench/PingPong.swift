@@ -1,14 +1,14 @@
 // PingPong - latency and bandwidth of the way between two ranks: what `plan` takes for the links of a cluster.
 
+internal import Kernels
 internal import MessagePassing
-internal import Tensors
 
 /// A message that goes forth and back between rank 0 and another one.
 struct PingPong {
     /// The other rank: the first of another node, where there is one.
     let partner: Int
     let isBetweenNodes: Bool
-    /// Seconds one way of a message of one number.
+    /// Seconds one way of a message of eight bytes.
     let latency: Double
     /// Bytes per second of a long message.
     let bandwidth: Double
@@ -23,31 +23,21 @@ struct PingPong {
             [Double(communicator.nodeRank)], counts: [Int](repeating: 1, count: communicator.size))
         let other = places.indices.dropFirst().first { places[$0] == 0 }
         let partner = other ?? 1
-        var times = (short: 0.0, long: 0.0)
-        if communicator.rank == 0 || communicator.rank == partner {
-            let peer = communicator.rank == 0 ? partner : 0
-            times.short = try oneWay(communicator, peer, count: 1, repetitions: 201)
-            times.long = try oneWay(communicator, peer, count: longBytes / 4, repetitions: 5)
-        }
+        let short = try oneWay(communicator, partner, bytes: MemoryLayout<Int>.size, rounds: 200)
+        let long = try oneWay(communicator, partner, bytes: longBytes, rounds: 5)
         try communicator.barrier()
         return PingPong(
-            partner: partner, isBetweenNodes: other != nil, latency: times.short,
-            bandwidth: Double(longBytes) / times.long)
+            partner: partner, isBetweenNodes: other != nil, latency: short, bandwidth: Double(longBytes) / long)
     }
 
-    /// Median seconds from one rank to the other, after one round to warm up.
-    private static func oneWay(_ communicator: Communicator, _ peer: Int, count: Int, repetitions: Int) throws -> Double
-    {
-        let message = Arena(count: count).all
-        var times: [Double] = []
-        for _ in 0...repetitions {
-            times.append(
-                try Stopwatch.seconds {
-                    if communicator.rank == 0 { try communicator.startSend(message, to: peer).wait() }
-                    try communicator.startReceive(message, from: peer).wait()
-                    if communicator.rank != 0 { try communicator.startSend(message, to: peer).wait() }
-                } / 2)
+    /// Median seconds from rank 0 to another, after one round to warm up; NaN on all ranks but 0.
+    private static func oneWay(
+        _ communicator: Communicator, _ partner: Int, bytes: Int, rounds: Int
+    ) throws -> Double {
+        let trips = try communicator.pingPong(between: 0, and: partner, byteCount: bytes, rounds: 1 + rounds) {
+            Int(PhaseRecorder.monotonicNanoseconds())
         }
-        return Stopwatch.median(Array(times.dropFirst()))
+        let seconds = trips.dropFirst().map { Double($0.duration) / 2e9 }
+        return seconds.isEmpty ? .nan : Stopwatch.median(seconds)
     }
 }

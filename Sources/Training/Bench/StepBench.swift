@@ -150,14 +150,16 @@ public struct StepBench: Sendable {
 
     private func show(_ report: Report, _ sample: Sample, _ console: Console) {
         if isJSON { return console.raw(JSONValue.object(report.pairs).text + "\n") }
+        let width = (report.pairs.map(\.key.count).max() ?? 0) + 2
         for (key, value) in report.pairs {
+            let name = key.padding(toLength: width, withPad: " ", startingAt: 0)
             switch value {
             // What there is none of, a bf16 peak for example.
             case .number(let number) where !number.isFinite: continue
             case .number(let number):
-                console.line(key.padding(toLength: 20, withPad: " ", startingAt: 0) + String(format: "%.4g", number))
+                console.line(name + String(format: "%.4g", number))
             case .object: continue
-            default: console.line(key.padding(toLength: 20, withPad: " ", startingAt: 0) + value.text)
+            default: console.line(name + value.text)
             }
         }
         console.line("phases of the median step:")

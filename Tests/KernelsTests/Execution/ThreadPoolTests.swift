@@ -31,22 +31,34 @@ struct ThreadPoolTests {
     func interludesRunBetweenTheTasksOfTheCaller(threads: Int) throws {
         let pool = try ThreadPool(threadCount: threads, spins: false)
         let caller = pthread_self()
-        var (interludes, strangers, unmarked) = (0, 0, 0)
+        var (interludes, strangers, nested) = (0, 0, 0)
+        var isInside = false
         func work() { pool.run(300) { _, _ in usleep(100) } }
         pool.setInterlude {
             interludes += 1
             if pthread_equal(pthread_self(), caller) == 0 { strangers += 1 }
-            if !pool.isInInterlude { unmarked += 1 }
+            if isInside { nested += 1 }
+            isInside = true
+            // Alone, and without another interlude.
+            pool.runForInterlude(3) { _ in
+                if pthread_equal(pthread_self(), caller) == 0 { strangers += 1 }
+                usleep(20)
+            }
+            isInside = false
         }
         work()
         // The caller's share is a third of the tasks at the least that is likely, of 0.1 ms each; an interlude every 0.2 ms.
         #expect(interludes >= 3)
-        #expect(strangers == 0 && unmarked == 0)
-        #expect(!pool.isInInterlude)
-        pool.setInterlude(nil)
+        #expect(strangers == 0 && nested == 0)
         let before = interludes
+        pool.runForInterlude(300) { _ in usleep(100) }
+        #expect(interludes == before, "in the middle of work that belongs to it")
         work()
-        #expect(interludes == before)
+        #expect(interludes > before)
+        pool.setInterlude(nil)
+        let last = interludes
+        work()
+        #expect(interludes == last)
     }
 
     /// Scratch memory is indexed by worker: two threads under one name would overwrite each other's.
