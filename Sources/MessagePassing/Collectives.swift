@@ -1,4 +1,4 @@
-// Collectives - each nonblocking collective of MPI that the module uses, cut into chunks, on untyped memory.
+// Collectives - each nonblocking collective that the module uses, of MPI, cut into chunks, or our own, on untyped memory.
 //
 // The functions with types and checked arguments call these; nothing else does. `base` is the address of the first element
 // of the whole index space, `memory` owns it. `group` is nil for all ranks of the job; an operation in another group is part
@@ -48,7 +48,7 @@ extension Communicator {
     ) throws(MPIError) -> any Operation {
         let operation = unsafe PairwiseReduction(
             base, summand, counts: counts, into: target, keeping: memory, in: group ?? world, number: reductionCount,
-            limit: chunkLimit, scratch: scratch, parallel: parallel)
+            limit: chunkLimit, scratch: scratch, line: reductionLine, parallel: parallel)
         reductionCount += 1
         try begin(operation, isPart: group != nil) { () throws(MPIError) in _ = try operation.test(at: site) }
         return operation

@@ -50,7 +50,7 @@ extension Communicator {
     }
 
     /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum: the ranks of a node are added in their
-    /// order, then the nodes in theirs. The corresponding C function is `MPI_Ireduce_scatter`.
+    /// order, then the nodes in theirs. It does what `MPI_Ireduce_scatter` does, see ``PairwiseReduction``.
     ///
     /// - Parameters:
     ///   - buffer: contiguous segments in rank order; not to be written to until the request is complete, and unchanged by it.
@@ -115,7 +115,7 @@ extension Communicator {
 
     /// Gives every rank all segments of `buffer`, of which each rank has filled its own. Of several gathers those that were
     /// started first come first.
-    /// The corresponding C function is `MPI_Iallgatherv`.
+    /// It does what `MPI_Iallgatherv` does, see ``PairwiseGather``.
     ///
     /// - Parameters:
     ///   - buffer: contiguous segments in rank order, this rank's already in place; not to be touched until the request is
@@ -148,7 +148,7 @@ extension Communicator {
         inPlace base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
         _ parallel: ParallelLoop?
     ) throws(MPIError) -> Request {
-        // On a single node the library copies straight between processes: 64 MiB on two ranks in 5 ms, through the window 10.
+        // On a single node messages are copied straight from process to process, through the window twice.
         if let nodes, nodes.slice.count > 1 {
             let operation = try unsafe startAllGather(
                 base, type, counts: counts, keeping: memory, through: nodes, parallel)

@@ -51,11 +51,12 @@ internal import Glibc
     let site: CallSite
     /// Room for messages and sums of operations in flight.
     let scratch = Scratch()
-    /// Reductions that were started by messages, in the same order on all ranks that exchange them.
+    /// Reductions that were started by messages, in the same order on all ranks that exchange them, and those of them that
+    /// are not complete. Gathers of large buffers likewise; the two kinds have no order together.
     var reductionCount = 0
-    /// Gathers of large buffers, likewise, and those of them that are not complete.
+    let reductionLine = MessageLine()
     var gatherCount = 0
-    let gatherLine = GatherLine()
+    let gatherLine = MessageLine()
     /// What waits are held against; nil while the watchdog is off.
     var watchdog: Watchdog?
     /// Where its messages go; opened when it is first started.
@@ -241,7 +242,8 @@ internal import Glibc
             abandon([operation])
             throw error
         }
-        inFlight.removeAll { $0 === operation }
+        // Others may have been completed by the tests of this one.
+        inFlight.removeAll { $0.isComplete }
         return true
     }
 
@@ -255,11 +257,14 @@ internal import Glibc
         for other in inFlight where other.needsTests && other !== operation { _ = try other.test(at: site) }
     }
 
+    /// Counts up whenever a piece of any operation moves; what a single operation of the library does cannot be seen.
+    private var pieceMoves: Int { (nodes?.exchange.moves ?? 0) + reductionLine.moves + gatherLine.moves }
+
     /// Polls until all `operations` are complete. Where that fails they are abandoned.
     func wait(for operations: [any Operation]) throws(MPIError) {
         var waiting = Waiting(deadlineSeconds: deadlineSeconds)
         var next = 0
-        var moves = nodes?.exchange.moves
+        var moves = pieceMoves
         while next < operations.count {
             let operation = operations[next]
             do throws(MPIError) {
@@ -268,8 +273,8 @@ internal import Glibc
                     waiting.advance()
                     continue
                 }
-                if moves != nodes?.exchange.moves {
-                    moves = nodes?.exchange.moves
+                if moves != pieceMoves {
+                    moves = pieceMoves
                     waiting.restart()
                 }
                 switch waiting.pause() {
@@ -295,9 +300,9 @@ internal import Glibc
 
     /// Notes that nobody will wait for `operations`; their memory is kept until they are complete.
     func abandon(_ operations: some Sequence<any Operation>) {
-        hasFailed = true
-        for operation in operations where !abandoned.contains(where: { $0 === operation }) {
-            abandoned.append(operation)
+        for operation in operations {
+            hasFailed = true
+            if !abandoned.contains(where: { $0 === operation }) { abandoned.append(operation) }
         }
     }
 

@@ -39,6 +39,8 @@ public final class ShardedOptimizer {
     private var startedBuckets = 0
     /// Buckets whose parameters are on their way, in the order in which forward needs them.
     private var gathers: [Gather] = []
+    /// Whether the pool looks after what is in flight.
+    private var isMoving = false
     /// What went wrong between two tasks of the pool, where nothing can be thrown.
     private var failure: MPIError?
     /// Off for measurements only: nothing is sent, and ranks drift apart.
@@ -86,7 +88,7 @@ public final class ShardedOptimizer {
 
     /// An error that unwinds past a running reduction ends the program through `MPI_Abort`; its requests end there.
     deinit {
-        pool.setInterlude(nil)
+        if isMoving { pool.setInterlude(nil) }
         pending.abandon()
         for gather in gathers { gather.requests.abandon() }
     }
@@ -153,6 +155,9 @@ public final class ShardedOptimizer {
         fixed?.beginStep()
     }
 
+    /// Starts the reductions of all buckets, as they are.
+    package func startReductions() throws(MPIError) { try startReductions(from: 0) }
+
     private func startReductions(from position: Int) throws(MPIError) {
         guard isExchanging else { return }
         while startedBuckets < partition.buckets.count && partition.buckets[startedBuckets].lowerBound >= position {
@@ -184,26 +189,29 @@ public final class ShardedOptimizer {
     /// From now on the pool's calling thread looks after what is in flight, between its tasks, as long as there is anything.
     private func keepMoving() throws(MPIError) {
         if let failure { throw failure }
-        guard !(pending.isEmpty && gathers.isEmpty) else { return pool.setInterlude(nil) }
+        guard isExchangeComplete == isMoving else { return }
+        isMoving.toggle()
+        guard isMoving else { return pool.setInterlude(nil) }
         pool.setInterlude { [unowned self] in
             do throws(MPIError) { try move() } catch { failure = error }
         }
     }
 
-    /// Polls of one interlude, at most: the library takes a piece of some 100 KB from a link at each, and more than one has
-    /// come since the last task.
-    private static let pollsPerInterlude = 16
-    /// Nanoseconds of a poll that has moved something: one that has not takes a few thousand, a piece takes tens of them.
+    /// Nanoseconds of a poll that has moved something: one that has not takes a few thousand, a piece of the 100 KB that the
+    /// library takes from a link at a time tens of them.
     private static let busyPoll: UInt64 = 10_000
+    /// Nanoseconds after which an interlude ends, whatever there still is: the other threads of the pool may be waiting.
+    private static let longestInterlude: UInt64 = 1_000_000
 
-    /// What is done between two tasks.
+    /// What is done between two tasks: polls as long as they find something.
     private func move() throws(MPIError) {
         guard failure == nil else { return }
-        for _ in 0..<Self.pollsPerInterlude {
-            let begin = PhaseRecorder.monotonicNanoseconds()
-            guard try communicator.progress(), PhaseRecorder.monotonicNanoseconds() - begin >= Self.busyPoll else {
-                return
-            }
+        let begin = PhaseRecorder.monotonicNanoseconds()
+        var last = begin
+        while try communicator.progress() {
+            let now = PhaseRecorder.monotonicNanoseconds()
+            guard now - last >= Self.busyPoll, now - begin < Self.longestInterlude else { return }
+            last = now
         }
     }
 

@@ -28,6 +28,12 @@ final class NodeTests: RankTestCase {
                 try ranks.regroup(settings)
                 XCTAssertEqual(ranks.usesSharedMemory, ranks.size > 1)
                 try body("\(name), staging \(staging)")
+                guard staging == 20_000 else { continue }
+                // What goes between nodes in several messages.
+                let usual = ranks.chunkLimit
+                ranks.chunkLimit = 100
+                defer { ranks.chunkLimit = usual }
+                try body("\(name), messages of 100")
             }
         }
         var refused = NodeSettings()

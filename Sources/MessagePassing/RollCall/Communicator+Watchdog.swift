@@ -15,8 +15,8 @@ extension Communicator {
     /// the others wait on until then. A rank that arrives in those seconds is forgiven. Waits up to the limit cost no
     /// message.
     ///
-    /// What moves, and starts the time anew: an operation of those that are waited for completes, or a piece of it
-    /// passes through the memory of a node. What a single operation of the library does inside cannot be seen, so the
+    /// What moves, and starts the time anew: an operation of those that are waited for completes, or a piece of any passes
+    /// through the memory of a node or between two ranks. What a single operation of the library does inside cannot be seen, so the
     /// limit must exceed the longest one, and everything that one rank does while others wait for it. A single rank
     /// waits for nobody.
     ///

@@ -1,4 +1,4 @@
-// CollectivesBench - `mile-dist bench collectives`: the exchange of a training step by size, and what the library does alone.
+// CollectivesBench - `mile-dist bench collectives`: the exchange of a training step by size, and what it is without shared memory.
 
 internal import Configuration
 internal import Foundation
@@ -49,7 +49,7 @@ public struct CollectivesBench: Sendable {
     /// One collective at one size.
     struct Row {
         let collective: Collective
-        /// `training`: as a run does it; `library`: by messages between all ranks.
+        /// `training`: as a run does it; `messages`: between all ranks, without the memory that those of a node share.
         let path: String
         let bytes: Int
         /// Seconds until the last rank had its result.
@@ -87,7 +87,7 @@ public struct CollectivesBench: Sendable {
             var messages = NodeSettings()
             messages.freeBytes = 0
             try communicator.regroup(messages)
-            rows += try measure(sizes, path: "library", communicator, pool)
+            rows += try measure(sizes, path: "messages", communicator, pool)
             try communicator.regroup(NodeSettings())
         }
         let report = Report(
@@ -104,7 +104,7 @@ public struct CollectivesBench: Sendable {
     private static func algorithm(_ shape: (nodes: Int, ranksPerNode: Int)?) -> String {
         guard let shape else { return "messages between all ranks" }
         let window = "shared window of \(shape.ranksPerNode) ranks of a node"
-        // Gathering on one node goes from process to process in either path.
+        // Gathering on one node goes by messages in either path.
         return shape.nodes == 1 ? window : window + ", then messages between \(shape.nodes) nodes, one rank of each"
     }
 
@@ -262,7 +262,7 @@ extension CollectivesBench {
                 lines.append(String(format: "%@: median %.1f us, best %.1f us", name, 1e6 * median, 1e6 * best))
             }
             lines.append(
-                "library: messages between all ranks; bus GB/s: what each rank must send and receive, per second")
+                "messages: without shared memory; bus GB/s: what each rank must send and receive, per second")
             let header = ["collective", "path", "KiB", "median ms", "best ms", "GB/s", "bus GB/s", "of memory"]
             lines += TextTable.lines(
                 [header]

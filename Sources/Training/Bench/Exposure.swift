@@ -51,7 +51,7 @@ struct Exposure {
             try communicator.barrier()
             reductions.append(
                 try Stopwatch.seconds {
-                    try optimizer.gradientIsFinal(from: 0)
+                    try optimizer.startReductions()
                     try optimizer.finishReduction()
                 })
             try communicator.barrier()

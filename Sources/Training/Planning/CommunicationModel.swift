@@ -5,12 +5,13 @@
 //
 // In a node (shared window, see NodePass): to reduce, a rank copies what others own (reads and writes (K - 1) / K b) and adds
 // K pieces of what it owns (reads b, writes b / K): all ranks of the node together (3 K - 1) b. To gather, it copies its own
-// in and all others' out, 2 b; the node 2 K b. On a single node the library gathers from process to process, 2 (K - 1) b.
+// in and all others' out, 2 b; the node 2 K b. On a single node messages go from process to process, 2 (K - 1) b.
 //
 // Between nodes (K groups of one rank of each node, b / K each, at the same time): PairwiseReduction sends each rank its
 // segment, (N - 1) / N b in each direction, and reads b and writes b / N to add. MPI_Iallreduce in place is, in Open MPI 4.1
-// (coll/libnbc), a binomial tree to the first rank and the same tree back. MPI_Iallgatherv sends to all at once:
-// (N - 1) / N b in each direction.
+// (coll/libnbc), a binomial tree to the first rank and the same tree back. PairwiseGather sends its segment to all others,
+// (N - 1) / N b in each direction. Buckets are taken for evenly owned: with fewer blocks of 64 Ki elements than ranks the
+// owners' links carry more.
 
 internal import Optimization
 
