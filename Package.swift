@@ -64,6 +64,13 @@ let package = Package(
         .systemLibrary(name: "CPeakRates"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        // Compiled with the instruction set that Swift code gets: it looks at what the compiler was allowed to use.
+        .target(
+            name: "CProcessor",
+            cSettings: [
+                .define("CPROCESSOR_MARCH", to: "\"\(instructionSet ?? "this machine")\""),
+                .unsafeFlags(["-Wall", "-Wextra", "-Werror"] + (instructionSet.map { ["-march=\($0)"] } ?? [])),
+            ]),
         // Compiled, because the library speaks C++ only (libsentencepiece-dev).
         .target(
             name: "CSentencePiece", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
@@ -92,7 +99,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "mile-dist",
-            dependencies: ["Training", "Configuration", argumentParser],
+            dependencies: ["CProcessor", "Training", "Configuration", argumentParser],
             swiftSettings: settings),
 
         .target(

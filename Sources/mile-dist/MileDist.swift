@@ -1,6 +1,7 @@
 // MileDist - the program: subcommands and exit statuses, nothing else.
 
 import ArgumentParser
+import CProcessor
 import Glibc
 import Training
 
@@ -35,6 +36,8 @@ struct MileDist: ParsableCommand {
 
     /// Synchronous, on the process's first thread, which is the one that may call MPI.
     static func main() {
+        // Its check has run before this; the call only keeps it in the program.
+        cprocessor_link()
         do {
             var command = try parseAsRoot()
             try command.run()

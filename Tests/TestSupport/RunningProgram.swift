@@ -21,8 +21,12 @@ public struct ProgramResult: Sendable, CustomStringConvertible {
     /// follows such a line indented belongs to it.
     public var messages: [String] { named.filter { !$0.hasPrefix(Self.warning) } }
 
-    /// The program's warnings.
-    public var warnings: [String] { named.filter { $0.hasPrefix(Self.warning) } }
+    /// The program's warnings, but for the one that tests with more ranks than the machine has cores always meet.
+    public var warnings: [String] { named.filter { $0.hasPrefix(Self.warning) && !$0.contains(Self.crowded) } }
+    /// Whether the program warned that its threads have not a core each.
+    public var warnsOfTooFewCores: Bool { named.contains { $0.hasPrefix(Self.warning) && $0.contains(Self.crowded) } }
+
+    private static let crowded = "more threads than cores"
 
     private static let warning = "mile-dist: warning:"
 

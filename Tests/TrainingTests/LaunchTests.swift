@@ -38,6 +38,13 @@ import TokenData
         #expect(plan.spins == spins)
     }
 
+    /// Requested threads, the control group's cores for a rank; threads, polling: on 8 cores of its own.
+    @Test(arguments: [(0, 2.5, 2, true), (0, 0.5, 1, false), (0, 16, 8, true), (4, 2, 4, false), (2, 2, 2, true)])
+    func threadsWithinAQuota(_ requested: Int, _ quota: Double, _ threads: Int, _ spins: Bool) {
+        let plan = ThreadPlan(requested: requested, cores: 8, sharingRanks: 1, quota: quota)
+        #expect(plan == ThreadPlan(requested: threads, cores: spins ? 8 : 0, sharingRanks: 1))
+    }
+
     // MARK: - ProgramFailure
 
     @Test func statusesAreThoseOfTheInterface() {

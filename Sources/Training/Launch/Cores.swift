@@ -40,11 +40,14 @@ struct ThreadPlan: Equatable {
 
     /// - Parameters:
     ///   - requested: `training.threads`; 0: the cores bound to the rank, shared evenly among the ranks of the node that
-    ///     have the same ones.
+    ///     have some of the same ones, but no more than the control group's share of the rank.
     ///   - cores: cores of this rank.
-    ///   - sharingRanks: ranks of this node with the same cores, this one included.
-    init(requested: Int, cores: Int, sharingRanks: Int) {
-        threads = requested > 0 ? requested : max(cores / max(sharingRanks, 1), 1)
-        spins = threads * sharingRanks <= cores
+    ///   - sharingRanks: ranks of this node with some of the same cores, this one included.
+    ///   - quota: cores that the control group allows to the rank at a time; nil: no limit.
+    init(requested: Int, cores: Int, sharingRanks: Int, quota: Double? = nil) {
+        let share = max(cores / max(sharingRanks, 1), 1)
+        let allowed = quota.map { max(Int($0), 1) } ?? share
+        threads = requested > 0 ? requested : min(share, allowed)
+        spins = threads * sharingRanks <= cores && Double(threads) <= quota ?? .infinity
     }
 }

@@ -17,6 +17,8 @@ public final class Session {
         console = Console(speaks: communicator.rank == 0)
         // A reader of the output that goes away (`| head`) is no reason to lose a run.
         signal(SIGPIPE, SIG_IGN)
+        // A write beyond `ulimit -f` shall be an error with a message, and not the end.
+        signal(SIGXFSZ, SIG_IGN)
         ProductLibrary.useCallingThreadOnly()
     }
 
@@ -58,11 +60,19 @@ public final class Session {
     /// How many threads this rank runs. Collective.
     ///
     /// - Parameter requested: 0: the cores that the launcher bound to this rank, shared evenly where ranks of a node are
-    ///   not bound to cores of their own.
+    ///   not bound to cores of their own, and within the control group's quota.
     func threadPlan(requested: Int) throws -> ThreadPlan {
         let cores = Cores.available()
-        let places = try communicator.allGather(Array("\(communicator.host) \(cores)".utf8))
-        let sharing = places.filter { $0 == places[communicator.rank] }.count
-        return ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing)
+        let host = "\(communicator.host) "
+        let places = try communicator.allGather(Array((host + cores.map(String.init).joined(separator: ",")).utf8))
+            .map { String(decoding: $0, as: UTF8.self) }
+        let onNode = places.filter { $0.hasPrefix(host) }
+        let own = Set(cores)
+        let sharing = onNode.filter { place in
+            place.dropFirst(host.count).split(separator: ",").contains { Int($0).map(own.contains) ?? false }
+        }
+        // One control group for the ranks of a node: a container, or a job.
+        let quota = ControlGroup(proc: "/proc", sys: "/sys").cores.map { $0 / Double(onNode.count) }
+        return ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing.count, quota: quota)
     }
 }

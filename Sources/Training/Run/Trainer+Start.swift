@@ -70,6 +70,18 @@ extension Trainer {
         }
     }
 
+    /// Says so where threads have not a core each; collective.
+    func warnAboutCores() throws {
+        let plan = try session.threadPlan(requested: configuration.training.threads)
+        let crowded = try communicator.sum([plan.spins ? 0 : 1])[0]
+        guard crowded > 0 else { return }
+        console.warning(
+            "\(crowded) of \(communicator.size) ranks run on nodes with more threads than cores for them: a step takes as "
+                + "long as the slowest thread, and threads that wait give up their core instead of polling. Start fewer "
+                + "ranks per node, lower training.threads, or bind ranks to cores of their own; mile-dist doctor says "
+                + "where")
+    }
+
     /// Says so where bf16 only saves memory and messages.
     func warnAboutPrecision() {
         guard configuration.training.precision == .bf16, !ProductLibrary.hasBFloat16Products else { return }

@@ -63,6 +63,7 @@ public final class Trainer {
         // A measurement would choose anew at each start.
         let blas = training.reproducible && training.blas == .auto ? .openblas : training.blas
         let pool = try session.makePool(requested: training.threads, blas: blas)
+        try warnAboutCores()
         warnAboutPrecision()
         describe(data, pool)
         return (data, pool)
