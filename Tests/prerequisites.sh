@@ -48,6 +48,8 @@ without_services() {
         chmod 755 "$policy"
         made=yes
     fi
+    # Not even an interrupted installation may leave it behind: no service would start any more.
+    if [[ -n "$made" ]]; then trap 'rm -f /usr/sbin/policy-rc.d' EXIT; fi
     "$@" || status=$?
     if [[ -n "$made" ]]; then rm -f "$policy"; fi
     return "$status"

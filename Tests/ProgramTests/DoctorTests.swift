@@ -228,6 +228,16 @@ extension ProgramTests {
             }
         }
 
+        /// The other process never starts MPI, as if its node could not be reached.
+        @Test func anotherRankThatDoesNotCome() throws {
+            let doctor = Self.quoted([RunningProgram.executable, "doctor", "--patience", "2"])
+            let result = try run("mpirun --oversubscribe -n 1 \(doctor) : -n 1 sleep 30")
+            #expect(result.status != 0 && !result.timedOut, "\(result)")
+            for part in ["MPI has not started on", "within 2 s", "OMPI_COMM_WORLD_SIZE=2", "btl_tcp_if_include"] {
+                #expect(result.errors.contains(part), "\(part): \(result)")
+            }
+        }
+
         /// Both ranks on one core, and the other cores idle.
         @Test func ranksThatAreBoundToTheSameCore() throws {
             guard Self.cores.count >= 2 else { return }

@@ -82,6 +82,13 @@ extension ProgramTests {
             let place = try Workplace()
             let plan = try object(try place.run(["plan", "run.yaml", "--ranks", "2", "--json", "--set", override]))
             #expect(plan["gflops_measured"] as? Bool == true)
+            // Eight ranks of a node have an eighth of it each, however many cores it has.
+            let shared = try object(
+                try place.run([
+                    "plan", "run.yaml", "--ranks", "8", "--nodes", "1", "--json", "--set", override, "--set",
+                    "training.threads=\(ProcessInfo.processInfo.activeProcessorCount)",
+                ]))
+            #expect((shared["gflops"] as? Double ?? .nan) < 0.5 * (plan["gflops"] as? Double ?? 0), "\(shared)")
             #expect((plan["gflops"] as? Double ?? 0) > 0 && (plan["memory_bytes_per_second"] as? Double ?? 0) > 0)
         }
 
@@ -93,6 +100,7 @@ extension ProgramTests {
                 (["--ranks", "2", "--latency", "slow"], ["--latency", "\"slow\"", "us"]),
                 (["--ranks", "2", "--gflops", "0"], ["--gflops", "\"0\"", "above 0"]),
                 (["--ranks", "2", "--node-memory", "lots"], ["--node-memory", "\"lots\"", "GiB"]),
+                (["--ranks", "2", "--node-memory", "274877906944"], ["--node-memory", "274877906944", "GiB"]),
                 (["--ranks", "2", "--nodes", "0"], ["--nodes", "0 found"]),
                 (["--ranks", "2", "--nodes", "1", "--ranks-per-node", "2"], ["--nodes", "--ranks-per-node", "one"]),
                 (
@@ -132,7 +140,7 @@ extension ProgramTests {
             let rows = try #require(report["collectives"] as? [[String: Any]])
             // The window takes part wherever there is room for it; without it a run itself sends messages.
             let isShared = (report["algorithm"] as? String ?? "").contains("shared window of \(ranks) ranks")
-            let paths = isShared ? ["training", "library"] : ["training"]
+            let paths = isShared ? ["training", "messages"] : ["training"]
             let names = ["reduce_scatter", "reduce_scatter_int64", "all_reduce", "all_gather", "all_gather_bf16"]
             #expect(rows.count == paths.count * names.count * 2)
             for path in paths {

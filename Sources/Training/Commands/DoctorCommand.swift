@@ -15,11 +15,12 @@ public struct DoctorCommand: Sendable {
     public var isVerbose: Bool
     /// Whether warnings count like faults.
     public var isStrict: Bool
+    /// Seconds that ranks wait for each other before the network, or a file system, is given up.
+    public var patience: Double
 
     public init(
         config: String?, overrides: [String] = [], directory: String = "", isJSON: Bool = false,
-        isVerbose: Bool = false,
-        isStrict: Bool = false
+        isVerbose: Bool = false, isStrict: Bool = false, patience: Double = 120
     ) {
         self.config = config
         self.overrides = overrides
@@ -27,10 +28,8 @@ public struct DoctorCommand: Sendable {
         self.isJSON = isJSON
         self.isVerbose = isVerbose
         self.isStrict = isStrict
+        self.patience = patience
     }
-
-    /// Seconds that ranks wait for each other before the network, or a file system, is given up.
-    private static let patience = 120.0
 
     /// What can be said before MPI is started: that it cannot be. Nil where it can.
     public static func judgeLaunch() -> ExitStatus? {
@@ -45,10 +44,8 @@ public struct DoctorCommand: Sendable {
 
     public func run(_ session: Session) throws -> ExitStatus {
         let communicator = session.communicator
-        communicator.deadlineSeconds = Self.patience
+        communicator.deadlineSeconds = patience
         defer { communicator.deadlineSeconds = nil }
-        // A write beyond `ulimit -f` shall be an error, and not the end.
-        signal(SIGXFSZ, SIG_IGN)
         let configuration = try config.map {
             try ConfigurationSource(session, path: $0).load(overrides: overrides)
         }

@@ -62,13 +62,17 @@ public struct PlanCommand: Sendable {
             return scaled
         }
         let training = configuration.training
-        let threads = try session.threadPlan(requested: training.threads).threads
+        // The ranks of a node share its cores, taken for those of this one: the fullest node decides for all layouts.
+        let ranksOnNode = layouts.map(\.ranksPerNode).max() ?? 1
+        let cores = try session.threadPlan(requested: 0).threads
+        let threads = training.threads > 0 ? training.threads : max(cores / ranksOnNode, 1)
         if gflops == nil {
-            let pool = try session.makePool(requested: training.threads, blas: training.blas)
+            let pool = try session.makePool(requested: threads, blas: training.blas)
             // Rank 0 speaks, so rank 0 measures.
             try session.communicator.agreed {
                 guard session.communicator.rank == 0 else { return }
-                hardware.rankOperations = ComputeRate.measure(configuration, pool)
+                hardware.rankOperations =
+                    ComputeRate.measure(configuration, pool) * min(1, Double(cores) / Double(threads * ranksOnNode))
                 if memoryBandwidth == nil { hardware.memoryBytes = 1e9 * Ceilings.memoryBandwidth(pool) }
             }
         }

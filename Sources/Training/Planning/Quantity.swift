@@ -30,14 +30,17 @@ struct Quantity {
     /// Bytes of a message.
     static let size = Quantity(units: [("MiB", 0x1p20), ("KiB", 0x1p10), ("GiB", 0x1p30), ("B", 1)], example: "64KiB")
 
+    /// What is taken for a mistake in the unit, and would not fit an integer.
+    private static let limit = 0x1p62
+
     /// `text` in the base unit.
     ///
-    /// - Throws: unless it is a finite number above 0, of decimal digits with at most one point, and one of the units.
+    /// - Throws: unless it is a number above 0 and below 2^62 of the base unit, of decimal digits with at most one point, and one of the units.
     func parse(_ text: String, option: String) throws -> Double {
         let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let unit = text.dropFirst(number.count).drop { $0 == " " }
         let factor = unit.isEmpty ? units[0].factor : units.first { $0.name == unit }?.factor
-        guard let factor, let value = Double(number), value > 0, (value * factor).isFinite else {
+        guard let factor, let value = Double(number), value > 0, value * factor < Self.limit else {
             throw ProgramFailure(
                 .badInput,
                 "\(option): \"\(text)\" found; allowed: a number above 0 in "

@@ -44,17 +44,25 @@ struct Doctor: ParsableCommand {
     @Flag(help: "Let warnings count like faults in the exit status.")
     var strict = false
 
+    @Option(help: ArgumentHelp("Seconds that ranks wait for each other.", valueName: "seconds"))
+    var patience = 120.0
+
     func validate() throws {
+        guard patience > 0, patience < 1e6 else {
+            throw ValidationError("--patience: \(patience) found; allowed: above 0")
+        }
         guard config == nil, !overrides.isEmpty else { return }
         throw ValidationError("--set needs a CONFIG.")
     }
 
     func run() throws {
         if let status = DoctorCommand.judgeLaunch() { throw ExitCode(status.rawValue) }
+        let watch = StartWatch(seconds: patience)
         launch { session in
-            try DoctorCommand(
+            watch.end()
+            return try DoctorCommand(
                 config: config, overrides: overrides, directory: directory, isJSON: json, isVerbose: verbose,
-                isStrict: strict
+                isStrict: strict, patience: patience
             ).run(session)
         }
     }
