@@ -48,7 +48,7 @@ extension Communicator {
     ) throws(MPIError) -> any Operation {
         let operation = unsafe PairwiseReduction(
             base, summand, counts: counts, into: target, keeping: memory, in: group ?? world, number: reductionCount,
-            limit: chunkLimit, scratch: scratch, line: reductionLine, parallel: parallel)
+            limit: chunkLimit, scratch: scratch, parallel: parallel)
         reductionCount += 1
         try begin(operation, isPart: group != nil) { () throws(MPIError) in _ = try operation.test(at: site) }
         return operation

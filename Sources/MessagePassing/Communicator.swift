@@ -51,12 +51,11 @@ internal import Glibc
     let site: CallSite
     /// Room for messages and sums of operations in flight.
     let scratch = Scratch()
-    /// Reductions that were started by messages, in the same order on all ranks that exchange them, and those of them that
-    /// are not complete. Gathers of large buffers likewise; the two kinds have no order together.
+    /// Reductions that were started by messages, in the same order on all ranks that exchange them.
     var reductionCount = 0
-    let reductionLine = MessageLine()
+    /// Gathers of large buffers, likewise, and those of them that are not complete.
     var gatherCount = 0
-    let gatherLine = MessageLine()
+    let gatherLine = GatherLine()
     /// What waits are held against; nil while the watchdog is off.
     var watchdog: Watchdog?
     /// Where its messages go; opened when it is first started.
@@ -257,8 +256,8 @@ internal import Glibc
         for other in inFlight where other.needsTests && other !== operation { _ = try other.test(at: site) }
     }
 
-    /// Counts up whenever a piece of any operation moves; what a single operation of the library does cannot be seen.
-    private var pieceMoves: Int { (nodes?.exchange.moves ?? 0) + reductionLine.moves + gatherLine.moves }
+    /// Counts up whenever a piece passes through the memory of the node; what goes by messages cannot be seen.
+    private var pieceMoves: Int { nodes?.exchange.moves ?? 0 }
 
     /// Polls until all `operations` are complete. Where that fails they are abandoned.
     func wait(for operations: [any Operation]) throws(MPIError) {

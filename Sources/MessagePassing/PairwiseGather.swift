@@ -7,31 +7,28 @@ internal import CMPI
 /// For R ranks each sends and receives (R - 1) / R of the buffer, in both directions at once, as Open MPI 4.1's own
 /// (`MPI_Iallgatherv`) does. What that one lacks is an order between several: all would share the link from the start, and
 /// the first, which somebody waits for, would be there hardly before the last. Here those that were started first get the
-/// link, see ``MessageLine``.
+/// link, see ``GatherLine``.
 ///
 /// Safe: the memory is kept by the operation.
-@safe final class PairwiseGather: Operation, LineMember {
+@safe final class PairwiseGather: Operation {
     let function = "MPI_Irecv of an all-gather"
     private let base: UnsafeMutableRawPointer
     private let type: ElementType
+    /// The segments of the group's ranks.
+    private let segments: [Range<Int>]
     private let group: Group
     private let tag: Int32
-    private let line: MessageLine
+    /// Elements of a message, at most, and messages that the longest segment needs.
+    private let piece: Int
+    private let pieceCount: Int
+    private let line: GatherLine
     private var memory: [AnyObject]
-    /// A message with one other rank.
-    private struct Message {
-        let rank: Int
-        /// Elements of the whole buffer.
-        let part: Range<Int>
-    }
-    private let incoming: [Message]
-    private let outgoing: [Message]
-    private var receives: MessageQueue
-    private var sends: MessageQueue
+    private var windows: MessageWindows
     private(set) var isComplete = false
+    /// Windows of messages under way.
+    var underWayCount: Int { windows.underWayCount }
     var waitsForMessages: Bool { !isComplete }
     var needsTests: Bool { !isComplete }
-    var bytesUnderWay: (received: Int, sent: Int) { (receives.bytesUnderWay, sends.bytesUnderWay) }
 
     /// - Parameters:
     ///   - base: the whole buffer, this rank's segment in its place.
@@ -41,78 +38,84 @@ internal import CMPI
     ///   - line: where this gather waits for its turn.
     init(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, segments: [Range<Int>], keeping memory: [AnyObject],
-        in group: Group, number: Int, limit: Int, line: MessageLine
+        in group: Group, number: Int, limit: Int, line: GatherLine
     ) {
         precondition(segments.count == group.size, "\(segments.count) segments for \(group.size) ranks")
         unsafe self.base = base
         self.type = type
+        self.segments = segments
         self.group = group
         tag = MessageTag.gather(number)
+        let longest = segments.map(\.count).max() ?? 0
+        piece = max(1, min(MessageWindows.windowBytes / type.stride, limit, longest))
+        pieceCount = (longest + piece - 1) / piece
         self.line = line
         self.memory = memory
-        let piece = max(1, min(MessageQueue.pieceBytes / type.stride, limit))
-        let pieceCount = ((segments.map(\.count).max() ?? 0) + piece - 1) / piece
-        var incoming: [Message] = []
-        var outgoing: [Message] = []
-        // Each rank begins with its neighbours and goes round, so that not all send to the same one at once, and one that is
-        // late does not hold up all messages of another.
-        for index in 0..<pieceCount {
-            func part(of rank: Int) -> Range<Int> {
-                let segment = segments[rank]
-                let start = segment.lowerBound + index * piece
-                return min(start, segment.upperBound)..<min(start + piece, segment.upperBound)
-            }
-            let own = part(of: group.rank)
-            for step in 1..<max(group.size, 1) {
-                let source = (group.rank + group.size - step) % group.size
-                if !part(of: source).isEmpty { incoming.append(Message(rank: source, part: part(of: source))) }
-                if !own.isEmpty { outgoing.append(Message(rank: (group.rank + step) % group.size, part: own)) }
-            }
-        }
-        self.incoming = incoming
-        self.outgoing = outgoing
-        receives = MessageQueue(function, count: incoming.count)
-        sends = MessageQueue("MPI_Isend of an all-gather", count: outgoing.count)
+        windows = MessageWindows(count: pieceCount * (group.size - 1), depth: GatherLine.depth)
         line.join(self)
     }
 
     func test(at site: CallSite) throws(MPIError) -> Bool {
         guard !isComplete else { return true }
-        let room = line.room(for: self)
-        let receive = { (index: Int, operation: MessageOperation) throws(MPIError) -> Int in
-            try self.receive(self.incoming[index], operation, at: site)
-        }
-        line.note(completed: try receives.move(at: site, room: room.received, keeping: memory, start: receive))
-        let send = { (index: Int, operation: MessageOperation) throws(MPIError) -> Int in
-            try self.send(self.outgoing[index], operation, at: site)
-        }
-        line.note(completed: try sends.move(at: site, room: room.sent, keeping: memory, start: send))
-        guard receives.isDone && sends.isDone else { return false }
+        let start = { (index: Int) throws(MPIError) -> MessageWindows.Window in try self.start(index, at: site) }
+        guard try windows.test(at: site, most: line.room(for: self), start: start, use: { _ in }) else { return false }
         isComplete = true
         memory = []
         line.leave(self)
         return true
     }
 
-    private func receive(
-        _ message: Message, _ operation: MessageOperation, at site: CallSite
-    ) throws(MPIError) -> Int {
-        try unsafe operation.start(at: site) {
-            unsafe MPI_Irecv(
-                base + message.part.lowerBound * type.stride, Int32(message.part.count), type.datatype,
-                Int32(message.rank), tag, group.handle, $0)
+    /// Exchanges a piece with two neighbours, which are further away from window to window, so that not all ranks send to the
+    /// same one at once.
+    private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
+        let receives = MessageOperation(function, keeping: memory)
+        let sends = MessageOperation("MPI_Isend of an all-gather", keeping: memory)
+        let step = 1 + index / pieceCount
+        let source = (group.rank + group.size - step) % group.size
+        let incoming = part(of: source, index % pieceCount)
+        if !incoming.isEmpty {
+            try unsafe receives.start(at: site) {
+                unsafe MPI_Irecv(
+                    base + incoming.lowerBound * type.stride, Int32(incoming.count), type.datatype, Int32(source), tag,
+                    group.handle, $0)
+            }
         }
-        return message.part.count * type.stride
+        let outgoing = part(of: group.rank, index % pieceCount)
+        if !outgoing.isEmpty {
+            try unsafe sends.start(at: site) {
+                unsafe MPI_Isend(
+                    base + outgoing.lowerBound * type.stride, Int32(outgoing.count), type.datatype,
+                    Int32((group.rank + step) % group.size), tag, group.handle, $0)
+            }
+        }
+        return MessageWindows.Window(receives: receives, sends: sends)
     }
 
-    private func send(
-        _ message: Message, _ operation: MessageOperation, at site: CallSite
-    ) throws(MPIError) -> Int {
-        try unsafe operation.start(at: site) {
-            unsafe MPI_Isend(
-                base + message.part.lowerBound * type.stride, Int32(message.part.count), type.datatype,
-                Int32(message.rank), tag, group.handle, $0)
-        }
-        return message.part.count * type.stride
+    /// The part of `rank`'s segment that its message number `index` holds; may be empty.
+    private func part(of rank: Int, _ index: Int) -> Range<Int> {
+        let segment = segments[rank]
+        let start = segment.lowerBound + index * piece
+        return min(start, segment.upperBound)..<min(start + piece, segment.upperBound)
+    }
+}
+
+/// The gathers of a rank that are not complete, in the order in which they were started. Together they have so many messages
+/// under way as a single one may; a later one gets what the earlier ones leave.
+///
+/// On every rank the line has the same order, that in which all ranks start the gathers. So the first window that is not done,
+/// in the order of the line, is always started by all ranks that take part in it, and none waits for ever.
+final class GatherLine {
+    /// Windows under way, at most: enough for a fast link between two tests, however small the segments are.
+    static let depth = MessageWindows.mostUnderWay
+
+    private var gathers: [PairwiseGather] = []
+
+    func join(_ gather: PairwiseGather) { gathers.append(gather) }
+
+    func leave(_ gather: PairwiseGather) { gathers.removeAll { $0 === gather } }
+
+    /// Windows that `gather` may have under way.
+    func room(for gather: PairwiseGather) -> Int {
+        gathers.prefix { $0 !== gather }.reduce(Self.depth) { $0 - $1.underWayCount }
     }
 }

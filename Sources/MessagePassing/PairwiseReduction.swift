@@ -9,14 +9,13 @@ internal import Tensors
 /// and adds in the order of the ranks. Open MPI 4.1's own (`MPI_Ireduce_scatter`) sends whole buffers up a tree to one rank,
 /// which then sends out the segments: that rank receives log2 R buffers, one after another, in an order of its own.
 ///
-/// Segments are cut into windows, of which a few are under way at a time, of one reduction after the other (``MessageLine``),
-/// so that the memory for what is received is bounded. Every test of the operation moves it on; nothing ever waits. Safe:
-/// the memory is kept by the operation.
-@safe final class PairwiseReduction: Operation, LineMember {
+/// Segments are cut into windows, of which a few are under way at a time, so that the memory for what is received is
+/// bounded. Every test of the operation moves it on; nothing ever waits. Safe: the memory is kept by the operation.
+@safe final class PairwiseReduction: Operation {
     /// Least bytes of a message, below which latency counts more than memory. With many ranks it makes windows larger, of
     /// which there are fewer under way then.
     private static let leastMessageBytes = 64 << 10
-    /// Windows that there is room for, at least: while the last of one is on its way, another has begun.
+    /// Windows under way, at least: while the last of one is on its way, another has begun.
     private static let leastDepth = 2
     /// Bytes of a task of the parallel loop; less than two of them are not worth waking threads.
     private static let grainBytes = 64 << 10
@@ -31,21 +30,16 @@ internal import Tensors
     private let tag: Int32
     /// Elements of a whole window of one segment.
     private let piece: Int
-    /// Windows that there is room for.
+    /// Windows under way, at most: those that there is room for.
     private let depth: Int
-    private let scratch: Scratch
-    /// Room for what is received; nil until the first window is started.
-    private var room: Arena?
+    private let room: Arena
     private let parallel: ParallelLoop?
     private var memory: [AnyObject]
-    private let line: MessageLine
-    /// A window of each direction: what all others send this rank, and what it sends them.
-    private var receives: MessageQueue
-    private var sends: MessageQueue
+    private var whenComplete: ((Arena) -> Void)?
+    private var windows: MessageWindows
     private(set) var isComplete = false
     var waitsForMessages: Bool { !isComplete }
     var needsTests: Bool { !isComplete }
-    var bytesUnderWay: (received: Int, sent: Int) { (receives.bytesUnderWay, sends.bytesUnderWay) }
 
     /// - Parameters:
     ///   - counts: elements of each segment, the same on all ranks of the group.
@@ -53,17 +47,16 @@ internal import Tensors
     ///   - number: how many reductions the group has started before: tells the messages of one from those of the next.
     ///   - limit: the most elements of one message.
     ///   - scratch: where room for messages comes from, and returns to.
-    ///   - line: where this reduction waits for its turn.
     init(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
         keeping memory: [AnyObject], in group: Group, number: Int, limit: Int, scratch: Scratch,
-        line: MessageLine, parallel: ParallelLoop?
+        parallel: ParallelLoop?
     ) {
         precondition(counts.count == group.size, "\(counts.count) segments for \(group.size) ranks")
         let stride = summand.type.stride
         let others = max(group.size - 1, 1)
         let longest = counts.max() ?? 0
-        let wanted = max(MessageQueue.pieceBytes / others, Self.leastMessageBytes) / lineBytes * lineBytes / stride
+        let wanted = max(MessageWindows.windowBytes / others, Self.leastMessageBytes) / lineBytes * lineBytes / stride
         let piece = max(1, min(wanted, limit, longest))
         unsafe self.base = base
         unsafe self.target = target
@@ -77,48 +70,27 @@ internal import Tensors
         self.group = group
         tag = MessageTag.reduction(number)
         self.piece = piece
-        let windowCount = (longest + piece - 1) / piece
-        depth = max(MessageQueue.mostBytes / (others * piece * stride), Self.leastDepth)
-        receives = MessageQueue(function, count: windowCount, mostUnderWay: min(depth, max(windowCount, 1)))
-        sends = MessageQueue("MPI_Isend of a reduce-scatter", count: windowCount)
-        self.scratch = scratch
+        let roomBytes = MessageWindows.mostUnderWay * MessageWindows.windowBytes
+        windows = MessageWindows(
+            count: (longest + piece - 1) / piece,
+            depth: min(max(roomBytes / (others * piece * stride), Self.leastDepth), MessageWindows.mostUnderWay))
+        depth = windows.depth
+        let floats = stride / ElementType.float.stride * depth * others * piece
+        room = scratch.take(count: counts[group.rank] > 0 ? floats : 0)
         self.parallel = parallel
         self.memory = memory
-        self.line = line
-        line.join(self)
+        whenComplete = { scratch.giveBack($0) }
     }
 
     func test(at site: CallSite) throws(MPIError) -> Bool {
         guard !isComplete else { return true }
-        let limits = line.room(for: self)
-        let receive = { (index: Int, operation: MessageOperation) throws(MPIError) -> Int in
-            try self.receive(index, operation, at: site)
-        }
-        if room == nil, limits.received > 0 { takeRoom() }
-        line.note(
-            completed: try receives.move(
-                at: site, room: limits.received, keeping: memory, start: receive, use: add))
-        let send = { (index: Int, operation: MessageOperation) throws(MPIError) -> Int in
-            try self.send(index, operation, at: site)
-        }
-        line.note(completed: try sends.move(at: site, room: limits.sent, keeping: memory, start: send))
-        guard receives.isDone && sends.isDone else { return false }
+        let start = { (index: Int) throws(MPIError) -> MessageWindows.Window in try self.start(index, at: site) }
+        guard try windows.test(at: site, start: start, use: add) else { return false }
         isComplete = true
         memory = []
-        if let room { scratch.giveBack(room) }
-        room = nil
-        line.leave(self)
+        whenComplete?(room)
+        whenComplete = nil
         return true
-    }
-
-    /// Takes the room for what is received, which the messages keep in its place.
-    private func takeRoom() {
-        let longest = counts[group.rank]
-        let windows = min(depth, (longest + piece - 1) / piece)
-        let floats = summand.type.stride / ElementType.float.stride * windows * (group.size - 1) * piece
-        let arena = scratch.take(count: floats)
-        room = arena
-        memory.append(arena)
     }
 
     /// The part of `rank`'s segment that window `index` holds, in elements of the segment; may be empty.
@@ -128,41 +100,36 @@ internal import Tensors
 
     /// Where the part that `rank` sends for window `index` is received.
     private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
-        guard let room else { preconditionFailure("a window without room") }
         let other = rank < group.rank ? rank : rank - 1
         let slot = index % depth * (group.size - 1) + other
         return unsafe room.all.address + slot * piece * summand.type.stride
     }
 
-    /// Each rank begins with its neighbours, so that not all send to the same one at once.
-    private func receive(_ index: Int, _ operation: MessageOperation, at site: CallSite) throws(MPIError) -> Int {
+    private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
+        let receives = MessageOperation(function, keeping: memory + [room])
+        let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory)
         let own = part(of: group.rank, index)
-        guard !own.isEmpty else { return 0 }
+        // Each rank begins with its neighbours, so that not all send to the same one at once.
         for step in 1..<group.size {
             let source = (group.rank + group.size - step) % group.size
-            try unsafe operation.start(at: site) {
-                unsafe MPI_Irecv(
-                    place(of: source, index), Int32(own.count), summand.type.datatype, Int32(source), tag,
-                    group.handle, $0)
+            if !own.isEmpty {
+                try unsafe receives.start(at: site) {
+                    unsafe MPI_Irecv(
+                        place(of: source, index), Int32(own.count), summand.type.datatype, Int32(source), tag,
+                        group.handle, $0)
+                }
             }
-        }
-        return own.count * (group.size - 1) * summand.type.stride
-    }
-
-    private func send(_ index: Int, _ operation: MessageOperation, at site: CallSite) throws(MPIError) -> Int {
-        var count = 0
-        for step in 1..<group.size {
             let receiver = (group.rank + step) % group.size
             let sent = part(of: receiver, index)
-            guard !sent.isEmpty else { continue }
-            try unsafe operation.start(at: site) {
-                unsafe MPI_Isend(
-                    base + (starts[receiver] + sent.lowerBound) * summand.type.stride, Int32(sent.count),
-                    summand.type.datatype, Int32(receiver), tag, group.handle, $0)
+            if !sent.isEmpty {
+                try unsafe sends.start(at: site) {
+                    unsafe MPI_Isend(
+                        base + (starts[receiver] + sent.lowerBound) * summand.type.stride, Int32(sent.count),
+                        summand.type.datatype, Int32(receiver), tag, group.handle, $0)
+                }
             }
-            count += sent.count
         }
-        return count * summand.type.stride
+        return MessageWindows.Window(receives: receives, sends: sends)
     }
 
     /// Adds what window `index` has brought.

@@ -16,7 +16,7 @@ extension Communicator {
     /// message.
     ///
     /// What moves, and starts the time anew: an operation of those that are waited for completes, or a piece of any passes
-    /// through the memory of a node or between two ranks. What a single operation of the library does inside cannot be seen, so the
+    /// through the memory of a node. What a single operation of the library does inside cannot be seen, so the
     /// limit must exceed the longest one, and everything that one rank does while others wait for it. A single rank
     /// waits for nobody.
     ///
