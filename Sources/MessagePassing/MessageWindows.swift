@@ -20,7 +20,9 @@ struct MessageWindows {
     /// Bytes of a window in each direction, more or less, where it is not the number of ranks that decides. Open MPI sends
     /// all that one rank has for another through one connection, and what completes a message comes behind all data that
     /// were handed over before it: with messages of 32 MiB a link of 1 Gbit/s carried 0.6 of that, and with 100 MiB under way
-    /// nothing was complete before everything was (measured). All windows together keep a link of 10 Gbit/s busy for 7 ms, of 1 Gbit/s for 70.
+    /// nothing was complete before everything was (measured). All windows together keep a link of 10 Gbit/s busy for 7 ms, of
+    /// 1 Gbit/s for 70. Both directions of a window are completed before another one takes its place: queues of their own
+    /// halved the rate (measured), for answers then wait behind data.
     static let windowBytes = 512 << 10
 
     /// Windows in all.

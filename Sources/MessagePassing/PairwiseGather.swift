@@ -105,7 +105,7 @@ internal import CMPI
 /// On every rank the line has the same order, that in which all ranks start the gathers. So the first window that is not done,
 /// in the order of the line, is always started by all ranks that take part in it, and none waits for ever.
 final class GatherLine {
-    /// Windows under way, at most: enough for a fast link between two tests, however small the segments are.
+    /// Windows under way, at most: enough for a fast link between two tests, unless segments are much smaller than a window.
     static let depth = MessageWindows.mostUnderWay
 
     private var gathers: [PairwiseGather] = []
