@@ -13,7 +13,7 @@ extension ProgramTests {
             let place = try Workplace()
             let result = try place.train(ranks: ranks)
             #expect(result.status == 0, "\(result)")
-            #expect(result.errorLines == [], "\(result)")
+            #expect(result.messages == [] && result.warnings == [], "\(result)")
             #expect(result.outputLines.last?.hasPrefix("done: step 6 of 6") == true, "\(result)")
             // Rank 0 speaks alone.
             #expect(result.outputLines.filter { $0.hasPrefix("step 6/6") }.count == 1, "\(result)")

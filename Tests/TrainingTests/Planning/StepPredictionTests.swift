@@ -22,6 +22,8 @@ import TokenData
             data: DataConfiguration(train: [], sequenceLength: 64))
         run.training.globalBatchSize = 8
         run.training.microBatchSize = 2
+        // All of it in one.
+        run.training.bucketMiB = 25
         run.schedule.totalSteps = 300
         change(&run)
         return run
