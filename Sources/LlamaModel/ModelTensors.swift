@@ -43,6 +43,14 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
+    /// Whether a tensor's gradient is zero but for the rows of tokens that occurred: the embedding's, unless it is the head
+    /// as well.
+    public func hasSparseGradient(_ entry: TensorTable.Entry) -> Bool {
+        entry.name == "model.embed_tokens.weight" && !tieWordEmbeddings
+    }
+}
+
+extension ModelConfiguration {
     /// Flat positions before which lies all that the forward pass reads up to the embedding, up to each layer, and in all.
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable

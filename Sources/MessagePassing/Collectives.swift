@@ -41,14 +41,15 @@ extension Communicator {
         }
     }
 
-    /// Sums segments of `counts` elements over the group's ranks; segment r ends up at `target` of the group's rank r.
+    /// Sums segments of `counts` elements over the group's ranks; segment r ends up at `target` of the group's rank r. Where
+    /// all know that it `isSparse`, zeros are not sent.
     func startReduceScatter(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject], in group: Group? = nil, _ parallel: ParallelLoop?
+        isSparse: Bool, keeping memory: [AnyObject], in group: Group? = nil, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let operation = unsafe PairwiseReduction(
             base, summand, counts: counts, into: target, keeping: memory, in: group ?? world, number: reductionCount,
-            limit: chunkLimit, scratch: scratch, parallel: parallel)
+            packs: isSparse, limit: chunkLimit, scratch: scratch, tally: reductionTally, parallel: parallel)
         reductionCount += 1
         try begin(operation, isPart: group != nil) { () throws(MPIError) in _ = try operation.test(at: site) }
         return operation

@@ -56,40 +56,44 @@ extension Communicator {
     ///   - buffer: contiguous segments in rank order; not to be written to until the request is complete, and unchanged by it.
     ///   - counts: number of elements of each segment, the same on all ranks; may be 0.
     ///   - target: receives this rank's segment; must not overlap `buffer`.
+    ///   - isSparse: whether most of it is zeros on every rank, as all ranks say: messages leave them out. The sum is the same.
     ///   - parallel: as in ``startAllReduceSum(_:parallel:)``.
     /// - Throws: an error of code ``MPIError/Code/count`` unless the counts add up to `buffer.count` and this rank's is
     ///   `target.count`; of code ``MPIError/Code/buffer`` when the two overlap.
     public func startReduceScatterSum(
-        _ buffer: FloatSlice, counts: [Int], into target: FloatSlice, parallel: ParallelLoop? = nil
+        _ buffer: FloatSlice, counts: [Int], into target: FloatSlice, isSparse: Bool = false,
+        parallel: ParallelLoop? = nil
     ) throws(MPIError) -> Request {
         try check(buffer.numbers, counts: counts, into: target.numbers)
         return try unsafe startReduceScatter(
-            buffer.address, .float, counts: counts, into: target.address, keeping: [buffer.arena, target.arena],
-            parallel)
+            buffer.address, .float, counts: counts, into: target.address, isSparse: isSparse,
+            keeping: [buffer.arena, target.arena], parallel)
     }
 
     /// The same of integers, whose sum has the same bits in any order; it wraps around where it does not fit 64 bits.
     public func startReduceScatterSum(
-        _ buffer: Int64Slice, counts: [Int], into target: Int64Slice, parallel: ParallelLoop? = nil
+        _ buffer: Int64Slice, counts: [Int], into target: Int64Slice, isSparse: Bool = false,
+        parallel: ParallelLoop? = nil
     ) throws(MPIError) -> Request {
         try check(buffer.numbers, counts: counts, into: target.numbers)
         return try unsafe startReduceScatter(
-            buffer.address, .int64, counts: counts, into: target.address, keeping: [buffer.arena, target.arena],
-            parallel)
+            buffer.address, .int64, counts: counts, into: target.address, isSparse: isSparse,
+            keeping: [buffer.arena, target.arena], parallel)
     }
 
     private func startReduceScatter(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject], _ parallel: ParallelLoop?
+        isSparse: Bool, keeping memory: [AnyObject], _ parallel: ParallelLoop?
     ) throws(MPIError) -> Request {
         if let nodes {
             let operation = try unsafe startReduceScatter(
-                base, summand, counts: counts, into: target, keeping: memory, through: nodes, parallel)
+                base, summand, counts: counts, into: target, isSparse: isSparse, keeping: memory, through: nodes,
+                parallel)
             return Request(operation, of: self)
         }
         return Request(
             try unsafe startReduceScatter(
-                base, summand, counts: counts, into: target, keeping: memory, parallel), of: self)
+                base, summand, counts: counts, into: target, isSparse: isSparse, keeping: memory, parallel), of: self)
     }
 
     /// Where numbers of one kind lie.

@@ -123,10 +123,10 @@ extension Communicator {
 
     // MARK: Operations
 
-    /// As ``startReduceScatter(_:_:counts:into:keeping:in:)``, through the window.
+    /// As ``startReduceScatter(_:_:counts:into:isSparse:keeping:in:_:)``, through the window.
     func startReduceScatter(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject], through nodes: NodeGroup, _ parallel: ParallelLoop?
+        isSparse: Bool, keeping memory: [AnyObject], through nodes: NodeGroup, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let function = "MPI_Ireduce_scatter"
         let segments = NodeSegments(counts: counts, elementBytes: summand.type.stride, map: nodes.map)
@@ -144,7 +144,8 @@ extension Communicator {
             .sum(summand, into: address), base, segments, through: nodes.window, parallel: parallel)
         let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
             try unsafe startReduceScatter(
-                address, summand, counts: sliceCounts, into: target, keeping: memory + [sums], in: group, parallel)
+                address, summand, counts: sliceCounts, into: target, isSparse: isSparse, keeping: memory + [sums],
+                in: group, parallel)
         }
         let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) { [scratch] in
             scratch.giveBack(sums)

@@ -9,6 +9,8 @@ internal import Tensors
 /// and adds in the order of the ranks. Open MPI 4.1's own (`MPI_Ireduce_scatter`) sends whole buffers up a tree to one rank,
 /// which then sends out the segments: that rank receives log2 R buffers, one after another, in an order of its own.
 ///
+/// Between ranks that hold mostly zeros, a message leaves them out (``PackedPiece``).
+///
 /// Segments are cut into windows, of which a few are under way at a time, so that the memory for what is received is
 /// bounded. Every test of the operation moves it on; nothing ever waits. Safe: the memory is kept by the operation.
 @safe final class PairwiseReduction: Operation {
@@ -17,8 +19,9 @@ internal import Tensors
     private static let leastMessageBytes = 64 << 10
     /// Windows under way, at least: while the last of one is on its way, another has begun.
     private static let leastDepth = 2
-    /// Bytes of a task of the parallel loop; less than two of them are not worth waking threads.
-    private static let grainBytes = 64 << 10
+    /// Bytes of a task of the parallel loop, a word of a packed piece's map; less than two of them are not worth waking
+    /// threads.
+    private static let grainBytes = PackedPiece.wordBytes
 
     let function = "MPI_Irecv of a reduce-scatter"
     private let base: UnsafeMutableRawPointer
@@ -32,7 +35,13 @@ internal import Tensors
     private let piece: Int
     /// Windows under way, at most: those that there is room for.
     private let depth: Int
+    /// Whether messages leave zeros out.
+    private let packs: Bool
+    /// Bytes of the longest message.
+    private let slotBytes: Int
+    /// What is received; where messages are packed also what is sent, and a block of zeros.
     private let room: Arena
+    private let tally: Tally
     private let parallel: ParallelLoop?
     private var memory: [AnyObject]
     private var whenComplete: ((Arena) -> Void)?
@@ -45,12 +54,14 @@ internal import Tensors
     ///   - counts: elements of each segment, the same on all ranks of the group.
     ///   - target: receives this rank's segment; must not overlap `base`.
     ///   - number: how many reductions the group has started before: tells the messages of one from those of the next.
+    ///   - packs: whether messages leave zeros out, on all ranks of the group.
     ///   - limit: the most elements of one message.
     ///   - scratch: where room for messages comes from, and returns to.
+    ///   - tally: counts what is sent.
     init(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject], in group: Group, number: Int, limit: Int, scratch: Scratch,
-        parallel: ParallelLoop?
+        keeping memory: [AnyObject], in group: Group, number: Int, packs: Bool, limit: Int, scratch: Scratch,
+        tally: Tally, parallel: ParallelLoop?
     ) {
         precondition(counts.count == group.size, "\(counts.count) segments for \(group.size) ranks")
         let stride = summand.type.stride
@@ -70,16 +81,23 @@ internal import Tensors
         self.group = group
         tag = MessageTag.reduction(number)
         self.piece = piece
-        let roomBytes = MessageWindows.mostUnderWay * MessageWindows.windowBytes
+        let mostBytes = MessageWindows.mostUnderWay * MessageWindows.windowBytes
         windows = MessageWindows(
             count: (longest + piece - 1) / piece,
-            depth: min(max(roomBytes / (others * piece * stride), Self.leastDepth), MessageWindows.mostUnderWay))
+            depth: min(max(mostBytes / (others * piece * stride), Self.leastDepth), MessageWindows.mostUnderWay))
         depth = windows.depth
-        let floats = stride / ElementType.float.stride * depth * others * piece
-        room = scratch.take(count: counts[group.rank] > 0 ? floats : 0)
+        self.packs = packs
+        let message = packs ? PackedPiece.mostBytes(piece * stride) : piece * stride
+        slotBytes = (message + lineBytes - 1) / lineBytes * lineBytes
+        let messages = depth * others * slotBytes
+        let roomBytes =
+            (counts[group.rank] > 0 || packs ? messages : 0) + (packs ? messages + PackedPiece.blockBytes : 0)
+        room = scratch.take(count: roomBytes / ElementType.float.stride)
+        self.tally = tally
         self.parallel = parallel
         self.memory = memory
         whenComplete = { scratch.giveBack($0) }
+        if packs { unsafe zeros.initializeMemory(as: UInt8.self, repeating: 0, count: PackedPiece.blockBytes) }
     }
 
     func test(at site: CallSite) throws(MPIError) -> Bool {
@@ -98,62 +116,113 @@ internal import Tensors
         min(index * piece, counts[rank])..<min((index + 1) * piece, counts[rank])
     }
 
-    /// Where the part that `rank` sends for window `index` is received.
+    /// Where the message that `rank` sends for window `index` is received.
     private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
-        let other = rank < group.rank ? rank : rank - 1
-        let slot = index % depth * (group.size - 1) + other
-        return unsafe room.all.address + slot * piece * summand.type.stride
+        unsafe room.all.address + slot(of: rank, index) * slotBytes
+    }
+
+    /// Where the message for `rank` is packed.
+    private func packingPlace(for rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
+        unsafe room.all.address + (slotCount + slot(of: rank, index)) * slotBytes
+    }
+
+    /// A block of zeros, for one that a message has left out.
+    private var zeros: UnsafeMutableRawPointer { unsafe room.all.address + 2 * slotCount * slotBytes }
+
+    private var slotCount: Int { depth * max(group.size - 1, 1) }
+
+    private func slot(of rank: Int, _ index: Int) -> Int {
+        index % depth * (group.size - 1) + (rank < group.rank ? rank : rank - 1)
     }
 
     private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
         let receives = MessageOperation(function, keeping: memory + [room])
-        let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory)
+        let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory + [room])
         let own = part(of: group.rank, index)
+        let byte = ElementType.byte
         // Each rank begins with its neighbours, so that not all send to the same one at once.
         for step in 1..<group.size {
             let source = (group.rank + group.size - step) % group.size
             if !own.isEmpty {
+                let most = packs ? slotBytes : own.count * summand.type.stride
                 try unsafe receives.start(at: site) {
                     unsafe MPI_Irecv(
-                        place(of: source, index), Int32(own.count), summand.type.datatype, Int32(source), tag,
-                        group.handle, $0)
+                        place(of: source, index), Int32(most), byte.datatype, Int32(source), tag, group.handle, $0)
                 }
             }
             let receiver = (group.rank + step) % group.size
             let sent = part(of: receiver, index)
             if !sent.isEmpty {
+                let (message, byteCount) = unsafe self.message(sent, to: receiver, index)
+                tally.bytes += byteCount
                 try unsafe sends.start(at: site) {
-                    unsafe MPI_Isend(
-                        base + (starts[receiver] + sent.lowerBound) * summand.type.stride, Int32(sent.count),
-                        summand.type.datatype, Int32(receiver), tag, group.handle, $0)
+                    unsafe MPI_Isend(message, Int32(byteCount), byte.datatype, Int32(receiver), tag, group.handle, $0)
                 }
             }
         }
         return MessageWindows.Window(receives: receives, sends: sends)
     }
 
+    /// The message with `part` of the segment of `receiver`.
+    private func message(_ part: Range<Int>, to receiver: Int, _ index: Int) -> (UnsafeRawPointer, byteCount: Int) {
+        let stride = summand.type.stride
+        let values = unsafe base + (starts[receiver] + part.lowerBound) * stride
+        guard packs else { return (UnsafeRawPointer(values), part.count * stride) }
+        let place = unsafe packingPlace(for: receiver, index)
+        let byteCount = unsafe PackedPiece.pack(values, byteCount: part.count * stride, into: place)
+        return (UnsafeRawPointer(place), byteCount)
+    }
+
     /// Adds what window `index` has brought.
     private func add(_ index: Int) {
-        let stride = summand.type.stride
         let own = part(of: group.rank, index)
         guard !own.isEmpty else { return }
-        let bytes = own.count * stride
-        func run(_ range: Range<Int>) {
-            unsafe withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: group.size) { sources in
-                for rank in 0..<group.size {
-                    let source =
-                        unsafe rank == group.rank
-                        ? base + (starts[rank] + own.lowerBound) * stride : place(of: rank, index)
-                    unsafe sources.initializeElement(at: rank, to: UnsafeRawPointer(source + range.lowerBound))
-                }
-                unsafe sumInOrder(
-                    UnsafeBufferPointer(sources), of: summand, byteCount: range.count,
-                    into: target + own.lowerBound * stride + range.lowerBound)
-            }
+        let bytes = own.count * summand.type.stride
+        let run = { (range: Range<Int>) in
+            if self.packs { self.addPacked(index, own, range) } else { self.addWhole(index, own, range) }
         }
         guard let parallel, bytes >= 2 * Self.grainBytes else { return run(0..<bytes) }
         parallel((bytes + Self.grainBytes - 1) / Self.grainBytes) { task in
             run((task * Self.grainBytes)..<min((task + 1) * Self.grainBytes, bytes))
         }
     }
+
+    /// Adds the bytes `range` of the part `own` of this rank's segment.
+    private func addWhole(_ index: Int, _ own: Range<Int>, _ range: Range<Int>) {
+        unsafe sum(own, range) { rank in unsafe UnsafeRawPointer(self.place(of: rank, index) + range.lowerBound) }
+    }
+
+    private func addPacked(_ index: Int, _ own: Range<Int>, _ range: Range<Int>) {
+        let byteCount = own.count * summand.type.stride
+        var readers = (0..<group.size).map { rank in
+            rank == group.rank
+                ? nil
+                : unsafe PackedPiece.Reader(place(of: rank, index), byteCount: byteCount, from: range.lowerBound)
+        }
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: PackedPiece.blockBytes) {
+            unsafe sum(own, start..<min(start + PackedPiece.blockBytes, range.upperBound)) { rank in
+                unsafe readers[rank]?.next() ?? UnsafeRawPointer(self.zeros)
+            }
+        }
+    }
+
+    /// Adds the bytes `range` of the part `own` of this rank's segment; `received` tells where those of another rank lie.
+    private func sum(_ own: Range<Int>, _ range: Range<Int>, _ received: (_ rank: Int) -> UnsafeRawPointer) {
+        let start = own.lowerBound * summand.type.stride + range.lowerBound
+        unsafe withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: group.size) { sources in
+            for rank in 0..<group.size {
+                let source =
+                    unsafe rank == group.rank
+                    ? UnsafeRawPointer(base + starts[rank] * summand.type.stride + start) : received(rank)
+                unsafe sources.initializeElement(at: rank, to: source)
+            }
+            unsafe sumInOrder(
+                UnsafeBufferPointer(sources), of: summand, byteCount: range.count, into: target + start)
+        }
+    }
+}
+
+/// Counts bytes that were handed to the library.
+final class Tally {
+    var bytes = 0
 }

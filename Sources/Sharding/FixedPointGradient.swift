@@ -65,15 +65,18 @@ final class FixedPointGradient {
 
     /// Starts to sum a bucket over all ranks.
     ///
-    /// - Parameter place: where the bucket's owned part lies in the shard.
+    /// - Parameters:
+    ///   - place: where the bucket's owned part lies in the shard.
+    ///   - isSparse: whether most of the bucket is zeros.
     func startReduction(
-        bucket: Int, place: Range<Int>, _ communicator: Communicator, parallel: ParallelLoop?
+        bucket: Int, place: Range<Int>, isSparse: Bool, _ communicator: Communicator, parallel: ParallelLoop?
     ) throws(MPIError) -> Request {
         let buffer = sums[partition.buckets[bucket]]
         switch reduction {
         case .reduceScatter:
             return try communicator.startReduceScatterSum(
-                buffer, counts: partition.counts(bucket: bucket), into: shard[place], parallel: parallel)
+                buffer, counts: partition.counts(bucket: bucket), into: shard[place], isSparse: isSparse,
+                parallel: parallel)
         case .allReduce:
             return try communicator.startAllReduceSum(buffer, parallel: parallel)
         }

@@ -24,6 +24,8 @@ public final class ShardedOptimizer {
     private let reduction: GradientReduction
     private let table: TensorTable
     private let decays: @Sendable (TensorTable.Entry) -> Bool
+    /// Per bucket: whether most of its gradient is zeros.
+    private let isSparse: [Bool]
     private let replica: ParameterReplica
     /// Where the replica is bf16: the owned parameters in fp32, in the moments' order.
     private let master: FloatSlice
@@ -49,12 +51,15 @@ public final class ShardedOptimizer {
     /// - Parameters:
     ///   - table: the flat space.
     ///   - decays: whether weight decay applies to a tensor.
+    ///   - isSparse: whether most of a tensor's gradient is zeros on every rank: they are not sent. In a bucket with others a
+    ///     tensor counts as full.
     ///   - replica: parameters of this rank; filled by ``load(_:)`` or, in fp32, by whoever holds it.
     ///   - gradient: this rank's accumulated gradient, flat; with `fixedPoint`, that of the unit being computed.
     ///   - fixedPoint: the format in which units and ranks are added; nil: in fp32, units already by the caller.
     public init(
         communicator: Communicator, partition: Partition, reduction: GradientReduction, table: TensorTable,
-        decays: @escaping @Sendable (TensorTable.Entry) -> Bool, replica: ParameterReplica, gradient: FloatSlice,
+        decays: @escaping @Sendable (TensorTable.Entry) -> Bool,
+        isSparse: (TensorTable.Entry) -> Bool = { _ in false }, replica: ParameterReplica, gradient: FloatSlice,
         fixedPoint: FixedPoint? = nil, pool: ThreadPool
     ) {
         precondition(partition.rankCount == communicator.size, "the partition is for \(partition.rankCount) ranks")
@@ -64,6 +69,7 @@ public final class ShardedOptimizer {
         self.reduction = reduction
         self.table = table
         self.decays = decays
+        self.isSparse = partition.buckets.map { table.entries(overlapping: $0).allSatisfy(isSparse) }
         self.replica = replica
         self.gradient = gradient
         self.pool = pool
@@ -166,7 +172,8 @@ public final class ShardedOptimizer {
             if let fixed {
                 pending.add(
                     try fixed.startReduction(
-                        bucket: bucket, place: shardRange(bucket), communicator, parallel: pool.parallelLoop))
+                        bucket: bucket, place: shardRange(bucket), isSparse: isSparse[bucket], communicator,
+                        parallel: pool.parallelLoop))
                 continue
             }
             let buffer = gradient[partition.buckets[bucket]]
@@ -175,7 +182,8 @@ public final class ShardedOptimizer {
                 let target = shardGradient[shardRange(bucket)]
                 pending.add(
                     try communicator.startReduceScatterSum(
-                        buffer, counts: partition.counts(bucket: bucket), into: target, parallel: pool.parallelLoop))
+                        buffer, counts: partition.counts(bucket: bucket), into: target, isSparse: isSparse[bucket],
+                        parallel: pool.parallelLoop))
             case .allReduce:
                 pending.add(try communicator.startAllReduceSum(buffer, parallel: pool.parallelLoop))
             }

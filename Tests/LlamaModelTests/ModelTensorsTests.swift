@@ -34,6 +34,13 @@ struct ModelTensorsTests {
         #expect(untied.count - model.tensorTable.count == 67 * 36)
     }
 
+    @Test func onlyTheGradientOfAnEmbeddingThatIsNotTheHeadIsSparse() {
+        var model = ModelConfiguration.grouped
+        #expect(model.tensorTable.entries.filter(model.hasSparseGradient).map(\.name) == ["model.embed_tokens.weight"])
+        model.tieWordEmbeddings = true
+        #expect(!model.tensorTable.entries.contains(where: model.hasSparseGradient))
+    }
+
     /// The three models of the paper (design section 3).
     @Test(arguments: [
         (24, 1024, 16, 4096, 468_239_360), (16, 2048, 8, 8192, 1_204_881_408), (32, 4096, 32, 11008, 6_738_415_616),

@@ -8,7 +8,8 @@
 // in and all others' out, 2 b; the node 2 K b. On a single node messages go from process to process, 2 (K - 1) b.
 //
 // Between nodes (K groups of one rank of each node, b / K each, at the same time): PairwiseReduction sends each rank its
-// segment, (N - 1) / N b in each direction, and reads b and writes b / N to add. MPI_Iallreduce in place is, in Open MPI 4.1
+// segment, (N - 1) / N b in each direction, and reads b and writes b / N to add. Of an embedding's gradient it sends only a
+// share, the rows of tokens that occurred. MPI_Iallreduce in place is, in Open MPI 4.1
 // (coll/libnbc), a binomial tree to the first rank and the same tree back. PairwiseGather sends its segment to all others,
 // (N - 1) / N b in each direction. Buckets are taken for evenly owned: with fewer blocks of 64 Ki elements than ranks the
 // owners' links carry more.
@@ -38,7 +39,9 @@ struct CommunicationModel {
     // MARK: Reduction
 
     /// Seconds in the node's memory, on the busiest node's link inward (and adding there), and outward afterwards.
-    func reductionStages(bytes: Int) -> [Double] {
+    ///
+    /// - Parameter share: what of the buffer a reduce-scatter sends.
+    func reductionStages(bytes: Int, share: Double = 1) -> [Double] {
         let b = Double(bytes)
         let link = hardware.networkBytes
         let inNode = reductionMemory(bytes) / hardware.memoryBytes
@@ -49,7 +52,7 @@ struct CommunicationModel {
         case .reduceScatter:
             let copies = Double(copies)
             let adding = (1 + 1 / N) * copies * b / hardware.memoryBytes
-            return [inNode, hardware.latency + copies * (N - 1) / N * b / link + adding, 0]
+            return [inNode, hardware.latency + copies * (N - 1) / N * share * b / link + adding, 0]
         case .allReduce:
             // What has arrived is added to what is there: two are read, one is written.
             let inward = depth * (hardware.latency + b / link + 3 * b / hardware.memoryBytes)
@@ -70,12 +73,13 @@ struct CommunicationModel {
         return (3 * K - 1) * b + (reduction == .allReduce ? 2 * K * b : 0)
     }
 
-    func reductionTraffic(bytes: Int) -> Traffic {
+    func reductionTraffic(bytes: Int, share: Double = 1) -> Traffic {
         let (N, d) = (layout.nodes, layout.treeDepth)
         guard N > 1 else { return Traffic() }
         switch reduction {
         case .reduceScatter:
-            return Traffic(total: copies * (N - 1) * bytes, busiest: copies * (N - 1) * bytes / N)
+            let sent = share == 1 ? bytes : Int(share * Double(bytes))
+            return Traffic(total: copies * (N - 1) * sent, busiest: copies * (N - 1) * sent / N)
         case .allReduce: return Traffic(total: 2 * (N - 1) * bytes, busiest: d * bytes)
         }
     }

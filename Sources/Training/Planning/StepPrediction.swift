@@ -58,9 +58,10 @@ struct StepPrediction {
         let model = CommunicationModel(
             layout: layout, hardware: hardware, reduction: configuration.training.gradientReduction)
         var traffic = CommunicationModel.Traffic()
-        for bucket in work.buckets {
+        let shares = work.sentShares(ranksOnNode: layout.isRegular ? layout.ranksPerNode : 1)
+        for (bucket, share) in zip(work.buckets, shares) {
             for _ in 0..<work.reductionsPerStep {
-                traffic += model.reductionTraffic(bytes: bucket * work.gradientBytes)
+                traffic += model.reductionTraffic(bytes: bucket * work.gradientBytes, share: share)
             }
             traffic += model.gatherTraffic(bytes: bucket * work.parameterBytes)
         }
@@ -70,7 +71,9 @@ struct StepPrediction {
         compute = Double(work.mostSequences) * sequenceSeconds
         optimizer = work.memoryBytes * Double(layout.ranksPerNode) / hardware.memoryBytes
 
-        let reductions = work.buckets.map { model.reductionStages(bytes: $0 * work.gradientBytes) }
+        let reductions = zip(work.buckets, shares).map {
+            model.reductionStages(bytes: $0 * work.gradientBytes, share: $1)
+        }
         let atOnce = [Double](repeating: 0, count: reductions.count)
         let one = pipelineEnd(ready: atOnce, stages: reductions)
         reduction = Double(work.reductionsPerStep) * one
@@ -105,6 +108,10 @@ struct StepWork {
     let parameters: Int
     /// Elements of each bucket, in the order in which backward finishes them.
     let buckets: [Int]
+    /// Rows of each bucket's gradient, where it is zero in those of tokens that did not occur; nil where it is full.
+    private let sparseRows: [Int?]
+    /// Tokens of a sequence.
+    private let sequenceLength: Int
     /// Share of a unit's operations that backward spends between the end of a bucket's gradient and the one before.
     let backwardShares: [Double]
     /// Bytes of an element of the gradient on its way, and of a parameter.
@@ -131,6 +138,11 @@ struct StepWork {
         let narrows = training.precision == .bf16
         parameters = table.count
         buckets = partition.buckets.map(\.count)
+        sparseRows = partition.buckets.map { bucket in
+            let entries = table.entries.filter { $0.range.overlaps(bucket) }
+            return entries.allSatisfy(model.hasSparseGradient) ? model.vocabularySize : nil
+        }
+        sequenceLength = T
         gradientBytes = training.reproducible ? 8 : 4
         parameterBytes = narrows ? 2 : 4
         exactBytes =
@@ -158,6 +170,13 @@ struct StepWork {
         memoryBytes = Self.memoryBytes(
             training, parameters: Double(table.count), owned: Double(owned), units: Double(mostUnits),
             microSteps: Double(microSteps))
+    }
+
+    /// What of each bucket's gradient the ranks of a node may send at most: all, or the rows of the tokens that occurred if
+    /// no two were the same.
+    func sentShares(ranksOnNode: Int) -> [Double] {
+        let tokens = ranksOnNode * mostSequences * sequenceLength
+        return sparseRows.map { rows in rows.map { min(1, Double(tokens) / Double($0)) } ?? 1 }
     }
 
     private static func sequences(_ units: [WorkUnit]) -> Int { units.reduce(0) { $0 + $1.sequences.count } }

@@ -70,7 +70,8 @@ public final class TrainingState {
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: Self.partition(configuration, ranks: communicator.size),
             reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },
-            replica: parameters, gradient: gradient, fixedPoint: Self.fixedPoint(configuration), pool: pool)
+            isSparse: configuration.model.hasSparseGradient, replica: parameters, gradient: gradient,
+            fixedPoint: Self.fixedPoint(configuration), pool: pool)
     }
 
     /// The format in which gradients are added with `training.reproducible`; a function of the configuration only.

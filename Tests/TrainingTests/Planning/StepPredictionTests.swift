@@ -104,6 +104,28 @@ import TokenData
         }
     }
 
+    /// 512 rows, of which a node sends at most one for each token; 8 sequences of 64 tokens on 4 ranks, 2 on a node.
+    @Test func theEmbeddingIsSentByRows() {
+        func shares(_ ranksOnNode: Int, _ change: (inout RunConfiguration) -> Void = { _ in }) -> [Double] {
+            let run = configuration { run in
+                // The embedding, of exactly 1 MiB, is the last bucket.
+                run.training.bucketMiB = 1
+                change(&run)
+            }
+            return StepWork(run, ranks: 4).sentShares(ranksOnNode: ranksOnNode)
+        }
+        let one = shares(1)
+        #expect(one.count > 1 && one.dropLast().allSatisfy { $0 == 1 } && one.last == 0.25)
+        #expect(shares(2).last == 0.5 && shares(8).last == 1)
+        #expect(shares(1) { $0.model.tieWordEmbeddings = true }.allSatisfy { $0 == 1 })
+        // With others in its bucket.
+        #expect(shares(1) { $0.training.bucketMiB = 25 } == [1])
+        let layout = ClusterLayout(ranks: 4, nodes: 2)
+        let (sparse, full) = (predict(layout) { $0.training.bucketMiB = 1 }, predict(layout))
+        // Half of a megabyte less in each direction, and one more in both.
+        #expect(full.traffic.total - sparse.traffic.total == 1 << 19)
+    }
+
     /// What depends on tokens grows with them, the rest does not.
     @Test func fixedAndProportionalTime() {
         let layout = ClusterLayout(ranks: 2, nodes: 2)

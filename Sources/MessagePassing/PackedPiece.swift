@@ -1,0 +1,91 @@
+// PackedPiece - a piece of a buffer that is mostly zeros, as a message without them.
+
+internal import Tensors
+
+/// The message of a piece: a map with a bit for each block, then the blocks in which any bit is set, in their order.
+///
+/// Of an embedding's gradient only the rows of those tokens are not zero that occurred: a few hundred of 32,000 in a step of
+/// some thousand tokens of text. What is left out has no bit set, so a sum has the very bits that it has without packing;
+/// a negative zero is sent.
+enum PackedPiece {
+    /// Bytes of a block: an embedding's row is one or more.
+    static let blockBytes = 1 << 10
+    /// Bytes of the piece that a word of the map stands for.
+    static let wordBytes = UInt64.bitWidth * blockBytes
+
+    /// The longest message of a piece of `byteCount` bytes.
+    static func mostBytes(_ byteCount: Int) -> Int { mapBytes(byteCount) + byteCount }
+
+    private static func mapBytes(_ byteCount: Int) -> Int {
+        (byteCount + wordBytes - 1) / wordBytes * MemoryLayout<UInt64>.stride
+    }
+
+    /// Writes the message of `piece` to `message`, where there is room for the longest, and returns its length.
+    static func pack(_ piece: UnsafeRawPointer, byteCount: Int, into message: UnsafeMutableRawPointer) -> Int {
+        var end = mapBytes(byteCount)
+        for (word, wordStart) in stride(from: 0, to: byteCount, by: wordBytes).enumerated() {
+            var bits: UInt64 = 0
+            let wordEnd = min(wordStart + wordBytes, byteCount)
+            for (bit, start) in stride(from: wordStart, to: wordEnd, by: blockBytes).enumerated() {
+                let count = min(blockBytes, byteCount - start)
+                if unsafe isZero(piece + start, byteCount: count) { continue }
+                bits |= 1 << UInt64(bit)
+                unsafe (message + end).copyMemory(from: piece + start, byteCount: count)
+                end += count
+            }
+            unsafe message.storeBytes(
+                of: bits, toByteOffset: word * MemoryLayout<UInt64>.stride, as: UInt64.self)
+        }
+        return end
+    }
+
+    private static func isZero(_ start: UnsafeRawPointer, byteCount: Int) -> Bool {
+        var bits = SIMD8<UInt64>.zero
+        let lane = MemoryLayout<SIMD8<UInt64>>.stride
+        var offset = 0
+        while offset + lane <= byteCount {
+            bits |= unsafe start.loadUnaligned(fromByteOffset: offset, as: SIMD8<UInt64>.self)
+            offset += lane
+        }
+        var rest: UInt8 = 0
+        while offset < byteCount {
+            rest |= unsafe start.load(fromByteOffset: offset, as: UInt8.self)
+            offset += 1
+        }
+        return bits == .zero && rest == 0
+    }
+
+    /// Goes through the blocks of a message. Safe as long as the message is kept.
+    @safe struct Reader {
+        private let message: UnsafeRawPointer
+        private var block: Int
+        /// Where the next block lies that is not left out.
+        private var offset: Int
+
+        /// - Parameters:
+        ///   - byteCount: of the whole piece.
+        ///   - start: where in the piece the reading begins; whole words of the map.
+        init(_ message: UnsafeRawPointer, byteCount: Int, from start: Int) {
+            precondition(start % wordBytes == 0, "blocks are read from a word of the map on")
+            unsafe self.message = message
+            block = start / blockBytes
+            offset = mapBytes(byteCount)
+            for word in 0..<(start / wordBytes) {
+                offset += unsafe Self.word(word, of: message).nonzeroBitCount * blockBytes
+            }
+        }
+
+        /// The next block of the piece; nil stands for zeros. Only the last of a piece may be shorter than the others.
+        mutating func next() -> UnsafeRawPointer? {
+            defer { block += 1 }
+            let bits = unsafe Self.word(block / UInt64.bitWidth, of: message)
+            guard bits >> UInt64(block % UInt64.bitWidth) & 1 == 1 else { return nil }
+            defer { offset += blockBytes }
+            return unsafe message + offset
+        }
+
+        private static func word(_ index: Int, of message: UnsafeRawPointer) -> UInt64 {
+            unsafe message.loadUnaligned(fromByteOffset: index * MemoryLayout<UInt64>.stride, as: UInt64.self)
+        }
+    }
+}
