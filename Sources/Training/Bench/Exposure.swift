@@ -8,14 +8,14 @@ struct Exposure {
     /// Median step with communication, and without.
     let seconds: Double
     let secondsWithout: Double
+    /// Median of the differences of neighbouring steps with and without: what a machine whose speed drifts does to one, it
+    /// does to the other.
+    let exposedSeconds: Double
     /// The reductions and gathers of a step alone, medians.
     let reductionSeconds: Double
     let gatherSeconds: Double
-
-    /// Rounds of steps with, steps without, and the exchange alone, so that a slow stretch of the machine meets all three.
-    private static let rounds = 3
-
-    var exposedSeconds: Double { seconds - secondsWithout }
+    /// Bytes that this rank sends in the reductions of a step by messages, to ranks of other nodes.
+    let sentReductionBytes: Int
 
     var pairs: [(key: String, value: JSONValue)] {
         let alone = reductionSeconds + gatherSeconds
@@ -24,11 +24,12 @@ struct Exposure {
             ("reduction_seconds", .number(reductionSeconds)),
             ("gather_seconds", .number(gatherSeconds)), ("exposed_seconds", .number(exposedSeconds)),
             ("exposed_share", .number(exposedSeconds / alone)),
+            ("sent_reduction_bytes", .integer(sentReductionBytes)),
         ]
     }
 
     /// - Parameters:
-    ///   - steps: timed ones in all of each kind, rounded up to whole rounds.
+    ///   - steps: timed ones of each kind. With, without and the exchange alone take turns.
     ///   - sample: runs and times a step, whose gathers may still run at its end.
     /// - Returns: the samples with communication, and what the comparison says.
     static func measure<Sample>(
@@ -39,21 +40,23 @@ struct Exposure {
         var without: [Double] = []
         var reductions: [Double] = []
         var gathers: [Double] = []
-        let stepsPerRound = (steps + rounds - 1) / rounds
-        for _ in 0..<rounds {
+        var sent = 0
+        for _ in 0..<steps {
             // A step waits for the gathers of the one before: the first has none to wait for, and does not count.
             _ = try sample()
-            for _ in 0..<stepsPerRound { with.append(try sample()) }
+            with.append(try sample())
             try optimizer.finishGather()
             optimizer.exchanges = false
-            for _ in 0..<stepsPerRound { without.append(seconds(try sample())) }
+            without.append(seconds(try sample()))
             optimizer.exchanges = true
             try communicator.barrier()
+            let sentBefore = communicator.sentReductionBytes
             reductions.append(
                 try Stopwatch.seconds {
                     try optimizer.startReductions()
                     try optimizer.finishReduction()
                 })
+            sent = communicator.sentReductionBytes - sentBefore
             try communicator.barrier()
             gathers.append(
                 try Stopwatch.seconds {
@@ -63,7 +66,9 @@ struct Exposure {
         }
         let exposure = Exposure(
             seconds: Stopwatch.median(with.map(seconds)), secondsWithout: Stopwatch.median(without),
-            reductionSeconds: Stopwatch.median(reductions), gatherSeconds: Stopwatch.median(gathers))
+            exposedSeconds: Stopwatch.median(zip(with, without).map { seconds($0) - $1 }),
+            reductionSeconds: Stopwatch.median(reductions), gatherSeconds: Stopwatch.median(gathers),
+            sentReductionBytes: sent)
         return (with, exposure)
     }
 }
