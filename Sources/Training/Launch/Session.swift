@@ -10,6 +10,8 @@ public import MessagePassing
 public final class Session {
     public let communicator: Communicator
     public let console: Console
+    /// What the launcher gave this rank, once it was asked for.
+    private var coreShare: CoreShare?
 
     /// Starts MPI (one rank without `mpirun`) and the console.
     public init() throws {
@@ -61,7 +63,22 @@ public final class Session {
     ///
     /// - Parameter requested: 0: the cores that the launcher bound to this rank, shared evenly where ranks of a node are
     ///   not bound to cores of their own, and within the control group's quota.
+    /// Binding and quota are those that were found by the first call.
     func threadPlan(requested: Int) throws -> ThreadPlan {
+        let share = try coreShare ?? findCoreShare()
+        coreShare = share
+        return ThreadPlan(
+            requested: requested, cores: share.cores, sharingRanks: share.sharingRanks, quota: share.quota)
+    }
+
+    /// What ``ThreadPlan`` is made of.
+    private struct CoreShare {
+        let cores: Int
+        let sharingRanks: Int
+        let quota: Double?
+    }
+
+    private func findCoreShare() throws -> CoreShare {
         let cores = Cores.available()
         let host = "\(communicator.host) "
         let places = try communicator.allGather(Array((host + cores.map(String.init).joined(separator: ",")).utf8))
@@ -73,6 +90,6 @@ public final class Session {
         }
         // One control group for the ranks of a node: a container, or a job.
         let quota = ControlGroup(proc: "/proc", sys: "/sys").cores.map { $0 / Double(onNode.count) }
-        return ThreadPlan(requested: requested, cores: cores.count, sharingRanks: sharing.count, quota: quota)
+        return CoreShare(cores: cores.count, sharingRanks: sharing.count, quota: quota)
     }
 }
