@@ -9,23 +9,20 @@
 struct Chunking {
     /// Number of elements of all segments together.
     let count: Int
-    /// First element of each segment, then the end of the last.
-    private let starts: [Int]
+    private let segments: [Range<Int>]
     /// Longest window.
     private let limit: Int
 
     /// Segments of `counts` elements in windows of at most `limit`. One segment for operations that have none.
     init(counts: [Int], limit: Int) {
         precondition(limit > 0 && limit <= Int(Int32.max), "a window of \(limit) elements does not fit a C int")
-        var starts = [0]
-        for count in counts { starts.append(starts[starts.count - 1] + count) }
-        self.starts = starts
+        segments = MessagePassing.segments(of: counts)
         self.limit = limit
-        count = starts[starts.count - 1]
+        count = segments.last?.upperBound ?? 0
     }
 
     /// Number of segments.
-    var segmentCount: Int { starts.count - 1 }
+    var segmentCount: Int { segments.count }
 
     /// The windows, in order; none where there is nothing to send.
     var windows: [Range<Int>] {
@@ -35,13 +32,13 @@ struct Chunking {
     /// The part of segment `rank` inside `window`, as positions of the whole index space. Where there is none it is empty
     /// and at one of the window's ends, so that its start is a valid position of the window's buffer.
     func part(of rank: Int, in window: Range<Int>) -> Range<Int> {
-        (starts[rank]..<starts[rank + 1]).clamped(to: window)
+        segments[rank].clamped(to: window)
     }
 
     /// Where the part of segment `rank` inside `window` starts, counted from the segment's start; 0 where there is none.
     func offset(of rank: Int, in window: Range<Int>) -> Int {
         let part = part(of: rank, in: window)
-        return part.isEmpty ? 0 : part.lowerBound - starts[rank]
+        return part.isEmpty ? 0 : part.lowerBound - segments[rank].lowerBound
     }
 
     /// What C takes for a window: the number of elements from each rank, and where they start, counted from the

@@ -49,7 +49,7 @@ extension Communicator {
     ) throws(MPIError) -> any Operation {
         let operation = unsafe PairwiseReduction(
             base, summand, counts: counts, into: target, keeping: memory, in: group ?? world, number: reductionCount,
-            packs: isSparse, limit: chunkLimit, scratch: scratch, tally: reductionTally, parallel: parallel)
+            packs: isSparse, limit: chunkLimit, scratch: scratch, sent: sentInReductions, parallel: parallel)
         reductionCount += 1
         try begin(operation, isPart: group != nil) { () throws(MPIError) in _ = try operation.test(at: site) }
         return operation
@@ -78,11 +78,7 @@ extension Communicator {
         _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
         members: [Int]? = nil, in group: Group? = nil
     ) throws(MPIError) -> any Operation {
-        var end = 0
-        let all = counts.map { count in
-            defer { end += count }
-            return end..<(end + count)
-        }
+        let all = segments(of: counts)
         let operation = unsafe PairwiseGather(
             base, type, segments: members?.map { all[$0] } ?? all, keeping: [memory], in: group ?? world,
             number: gatherCount, limit: chunkLimit, line: gatherLine)

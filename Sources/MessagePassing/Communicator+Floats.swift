@@ -81,6 +81,9 @@ extension Communicator {
             keeping: [buffer.arena, target.arena], parallel)
     }
 
+    /// Bytes that this rank has sent in reduce-scatters so far, to ranks with which it shares no memory.
+    package var sentReductionBytes: Int { sentInReductions.count }
+
     private func startReduceScatter(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
         isSparse: Bool, keeping memory: [AnyObject], _ parallel: ParallelLoop?
@@ -153,9 +156,9 @@ extension Communicator {
         _ parallel: ParallelLoop?
     ) throws(MPIError) -> Request {
         // On a single node messages are copied straight from process to process, through the window twice.
-        if let nodes, nodes.slice.count > 1 {
+        if let nodes, let partners = nodes.partners {
             let operation = try unsafe startAllGather(
-                base, type, counts: counts, keeping: memory, through: nodes, parallel)
+                base, type, counts: counts, keeping: memory, between: partners, through: nodes, parallel)
             return Request(operation, of: self)
         }
         return Request(try unsafe startPairwiseGather(base, type, counts: counts, keeping: memory), of: self)

@@ -177,22 +177,18 @@ extension Communicator {
         return try start(NodeOperation("MPI_Iallreduce", steps, keeping: [memory]), nodes)
     }
 
-    /// As ``startPairwiseGather(_:_:counts:keeping:members:in:)``, through the window.
+    /// As ``startPairwiseGather(_:_:counts:keeping:members:in:)``: between the nodes' `partners`, then through the window.
     func startAllGather(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
-        through nodes: NodeGroup, _ parallel: ParallelLoop?
+        between partners: Group, through nodes: NodeGroup, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let segments = NodeSegments(counts: counts, elementBytes: type.stride, map: nodes.map)
         let pass = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
-        var steps: [NodeOperation.Step] = [.pass(pass)]
-        if let group = nodes.partners {
-            let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
-                try unsafe startPairwiseGather(
-                    base, type, counts: counts, keeping: memory, members: nodes.slice, in: group)
-            }
-            steps.insert(messages, at: 0)
+        let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
+            try unsafe startPairwiseGather(
+                base, type, counts: counts, keeping: memory, members: nodes.slice, in: partners)
         }
-        return try start(NodeOperation("MPI_Iallgatherv", steps, keeping: [memory]), nodes)
+        return try start(NodeOperation("MPI_Iallgatherv", [messages, .pass(pass)], keeping: [memory]), nodes)
     }
 
     private func start(_ operation: NodeOperation, _ nodes: NodeGroup) throws(MPIError) -> any Operation {

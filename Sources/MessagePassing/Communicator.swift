@@ -51,9 +51,8 @@ internal import Glibc
     let site: CallSite
     /// Room for messages and sums of operations in flight.
     let scratch = Scratch()
-    let reductionTally = Tally()
-    /// Bytes that this rank has sent in reductions by messages, so far.
-    package var sentReductionBytes: Int { reductionTally.bytes }
+    /// What this rank has sent in reduce-scatters by messages, so far.
+    let sentInReductions = SentBytes()
     /// Reductions that were started by messages, in the same order on all ranks that exchange them.
     var reductionCount = 0
     /// Gathers of large buffers, likewise, and those of them that are not complete.

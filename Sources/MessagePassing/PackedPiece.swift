@@ -4,14 +4,20 @@ internal import Tensors
 
 /// The message of a piece: a map with a bit for each block, then the blocks in which any bit is set, in their order.
 ///
-/// Of an embedding's gradient only the rows of those tokens are not zero that occurred: a few hundred of 32,000 in a step of
-/// some thousand tokens of text. What is left out has no bit set, so a sum has the very bits that it has without packing;
-/// a negative zero is sent.
-enum PackedPiece {
-    /// Bytes of a block: an embedding's row is one or more.
+/// Of an embedding's gradient only the rows of those tokens are not zero that occurred. What is left out has no bit set, so a
+/// sum has the very bits that it has without packing; a negative zero is sent.
+package enum PackedPiece {
+    /// Bytes of a block: of the order of an embedding's row, of which it may be a part or hold some.
     static let blockBytes = 1 << 10
     /// Bytes of the piece that a word of the map stands for.
     static let wordBytes = UInt64.bitWidth * blockBytes
+
+    /// Bytes of all the blocks that a row of `byteCount` bytes may touch.
+    package static func mostBytes(ofRow byteCount: Int) -> Int {
+        // Rows that fill blocks, or blocks that hold whole rows, share none with a neighbour.
+        if byteCount % blockBytes == 0 || blockBytes % byteCount == 0 { return max(byteCount, blockBytes) }
+        return (byteCount / blockBytes + 2) * blockBytes
+    }
 
     /// The longest message of a piece of `byteCount` bytes.
     static func mostBytes(_ byteCount: Int) -> Int { mapBytes(byteCount) + byteCount }

@@ -51,7 +51,7 @@ internal import CMPI
         pieceCount = (longest + piece - 1) / piece
         self.line = line
         self.memory = memory
-        windows = MessageWindows(count: pieceCount * (group.size - 1), depth: GatherLine.depth)
+        windows = MessageWindows(count: pieceCount * (group.size - 1), depth: MessageWindows.mostUnderWay)
         line.join(self)
     }
 
@@ -105,9 +105,6 @@ internal import CMPI
 /// On every rank the line has the same order, that in which all ranks start the gathers. So the first window that is not done,
 /// in the order of the line, is always started by all ranks that take part in it, and none waits for ever.
 final class GatherLine {
-    /// Windows under way, at most: enough for a fast link between two tests, unless segments are much smaller than a window.
-    static let depth = MessageWindows.mostUnderWay
-
     private var gathers: [PairwiseGather] = []
 
     func join(_ gather: PairwiseGather) { gathers.append(gather) }
@@ -116,6 +113,6 @@ final class GatherLine {
 
     /// Windows that `gather` may have under way.
     func room(for gather: PairwiseGather) -> Int {
-        gathers.prefix { $0 !== gather }.reduce(Self.depth) { $0 - $1.underWayCount }
+        gathers.prefix { $0 !== gather }.reduce(MessageWindows.mostUnderWay) { $0 - $1.underWayCount }
     }
 }

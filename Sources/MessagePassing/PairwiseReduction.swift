@@ -27,8 +27,8 @@ internal import Tensors
     private let base: UnsafeMutableRawPointer
     private let target: UnsafeMutableRawPointer
     private let summand: Summand
-    private let counts: [Int]
-    private let starts: [Int]
+    /// The ranks' segments in the buffer.
+    private let segments: [Range<Int>]
     private let group: Group
     private let tag: Int32
     /// Elements of a whole window of one segment.
@@ -41,7 +41,12 @@ internal import Tensors
     private let slotBytes: Int
     /// What is received; where messages are packed also what is sent, and a block of zeros.
     private let room: Arena
-    private let tally: Tally
+    /// Where messages are packed: the other ranks that own something, for which there is a slot in each window.
+    private let receivers: [Int]
+    /// Slots of all windows under way: for what is received, and for what is packed behind them.
+    private let receivingSlots: Int
+    private let packingSlots: Int
+    private let sentBytes: SentBytes
     private let parallel: ParallelLoop?
     private var memory: [AnyObject]
     private var whenComplete: ((Arena) -> Void)?
@@ -57,27 +62,24 @@ internal import Tensors
     ///   - packs: whether messages leave zeros out, on all ranks of the group.
     ///   - limit: the most elements of one message.
     ///   - scratch: where room for messages comes from, and returns to.
-    ///   - tally: counts what is sent.
+    ///   - sent: counts what is sent.
     init(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
         keeping memory: [AnyObject], in group: Group, number: Int, packs: Bool, limit: Int, scratch: Scratch,
-        tally: Tally, parallel: ParallelLoop?
+        sent: SentBytes, parallel: ParallelLoop?
     ) {
         precondition(counts.count == group.size, "\(counts.count) segments for \(group.size) ranks")
         let stride = summand.type.stride
         let others = max(group.size - 1, 1)
         let longest = counts.max() ?? 0
-        let wanted = max(MessageWindows.windowBytes / others, Self.leastMessageBytes) / lineBytes * lineBytes / stride
+        // A row that begins with a block shall do so in every window.
+        let unit = packs ? PackedPiece.blockBytes : lineBytes
+        let wanted = max(MessageWindows.windowBytes / others, Self.leastMessageBytes) / unit * unit / stride
         let piece = max(1, min(wanted, limit, longest))
         unsafe self.base = base
         unsafe self.target = target
         self.summand = summand
-        self.counts = counts
-        var next = 0
-        starts = counts.map { count in
-            defer { next += count }
-            return next
-        }
+        segments = MessagePassing.segments(of: counts)
         self.group = group
         tag = MessageTag.reduction(number)
         self.piece = piece
@@ -89,11 +91,12 @@ internal import Tensors
         self.packs = packs
         let message = packs ? PackedPiece.mostBytes(piece * stride) : piece * stride
         slotBytes = (message + lineBytes - 1) / lineBytes * lineBytes
-        let messages = depth * others * slotBytes
-        let roomBytes =
-            (counts[group.rank] > 0 || packs ? messages : 0) + (packs ? messages + PackedPiece.blockBytes : 0)
+        receivers = packs ? counts.indices.filter { $0 != group.rank && counts[$0] > 0 } : []
+        receivingSlots = counts[group.rank] > 0 ? depth * others : 0
+        packingSlots = depth * receivers.count
+        let roomBytes = (receivingSlots + packingSlots) * slotBytes + (packs ? PackedPiece.blockBytes : 0)
         room = scratch.take(count: roomBytes / ElementType.float.stride)
-        self.tally = tally
+        sentBytes = sent
         self.parallel = parallel
         self.memory = memory
         whenComplete = { scratch.giveBack($0) }
@@ -113,27 +116,25 @@ internal import Tensors
 
     /// The part of `rank`'s segment that window `index` holds, in elements of the segment; may be empty.
     private func part(of rank: Int, _ index: Int) -> Range<Int> {
-        min(index * piece, counts[rank])..<min((index + 1) * piece, counts[rank])
+        let count = segments[rank].count
+        return min(index * piece, count)..<min((index + 1) * piece, count)
     }
 
     /// Where the message that `rank` sends for window `index` is received.
     private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
-        unsafe room.all.address + slot(of: rank, index) * slotBytes
+        unsafe slot(index % depth * (group.size - 1) + (rank < group.rank ? rank : rank - 1))
     }
 
     /// Where the message for `rank` is packed.
     private func packingPlace(for rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
-        unsafe room.all.address + (slotCount + slot(of: rank, index)) * slotBytes
+        guard let number = receivers.firstIndex(of: rank) else { preconditionFailure("rank \(rank) owns nothing") }
+        return unsafe slot(receivingSlots + index % depth * receivers.count + number)
     }
 
     /// A block of zeros, for one that a message has left out.
-    private var zeros: UnsafeMutableRawPointer { unsafe room.all.address + 2 * slotCount * slotBytes }
+    private var zeros: UnsafeMutableRawPointer { unsafe slot(receivingSlots + packingSlots) }
 
-    private var slotCount: Int { depth * max(group.size - 1, 1) }
-
-    private func slot(of rank: Int, _ index: Int) -> Int {
-        index % depth * (group.size - 1) + (rank < group.rank ? rank : rank - 1)
-    }
+    private func slot(_ number: Int) -> UnsafeMutableRawPointer { unsafe room.all.address + number * slotBytes }
 
     private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
         let receives = MessageOperation(function, keeping: memory + [room])
@@ -154,7 +155,7 @@ internal import Tensors
             let sent = part(of: receiver, index)
             if !sent.isEmpty {
                 let (message, byteCount) = unsafe self.message(sent, to: receiver, index)
-                tally.bytes += byteCount
+                sentBytes.count += byteCount
                 try unsafe sends.start(at: site) {
                     unsafe MPI_Isend(message, Int32(byteCount), byte.datatype, Int32(receiver), tag, group.handle, $0)
                 }
@@ -166,7 +167,7 @@ internal import Tensors
     /// The message with `part` of the segment of `receiver`.
     private func message(_ part: Range<Int>, to receiver: Int, _ index: Int) -> (UnsafeRawPointer, byteCount: Int) {
         let stride = summand.type.stride
-        let values = unsafe base + (starts[receiver] + part.lowerBound) * stride
+        let values = unsafe base + (segments[receiver].lowerBound + part.lowerBound) * stride
         guard packs else { return (UnsafeRawPointer(values), part.count * stride) }
         let place = unsafe packingPlace(for: receiver, index)
         let byteCount = unsafe PackedPiece.pack(values, byteCount: part.count * stride, into: place)
@@ -213,16 +214,11 @@ internal import Tensors
             for rank in 0..<group.size {
                 let source =
                     unsafe rank == group.rank
-                    ? UnsafeRawPointer(base + starts[rank] * summand.type.stride + start) : received(rank)
+                    ? UnsafeRawPointer(base + segments[rank].lowerBound * summand.type.stride + start) : received(rank)
                 unsafe sources.initializeElement(at: rank, to: source)
             }
             unsafe sumInOrder(
                 UnsafeBufferPointer(sources), of: summand, byteCount: range.count, into: target + start)
         }
     }
-}
-
-/// Counts bytes that were handed to the library.
-final class Tally {
-    var bytes = 0
 }

@@ -1,5 +1,7 @@
 // Partition - who owns which part of the flat space: buckets, blocks, runs (design section 7).
 
+public import Tensors
+
 /// The ownership of the flat index space: a function of its size, the bucket table and the number of ranks.
 ///
 /// The space is cut into buckets, each bucket into blocks of 64 Ki elements, and of every bucket rank r owns the r-th
@@ -69,6 +71,11 @@ public struct Partition: Sendable, Equatable {
         (0..<rankCount).map { owned(bucket: bucket, rank: $0).count }
     }
 
+    /// Per bucket: whether all tensors of which it has a part are of a kind.
+    public func bucketsOf(_ isOfKind: (TensorTable.Entry) -> Bool, in table: TensorTable) -> [Bool] {
+        buckets.map { table.entries(overlapping: $0).allSatisfy(isOfKind) }
+    }
+
     /// Everything that `rank` owns, as ascending, non-empty flat ranges.
     public func runs(rank: Int) -> [Range<Int>] {
         buckets.indices.reversed().map { owned(bucket: $0, rank: rank) }.filter { !$0.isEmpty }
@@ -80,5 +87,12 @@ public struct Partition: Sendable, Equatable {
     /// Blocks of `bucket` that `rank` owns.
     func blockCount(bucket: Int, rank: Int) -> Int {
         (owned(bucket: bucket, rank: rank).count + Self.blockSize - 1) / Self.blockSize
+    }
+}
+
+extension TensorTable {
+    /// The entries that share elements with `range`, in order.
+    func entries(overlapping range: Range<Int>) -> [Entry] {
+        range.isEmpty ? [] : entries.filter { $0.range.overlaps(range) }
     }
 }

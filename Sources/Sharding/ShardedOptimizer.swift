@@ -21,7 +21,7 @@ public final class ShardedOptimizer {
     public let secondMoment: FloatSlice
 
     private let communicator: Communicator
-    private let reduction: GradientReduction
+    package let reduction: GradientReduction
     private let table: TensorTable
     private let decays: @Sendable (TensorTable.Entry) -> Bool
     /// Per bucket: whether most of its gradient is zeros.
@@ -69,7 +69,7 @@ public final class ShardedOptimizer {
         self.reduction = reduction
         self.table = table
         self.decays = decays
-        self.isSparse = partition.buckets.map { table.entries(overlapping: $0).allSatisfy(isSparse) }
+        self.isSparse = partition.bucketsOf(isSparse, in: table)
         self.replica = replica
         self.gradient = gradient
         self.pool = pool
@@ -408,11 +408,4 @@ private final class Gather {
     var requests = RequestSet()
 
     init(_ range: Range<Int>) { self.range = range }
-}
-
-extension TensorTable {
-    /// The entries that share elements with `range`, in order.
-    func entries(overlapping range: Range<Int>) -> [Entry] {
-        range.isEmpty ? [] : entries.filter { $0.range.overlaps(range) }
-    }
 }

@@ -72,6 +72,21 @@ import Testing
         #expect(read(message(of: piece), count: 2 * block) == piece)
     }
 
+    /// Rows of many sizes, one after another from the start of a buffer.
+    @Test func blocksThatARowMayTouch() {
+        for row in [4, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192, 8196] {
+            var most = 0
+            for index in 0..<2000 {
+                let first = index * row / block
+                let last = ((index + 1) * row - 1) / block
+                most = max(most, last - first + 1)
+            }
+            let allowed = PackedPiece.mostBytes(ofRow: row) / block
+            // Where rows lie anyhow, the bound may be one block too many.
+            #expect(allowed == most || (allowed == most + 1 && row % block != 0 && block % row != 0), "\(row)")
+        }
+    }
+
     @Test func aFullPieceIsOnlyAMapLonger() {
         let piece = [UInt8](repeating: 7, count: word + 12)
         #expect(message(of: piece).count == 16 + piece.count && PackedPiece.mostBytes(piece.count) == 16 + piece.count)

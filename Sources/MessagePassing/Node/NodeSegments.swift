@@ -17,10 +17,8 @@ struct NodeSegments: Equatable {
 
     /// Segments of `counts` elements by rank of the job, joined by place on the node.
     init(counts: [Int], elementBytes: Int, map: NodeMap) {
-        var starts = [0]
-        for count in counts { starts.append(starts[starts.count - 1] + count * elementBytes) }
-        self.init(
-            parts: (0..<map.ranksPerNode).map { index in map.slice(index).map { starts[$0]..<starts[$0 + 1] } })
+        let segments = segments(of: counts.map { $0 * elementBytes })
+        self.init(parts: (0..<map.ranksPerNode).map { index in map.slice(index).map { segments[$0] } })
     }
 
     /// Segments as equal as whole lines of `lineBytes` allow, for a buffer of `byteCount` that may be divided anyhow.

@@ -9,7 +9,7 @@
 //
 // Between nodes (K groups of one rank of each node, b / K each, at the same time): PairwiseReduction sends each rank its
 // segment, (N - 1) / N b in each direction, and reads b and writes b / N to add. Of an embedding's gradient it sends only a
-// share, the rows of tokens that occurred. MPI_Iallreduce in place is, in Open MPI 4.1
+// share, the rows of tokens that occurred, and reads b more to find them; frequent tokens are taken for evenly spread. MPI_Iallreduce in place is, in Open MPI 4.1
 // (coll/libnbc), a binomial tree to the first rank and the same tree back. PairwiseGather sends its segment to all others,
 // (N - 1) / N b in each direction. Buckets are taken for evenly owned: with fewer blocks of 64 Ki elements than ranks the
 // owners' links carry more.
@@ -51,7 +51,8 @@ struct CommunicationModel {
         switch reduction {
         case .reduceScatter:
             let copies = Double(copies)
-            let adding = (1 + 1 / N) * copies * b / hardware.memoryBytes
+            let packing = share < 1 ? (N - 1) / N : 0
+            let adding = (1 + 1 / N + packing) * copies * b / hardware.memoryBytes
             return [inNode, hardware.latency + copies * (N - 1) / N * share * b / link + adding, 0]
         case .allReduce:
             // What has arrived is added to what is there: two are read, one is written.
@@ -78,7 +79,7 @@ struct CommunicationModel {
         guard N > 1 else { return Traffic() }
         switch reduction {
         case .reduceScatter:
-            let sent = share == 1 ? bytes : Int(share * Double(bytes))
+            let sent = Int(share * Double(bytes))
             return Traffic(total: copies * (N - 1) * sent, busiest: copies * (N - 1) * sent / N)
         case .allReduce: return Traffic(total: 2 * (N - 1) * bytes, busiest: d * bytes)
         }

@@ -3,6 +3,7 @@
 internal import Configuration
 internal import Kernels
 internal import LlamaModel
+internal import MessagePassing
 internal import Optimization
 internal import Sharding
 internal import Tensors
@@ -108,10 +109,10 @@ struct StepWork {
     let parameters: Int
     /// Elements of each bucket, in the order in which backward finishes them.
     let buckets: [Int]
-    /// Rows of each bucket's gradient, where it is zero in those of tokens that did not occur; nil where it is full.
-    private let sparseRows: [Int?]
-    /// Tokens of a sequence.
-    private let sequenceLength: Int
+    /// Whether a bucket's gradient is zero but for the rows of tokens that occurred.
+    private let isSparse: [Bool]
+    /// What the rows of a rank's tokens in one reduction may be of all rows, if no two are the same.
+    private let sentShare: Double
     /// Share of a unit's operations that backward spends between the end of a bucket's gradient and the one before.
     let backwardShares: [Double]
     /// Bytes of an element of the gradient on its way, and of a parameter.
@@ -138,11 +139,7 @@ struct StepWork {
         let narrows = training.precision == .bf16
         parameters = table.count
         buckets = partition.buckets.map(\.count)
-        sparseRows = partition.buckets.map { bucket in
-            let entries = table.entries.filter { $0.range.overlaps(bucket) }
-            return entries.allSatisfy(model.hasSparseGradient) ? model.vocabularySize : nil
-        }
-        sequenceLength = T
+        isSparse = partition.bucketsOf(model.hasSparseGradient, in: table)
         gradientBytes = training.reproducible ? 8 : 4
         parameterBytes = narrows ? 2 : 4
         exactBytes =
@@ -156,6 +153,10 @@ struct StepWork {
         lastUnitSequences = most.last?.sequences.count ?? 0
         let microSteps = TrainingStep.microStepCount(configuration, ranks: ranks)
         reductionsPerStep = training.reproducible ? microSteps : 1
+        let rowBytes = model.hiddenSize * gradientBytes
+        let tokens = (mostSequences + reductionsPerStep - 1) / reductionsPerStep * T
+        sentShare =
+            Double(tokens * PackedPiece.mostBytes(ofRow: rowBytes)) / Double(model.vocabularySize * rowBytes)
 
         // The head's forward and backward are one pass, before any layer's backward; the embedding has no product.
         let headOperations = 6 * Double(model.vocabularySize * model.hiddenSize)
@@ -172,11 +173,9 @@ struct StepWork {
             microSteps: Double(microSteps))
     }
 
-    /// What of each bucket's gradient the ranks of a node may send at most: all, or the rows of the tokens that occurred if
-    /// no two were the same.
+    /// What of each bucket's gradient a reduce-scatter between nodes sends at most, of the sums of `ranksOnNode` ranks.
     func sentShares(ranksOnNode: Int) -> [Double] {
-        let tokens = ranksOnNode * mostSequences * sequenceLength
-        return sparseRows.map { rows in rows.map { min(1, Double(tokens) / Double($0)) } ?? 1 }
+        isSparse.map { $0 ? min(1, Double(ranksOnNode) * sentShare) : 1 }
     }
 
     private static func sequences(_ units: [WorkUnit]) -> Int { units.reduce(0) { $0 + $1.sequences.count } }

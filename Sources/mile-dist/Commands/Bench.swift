@@ -110,6 +110,11 @@ struct BenchStep: ParsableCommand {
         discussion: """
             Runs steps of CONFIG on its data, from initial values, without evaluation, checkpoints or a run directory.
 
+            With --exposed each timed step has a step without exchange before and behind it, and exposed_seconds is the \
+            median of the differences: a machine whose speed drifts makes none. exposed_share relates that to \
+            reduction_seconds + gather_seconds, the exchange with nothing beside it. sent_reduction_bytes is what all ranks \
+            together send to reduce the gradients of a step, where they share no memory.
+
             Examples:
               mile-dist bench step configs/shakespeare.yaml
               mpirun -n 2 mile-dist bench step run.yaml --json --set training.precision=bf16
@@ -124,7 +129,7 @@ struct BenchStep: ParsableCommand {
         help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
     var overrides: [String] = []
 
-    @Option(help: "Timed steps, after one to warm up.")
+    @Option(help: "Timed steps, after one to warm up; with --exposed each takes three.")
     var steps = 7
 
     @Flag(

@@ -122,8 +122,15 @@ import TokenData
         #expect(shares(1) { $0.training.bucketMiB = 25 } == [1])
         let layout = ClusterLayout(ranks: 4, nodes: 2)
         let (sparse, full) = (predict(layout) { $0.training.bucketMiB = 1 }, predict(layout))
-        // Half of a megabyte less in each direction, and one more in both.
+        // Half of the 1 MiB that all nodes send together, and half of the half that one receives.
         #expect(full.traffic.total - sparse.traffic.total == 1 << 19)
+        #expect(full.traffic.busiest - sparse.traffic.busiest == 1 << 18)
+        // Two micro-steps, each reduced by itself: of the busiest rank's four sequences two in each.
+        let reference = shares(1) {
+            $0.training.reproducible = true
+            $0.loss = LossConfiguration(normalization: .reference, referenceRanks: 2)
+        }
+        #expect(reference.last == 0.25)
     }
 
     /// What depends on tokens grows with them, the rest does not.
