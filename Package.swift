@@ -62,6 +62,7 @@ let package = Package(
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
         .systemLibrary(name: "CMemory"),
         .systemLibrary(name: "CPeakRates"),
+        .systemLibrary(name: "CVectorMath"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         // Compiled with the instruction set that Swift code gets: it looks at what the compiler was allowed to use.
@@ -86,7 +87,7 @@ let package = Package(
 
         module("Kernels", ["CPeakRates", "Tensors", "LinearAlgebra"]),
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
-        module("Optimization", ["Tensors", "Kernels"]),
+        module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
         module("TokenData", ["SentencePieceText", "Zstandard", crypto]),
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
         module("Checkpointing", ["Tensors", "HDF5Store", "LlamaModel", "SentencePieceText", crypto]),
