@@ -43,4 +43,13 @@ public struct BFloat16Matrix: Sendable {
 
     public func block(rows rowRange: Range<Int>) -> BFloat16Matrix { block(rows: rowRange, columns: 0..<columns) }
     public func block(columns columnRange: Range<Int>) -> BFloat16Matrix { block(rows: 0..<rows, columns: columnRange) }
+
+    /// Copies all elements to a matrix of the same sizes, which does not overlap.
+    package func copy(to target: BFloat16Matrix) {
+        precondition(target.rows == rows && target.columns == columns, "copy between matrices of different sizes")
+        for row in 0..<rows {
+            target.view.advanced(by: row * target.stride, count: columns)
+                .copy(from: view.advanced(by: row * stride, count: columns))
+        }
+    }
 }

@@ -51,4 +51,13 @@ public struct Matrix: Sendable {
 
     public func block(rows rowRange: Range<Int>) -> Matrix { block(rows: rowRange, columns: 0..<columns) }
     public func block(columns columnRange: Range<Int>) -> Matrix { block(rows: 0..<rows, columns: columnRange) }
+
+    /// Copies all elements to a matrix of the same sizes, which does not overlap.
+    package func copy(to target: Matrix) {
+        precondition(target.rows == rows && target.columns == columns, "copy between matrices of different sizes")
+        for row in 0..<rows {
+            target.view.advanced(by: row * target.stride, count: columns)
+                .copy(from: view.advanced(by: row * stride, count: columns))
+        }
+    }
 }

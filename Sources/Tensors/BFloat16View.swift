@@ -1,5 +1,7 @@
 // BFloat16View - the unowned, unchecked window over bfloat16 numbers that kernels and bindings use.
 
+internal import Glibc
+
 /// The upper 16 bits of fp32 numbers, contiguous, without an owner. Swift has no such type, so elements are bit patterns, and
 /// vector code widens them on loading and rounds on storing.
 ///
@@ -73,6 +75,12 @@
 
     /// Start of the memory, for a binding's C call or a product.
     package var pointer: UnsafeMutablePointer<UInt16> { unsafe base }
+
+    /// Copies as many elements as this view has.
+    package func copy(from source: BFloat16View) {
+        assert(source.count == count)
+        unsafe _ = memmove(base, source.base, count * MemoryLayout<UInt16>.stride)
+    }
 }
 
 /// The bfloat16 bit patterns nearest to sixteen floats, ties to even; a NaN stays one.

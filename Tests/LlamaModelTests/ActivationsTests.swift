@@ -25,14 +25,14 @@ struct ActivationsTests {
 
     /// By hand for D 24, F 40, Q 24, S 72, 3 heads, V 53, N = 2 * 5: each layer keeps 2 D + 2 + S + Q + H + 2 F floats a
     /// token, all share 2 D + 1, backward adds 2 D. The layers' passes take F, backward S more, and attention's scratch of
-    /// 1 * 2 * 64 * T; the head's logits, 53 a token, take less and lie in the same place.
+    /// 1 * (2 * 64 * T scores + 4 T rows of 8); the head's logits, 53 a token, take less and lie in the same place.
     @Test func aSmallCaseByHand() {
         let layer = 48 + 2 + 72 + 24 + 3 + 80
         let shared = 48 + 1
         func bytes(_ forTraining: Bool) -> Int {
             Transformer.activationBytes(.tied, sequenceLength: 5, sequences: 2, threads: 1, forTraining: forTraining)
         }
-        #expect(bytes(false) == 4 * (10 * (layer + shared + 40) + 640))
-        #expect(bytes(true) == 4 * (10 * (2 * layer + shared + 48 + 40 + 72) + 640))
+        #expect(bytes(false) == 4 * (10 * (layer + shared + 40) + 640 + 160))
+        #expect(bytes(true) == 4 * (10 * (2 * layer + shared + 48 + 40 + 72) + 640 + 160))
     }
 }

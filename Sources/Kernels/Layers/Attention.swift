@@ -16,6 +16,9 @@ public struct Attention: Sendable {
 
     /// Queries per block: a block's scores stay in the second-level cache, and the masked half beyond it is skipped.
     private static let queryBlock = 64
+    /// Blocks that a task of the forward pass computes with the keys and values that it has packed: enough to make packing
+    /// cheap, few enough to leave several tasks per head of a long sequence.
+    private static let blocksPerTask = 8
 
     public init(heads: Int, keyValueHeads: Int, headSize: Int, positions: Int) {
         precondition(
@@ -33,7 +36,7 @@ public struct Attention: Sendable {
     public var outputStride: Int { heads * headSize }
 
     /// Floats of scratch that the passes need for `threads` threads.
-    public func scratchCount(threads: Int) -> Int { threads * 2 * Self.queryBlock * positions }
+    public func scratchCount(threads: Int) -> Int { threads * scratchPerThread }
 
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
@@ -49,25 +52,33 @@ public struct Attention: Sendable {
         check(pool, B, qkv, output, lse, scratch)
         let T = positions
         let (outputView, lse_BHT, scratchView) = (output.view, lse.view, scratch.view)
-        let blocks = (T + Self.queryBlock - 1) / Self.queryBlock
+        let tasks = (blocks + Self.blocksPerTask - 1) / Self.blocksPerTask
         let scale = 1 / Float(headSize).squareRoot()
-        pool.run(B * heads * blocks) { task, worker in
-            let sequence = task / (heads * blocks)
-            let head = task / blocks % heads
+        pool.run(B * heads * tasks) { task, worker in
+            let sequence = task / (heads * tasks)
+            let head = task / tasks % heads
             // Late blocks are the long ones: handed out first, so that the last thread to finish is not one of them.
-            let queries = queryRange(block: blocks - 1 - task % blocks)
-            let keyCount = queries.upperBound
-            let q = queryMatrix(qkv, sequence, head).block(rows: queries)
-            let k = keyMatrix(qkv, sequence, head / groupSize).block(rows: 0..<keyCount)
-            let v = valueMatrix(qkv, sequence, head / groupSize).block(rows: 0..<keyCount)
-            let scores = ScoreBlock(scratchView, slot(worker, 0), rows: queries.count, columns: keyCount, like: q)
-            pool.multiplyPanel(q, .asStored, k, .transposed, into: scores.wide, scale: scale, worker: worker)
-            for (row, query) in queries.enumerated() {
-                lse_BHT[(sequence * heads + head) * T + query] = scores.softmax(row: row, visible: query + 1)
+            let first = (tasks - 1 - task % tasks) * Self.blocksPerTask
+            let range = first..<min(first + Self.blocksPerTask, blocks)
+            let own = AttentionScratch(self, scratchView, worker: worker)
+            let reach = 0..<queryRange(block: range.upperBound - 1).upperBound
+            let keys = own.packed(keyMatrix(qkv, sequence, head / groupSize).block(rows: reach), in: .keys)
+            let values = own.packed(valueMatrix(qkv, sequence, head / groupSize).block(rows: reach), in: .values)
+            for block in range {
+                let queries = queryRange(block: block)
+                let keyCount = queries.upperBound
+                let q = queryMatrix(qkv, sequence, head).block(rows: queries)
+                let scores = own.scores(0, rows: queries.count, columns: keyCount, like: q)
+                pool.multiplyPanel(
+                    q, .asStored, keys.block(rows: 0..<keyCount), .transposed, into: scores.wide, scale: scale,
+                    worker: worker)
+                for (row, query) in queries.enumerated() {
+                    lse_BHT[(sequence * heads + head) * T + query] = scores.softmax(row: row, visible: query + 1)
+                }
+                pool.multiplyPanel(
+                    scores.operand, .asStored, values.block(rows: 0..<keyCount), .asStored,
+                    into: outputMatrix(outputView, sequence, head).block(rows: queries), worker: worker)
             }
-            pool.multiplyPanel(
-                scores.operand, .asStored, v, .asStored,
-                into: outputMatrix(outputView, sequence, head).block(rows: queries), worker: worker)
         }
     }
 
@@ -90,7 +101,6 @@ public struct Attention: Sendable {
             doutput.count == output.count && dqkv.count == qkv.count && (narrow?.count ?? output.count) == output.count,
             "attention backward: sizes differ")
         let T = positions
-        let blocks = (T + Self.queryBlock - 1) / Self.queryBlock
         let scale = 1 / Float(headSize).squareRoot()
         let (outputView, lse_BHT, scratchView) = (output.view, lse.view, scratch.view)
         let (doutputView, dqkvView) = (doutput.view, dqkv.view)
@@ -98,12 +108,11 @@ public struct Attention: Sendable {
         pool.run(B * keyValueHeads) { task, worker in
             let sequence = task / keyValueHeads
             let group = task % keyValueHeads
-            let dk = window(dqkvView, sequence, column: keyColumn(group), stride: qkvStride)
-            let dv = window(dqkvView, sequence, column: valueColumn(group), stride: qkvStride)
-            for row in 0..<T {
-                rowView(dk, row).fill(0)
-                rowView(dv, row).fill(0)
-            }
+            let own = AttentionScratch(self, scratchView, worker: worker)
+            let keys = own.packed(keyMatrix(qkv, sequence, group), in: .keys)
+            let values = own.packed(valueMatrix(qkv, sequence, group), in: .values)
+            let dk = own.zeros(in: .keyGradients)
+            let dv = own.zeros(in: .valueGradients)
             for head in (group * groupSize)..<((group + 1) * groupSize) {
                 let out = outputMatrix(outputView, sequence, head)
                 let dout = outputMatrix(doutputView, sequence, head)
@@ -111,12 +120,12 @@ public struct Attention: Sendable {
                     let queries = queryRange(block: block)
                     let keyCount = queries.upperBound
                     let q = queryMatrix(qkv, sequence, head).block(rows: queries)
-                    let k = keyMatrix(qkv, sequence, group).block(rows: 0..<keyCount)
-                    let v = valueMatrix(qkv, sequence, group).block(rows: 0..<keyCount)
+                    let k = keys.block(rows: 0..<keyCount)
+                    let v = values.block(rows: 0..<keyCount)
                     let doutRows = window(doutOperand, sequence, column: head * headSize, stride: outputStride)
                         .block(rows: queries)
-                    let p = ScoreBlock(scratchView, slot(worker, 0), rows: queries.count, columns: keyCount, like: q)
-                    let ds = ScoreBlock(scratchView, slot(worker, 1), rows: queries.count, columns: keyCount, like: q)
+                    let p = own.scores(0, rows: queries.count, columns: keyCount, like: q)
+                    let ds = own.scores(1, rows: queries.count, columns: keyCount, like: q)
                     pool.multiplyPanel(q, .asStored, k, .transposed, into: p.wide, scale: scale, worker: worker)
                     pool.multiplyPanel(doutRows, .asStored, v, .transposed, into: ds.wide, worker: worker)
                     for (row, query) in queries.enumerated() {
@@ -137,6 +146,8 @@ public struct Attention: Sendable {
                         worker: worker)
                 }
             }
+            dk.copy(to: window(dqkvView, sequence, column: keyColumn(group), stride: qkvStride))
+            dv.copy(to: window(dqkvView, sequence, column: valueColumn(group), stride: qkvStride))
         }
     }
 
@@ -148,8 +159,10 @@ public struct Attention: Sendable {
 
     private func valueColumn(_ group: Int) -> Int { (heads + keyValueHeads + group) * headSize }
 
-    /// The scratch of one thread holds two blocks of scores.
-    private func slot(_ worker: Int, _ number: Int) -> Int { (2 * worker + number) * Self.queryBlock * positions }
+    private var blocks: Int { (positions + Self.queryBlock - 1) / Self.queryBlock }
+
+    /// Floats of the scores of a block of queries.
+    var scoreCount: Int { Self.queryBlock * positions }
 
     private func queryRange(block: Int) -> Range<Int> {
         (block * Self.queryBlock)..<min((block + 1) * Self.queryBlock, positions)

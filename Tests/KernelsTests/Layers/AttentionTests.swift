@@ -45,10 +45,10 @@ struct AttentionTests {
         }
     }
 
-    /// Group sizes 1, 2 and 4; one block of 64 queries, exactly one, several with a remainder.
+    /// Group sizes 1, 2 and 4; one block of 64 queries, exactly one, several with a remainder, more than a task's eight.
     static let cases = [
         Case(1, 1, 1, 1, 1), Case(2, 5, 4, 4, 20), Case(1, 64, 4, 2, 16), Case(2, 65, 4, 1, 33), Case(1, 130, 4, 2, 48),
-        Case(3, 70, 2, 1, 8), Case(1, 128, 1, 1, 64), Case(0, 7, 2, 2, 4),
+        Case(3, 70, 2, 1, 8), Case(1, 128, 1, 1, 64), Case(0, 7, 2, 2, 4), Case(2, 580, 2, 1, 12),
     ]
 
     /// Tolerance: products over up to 130 terms and an exponential of scores near 1.
