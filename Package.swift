@@ -119,8 +119,8 @@ let package = Package(
             "LlamaModelTests", ["LlamaModel", "Kernels", "LinearAlgebra", "Tensors", "TestSupport"],
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
-            "OptimizationTests", ["Optimization", "Kernels", "Tensors", "TestSupport"], exclude: ["make_golden.py"],
-            resources: [.copy("Golden")]),
+            "OptimizationTests", ["Optimization", "CVectorMath", "Kernels", "Tensors", "TestSupport"],
+            exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests("TokenDataTests", ["SentencePieceText", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         tests(

@@ -47,6 +47,7 @@ public struct BFloat16Matrix: Sendable {
     /// Copies all elements to a matrix of the same sizes, which does not overlap.
     package func copy(to target: BFloat16Matrix) {
         precondition(target.rows == rows && target.columns == columns, "copy between matrices of different sizes")
+        guard columns > 0 else { return }
         for row in 0..<rows {
             target.view.advanced(by: row * target.stride, count: columns)
                 .copy(from: view.advanced(by: row * stride, count: columns))

@@ -100,7 +100,6 @@ public struct AdamW: Sendable {
             let g = raw * Lanes(repeating: gradientScale)
             let newM = m.addingProduct(g - m, Lanes(repeating: oneMinusBeta1))
             let newV = (v * Lanes(repeating: beta2)).addingProduct(g * g, Lanes(repeating: oneMinusBeta2))
-            // Swift's own root of a vector is sixteen roots of numbers, which take twice as long as the whole update.
             let root = cvectormath_square_root(newV)
             let denominator = Lanes(repeating: epsilon)
                 .addingProduct(root, Lanes(repeating: inverseRootOfCorrection2))

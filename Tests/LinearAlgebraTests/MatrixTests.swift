@@ -51,6 +51,38 @@ struct MatrixTests {
         #expect(slice.array == (0..<30).map { [9, 10, 15, 16, 21, 22].contains($0) ? -Float($0) : Float($0) })
     }
 
+    /// To rows with another distance and back; padding and guards stay as they are.
+    @Test func copies() {
+        let elements = (0..<21).map(Float.init)
+        let (source, dense) = (
+            Strided(elements, rows: 3, columns: 7, padding: 4),
+            Strided(elements.map { -$0 }, rows: 3, columns: 7, padding: 0)
+        )
+        let target = Strided(elements.map { 100 + $0 }, rows: 3, columns: 7, padding: 2)
+        source.matrix.copy(to: dense.matrix)
+        dense.matrix.copy(to: target.matrix)
+        #expect(dense.elements == elements && target.elements == elements)
+        #expect(source.isIntact && dense.isIntact && target.isIntact)
+        source.matrix.block(columns: 2..<2).copy(to: target.matrix.block(columns: 5..<5))
+        #expect(target.elements == elements)
+    }
+
+    @Test func copiesOfHalves() {
+        let (source, target) = (BFloat16Slice(count: 12), BFloat16Slice(count: 8))
+        for index in 0..<12 { source.view[index] = Float(index) }
+        for index in 0..<8 { target.view[index] = -1 }
+        BFloat16Matrix(source.view, rows: 3, columns: 2, stride: 4)
+            .copy(to: BFloat16Matrix(target.view, rows: 3, columns: 2, stride: 3))
+        #expect((0..<8).map { target.view[$0] } == [0, 1, -1, 4, 5, -1, 8, 9])
+    }
+
+    @Test func copiesOfOtherSizesTrap() async {
+        await #expect(processExitsWith: .failure) {
+            let slice = FloatSlice([1, 2, 3, 4, 5, 6])
+            Matrix(slice, rows: 2, columns: 3).copy(to: Matrix(Arena(count: 6).all, rows: 3, columns: 2))
+        }
+    }
+
     @Test func emptyBlocks() {
         let matrix = Matrix(FloatSlice([1, 2, 3, 4]), rows: 2, columns: 2)
         #expect(matrix.block(rows: 2..<2).rows == 0)

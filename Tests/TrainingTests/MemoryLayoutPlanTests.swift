@@ -32,14 +32,14 @@ import TokenData
     ///
     /// Per token and layer: input and middle 2 * 512, qkv 3 * 512, attention 512, gate and up 2 * 512, lse 8, two rstd.
     /// Per token: final, normed, dresidual, dnormed 4 * 512, final rstd; product 512, dqkv 3 * 512, with attention's scratch
-    /// of 2 * 64 * 64 for a thread: more than the head's logits, 512 a token, in the same memory.
+    /// of (2 + 4) * 64 * 64 for a thread: more than the head's logits, 512 a token, in the same memory.
     ///
     /// - Parameter lent: layers whose activations lie in the gradient: with one unit a step, of layers whose 7 * 512^2 or,
     ///   under the first one, the embedding's 512^2 floats have room for them.
     private func activations(_ B: Int, lent: Int = 0) -> Int {
         let perLayer = (2 + 3 + 1 + 2) * 512 + 8 + 2
         let shared = 4 * 512 + 1 + 4 * 512
-        return 64 * B * ((2 - lent) * perLayer + shared) + 2 * 64 * 64
+        return 64 * B * ((2 - lent) * perLayer + shared) + 6 * 64 * 64
     }
 
     private func mebibytes(floats: Int) -> Int { (4 * floats + (1 << 20) - 1) / (1 << 20) }

@@ -16,9 +16,12 @@ public struct Attention: Sendable {
 
     /// Queries per block: a block's scores stay in the second-level cache, and the masked half beyond it is skipped.
     private static let queryBlock = 64
-    /// Blocks that a task of the forward pass computes with the keys and values that it has packed: enough to make packing
-    /// cheap, few enough to leave several tasks per head of a long sequence.
-    private static let blocksPerTask = 8
+    /// Blocks that a task of the forward pass computes with the keys and values that it has packed, at most: packing is then
+    /// some 2 % of its work.
+    private static let mostBlocksPerTask = 8
+    /// With fewer tasks for each thread, tasks become smaller, down to a block: then threads have something to share, and
+    /// messages move between tasks. How blocks are grouped changes no bit of the result.
+    private static let fewestTasksPerThread = 4
 
     public init(heads: Int, keyValueHeads: Int, headSize: Int, positions: Int) {
         precondition(
@@ -36,7 +39,7 @@ public struct Attention: Sendable {
     public var outputStride: Int { heads * headSize }
 
     /// Floats of scratch that the passes need for `threads` threads.
-    public func scratchCount(threads: Int) -> Int { threads * scratchPerThread }
+    public func scratchCount(threads: Int) -> Int { threads * AttentionScratch.count(self) }
 
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
@@ -52,14 +55,15 @@ public struct Attention: Sendable {
         check(pool, B, qkv, output, lse, scratch)
         let T = positions
         let (outputView, lse_BHT, scratchView) = (output.view, lse.view, scratch.view)
-        let tasks = (blocks + Self.blocksPerTask - 1) / Self.blocksPerTask
+        let blocksPerTask = blocksPerTask(heads: B * heads, threads: pool.threadCount)
+        let tasks = (blocks + blocksPerTask - 1) / blocksPerTask
         let scale = 1 / Float(headSize).squareRoot()
         pool.run(B * heads * tasks) { task, worker in
             let sequence = task / (heads * tasks)
             let head = task / tasks % heads
-            // Late blocks are the long ones: handed out first, so that the last thread to finish is not one of them.
-            let first = (tasks - 1 - task % tasks) * Self.blocksPerTask
-            let range = first..<min(first + Self.blocksPerTask, blocks)
+            // A head's late tasks are the long ones: handed out first, so that the last thread to finish is not in one of them.
+            let first = (tasks - 1 - task % tasks) * blocksPerTask
+            let range = first..<min(first + blocksPerTask, blocks)
             let own = AttentionScratch(self, scratchView, worker: worker)
             let reach = 0..<queryRange(block: range.upperBound - 1).upperBound
             let keys = own.packed(keyMatrix(qkv, sequence, head / groupSize).block(rows: reach), in: .keys)
@@ -160,6 +164,12 @@ public struct Attention: Sendable {
     private func valueColumn(_ group: Int) -> Int { (heads + keyValueHeads + group) * headSize }
 
     private var blocks: Int { (positions + Self.queryBlock - 1) / Self.queryBlock }
+
+    private func blocksPerTask(heads: Int, threads: Int) -> Int {
+        var count = Self.mostBlocksPerTask
+        while count > 1 && heads * ((blocks + count - 1) / count) < Self.fewestTasksPerThread * threads { count /= 2 }
+        return count
+    }
 
     /// Floats of the scores of a block of queries.
     var scoreCount: Int { Self.queryBlock * positions }

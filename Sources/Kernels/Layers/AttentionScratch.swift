@@ -14,31 +14,31 @@ struct AttentionScratch {
         case keys, values, keyGradients, valueGradients
     }
 
+    /// Probabilities, and in the backward pass their gradients.
+    private static let scoreBlocks = 2
+
     private let view: FloatView
-    private let scoreCount: Int
-    private let positions: Int
-    private let headSize: Int
+    private let attention: Attention
 
     /// Floats for one thread.
-    static func count(scoreCount: Int, positions: Int, headSize: Int) -> Int {
-        2 * scoreCount + Rows.allCases.count * positions * headSize
+    static func count(_ attention: Attention) -> Int {
+        scoreBlocks * attention.scoreCount + Rows.allCases.count * attention.positions * attention.headSize
     }
 
     init(_ attention: Attention, _ scratch: FloatView, worker: Int) {
-        let count = attention.scratchPerThread
+        let count = Self.count(attention)
         view = scratch.advanced(by: worker * count, count: count)
-        scoreCount = attention.scoreCount
-        positions = attention.positions
-        headSize = attention.headSize
+        self.attention = attention
     }
 
     /// The first or second block of scores.
     func scores(_ number: Int, rows: Int, columns: Int, like operand: MixedMatrix) -> ScoreBlock {
-        ScoreBlock(view, number * scoreCount, rows: rows, columns: columns, like: operand)
+        ScoreBlock(view, number * attention.scoreCount, rows: rows, columns: columns, like: operand)
     }
 
     /// A copy of `source` whose rows follow each other, in its format.
     func packed(_ source: MixedMatrix, in rows: Rows) -> MixedMatrix {
+        let headSize = attention.headSize
         switch source {
         case .fp32(let matrix):
             let copy = Matrix(place(rows), rows: matrix.rows, columns: headSize)
@@ -55,18 +55,11 @@ struct AttentionScratch {
     /// Zeros to add to.
     func zeros(in rows: Rows) -> Matrix {
         place(rows).fill(0)
-        return Matrix(place(rows), rows: positions, columns: headSize)
+        return Matrix(place(rows), rows: attention.positions, columns: attention.headSize)
     }
 
     private func place(_ rows: Rows) -> FloatView {
-        let count = positions * headSize
-        return view.advanced(by: 2 * scoreCount + rows.rawValue * count, count: count)
-    }
-}
-
-extension Attention {
-    /// Floats of scratch for one thread.
-    var scratchPerThread: Int {
-        AttentionScratch.count(scoreCount: scoreCount, positions: positions, headSize: headSize)
+        let count = attention.positions * attention.headSize
+        return view.advanced(by: Self.scoreBlocks * attention.scoreCount + rows.rawValue * count, count: count)
     }
 }

@@ -120,9 +120,4 @@ struct PanelProductTests {
         }
     }
 
-    private func narrowed(_ values: [Float]) -> BFloat16Slice {
-        let slice = BFloat16Slice(count: values.count)
-        makePool().convert(FloatSlice(values), into: slice)
-        return slice
-    }
 }

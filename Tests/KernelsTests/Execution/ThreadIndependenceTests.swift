@@ -30,7 +30,7 @@ struct ThreadIndependenceTests {
                 nudge(&rotary.x)
                 return rotary.run(pool) + rotary.run(pool, inverse: true)
             case .attention:
-                var attention = AttentionTests.Case(2, 130, 4, 2, 20)
+                var attention = AttentionTests.Case(1, 530, 4, 2, 20)
                 nudge(&attention.qkv)
                 return attention.forward(pool).output + attention.forward(pool).lse + attention.backward(pool)
             case .cachedAttention:

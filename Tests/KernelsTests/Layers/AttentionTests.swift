@@ -1,6 +1,7 @@
 // AttentionTests - blocked attention against one score at a time.
 
 import Kernels
+import LinearAlgebra
 import TestSupport
 import Tensors
 import Testing
@@ -33,6 +34,24 @@ struct AttentionTests {
             return (output.array, lse.array)
         }
 
+        /// Both passes on bf16 operands.
+        func narrow(_ pool: ThreadPool) -> (output: [Float], dqkv: [Float]) {
+            let (output, lse) = (GuardedBuffer(count: B * T * H * Dh), GuardedBuffer(count: B * H * T))
+            let (dqkv, scratch) = (
+                GuardedBuffer(count: qkv.count),
+                GuardedBuffer(count: attention.scratchCount(threads: pool.threadCount))
+            )
+            let (narrowQKV, narrowGradient) = (narrowed(qkv), narrowed(doutput))
+            attention.forward(
+                pool, sequences: B, qkv: .bf16(narrowQKV), into: output.slice, lse: lse.slice, scratch: scratch.slice)
+            attention.backward(
+                pool, sequences: B, qkv: .bf16(narrowQKV), output: output.slice, lse: lse.slice,
+                doutput: unaligned(narrowGradient.array), narrow: narrowGradient, dqkv: dqkv.slice,
+                scratch: scratch.slice)
+            #expect(output.isIntact && lse.isIntact && dqkv.isIntact && scratch.isIntact)
+            return (output.array, dqkv.array)
+        }
+
         func backward(_ pool: ThreadPool) -> [Float] {
             let (output, lse) = forward(pool)
             let dqkv = GuardedBuffer(count: qkv.count)
@@ -48,10 +67,11 @@ struct AttentionTests {
     /// Group sizes 1, 2 and 4; one block of 64 queries, exactly one, several with a remainder, more than a task's eight.
     static let cases = [
         Case(1, 1, 1, 1, 1), Case(2, 5, 4, 4, 20), Case(1, 64, 4, 2, 16), Case(2, 65, 4, 1, 33), Case(1, 130, 4, 2, 48),
-        Case(3, 70, 2, 1, 8), Case(1, 128, 1, 1, 64), Case(0, 7, 2, 2, 4), Case(2, 580, 2, 1, 12),
+        Case(3, 70, 2, 1, 8), Case(1, 128, 1, 1, 64), Case(0, 7, 2, 2, 4), Case(1, 512, 1, 1, 4),
+        Case(2, 580, 2, 1, 12),
     ]
 
-    /// Tolerance: products over up to 130 terms and an exponential of scores near 1.
+    /// Tolerance: an exponential of scores near 1, and sums over up to 2 * 580 terms whose roundings of 2^-24 mostly cancel.
     @Test(arguments: cases)
     func equalsTheDefinition(attention: Case) {
         let pool = makePool(2)
@@ -61,6 +81,24 @@ struct AttentionTests {
         #expect(disagreement(lse, attention.reference.logSumExp(qkv), within: 1e-6) == nil)
         let expected = attention.reference.gradient(qkv, doutput: attention.doutput.doubles)
         #expect(disagreement(attention.backward(pool), expected, within: 2e-6) == nil)
+    }
+
+    /// Probabilities and gradients of scores become bf16 operands, each rounded by at most 2^-9 of itself: so are the sums
+    /// over them, whose errors mostly cancel but for a row that sees one or two keys. With keys, values or gradients of
+    /// another head or row the error would be near 1.
+    @Test(arguments: cases)
+    func narrowOperandsEqualTheDefinition(attention: Case) throws {
+        var rounded = attention
+        rounded.qkv = narrowed(attention.qkv).array
+        let doutput = narrowed(attention.doutput).array.doubles
+        var pools = [try ThreadPool(threadCount: 2, spins: false, widensBFloat16: true)]
+        if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
+        for pool in pools {
+            let (output, dqkv) = attention.narrow(pool)
+            #expect(disagreement(output, rounded.reference.output(rounded.qkv.doubles), within: 0x1p-9) == nil)
+            let expected = rounded.reference.gradient(rounded.qkv.doubles, doutput: doutput)
+            #expect(disagreement(dqkv, expected, within: 0x1p-8) == nil)
+        }
     }
 
     /// Scores of several hundred would overflow an exponential without the shift; they also cost their own rounding
@@ -141,6 +179,12 @@ struct AttentionTests {
     @Test func sizesThatDoNotFitTrap() async {
         await #expect(processExitsWith: .failure) {
             _ = Attention(heads: 4, keyValueHeads: 3, headSize: 2, positions: 2)
+        }
+        await #expect(processExitsWith: .failure) {
+            let attention = Attention(heads: 1, keyValueHeads: 1, headSize: 2, positions: 4)
+            attention.forward(
+                makePool(), sequences: 1, qkv: .fp32(Arena(count: 24).all), into: Arena(count: 8).all,
+                lse: Arena(count: 4).all, scratch: Arena(count: attention.scratchCount(threads: 1) - 1).all)
         }
         await #expect(processExitsWith: .failure) {
             let attention = Attention(heads: 1, keyValueHeads: 1, headSize: 2, positions: 4)

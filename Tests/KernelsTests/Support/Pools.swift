@@ -15,3 +15,10 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
 
 /// A slice that holds `values` at an address that no vector width divides.
 func unaligned(_ values: [Float]) -> FloatSlice { GuardedBuffer(values).slice }
+
+/// `values` rounded to bf16.
+func narrowed(_ values: [Float]) -> BFloat16Slice {
+    let slice = BFloat16Slice(count: values.count)
+    makePool().convert(FloatSlice(values), into: slice)
+    return slice
+}
