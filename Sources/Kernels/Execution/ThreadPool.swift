@@ -137,7 +137,9 @@ public struct ThreadPoolError: Error, CustomStringConvertible {
 private final class Shared: @unchecked Sendable {
     typealias Job = (_ task: Int, _ worker: Int) -> Void
 
-    private static let pollsBeforeSleep = 20_000
+    /// Half a millisecond or so: longer than the differences between the threads' panels and than what the caller does alone
+    /// between two operations of a step, so that nobody is woken within a step, which takes some 50 microseconds.
+    private static let pollsBeforeSleep = 400_000
     private static let stopped = -1
 
     private let workerCount: Int
