@@ -127,25 +127,6 @@ func sumLanes(_ a: FloatView, _ b: FloatView, _ f: (Lanes, Lanes) -> Lanes) -> F
     return horizontalSum(total)
 }
 
-/// Sum of `f(a[i], b[i], c[i])`; `f(0, 0, 0)` must be 0.
-@inline(__always)
-func sumLanes(_ a: FloatView, _ b: FloatView, _ c: FloatView, _ f: (Lanes, Lanes, Lanes) -> Lanes) -> Float {
-    assert(a.count == b.count && a.count == c.count)
-    let full = a.count & ~(laneCount - 1)
-    var total = Lanes(repeating: 0)
-    var index = 0
-    while index < full {
-        total += f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index))
-        index += laneCount
-    }
-    if index < a.count {
-        total += f(
-            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
-            c.partialLanes(at: index, padding: 0))
-    }
-    return horizontalSum(total)
-}
-
 /// `target[i] = f(a[i])`; returns the sum of the results of whole and padded lanes: `f(-infinity)` must be 0.
 @inline(__always)
 func mapSumLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) -> Float {
@@ -163,6 +144,32 @@ func mapSumLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) 
         let value = f(a.partialLanes(at: index, padding: -.infinity))
         total += value
         target.storePartial(value, at: index)
+    }
+    return horizontalSum(total)
+}
+
+/// `target[i] = f(a[i], b[i], c[i], d[i]).mapped`; returns the sum of `.summed`, which must be 0 for `f(0, 0, 0, 0)`.
+@inline(__always)
+func mapSumLanes(
+    _ a: FloatView, _ b: FloatView, _ c: FloatView, _ d: FloatView, into target: FloatView,
+    _ f: (Lanes, Lanes, Lanes, Lanes) -> (mapped: Lanes, summed: Lanes)
+) -> Float {
+    assert(a.count == target.count && b.count == target.count && c.count == target.count && d.count == target.count)
+    let full = a.count & ~(laneCount - 1)
+    var total = Lanes(repeating: 0)
+    var index = 0
+    while index < full {
+        let value = f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index), d.lanes(at: index))
+        target.store(value.mapped, at: index)
+        total += value.summed
+        index += laneCount
+    }
+    if index < a.count {
+        let value = f(
+            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
+            c.partialLanes(at: index, padding: 0), d.partialLanes(at: index, padding: 0))
+        target.storePartial(value.mapped, at: index)
+        total += value.summed
     }
     return horizontalSum(total)
 }

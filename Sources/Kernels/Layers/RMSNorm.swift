@@ -85,13 +85,19 @@ public enum RMSNorm {
                 let xRow = x_ND.advanced(by: n * D, count: D)
                 let dxRow = dx_ND.advanced(by: n * D, count: D)
                 let rstd = Lanes(repeating: rstd_N[n])
-                mapLanes(partial_D, dyRow, xRow, into: partial_D) { $0.addingProduct($1, $2 * rstd) }
+                // A function rather than a closure: a closure that is called at two places of a loop is not inlined.
+                @inline(__always)
+                func gainAndProjection(_ partial: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> (Lanes, Lanes) {
+                    (partial.addingProduct(dy, x * rstd), dy * gain * x)
+                }
                 // mean(g * xhat) with g = gain * dy; dy * gain is formed twice rather than stored.
-                let projection = sumLanes(dyRow, gain_D, xRow) { $0 * $1 * $2 } * rstd_N[n] / Float(D)
-                let factor = Lanes(repeating: projection) * rstd
-                mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow) { dx, dy, gain, x in
+                let sum = mapSumLanes(partial_D, dyRow, gain_D, xRow, into: partial_D, gainAndProjection)
+                let factor = Lanes(repeating: sum * rstd_N[n] / Float(D)) * rstd
+                @inline(__always)
+                func inputGradient(_ dx: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> Lanes {
                     dx.addingProduct(rstd, dy * gain - x * factor)
                 }
+                mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow, inputGradient)
                 switch y {
                 case .none: break
                 case .fp32(let y): apply(xRow, gain_D, rstd_N[n], into: y.view.advanced(by: n * D, count: D))

@@ -36,7 +36,12 @@ struct LaneLoopTests {
         let a = unaligned(values)
         #expect(sumLanes(a.view) { $0 } == values.reduce(0, +))
         #expect(sumLanes(a.view, a.view) { $0 * $1 } == values.reduce(0) { $0 + $1 * $1 })
-        #expect(sumLanes(a.view, a.view, a.view) { $0 * $1 - $2 } == values.reduce(0) { $0 + $1 * $1 - $1 })
+        let target = GuardedBuffer(count: count)
+        let sum = mapSumLanes(a.view, a.view, a.view, a.view, into: target.slice.view) { a, b, c, d in
+            (mapped: a + 2 * b - c, summed: c * d - a)
+        }
+        #expect(sum == values.reduce(0) { $0 + $1 * $1 - $1 })
+        #expect(target.array == values.map { 2 * $0 } && target.isIntact)
         #expect(maximum(a.view) == values.max() ?? -.infinity)
     }
 
