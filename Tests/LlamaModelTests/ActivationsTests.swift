@@ -7,7 +7,7 @@ import Testing
 @testable import LlamaModel
 
 struct ActivationsTests {
-    /// Short and long sequences: the scratch is the head's in one and attention's in the other.
+    /// Short and long sequences, of which attention needs more scratch.
     @Test(arguments: [ModelConfiguration.grouped, .tied, .parallel], [(2, 5), (1, 64)])
     func plannedBytesAreTheAllocation(model: ModelConfiguration, _ size: (Int, Int)) {
         let (B, T) = size

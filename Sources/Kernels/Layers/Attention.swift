@@ -19,8 +19,9 @@ public struct Attention: Sendable {
     /// Blocks that a task of the forward pass computes with the keys and values that it has packed, at most: packing is then
     /// some 2 % of its work.
     private static let mostBlocksPerTask = 8
-    /// With fewer tasks for each thread, tasks become smaller, down to a block: then threads have something to share, and
-    /// messages move between tasks. How blocks are grouped changes no bit of the result.
+    /// With fewer tasks for each thread, tasks become smaller, down to a block, so that threads have something to share. How
+    /// blocks are grouped changes no bit of the result. Messages move between tasks only: where there are tasks enough,
+    /// those of long sequences run for milliseconds.
     private static let fewestTasksPerThread = 4
 
     public init(heads: Int, keyValueHeads: Int, headSize: Int, positions: Int) {
