@@ -80,6 +80,9 @@ public final class RunningProgram {
         try files.write("", to: "output")
         try files.write("", to: "errors")
         var environment = ProcessInfo.processInfo.environment
+        // Open MPI's folder for a session lies in one that all its processes of a user share, and that whichever ends removes
+        // when it finds it empty: now and then under another that starts (its issue 8510). Tests run side by side.
+        environment["TMPDIR"] = files.path
         environment.merge(variables) { $1 }
         if getuid() == 0 {
             environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
