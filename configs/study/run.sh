@@ -46,6 +46,10 @@ printf '%s\n' $runs | xargs -P "$jobs" -I RUN sh -c '
     directory="runs/study/$arm-seed-$seed"
     log="$directory/output.log"
     mkdir -p "$directory"
+    # Programs that start side by side and share the folder of Open MPI sessions fail now and then (its issue 8510).
+    TMPDIR=$(mktemp -d) || exit 1
+    export TMPDIR
+    trap "rm -rf \"$TMPDIR\"" EXIT
     begin=$(date +%s)
     if "$program" train "configs/study/$arm.yaml" --set "training.seed=$seed" --set "logging.directory=$directory" \
         >> "$log" 2>&1
