@@ -25,7 +25,7 @@ build: prerequisites ## build the program: .build/release/mile-dist
 test: ## build and run every test, the rank tests on 1 to 4 ranks
 	@Tests/run.sh
 
-test-images: ## execute the steps of both images in clean Debian roots, and run the result: half an hour, as root
+test-images: ## execute the steps of both images in clean Debian roots, and run the result: 10 to 30 minutes, as root
 	@Tests/prerequisites.sh debootstrap
 	cluster/tests/images.sh $(if $(PROGRAM),--program $(PROGRAM))
 
