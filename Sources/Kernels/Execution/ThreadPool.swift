@@ -137,8 +137,9 @@ public struct ThreadPoolError: Error, CustomStringConvertible {
 private final class Shared: @unchecked Sendable {
     typealias Job = (_ task: Int, _ worker: Int) -> Void
 
-    /// Half a millisecond or so: longer than the differences between the threads' panels and than what the caller does alone
-    /// between two operations of a step, so that nobody is woken within a step, which takes some 50 microseconds.
+    /// Half a millisecond or so: mostly longer than the differences between the threads' panels and than what the caller does
+    /// alone between two operations of a step. So hardly anybody is woken within a step, which takes some 50 microseconds.
+    /// The caller polls as long for the others before it yields its core between polls.
     private static let pollsBeforeSleep = 400_000
     private static let stopped = -1
 
