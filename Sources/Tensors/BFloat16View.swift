@@ -47,8 +47,9 @@ internal import Glibc
         assert(index >= 0 && index + laneCount <= count)
         let bits = unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt16>.self)
         // Upper halves of floats whose lower halves are zero, little-endian.
-        var halves = SIMD32<UInt16>(repeating: 0)
-        halves.oddHalf = bits
+        let halves = SIMD32<UInt16>(
+            0, bits[0], 0, bits[1], 0, bits[2], 0, bits[3], 0, bits[4], 0, bits[5], 0, bits[6], 0, bits[7],
+            0, bits[8], 0, bits[9], 0, bits[10], 0, bits[11], 0, bits[12], 0, bits[13], 0, bits[14], 0, bits[15])
         return unsafe unsafeBitCast(halves, to: Lanes.self)
     }
 
@@ -60,16 +61,30 @@ internal import Glibc
     }
 
     /// The elements from `index` to the end, at most sixteen, padded with `padding`.
-    @inlinable @inline(never)
+    @inlinable @inline(__always)
     package func partialLanes(at index: Int, padding: Float) -> Lanes {
         var value = Lanes(repeating: padding)
-        for lane in 0..<Swift.min(laneCount, count - index) { value[lane] = self[index + lane] }
+        loadPartial(&value, at: index)
         return value
     }
 
     /// Stores the first lanes of `value`, as many as there are elements from `index` on.
-    @inlinable @inline(never)
+    @inlinable @inline(__always)
     package func storePartial(_ value: Lanes, at index: Int) {
+        var copy = value
+        storePartial(&copy, at: index)
+    }
+
+    // These pass vectors through memory: the calling convention cuts a vector into quarters, and the compiler then computes in
+    // quarters before and after such a call.
+
+    @usableFromInline @inline(never)
+    func loadPartial(_ value: inout Lanes, at index: Int) {
+        for lane in 0..<Swift.min(laneCount, count - index) { value[lane] = self[index + lane] }
+    }
+
+    @usableFromInline @inline(never)
+    func storePartial(_ value: inout Lanes, at index: Int) {
         for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
     }
 
@@ -92,6 +107,10 @@ func bfloat16Bits(_ value: Lanes) -> SIMD16<UInt16> {
     var rounded = bits &+ half &+ ((bits &>> 16) & one)
     // Rounding could carry a NaN's payload into the sign: it becomes the quiet one instead.
     rounded.replace(with: SIMD16<UInt32>(repeating: 0x7FC0_0000), where: value .!= value)
-    // The upper halves; `init(truncatingIfNeeded:)` is a call, lane by lane.
-    return unsafe unsafeBitCast(rounded, to: SIMD32<UInt16>.self).oddHalf
+    // The upper halves, which become one instruction when they are spelt out; `oddHalf` and
+    // `init(truncatingIfNeeded:)` are calls.
+    let halves = unsafe unsafeBitCast(rounded, to: SIMD32<UInt16>.self)
+    return SIMD16(
+        halves[1], halves[3], halves[5], halves[7], halves[9], halves[11], halves[13], halves[15],
+        halves[17], halves[19], halves[21], halves[23], halves[25], halves[27], halves[29], halves[31])
 }

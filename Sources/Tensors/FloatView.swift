@@ -57,16 +57,30 @@ public let laneCount = 16
     }
 
     /// The elements from `index` to the end, at most sixteen, padded with `padding`.
-    @inlinable @inline(never)
+    @inlinable @inline(__always)
     package func partialLanes(at index: Int, padding: Float) -> Lanes {
         var value = Lanes(repeating: padding)
-        for lane in 0..<Swift.min(laneCount, count - index) { value[lane] = self[index + lane] }
+        loadPartial(&value, at: index)
         return value
     }
 
     /// Stores the first lanes of `value`, as many as there are elements from `index` on.
-    @inlinable @inline(never)
+    @inlinable @inline(__always)
     package func storePartial(_ value: Lanes, at index: Int) {
+        var copy = value
+        storePartial(&copy, at: index)
+    }
+
+    // These pass vectors through memory: the calling convention cuts a vector into quarters, and the compiler then computes in
+    // quarters before and after such a call.
+
+    @usableFromInline @inline(never)
+    func loadPartial(_ value: inout Lanes, at index: Int) {
+        for lane in 0..<Swift.min(laneCount, count - index) { value[lane] = self[index + lane] }
+    }
+
+    @usableFromInline @inline(never)
+    func storePartial(_ value: inout Lanes, at index: Int) {
         for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
     }
 

@@ -4,6 +4,9 @@ internal import Tensors
 
 // Every element goes through the same vector code whatever its position: a remainder is padded to full lanes, never
 // computed by other (scalar) code, so that a value's bits do not depend on how a buffer is cut.
+//
+// A loop calls its function at one place, for whole and for padded lanes: one that is called at two is not inlined, and its
+// vectors then travel through memory (RMSNorm's backward pass took three times as long).
 
 /// What the loops read and write: fp32 or bf16 numbers. Loops are inlined with the concrete type.
 protocol LaneBuffer: Sendable {
@@ -18,6 +21,36 @@ protocol LaneBuffer: Sendable {
 extension FloatView: LaneBuffer {}
 extension BFloat16View: LaneBuffer {}
 
+extension LaneBuffer {
+    /// Sixteen elements, or as many as `place` has, padded.
+    @inline(__always)
+    func lanes(at place: LanePlace, padding: Float = 0) -> Lanes {
+        place.isPartial ? partialLanes(at: place.index, padding: padding) : lanes(at: place.index)
+    }
+
+    /// Stores as many lanes as `place` has.
+    @inline(__always)
+    func store(_ value: Lanes, at place: LanePlace) {
+        if place.isPartial { storePartial(value, at: place.index) } else { store(value, at: place.index) }
+    }
+}
+
+/// Where a loop is: the next sixteen elements, or the fewer ones at the end.
+struct LanePlace {
+    let index: Int
+    let isPartial: Bool
+}
+
+/// Calls `body` for every sixteen of `count` elements and once more for the rest.
+@inline(__always)
+func forEachLanes(_ count: Int, _ body: (_ place: LanePlace) -> Void) {
+    var index = 0
+    while index < count {
+        body(LanePlace(index: index, isPartial: index + laneCount > count))
+        index += laneCount
+    }
+}
+
 /// `target[i] = source[i]`, rounded or widened to the target's format.
 @inline(__always)
 func convertLanes(_ source: some LaneBuffer, into target: some LaneBuffer) { mapLanes(source, into: target) { $0 } }
@@ -26,13 +59,7 @@ func convertLanes(_ source: some LaneBuffer, into target: some LaneBuffer) { map
 @inline(__always)
 func mapLanes(_ a: some LaneBuffer, into target: some LaneBuffer, _ f: (Lanes) -> Lanes) {
     assert(a.count == target.count)
-    let full = a.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        target.store(f(a.lanes(at: index)), at: index)
-        index += laneCount
-    }
-    if index < a.count { target.storePartial(f(a.partialLanes(at: index, padding: 0)), at: index) }
+    forEachLanes(a.count) { target.store(f(a.lanes(at: $0)), at: $0) }
 }
 
 /// `target[i] = f(a[i], b[i])`.
@@ -41,37 +68,7 @@ func mapLanes(
     _ a: some LaneBuffer, _ b: some LaneBuffer, into target: some LaneBuffer, _ f: (Lanes, Lanes) -> Lanes
 ) {
     assert(a.count == target.count && b.count == target.count)
-    let full = a.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        target.store(f(a.lanes(at: index), b.lanes(at: index)), at: index)
-        index += laneCount
-    }
-    if index < a.count {
-        let value = f(a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0))
-        target.storePartial(value, at: index)
-    }
-}
-
-/// `target[i] = f(a[i], b[i], c[i])`.
-@inline(__always)
-func mapLanes(
-    _ a: some LaneBuffer, _ b: some LaneBuffer, _ c: some LaneBuffer, into target: some LaneBuffer,
-    _ f: (Lanes, Lanes, Lanes) -> Lanes
-) {
-    assert(a.count == target.count && b.count == target.count && c.count == target.count)
-    let full = a.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        target.store(f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index)), at: index)
-        index += laneCount
-    }
-    if index < a.count {
-        let value = f(
-            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
-            c.partialLanes(at: index, padding: 0))
-        target.storePartial(value, at: index)
-    }
+    forEachLanes(a.count) { target.store(f(a.lanes(at: $0), b.lanes(at: $0)), at: $0) }
 }
 
 /// `target[i] = f(a[i], b[i], c[i], d[i])`.
@@ -81,32 +78,16 @@ func mapLanes(
     _ f: (Lanes, Lanes, Lanes, Lanes) -> Lanes
 ) {
     assert(a.count == target.count && b.count == target.count && c.count == target.count && d.count == target.count)
-    let full = a.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        let value = f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index), d.lanes(at: index))
-        target.store(value, at: index)
-        index += laneCount
-    }
-    if index < a.count {
-        let value = f(
-            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
-            c.partialLanes(at: index, padding: 0), d.partialLanes(at: index, padding: 0))
-        target.storePartial(value, at: index)
+    forEachLanes(a.count) {
+        target.store(f(a.lanes(at: $0), b.lanes(at: $0), c.lanes(at: $0), d.lanes(at: $0)), at: $0)
     }
 }
 
 /// Sum of `f(a[i])` over sixteen interleaved partial sums; `f(padding)` must be 0.
 @inline(__always)
 func sumLanes(_ a: FloatView, padding: Float = 0, _ f: (Lanes) -> Lanes) -> Float {
-    let full = a.count & ~(laneCount - 1)
     var total = Lanes(repeating: 0)
-    var index = 0
-    while index < full {
-        total += f(a.lanes(at: index))
-        index += laneCount
-    }
-    if index < a.count { total += f(a.partialLanes(at: index, padding: padding)) }
+    forEachLanes(a.count) { total += f(a.lanes(at: $0, padding: padding)) }
     return horizontalSum(total)
 }
 
@@ -114,16 +95,8 @@ func sumLanes(_ a: FloatView, padding: Float = 0, _ f: (Lanes) -> Lanes) -> Floa
 @inline(__always)
 func sumLanes(_ a: FloatView, _ b: FloatView, _ f: (Lanes, Lanes) -> Lanes) -> Float {
     assert(a.count == b.count)
-    let full = a.count & ~(laneCount - 1)
     var total = Lanes(repeating: 0)
-    var index = 0
-    while index < full {
-        total += f(a.lanes(at: index), b.lanes(at: index))
-        index += laneCount
-    }
-    if index < a.count {
-        total += f(a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0))
-    }
+    forEachLanes(a.count) { total += f(a.lanes(at: $0), b.lanes(at: $0)) }
     return horizontalSum(total)
 }
 
@@ -131,19 +104,11 @@ func sumLanes(_ a: FloatView, _ b: FloatView, _ f: (Lanes, Lanes) -> Lanes) -> F
 @inline(__always)
 func mapSumLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) -> Float {
     assert(a.count == target.count)
-    let full = a.count & ~(laneCount - 1)
     var total = Lanes(repeating: 0)
-    var index = 0
-    while index < full {
-        let value = f(a.lanes(at: index))
+    forEachLanes(a.count) {
+        let value = f(a.lanes(at: $0, padding: -.infinity))
         total += value
-        target.store(value, at: index)
-        index += laneCount
-    }
-    if index < a.count {
-        let value = f(a.partialLanes(at: index, padding: -.infinity))
-        total += value
-        target.storePartial(value, at: index)
+        target.store(value, at: $0)
     }
     return horizontalSum(total)
 }
@@ -155,20 +120,10 @@ func mapSumLanes(
     _ f: (Lanes, Lanes, Lanes, Lanes) -> (mapped: Lanes, summed: Lanes)
 ) -> Float {
     assert(a.count == target.count && b.count == target.count && c.count == target.count && d.count == target.count)
-    let full = a.count & ~(laneCount - 1)
     var total = Lanes(repeating: 0)
-    var index = 0
-    while index < full {
-        let value = f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index), d.lanes(at: index))
-        target.store(value.mapped, at: index)
-        total += value.summed
-        index += laneCount
-    }
-    if index < a.count {
-        let value = f(
-            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
-            c.partialLanes(at: index, padding: 0), d.partialLanes(at: index, padding: 0))
-        target.storePartial(value.mapped, at: index)
+    forEachLanes(a.count) {
+        let value = f(a.lanes(at: $0), b.lanes(at: $0), c.lanes(at: $0), d.lanes(at: $0))
+        target.store(value.mapped, at: $0)
         total += value.summed
     }
     return horizontalSum(total)
@@ -177,16 +132,9 @@ func mapSumLanes(
 /// Largest element; minus infinity when there is none.
 @inline(__always)
 func maximum(_ a: FloatView) -> Float {
-    let full = a.count & ~(laneCount - 1)
     var largest = Lanes(repeating: -.infinity)
-    var index = 0
-    while index < full {
-        let value = a.lanes(at: index)
-        largest.replace(with: value, where: value .> largest)
-        index += laneCount
-    }
-    if index < a.count {
-        let value = a.partialLanes(at: index, padding: -.infinity)
+    forEachLanes(a.count) {
+        let value = a.lanes(at: $0, padding: -.infinity)
         largest.replace(with: value, where: value .> largest)
     }
     var result = largest[0]
@@ -199,15 +147,9 @@ func maximum(_ a: FloatView) -> Float {
 func hasElement(_ a: FloatView, equalTo value: Float) -> Bool {
     let sought = Lanes(repeating: value)
     let one = Lanes(repeating: 1)
-    let full = a.count & ~(laneCount - 1)
     var found = Lanes(repeating: 0)
-    var index = 0
-    while index < full {
-        found.replace(with: one, where: a.lanes(at: index) .== sought)
-        index += laneCount
-    }
     // A NaN equals nothing.
-    if index < a.count { found.replace(with: one, where: a.partialLanes(at: index, padding: .nan) .== sought) }
+    forEachLanes(a.count) { found.replace(with: one, where: a.lanes(at: $0, padding: .nan) .== sought) }
     return horizontalSum(found) > 0
 }
 
@@ -220,28 +162,17 @@ func horizontalSum(_ value: Lanes) -> Float {
     return two[0] + two[1]
 }
 
-/// `(target0[i], target1[i]) = f(a[i], b[i], c[i])`; the targets may be among the inputs.
+/// `(target0[i], target1[i]) = f(a[i], b[i])`; the targets may be among the inputs.
 @inline(__always)
 func mapLanePairs(
-    _ a: some LaneBuffer, _ b: some LaneBuffer, _ c: some LaneBuffer, into target0: some LaneBuffer,
-    _ target1: some LaneBuffer,
-    _ f: (Lanes, Lanes, Lanes) -> (Lanes, Lanes)
+    _ a: some LaneBuffer, _ b: some LaneBuffer, into target0: some LaneBuffer, _ target1: some LaneBuffer,
+    _ f: (Lanes, Lanes) -> (Lanes, Lanes)
 ) {
-    assert(b.count == a.count && c.count == a.count && target0.count == a.count && target1.count == a.count)
-    let full = a.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        let (first, second) = f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index))
-        target0.store(first, at: index)
-        target1.store(second, at: index)
-        index += laneCount
-    }
-    if index < a.count {
-        let (first, second) = f(
-            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
-            c.partialLanes(at: index, padding: 0))
-        target0.storePartial(first, at: index)
-        target1.storePartial(second, at: index)
+    assert(b.count == a.count && target0.count == a.count && target1.count == a.count)
+    forEachLanes(a.count) {
+        let (first, second) = f(a.lanes(at: $0), b.lanes(at: $0))
+        target0.store(first, at: $0)
+        target1.store(second, at: $0)
     }
 }
 
@@ -253,21 +184,10 @@ func mapLaneTriples(
 ) {
     assert(b.count == a.count && c.count == a.count)
     assert(target0.count == a.count && target1.count == a.count && target2.count == a.count)
-    let full = a.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        let (first, second, third) = f(a.lanes(at: index), b.lanes(at: index), c.lanes(at: index))
-        target0.store(first, at: index)
-        target1.store(second, at: index)
-        target2.store(third, at: index)
-        index += laneCount
-    }
-    if index < a.count {
-        let (first, second, third) = f(
-            a.partialLanes(at: index, padding: 0), b.partialLanes(at: index, padding: 0),
-            c.partialLanes(at: index, padding: 0))
-        target0.storePartial(first, at: index)
-        target1.storePartial(second, at: index)
-        target2.storePartial(third, at: index)
+    forEachLanes(a.count) {
+        let (first, second, third) = f(a.lanes(at: $0), b.lanes(at: $0), c.lanes(at: $0))
+        target0.store(first, at: $0)
+        target1.store(second, at: $0)
+        target2.store(third, at: $0)
     }
 }

@@ -66,9 +66,9 @@ func scoreGradient(
     let dscores = ds.wideRow(row).advanced(by: 0, count: scores.count)
     @inline(__always) func finish(_ pRow: some LaneBuffer, _ dsRow: some LaneBuffer) {
         mapLanePairs(
-            scores, dscores, dscores, into: pRow.advanced(by: 0, count: scores.count),
+            scores, dscores, into: pRow.advanced(by: 0, count: scores.count),
             dsRow.advanced(by: 0, count: scores.count)
-        ) { score, dp, _ in
+        ) { score, dp in
             let probability = exponential(score - shift)
             return (probability, probability * (dp - deltas) * scales)
         }

@@ -85,7 +85,7 @@ public enum RMSNorm {
                 let xRow = x_ND.advanced(by: n * D, count: D)
                 let dxRow = dx_ND.advanced(by: n * D, count: D)
                 let rstd = Lanes(repeating: rstd_N[n])
-                // A function rather than a closure: a closure that is called at two places of a loop is not inlined.
+                // A function rather than a closure, which would not be inlined where it returns two vectors.
                 @inline(__always)
                 func gainAndProjection(_ partial: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> (Lanes, Lanes) {
                     (partial.addingProduct(dy, x * rstd), dy * gain * x)
@@ -93,11 +93,9 @@ public enum RMSNorm {
                 // mean(g * xhat) with g = gain * dy; dy * gain is formed twice rather than stored.
                 let sum = mapSumLanes(partial_D, dyRow, gain_D, xRow, into: partial_D, gainAndProjection)
                 let factor = Lanes(repeating: sum * rstd_N[n] / Float(D)) * rstd
-                @inline(__always)
-                func inputGradient(_ dx: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> Lanes {
+                mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow) { dx, dy, gain, x in
                     dx.addingProduct(rstd, dy * gain - x * factor)
                 }
-                mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow, inputGradient)
                 switch y {
                 case .none: break
                 case .fp32(let y): apply(xRow, gain_D, rstd_N[n], into: y.view.advanced(by: n * D, count: D))

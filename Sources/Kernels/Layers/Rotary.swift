@@ -68,22 +68,11 @@ public struct Rotary: Sendable {
     @inline(__always)
     private func turn(_ first: FloatView, _ second: FloatView, _ cosine: FloatView, _ sine: FloatView, inverse: Bool) {
         let sign = Lanes(repeating: inverse ? -1 : 1)
-        let full = first.count & ~(laneCount - 1)
-        var index = 0
-        while index < full {
-            let (a, b, c) = (first.lanes(at: index), second.lanes(at: index), cosine.lanes(at: index))
-            let s = sine.lanes(at: index) * sign
-            first.store(a * c - b * s, at: index)
-            second.store(b * c + a * s, at: index)
-            index += laneCount
-        }
-        if index < first.count {
-            let a = first.partialLanes(at: index, padding: 0)
-            let b = second.partialLanes(at: index, padding: 0)
-            let c = cosine.partialLanes(at: index, padding: 0)
-            let s = sine.partialLanes(at: index, padding: 0) * sign
-            first.storePartial(a * c - b * s, at: index)
-            second.storePartial(b * c + a * s, at: index)
+        forEachLanes(first.count) {
+            let (a, b, c) = (first.lanes(at: $0), second.lanes(at: $0), cosine.lanes(at: $0))
+            let s = sine.lanes(at: $0) * sign
+            first.store(a * c - b * s, at: $0)
+            second.store(b * c + a * s, at: $0)
         }
     }
 }

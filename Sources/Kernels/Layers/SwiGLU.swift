@@ -25,7 +25,8 @@ public enum SwiGLU {
                 let gate = gateUp_N2F.advanced(by: 2 * n * F, count: F)
                 let up = gateUp_N2F.advanced(by: (2 * n + 1) * F, count: F)
                 mapLanes(gate, up, into: s_NF.advanced(by: n * F, count: F)) { gate, up in
-                    gate * sigmoid(gate) * up
+                    let one = Lanes(repeating: 1)
+                    return gate * (one / (one + exponential(Lanes(repeating: 0) - gate))) * up
                 }
             }
         }
@@ -69,18 +70,13 @@ public enum SwiGLU {
                     into: dgateUp_N2F.advanced(by: gateAt, count: F), dgateUp_N2F.advanced(by: upAt, count: F),
                     s_NF.advanced(by: n * F, count: F)
                 ) { ds, gate, up in
-                    let sig = sigmoid(gate)
+                    // Spelt out: as a function of its own it is not inlined into the bf16 loop.
                     let one = Lanes(repeating: 1)
+                    let sig = one / (one + exponential(Lanes(repeating: 0) - gate))
                     let silu = gate * sig
                     return (ds * up * sig * one.addingProduct(gate, one - sig), ds * silu, silu * up)
                 }
             }
         }
-    }
-
-    @inline(__always)
-    private static func sigmoid(_ x: Lanes) -> Lanes {
-        let one = Lanes(repeating: 1)
-        return one / (one + exponential(Lanes(repeating: 0) - x))
     }
 }

@@ -29,23 +29,13 @@ func reduceLogits(_ row: FloatView, target: Int, largest: Float) -> LogitStatist
     let shift = Lanes(repeating: largest)
     var total = Lanes(repeating: 0)
     var moment = Lanes(repeating: 0)
-    let full = row.count & ~(laneCount - 1)
-    var index = 0
-    while index < full {
-        let distance = row.lanes(at: index) - shift
-        let value = exponential(distance)
-        total += value
-        moment = moment.addingProduct(value, distance)
-        row.store(value, at: index)
-        index += laneCount
-    }
-    if index < row.count {
+    forEachLanes(row.count) {
         // Padded with a distance whose exponential is exactly 0.
-        let distance = row.partialLanes(at: index, padding: largest - 1e4) - shift
+        let distance = row.lanes(at: $0, padding: largest - 1e4) - shift
         let value = exponential(distance)
         total += value
         moment = moment.addingProduct(value, distance)
-        row.storePartial(value, at: index)
+        row.store(value, at: $0)
     }
     let s = Double(horizontalSum(total))
     let logarithm = log(s)
@@ -64,24 +54,16 @@ func reduceLogits(_ row: FloatView, target: Int, largest: Float, floor: Float) -
     let logSum = Lanes(repeating: Float(Double(largest) + logarithm))
     let (floors, logFloors) = (Lanes(repeating: floor), Lanes(repeating: logf(floor)))
     var entropy = Lanes(repeating: 0)
-    var index = 0
-    while index < row.count {
-        let isPartial = index + laneCount > row.count
-        let z = isPartial ? row.partialLanes(at: index, padding: largest) : row.lanes(at: index)
-        let logProbability = z - logSum
+    forEachLanes(row.count) { place in
+        let logProbability = row.lanes(at: place, padding: largest) - logSum
         let probability = exponential(logProbability)
         let isBelow = probability .< floors
         var term =
             probability.replacing(with: floors, where: isBelow)
             * logProbability.replacing(with: logFloors, where: isBelow)
-        if isPartial {
-            for lane in (row.count - index)..<laneCount { term[lane] = 0 }
-            row.storePartial(probability, at: index)
-        } else {
-            row.store(probability, at: index)
-        }
+        if place.isPartial { for lane in (row.count - place.index)..<laneCount { term[lane] = 0 } }
+        row.store(probability, at: place)
         entropy -= term
-        index += laneCount
     }
     return LogitStatistics(
         crossEntropy: target >= 0 ? logarithm - targetDistance : 0, entropy: Double(horizontalSum(entropy)),
