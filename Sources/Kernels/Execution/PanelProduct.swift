@@ -73,6 +73,12 @@ extension ThreadPool {
         }
     }
 
+    /// Rows and columns of the panels of an `m x n` result with reduction length `k`.
+    public static func panelSize(m: Int, n: Int, k: Int) -> (rows: Int, columns: Int) {
+        let plan = PanelPlan(m: m, n: n, k: k)
+        return (plan.panelRows, plan.panelColumns)
+    }
+
     private func forEachPanel(
         of target: Matrix, k: Int, _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
     ) {

@@ -74,7 +74,7 @@ public struct CollectivesBench: Sendable {
             throw ProgramFailure(.badInput, "--threads: \(threads) found; allowed: 0 or more", isShared: true)
         }
         let communicator = session.communicator
-        let pool = try session.makePool(requested: threads, blas: .openblas)
+        let pool = try session.makePool(requested: threads)
         try communicator.barrier()
         // All ranks at once: those of a node share its memory.
         let memory = try communicator.sumInRankOrder([Ceilings.memoryBandwidth(pool, count: Self.ceilingCount)])[0]

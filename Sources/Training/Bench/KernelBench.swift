@@ -39,7 +39,9 @@ public struct KernelBench: Sendable {
 
     public func run(_ session: Session) throws -> ExitStatus {
         let sizes = try BenchModel(session, config: config, tokens: tokens)
-        let pool = try session.makePool(requested: threads)
+        let pool = try session.makePool(
+            requested: threads,
+            libraries: session.fastestLibraries(ProductSizes(sizes.model, tokens: sizes.tokens)))
         let ceilings = try Ceilings.measure(pool)
         let rows = layerRows(sizes, pool) + attentionRows(sizes, pool) + [lossRow(sizes, pool)] + optimizerRows(pool)
         if isJSON {

@@ -53,7 +53,7 @@ public struct EvaluateCommand: Sendable {
         // Read before anything is computed, so that their mistakes show at once.
         let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(session, loaded, files: tasks)
         // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
-        let pool = try session.makePool(requested: threads, blas: .openblas)
+        let pool = try session.makePool(requested: threads)
         let result = try data.isEmpty ? nil : evaluateData(session, loaded, pool)
         var shown = OccasionalProgress(session.console)
         let taskResults = try evaluation?.run(
@@ -76,7 +76,7 @@ public struct EvaluateCommand: Sendable {
         }
         let ignored = loaded.run?.data.ignoredTargets ?? []
         // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
-        let pool = try session.makePool(requested: threads, blas: .openblas)
+        let pool = try session.makePool(requested: threads)
         let domains = try communicator.agreed {
             try loadDomains(
                 DataConfiguration(

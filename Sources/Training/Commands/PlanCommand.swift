@@ -67,7 +67,8 @@ public struct PlanCommand: Sendable {
         let cores = try session.threadPlan(requested: 0).threads
         let threads = training.threads > 0 ? training.threads : max(cores / ranksOnNode, 1)
         if gflops == nil {
-            let pool = try session.makePool(requested: threads, blas: training.blas)
+            let pool = try session.makePool(
+                requested: threads, libraries: session.productLibraries(configuration))
             // Rank 0 speaks, so rank 0 measures.
             try session.communicator.agreed {
                 guard session.communicator.rank == 0 else { return }

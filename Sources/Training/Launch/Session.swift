@@ -1,9 +1,8 @@
 // Session - what every command starts with: ranks, threads, console.
 
-public import Configuration
 internal import Glibc
 public import Kernels
-internal import LinearAlgebra
+public import LinearAlgebra
 public import MessagePassing
 
 /// One rank of the running program.
@@ -50,10 +49,11 @@ public final class Session {
     /// The pool of this rank.
     ///
     /// - Parameter requested: `training.threads`; see ``threadPlan(requested:)``.
-    /// - Parameter blas: `training.blas`.
-    public func makePool(requested: Int, blas: TrainingConfiguration.BLAS = .auto) throws -> ThreadPool {
+    /// - Parameter libraries: of fp32 products. OpenBLAS where nothing was measured: the same bits at each start.
+    public func makePool(
+        requested: Int, libraries: ProductLibraries = ProductLibraries(.openBLAS)
+    ) throws -> ThreadPool {
         let plan = try threadPlan(requested: requested)
-        let libraries = try productLibraries(blas)
         return try communicator.agreed {
             try ThreadPool(threadCount: plan.threads, spins: plan.spins, libraries: libraries)
         }

@@ -60,9 +60,8 @@ public final class Trainer {
         try requireWork()
         try compareMachines()
         let training = configuration.training
-        // A measurement would choose anew at each start.
-        let blas = training.reproducible && training.blas == .auto ? .openblas : training.blas
-        let pool = try session.makePool(requested: training.threads, blas: blas)
+        let pool = try session.makePool(
+            requested: training.threads, libraries: session.productLibraries(configuration))
         try warnAboutCores()
         warnAboutPrecision()
         describe(data, pool)
