@@ -8,8 +8,9 @@ internal import Tensors
 
 /// A fixed set of threads that run the tasks of one operation at a time.
 ///
-/// The caller's thread takes part. Which thread runs which task is decided by arrival, so a task's result must depend on
-/// its index only; then results do not depend on the number of threads.
+/// The caller's thread takes part. Each thread begins with a range of tasks of its own, the same share of each operation, so
+/// that it finds in its caches the rows that it wrote in the operation before; who has finished takes over tasks of others. So
+/// a task's result must depend on its index only; then results do not depend on the number of threads.
 public final class ThreadPool: Sendable {
     /// Threads that compute, the caller's included.
     public let threadCount: Int
@@ -146,27 +147,29 @@ private final class Shared: @unchecked Sendable {
     private let workerCount: Int
     private let spins: Bool
     private var job: Job?
-    private var taskCount = 0
     /// Belongs to the calling thread.
     var interlude: Interlude?
     private let isRunning = Atomic<Bool>(false)
     private let generation = Atomic<Int>(0)
-    private let nextTask = Atomic<Int>(0)
     private let busyWorkers = Atomic<Int>(0)
     private let sleepers: [Sleeper]
+    /// Of the caller and the workers.
+    private let shares: [Share]
 
     init(workerCount: Int, spins: Bool) {
         self.workerCount = workerCount
         self.spins = spins
         sleepers = (0..<workerCount).map { _ in Sleeper() }
+        shares = (0...workerCount).map { _ in Share() }
     }
 
     func run(_ count: Int, _ body: @escaping Job) {
         precondition(!isRunning.exchange(true, ordering: .acquiring), "a pool runs one operation at a time")
         defer { isRunning.store(false, ordering: .releasing) }
         job = body
-        taskCount = count
-        nextTask.store(0, ordering: .relaxed)
+        for (index, share) in shares.enumerated() {
+            share.set((count * index / shares.count)..<(count * (index + 1) / shares.count))
+        }
         busyWorkers.store(workerCount, ordering: .relaxed)
         generation.add(1, ordering: .sequentiallyConsistent)
         for sleeper in sleepers { sleeper.wake() }
@@ -200,11 +203,12 @@ private final class Shared: @unchecked Sendable {
         guard let job else { return }
         // The caller is worker 0; the started threads follow.
         let name = worker == workerCount ? 0 : worker + 1
-        while true {
-            let task = nextTask.add(1, ordering: .relaxed).oldValue
-            if task >= taskCount { return }
-            job(task, name)
-            if name == 0 { interlude?.runWhenDue() }
+        for distance in 0..<shares.count {
+            let share = shares[(name + distance) % shares.count]
+            while let task = share.take() {
+                job(task, name)
+                if name == 0 { interlude?.runWhenDue() }
+            }
         }
     }
 
@@ -222,6 +226,25 @@ private final class Shared: @unchecked Sendable {
             }
             sleeper.sleep()
         }
+    }
+}
+
+/// The tasks that a thread begins with. `@unchecked Sendable`: `end` is written as ``Shared/job`` is.
+private final class Share: @unchecked Sendable {
+    private let next = Atomic<Int>(0)
+    private var end = 0
+    /// Keeps the counters of two threads out of one cache line.
+    private let padding = (SIMD16<Int>(), SIMD16<Int>())
+
+    func set(_ tasks: Range<Int>) {
+        next.store(tasks.lowerBound, ordering: .relaxed)
+        end = tasks.upperBound
+    }
+
+    /// The next task that nobody has taken.
+    func take() -> Int? {
+        let task = next.add(1, ordering: .relaxed).oldValue
+        return task < end ? task : nil
     }
 }
 
