@@ -41,6 +41,23 @@ extension ProgramTests {
             #expect(difference(b, a, within: override.contains("bf16") ? 1e-2 : 1e-5) == nil)
         }
 
+        /// One of two ranks has no bf16 products and widens: both wait for the choice of a library, or neither. (Where no rank
+        /// has any, the test says less.)
+        @Test func ranksOfTwoProcessorsChooseTheLibraryTogether() throws {
+            let place = try Workplace()
+            let arguments = place.arguments(["training.precision=bf16", "training.blas=auto"])
+            let program = [RunningProgram.executable] + arguments
+            let launch = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "1"] + program
+            let result = try RunningProgram(
+                tool: "/usr/bin/env",
+                launch + [":", "-n", "1", "-x", "ONEDNN_MAX_CPU_ISA=AVX512_CORE"] + program, in: place.folder.path
+            ).wait(limit: 60)
+            #expect(result.status == 0, "\(result)")
+            let (plain, losses) = (try Workplace(), try place.metrics().losses(1...6))
+            #expect(try plain.train().status == 0)
+            #expect(difference(losses, try plain.metrics().losses(1...6), within: 1e-2) == nil)
+        }
+
         @Test func benchStepStatesTheContractsKeys() throws {
             let place = try Workplace()
             let result = try place.run(

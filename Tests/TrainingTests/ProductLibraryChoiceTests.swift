@@ -1,6 +1,8 @@
 // ProductLibraryChoiceTests - which library a list of measured ratios speaks for.
 
+import Kernels
 import LinearAlgebra
+import LlamaModel
 import Testing
 
 @testable import Training
@@ -14,5 +16,19 @@ struct ProductLibraryChoiceTests {
         #expect(ProductLibraryChoice.faster([1.02, 1.02, 1.02]) == .openBLAS)
         #expect(ProductLibraryChoice.faster([1.021, 1.021, 1.021]) == .oneDNN)
         #expect(ProductLibraryChoice.faster([0.9, 0.95, 0.92]) == .openBLAS)
+    }
+
+    /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
+    @Test(arguments: [(2, 3, 1), (8, 16, 8), (130, 257, 1000)])
+    func everySizeIsMeasured(hidden: Int, intermediate: Int, tokens: Int) throws {
+        let model = ModelConfiguration(
+            hiddenSize: hidden, intermediateSize: intermediate, hiddenLayerCount: 1, attentionHeadCount: 1,
+            keyValueHeadCount: 1, vocabularySize: 8, maxPositionEmbeddings: 8)
+        let pool = try ThreadPool(threadCount: 2)
+        let start = ContinuousClock.now
+        let libraries = ProductLibraryChoice.fastest(ProductSizes(model, tokens: tokens), pool)
+        #expect(ProductLibraries(names: libraries.names) == libraries)
+        // Two libraries, 24 timings of three kinds: tenths of a second, even beside other tests.
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 }

@@ -85,7 +85,7 @@ public enum RMSNorm {
                 let xRow = x_ND.advanced(by: n * D, count: D)
                 let dxRow = dx_ND.advanced(by: n * D, count: D)
                 let rstd = Lanes(repeating: rstd_N[n])
-                // A function rather than a closure, which would not be inlined where it returns two vectors.
+                // A function: as a closure it is not inlined into this loop.
                 @inline(__always)
                 func gainAndProjection(_ partial: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> (Lanes, Lanes) {
                     (partial.addingProduct(dy, x * rstd), dy * gain * x)

@@ -1,6 +1,5 @@
 // CollectivesBench - `mile-dist bench collectives`: the exchange of a training step by size, and what it is without shared memory.
 
-internal import Configuration
 internal import Foundation
 internal import Kernels
 internal import LinearAlgebra

@@ -41,7 +41,8 @@ public struct KernelBench: Sendable {
         let sizes = try BenchModel(session, config: config, tokens: tokens)
         let pool = try session.makePool(
             requested: threads,
-            libraries: session.fastestLibraries(ProductSizes(sizes.model, tokens: sizes.tokens)))
+            libraries: session.fastestLibraries(
+                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads))
         let ceilings = try Ceilings.measure(pool)
         let rows = layerRows(sizes, pool) + attentionRows(sizes, pool) + [lossRow(sizes, pool)] + optimizerRows(pool)
         if isJSON {
