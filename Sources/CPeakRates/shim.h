@@ -25,9 +25,26 @@ enum { cpeak_chains = 12 };
     }
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
-CPEAK_FMA(cpeak_fma_512, __attribute__((target("avx512f,prefer-256-bit=false"))), 16)
+#include <sys/syscall.h>
+#include <unistd.h>
+
 CPEAK_FMA(cpeak_fma_256, __attribute__((target("avx2,fma"))), 8)
+
+// By intrinsics, because compilers split vectors of this width in two for processors on which they think that better.
+__attribute__((target("avx512f"))) static inline float cpeak_fma_512(int64_t iterations, float start) {
+    const __m512 factor = _mm512_set1_ps(0.999999f), addend = _mm512_set1_ps(start * 1e-6f);
+    __m512 sums[cpeak_chains];
+    for (int i = 0; i < cpeak_chains; i++) sums[i] = addend;
+    for (int64_t round = 0; round < iterations; round++) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < cpeak_chains; i++) sums[i] = _mm512_fmadd_ps(sums[i], factor, addend);
+    }
+    float total = 0;
+    for (int i = 0; i < cpeak_chains; i++) total += _mm512_reduce_add_ps(sums[i]);
+    return total;
+}
 static inline int cpeak_fma_lanes(void) {
     return __builtin_cpu_supports("avx512f") ? 16 : __builtin_cpu_supports("fma") ? 8 : 0;
 }
@@ -35,25 +52,82 @@ static inline float cpeak_fma_rounds(int64_t iterations, float start) {
     return cpeak_fma_lanes() == 16 ? cpeak_fma_512(iterations, start) : cpeak_fma_256(iterations, start);
 }
 
-/// Runs `iterations` rounds of twelve independent bf16 dot products (of 64 floating-point operations each) and returns a
-/// number that depends on all of them. The processor must have AVX512_BF16.
-__attribute__((target("avx512f,avx512bf16"))) static inline float cpeak_dot_rounds(int64_t iterations) {
+// What bf16 dot products are of: 1 and 2^-23, so that sums from zero stay exact for 2^18 rounds.
+enum { cpeak_bf16_one = 0x3F80, cpeak_bf16_small = 0x3400 };
+
+/// AVX512_BF16: twelve chains of `vdpbf16ps`.
+__attribute__((target("avx512f,avx512bf16"))) static inline float cpeak_dot_512(int64_t iterations) {
     __m512 sums[cpeak_chains];
-    for (int i = 0; i < cpeak_chains; i++) sums[i] = _mm512_set1_ps((float)i);
-    const __m512bh a = (__m512bh)_mm512_set1_epi16(0x3F80), b = (__m512bh)_mm512_set1_epi16(0x3400);
+    for (int i = 0; i < cpeak_chains; i++) sums[i] = _mm512_setzero_ps();
+    const __m512bh a = (__m512bh)_mm512_set1_epi16(cpeak_bf16_one), b = (__m512bh)_mm512_set1_epi16(cpeak_bf16_small);
     for (int64_t round = 0; round < iterations; round++) {
 #pragma clang loop unroll(full)
         for (int i = 0; i < cpeak_chains; i++) sums[i] = _mm512_dpbf16_ps(sums[i], a, b);
     }
-    __m512 total = sums[0];
-    for (int i = 1; i < cpeak_chains; i++) total = _mm512_add_ps(total, sums[i]);
-    return _mm512_reduce_add_ps(total);
+    float total = 0;
+    for (int i = 0; i < cpeak_chains; i++) total += _mm512_reduce_add_ps(sums[i]);
+    return total;
 }
-static inline int cpeak_has_dot(void) { return __builtin_cpu_supports("avx512bf16"); }
+
+/// AMX: four chains of `tdpbf16ps`, of tiles of 16 x 32 and 32 x 16 numbers.
+__attribute__((target("amx-tile,amx-bf16"))) static inline float cpeak_dot_amx(int64_t iterations) {
+    // The second palette, and for each of eight tiles 64 bytes a row and 16 rows.
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } shape = {.palette = 1};
+    uint16_t a[16 * 32], b[16 * 32];
+    float sums[16 * 16], total = 0;
+    for (int tile = 0; tile < 8; tile++) shape.row_bytes[tile] = 64, shape.rows[tile] = 16;
+    for (int i = 0; i < 16 * 32; i++) a[i] = cpeak_bf16_one, b[i] = cpeak_bf16_small;
+    _tile_loadconfig(&shape);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_loadd(4, a, 64);
+    _tile_loadd(5, b, 64);
+    for (int64_t round = 0; round < iterations; round++) {
+        _tile_dpbf16ps(0, 4, 5);
+        _tile_dpbf16ps(1, 4, 5);
+        _tile_dpbf16ps(2, 4, 5);
+        _tile_dpbf16ps(3, 4, 5);
+    }
+#define CPEAK_ADD_TILE(tile)                                                                       \
+    _tile_stored(tile, sums, 64);                                                                  \
+    for (int i = 0; i < 16 * 16; i++) total += sums[i];
+    CPEAK_ADD_TILE(0)
+    CPEAK_ADD_TILE(1)
+    CPEAK_ADD_TILE(2)
+    CPEAK_ADD_TILE(3)
+#undef CPEAK_ADD_TILE
+    _tile_release();
+    return total;
+}
+
+/// Whether the processor has AMX for bf16 and the system lets this process use it, which Linux wants to be asked.
+static inline int cpeak_has_amx(void) {
+    enum { leaf = 7, bf16_bit = 1 << 22, tile_bit = 1 << 24, request_permission = 0x1023, tile_data = 18 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(leaf, 0, &a, &b, &c, &d)) return 0;
+    if (!(d & bf16_bit) || !(d & tile_bit)) return 0;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+/// Floating-point operations of a round of bf16 dot products by the widest instruction for them; 0 where there is none.
+static inline int cpeak_dot_operations(void) {
+    if (cpeak_has_amx()) return 4 * 2 * 16 * 16 * 32;
+    return __builtin_cpu_supports("avx512bf16") ? cpeak_chains * 2 * 32 : 0;
+}
+/// Returns 2^-24 for each operation. There must be an instruction.
+static inline float cpeak_dot_rounds(int64_t iterations) {
+    return cpeak_has_amx() ? cpeak_dot_amx(iterations) : cpeak_dot_512(iterations);
+}
 #else
 CPEAK_FMA(cpeak_fma_128, , 4)
 static inline int cpeak_fma_lanes(void) { return 4; }
 static inline float cpeak_fma_rounds(int64_t iterations, float start) { return cpeak_fma_128(iterations, start); }
+static inline int cpeak_dot_operations(void) { return 0; }
 static inline float cpeak_dot_rounds(int64_t iterations) { return 0 * (float)iterations; }
-static inline int cpeak_has_dot(void) { return 0; }
 #endif

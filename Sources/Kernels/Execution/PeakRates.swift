@@ -22,14 +22,16 @@ extension ThreadPool {
     }
 
     /// Whether ``bfloat16Dots(rounds:)`` may be called.
-    public static var hasBFloat16Dot: Bool { cpeak_has_dot() != 0 }
+    public static var hasBFloat16Dot: Bool { cpeak_dot_operations() != 0 }
 
     /// Floating-point operations that one call of ``bfloat16Dots(rounds:)`` performs.
     public func operations(ofDotRounds rounds: Int) -> Double {
-        Double(rounds) * Double(Int(cpeak_chains) * 64 * threadCount)
+        Double(rounds) * Double(Int(cpeak_dot_operations()) * threadCount)
     }
 
-    /// The same with the bf16 dot-product instruction (x86-64 with AVX512_BF16).
+    /// The same with the widest instruction for bf16 dot products (x86-64 with AMX or AVX512_BF16).
+    ///
+    /// Returns 2^-24 for each operation, exactly but for the last sums, up to 2^18 rounds.
     public func bfloat16Dots(rounds: Int) -> Float {
         let results = Arena(count: threadCount).all
         let view = results.view

@@ -8,7 +8,7 @@ internal import Tensors
 struct Ceilings {
     /// fp32 fused multiply-adds.
     let fmaPeak: Double
-    /// The bf16 dot-product instruction; nil where the processor has none.
+    /// The widest instruction for bf16 dot products; nil where the processor has none.
     let dotPeak: Double?
     /// Products of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
     /// faster.

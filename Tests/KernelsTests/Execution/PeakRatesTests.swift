@@ -16,4 +16,15 @@ import Testing
         // Each of the roundings is 6e-8 relative, some n of them in the same direction at worst near the fixed point.
         #expect(abs(Double(pool.fusedMultiplyAdds(rounds: rounds)) / expected - 1) < 0.01)
     }
+
+    /// Every operation adds half of a product of 1 and 2^-23.
+    @Test(.enabled(if: ThreadPool.hasBFloat16Dot, "this processor has no instruction for bf16 dot products"))
+    func dotProductsAreAllThere() {
+        let pool = makePool(2)
+        for rounds in [1, 1000, 200_000] {
+            let expected = pool.operations(ofDotRounds: rounds) * 0x1p-24
+            // Chains are exact; adding up a thousand equal sums in fp32 rounds by 6e-8 each at worst.
+            #expect(abs(Double(pool.bfloat16Dots(rounds: rounds)) / expected - 1) < 1e-4)
+        }
+    }
 }
