@@ -145,7 +145,7 @@ let package = Package(
             exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
             resources: [.copy("Golden")]),
         // Runs the program itself, as a user would.
-        tests("ProgramTests", ["mile-dist", "TestSupport"]),
+        tests("ProgramTests", ["LinearAlgebra", "mile-dist", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

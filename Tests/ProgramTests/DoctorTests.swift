@@ -1,6 +1,7 @@
 // DoctorTests - faults that are planted for real: each one is found, alone, and a healthy machine is told so.
 
 import Foundation
+import LinearAlgebra
 import TestSupport
 import Testing
 
@@ -47,8 +48,15 @@ extension ProgramTests {
             }
         }()
 
-        private static let hasAVX = ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "")
-            .contains(" avx ")
+        private static let processor = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        private static let hasAVX = processor.contains(" avx ")
+
+        /// What a machine needs to be healthy: the remedy of `blas-kernels` where OpenBLAS is older than the processor, which
+        /// it then takes for the first of its architecture.
+        private static let healthyVariables: [String: String] = {
+            guard hasAVX && ProductLibrary.openBLAS.identity.contains("(Prescott)") else { return [:] }
+            return ["OPENBLAS_CORETYPE": processor.contains(" avx512vl ") ? "SkylakeX" : "Haswell"]
+        }()
 
         /// A model of 43,000 GiB, on one rank.
         private static let huge = [
@@ -124,9 +132,10 @@ extension ProgramTests {
             ranks == 1 ? [] : ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "\(ranks)"]
         }
 
-        /// Runs a shell command here.
+        /// Runs a shell command here, in the environment of a healthy machine but for `variables`.
         private func run(_ command: String, variables: [String: String] = [:]) throws -> ProgramResult {
-            try RunningProgram(tool: "/bin/sh", ["-c", command], in: place.folder.path, variables: variables)
+            let variables = Self.healthyVariables.merging(variables) { $1 }
+            return try RunningProgram(tool: "/bin/sh", ["-c", command], in: place.folder.path, variables: variables)
                 .wait(limit: 60)
         }
 
