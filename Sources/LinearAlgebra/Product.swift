@@ -13,14 +13,15 @@ public enum Operand: Sendable {
     fileprivate var cblas: CBLAS_TRANSPOSE { self == .asStored ? CblasNoTrans : CblasTrans }
 }
 
-/// `target = scale * op(a) op(b) + (adding ? target : 0)`, computed by the calling thread alone.
+/// `target = op(a) op(b) + (adding ? target : 0)`, computed by the calling thread alone.
 ///
 /// Threads belong to the caller (``Kernels``' pool), so that panel boundaries, and with them the result's bits, do not
-/// depend on how many there are. Traps when the sizes do not match. The corresponding C functions are `cblas_sgemm` and
+/// depend on how many there are. There is no factor: some kernels of oneDNN have none, and then pass over the result once more,
+/// number by number. Traps when the sizes do not match. The corresponding C functions are `cblas_sgemm` and
 /// `dnnl_sgemm`.
 public func multiply(
-    _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, scale: Float = 1,
-    adding: Bool = false, library: ProductLibrary
+    _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false,
+    library: ProductLibrary
 ) {
     let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
     guard target.rows > 0 && target.columns > 0 else { return }
@@ -32,13 +33,13 @@ public func multiply(
     switch library {
     case .openBLAS:
         unsafe cblas_sgemm(
-            CblasRowMajor, aOperand.cblas, bOperand.cblas, Int32(target.rows), Int32(target.columns), Int32(k), scale,
+            CblasRowMajor, aOperand.cblas, bOperand.cblas, Int32(target.rows), Int32(target.columns), Int32(k), 1,
             a.view.pointer, Int32(max(a.stride, 1)), b.view.pointer, Int32(max(b.stride, 1)), adding ? 1 : 0,
             target.view.pointer, Int32(max(target.stride, 1)))
     case .oneDNN:
         require(
             unsafe dnnl_sgemm(
-                aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale,
+                aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), 1,
                 a.view.pointer, Int64(max(a.stride, 1)),
                 b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer,
                 Int64(max(target.stride, 1))),
@@ -51,7 +52,7 @@ public func multiply(
 /// The corresponding C function is oneDNN's `dnnl_gemm_bf16bf16f32`.
 public func multiply(
     _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-    scale: Float = 1, adding: Bool = false
+    adding: Bool = false
 ) {
     let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
     guard target.rows > 0 && target.columns > 0 else { return }
@@ -62,7 +63,7 @@ public func multiply(
     }
     require(
         unsafe dnnl_gemm_bf16bf16f32(
-            aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), scale, a.view.pointer,
+            aOperand.dnnl, bOperand.dnnl, Int64(target.rows), Int64(target.columns), Int64(k), 1, a.view.pointer,
             Int64(max(a.stride, 1)),
             b.view.pointer, Int64(max(b.stride, 1)), adding ? 1 : 0, target.view.pointer, Int64(max(target.stride, 1))),
         "dnnl_gemm_bf16bf16f32")

@@ -35,7 +35,7 @@ public enum ProductLibrary: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether this processor multiplies bf16 numbers in hardware, and ``multiply(_:_:_:_:into:scale:adding:)`` works.
+    /// Whether this processor multiplies bf16 numbers in hardware, and ``multiply(_:_:_:_:into:adding:)`` works.
     /// oneDNN's environment variable `ONEDNN_MAX_CPU_ISA` counts.
     public static let hasBFloat16Products: Bool = {
         // The library's numbers are sets of bits: a later instruction set contains those of the earlier ones.

@@ -42,15 +42,15 @@ struct ProductTests {
                 // Matrices do not own their memory: the buffers are named so that they live on.
                 let left = Strided(a, rows: aRows, columns: aColumns, padding: 5)
                 let right = Strided(b, rows: bRows, columns: bColumns, padding: 2)
-                for (adding, scale) in [(false, Float(1)), (true, 1), (false, 0.5), (true, -2)] {
+                for adding in [false, true] {
                     // Where nothing is added, the old contents are NaN: they may not take part.
                     let old = adding ? initial : [Float](repeating: .nan, count: m * n)
                     let target = Strided(old, rows: m, columns: n, padding: 3)
                     multiply(
-                        left.matrix, aOperand, right.matrix, bOperand, into: target.matrix, scale: scale,
+                        left.matrix, aOperand, right.matrix, bOperand, into: target.matrix,
                         adding: adding, library: library)
-                    let expected = zip(reference, initial).map { Double(scale) * $0 + (adding ? Double($1) : 0) }
-                    let note = Comment(rawValue: "\(library) \(aOperand) \(bOperand) adding \(adding) scale \(scale)")
+                    let expected = zip(reference, initial).map { $0 + (adding ? Double($1) : 0) }
+                    let note = Comment(rawValue: "\(library) \(aOperand) \(bOperand) adding \(adding)")
                     #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
                     #expect(target.isIntact && left.isIntact && right.isIntact, note)
                 }
@@ -58,7 +58,7 @@ struct ProductTests {
         }
     }
 
-    /// Every transpose of bf16 operands, with and without adding and scaling.
+    /// Every transpose of bf16 operands, with and without adding.
     ///
     /// Tolerance: products of two bf16 numbers are exact in fp32, so only the k additions round, as above; the reference
     /// multiplies the rounded operands.
@@ -80,15 +80,15 @@ struct ProductTests {
                     bTransposed: bOperand == .transposed)
                 let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
                 let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
-                for (adding, scale) in [(false, Float(1)), (true, 1), (false, 0.5), (true, -2)] {
+                for adding in [false, true] {
                     let old = adding ? initial : [Float](repeating: .nan, count: m * n)
                     let target = Strided(old, rows: m, columns: n, padding: 3)
                     multiply(
                         BFloat16Matrix(a, rows: aRows, columns: aColumns), aOperand,
-                        BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand, into: target.matrix, scale: scale,
+                        BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand, into: target.matrix,
                         adding: adding)
-                    let expected = zip(reference, initial).map { Double(scale) * $0 + (adding ? Double($1) : 0) }
-                    let note = Comment(rawValue: "\(aOperand) \(bOperand) adding \(adding) scale \(scale)")
+                    let expected = zip(reference, initial).map { $0 + (adding ? Double($1) : 0) }
+                    let note = Comment(rawValue: "\(aOperand) \(bOperand) adding \(adding)")
                     #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
                     #expect(target.isIntact, note)
                 }

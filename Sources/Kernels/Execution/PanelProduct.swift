@@ -46,15 +46,15 @@ extension ThreadPool {
     /// One product on the thread `worker` alone, for kernels that cut their work themselves.
     func multiplyPanel(
         _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
-        scale: Float = 1, adding: Bool = false, worker: Int
+        adding: Bool = false, worker: Int
     ) {
         switch (a, b) {
         case (.fp32(let a), .fp32(let b)):
             LinearAlgebra.multiply(
-                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding,
+                a, aOperand, b, bOperand, into: target, adding: adding,
                 library: libraries[aOperand, bOperand])
         case (.bf16(let a), .bf16(let b)):
-            multiplyPanel(a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker)
+            multiplyPanel(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
         default: preconditionFailure("a product of an fp32 and a bf16 operand")
         }
     }
@@ -62,14 +62,14 @@ extension ThreadPool {
     /// The same of bf16 operands.
     func multiplyPanel(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-        scale: Float = 1, adding: Bool = false, worker: Int
+        adding: Bool = false, worker: Int
     ) {
         if let widening {
             widening.multiply(
-                a, aOperand, b, bOperand, into: target, scale: scale, adding: adding, worker: worker,
+                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker,
                 libraries: libraries)
         } else {
-            LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, scale: scale, adding: adding)
+            LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, adding: adding)
         }
     }
 

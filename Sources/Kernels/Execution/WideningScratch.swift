@@ -16,10 +16,10 @@ final class WideningScratch: Sendable {
         memory = Arena(count: threads * perThread).all
     }
 
-    /// `target = scale * op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`.
+    /// `target = op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`.
     func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-        scale: Float, adding: Bool, worker: Int, libraries: ProductLibraries
+        adding: Bool, worker: Int, libraries: ProductLibraries
     ) {
         let k = aOperand == .asStored ? a.columns : a.rows
         for rows in blocks(target.rows) {
@@ -33,7 +33,7 @@ final class WideningScratch: Sendable {
                         ? b.block(rows: inner, columns: columns) : b.block(rows: columns, columns: inner)
                     LinearAlgebra.multiply(
                         widened(aBlock, slot: 2 * worker), aOperand, widened(bBlock, slot: 2 * worker + 1), bOperand,
-                        into: target.block(rows: rows, columns: columns), scale: scale,
+                        into: target.block(rows: rows, columns: columns),
                         adding: adding || inner.lowerBound > 0, library: libraries[aOperand, bOperand])
                 }
             }

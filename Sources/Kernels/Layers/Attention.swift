@@ -75,10 +75,10 @@ public struct Attention: Sendable {
                 let q = queryMatrix(qkv, sequence, head).block(rows: queries)
                 let scores = own.scores(0, rows: queries.count, columns: keyCount, like: q)
                 pool.multiplyPanel(
-                    q, .asStored, keys.block(rows: 0..<keyCount), .transposed, into: scores.wide, scale: scale,
-                    worker: worker)
+                    q, .asStored, keys.block(rows: 0..<keyCount), .transposed, into: scores.wide, worker: worker)
                 for (row, query) in queries.enumerated() {
-                    lse_BHT[(sequence * heads + head) * T + query] = scores.softmax(row: row, visible: query + 1)
+                    lse_BHT[(sequence * heads + head) * T + query] = scores.softmax(
+                        row: row, visible: query + 1, scale: scale)
                 }
                 pool.multiplyPanel(
                     scores.operand, .asStored, values.block(rows: 0..<keyCount), .asStored,
@@ -131,7 +131,7 @@ public struct Attention: Sendable {
                         .block(rows: queries)
                     let p = own.scores(0, rows: queries.count, columns: keyCount, like: q)
                     let ds = own.scores(1, rows: queries.count, columns: keyCount, like: q)
-                    pool.multiplyPanel(q, .asStored, k, .transposed, into: p.wide, scale: scale, worker: worker)
+                    pool.multiplyPanel(q, .asStored, k, .transposed, into: p.wide, worker: worker)
                     pool.multiplyPanel(doutRows, .asStored, v, .transposed, into: ds.wide, worker: worker)
                     for (row, query) in queries.enumerated() {
                         let delta = sumLanes(rowView(dout, query), rowView(out, query)) { $0 * $1 }

@@ -32,21 +32,23 @@ struct ScoreBlock {
         wide.view.advanced(by: row * wide.columns, count: wide.columns)
     }
 
-    /// Softmax of the first `visible` scores of a row, zeros behind them; returns their log-sum-exp.
+    /// Softmax of the first `visible` scores of a row, times `scale`, and zeros behind them; returns their log-sum-exp.
+    ///
+    /// The product leaves them unscaled (see ``multiply(_:_:_:_:into:adding:library:)``).
     @inline(__always)
-    func softmax(row: Int, visible: Int) -> Float {
+    func softmax(row: Int, visible: Int, scale: Float) -> Float {
         let scores = wideRow(row)
         let seen = masked(scores, visible: visible)
         let largest = maximum(seen)
-        let shift = Lanes(repeating: largest)
-        let total = mapSumLanes(seen, into: seen) { exponential($0 - shift) }
+        let (shift, scales) = (Lanes(repeating: largest), Lanes(repeating: scale))
+        let total = mapSumLanes(seen, into: seen) { exponential(($0 - shift) * scales) }
         let inverse = Lanes(repeating: 1 / total)
         switch operand {
         case .fp32: finish(seen, into: scores, inverse)
         case .bf16(let matrix):
             finish(seen, into: matrix.view.advanced(by: row * matrix.stride, count: matrix.columns), inverse)
         }
-        return largest + logf(total)
+        return largest * scale + logf(total)
     }
 
     @inline(__always)
@@ -56,7 +58,7 @@ struct ScoreBlock {
     }
 }
 
-/// Turns a row of scores into probabilities in `p`, and of `ds` from `dout v^T` into the gradient of the unscaled scores.
+/// Turns a row of unscaled scores into probabilities in `p`, and of `ds` from `dout v^T` into the gradient of those scores.
 @inline(__always)
 func scoreGradient(
     p: ScoreBlock, ds: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
@@ -69,7 +71,7 @@ func scoreGradient(
             scores, dscores, into: pRow.advanced(by: 0, count: scores.count),
             dsRow.advanced(by: 0, count: scores.count)
         ) { score, dp in
-            let probability = exponential(score - shift)
+            let probability = exponential(score * scales - shift)
             return (probability, probability * (dp - deltas) * scales)
         }
         clear(pRow.advanced(by: scores.count, count: pRow.count - scores.count))
