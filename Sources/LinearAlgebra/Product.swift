@@ -87,7 +87,7 @@ private func innerSize(
 }
 
 /// The sizes are checked before, so the library can only refuse for want of memory or of an instruction set.
-private func require(_ status: dnnl_status_t, _ function: String) {
+func require(_ status: dnnl_status_t, _ function: String) {
     if status == dnnl_success { return }
     // Not a precondition: optimised builds print nothing for those, and this message has a reader.
     fatalError(

@@ -45,7 +45,7 @@ internal import Glibc
     @inlinable @inline(__always)
     package func lanes(at index: Int) -> Lanes {
         assert(index >= 0 && index + laneCount <= count)
-        let bits = unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt16>.self)
+        let bits = bits(at: index)
         // Upper halves of floats whose lower halves are zero, little-endian.
         let halves = SIMD32<UInt16>(
             0, bits[0], 0, bits[1], 0, bits[2], 0, bits[3], 0, bits[4], 0, bits[5], 0, bits[6], 0, bits[7],
@@ -58,6 +58,27 @@ internal import Glibc
     package func store(_ value: Lanes, at index: Int) {
         assert(index >= 0 && index + laneCount <= count)
         unsafe UnsafeMutableRawPointer(base + index).storeBytes(of: bfloat16Bits(value), as: SIMD16<UInt16>.self)
+    }
+
+    /// The bit patterns of sixteen elements from `index` on.
+    @inlinable @inline(__always)
+    package func bits(at index: Int) -> SIMD16<UInt16> {
+        assert(index >= 0 && index + laneCount <= count)
+        return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt16>.self)
+    }
+
+    /// Sixteen pairs of elements from `index` on, as bit patterns, the first of each in the lower half.
+    @inlinable @inline(__always)
+    package func pairs(at index: Int) -> SIMD16<UInt32> {
+        assert(index >= 0 && index + 2 * laneCount <= count)
+        return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt32>.self)
+    }
+
+    /// Stores sixteen pairs of elements, as ``pairs(at:)`` loads them.
+    @inlinable @inline(__always)
+    package func store(pairs: SIMD16<UInt32>, at index: Int) {
+        assert(index >= 0 && index + 2 * laneCount <= count)
+        unsafe UnsafeMutableRawPointer(base + index).storeBytes(of: pairs, as: SIMD16<UInt32>.self)
     }
 
     /// The elements from `index` to the end, at most sixteen, padded with `padding`.

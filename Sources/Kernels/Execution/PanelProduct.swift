@@ -68,7 +68,7 @@ extension ThreadPool {
             widening.multiply(
                 a, aOperand, b, bOperand, into: target, adding: adding, worker: worker,
                 libraries: libraries)
-        } else {
+        } else if tiles?.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker) != true {
             LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, adding: adding)
         }
     }

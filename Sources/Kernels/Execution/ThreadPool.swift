@@ -18,6 +18,8 @@ public final class ThreadPool: Sendable {
     public let libraries: ProductLibraries
     /// Where this processor has no bf16 products: room for each thread to widen operands to fp32.
     let widening: WideningScratch?
+    /// Where this processor has tiles: what each thread needs for products on them.
+    let tiles: TileScratch?
     private let shared: Shared
 
     /// Starts `threadCount - 1` threads.
@@ -37,6 +39,7 @@ public final class ThreadPool: Sendable {
         self.threadCount = threadCount
         self.libraries = libraries
         widening = widensBFloat16 ? WideningScratch(threads: threadCount) : nil
+        tiles = TileProduct.isAvailable && !widensBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {
             let status = Self.start(worker: worker, of: shared)
