@@ -11,3 +11,4 @@ dnnl_status_t dnnl_gemm_bf16bf16f32(
 // Debian's build of the library computes on OpenMP threads. This says how many the calling thread may use; <omp.h> belongs
 // to the compiler, so it is declared here.
 void omp_set_num_threads(int count);
+int omp_get_max_threads(void);

@@ -74,7 +74,7 @@ private func clear(_ target: Matrix) {
 }
 
 /// The reduction length; traps when the sizes of a product do not match.
-private func innerSize(
+package func innerSize(
     _ a: (rows: Int, columns: Int), _ aOperand: Operand, _ b: (rows: Int, columns: Int), _ bOperand: Operand,
     _ target: Matrix
 ) -> Int {

@@ -7,23 +7,24 @@ package import Tensors
 ///
 /// ``multiply(_:_:_:_:into:adding:)`` of bf16 operands goes through oneDNN's gemm, whose kernel for tiles waits for the
 /// stores of each 32 x 32 block of the result before it begins the next one. The primitive's does not, which is what short
-/// reductions gain; but it takes neither windows of larger matrices nor a transposed first operand.
+/// reductions gain; but it takes no windows of larger matrices.
 ///
-/// An instance belongs to one thread.
-@safe public final class TileProduct {
+/// The library cuts long reductions according to the processor's second cache, which ``ProductLibrary/identity`` therefore
+/// names. An instance belongs to one thread.
+@safe package final class TileProduct {
     /// A packed block is 32 rows of `b` and 64 of its columns: `k` and `n` must be multiples of them.
-    public static let packedRows = 32
-    public static let packedColumns = 64
+    package static let packedRows = 32
+    package static let packedColumns = 64
 
     /// Whether this processor has tiles, and oneDNN uses them; its environment variable `ONEDNN_MAX_CPU_ISA` counts.
-    public static let isAvailable: Bool = {
+    package static let isAvailable: Bool = {
         let needed = dnnl_cpu_isa_avx512_core_amx.rawValue
         return dnnl_get_effective_cpu_isa().rawValue & needed == needed
     }()
 
-    public let m: Int
-    public let n: Int
-    public let k: Int
+    package let m: Int
+    package let n: Int
+    package let k: Int
 
     private let primitive: OpaquePointer
     private let stream: OpaquePointer
@@ -34,11 +35,15 @@ package import Tensors
     /// Prepares products of `a` `[m, k]` and `b` `[k, n]`; nil where oneDNN has no kernel on tiles for them.
     ///
     /// The corresponding C functions are `dnnl_matmul_desc_init`, `dnnl_primitive_desc_create` and `dnnl_primitive_create`.
-    public init?(m: Int, n: Int, k: Int) {
+    package init?(m: Int, n: Int, k: Int) {
         guard Self.isAvailable, m > 0, n > 0, k > 0, n % Self.packedColumns == 0, k % Self.packedRows == 0 else {
             return nil
         }
         (self.m, self.n, self.k) = (m, n, k)
+        // A primitive computes on as many threads as the calling thread may use now, and is cut accordingly.
+        let threads = omp_get_max_threads()
+        omp_set_num_threads(1)
+        defer { omp_set_num_threads(threads) }
         var a = layout([m, k], dnnl_bf16, dnnl_ab)
         // Not left to the library's choice: the caller packs.
         var b = layout([k, n], dnnl_bf16, dnnl_BA16a64b2a)

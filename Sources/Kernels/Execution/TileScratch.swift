@@ -3,34 +3,34 @@
 internal import LinearAlgebra
 internal import Tensors
 
-/// What each thread needs for such products. Their memory stays where the thread that uses it touched it first.
+/// What each thread needs for such products: prepared ones, and room for a panel's operands and result (3.5 MiB at most). It
+/// stays where the thread that uses it touched it first.
 final class TileScratch: Sendable {
-    /// Products with a shorter reduction are faster on packed operands than through oneDNN's gemm; longer ones are not,
-    /// because the cost that gemm has for each block of the result counts less, and packed operands outgrow the cache.
-    private static let longestReduction = 1024
-    /// The same where `a` is transposed, which must be done here and which gemm does well.
-    private static let longestReductionOfTransposed = 512
-    /// Below, preparing a product takes longer than computing it.
+    /// Products with reductions like these are faster on packed operands than through oneDNN's gemm. In longer ones the cost
+    /// that gemm has for each block of the result counts less, and packed operands outgrow the cache; in shorter ones, those
+    /// of attention among them, packing counts too much.
+    private static let reductions = 256...1024
+    /// The same where `a` is transposed, which gemm does while it packs.
+    private static let reductionsOfTransposed = 256...512
+    /// Below, packing takes longer than computing.
     private static let minimumFlops = 16e6
 
-    private let rooms: [Room]
+    let rooms: [Room]
 
     init(threads: Int) { rooms = (0..<threads).map { _ in Room() } }
 
-    /// Shapes that were prepared so far, on all threads; only while no product runs.
-    var preparedCount: Int { rooms.reduce(0) { $0 + $1.preparedCount } }
-
     /// `target = op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`; does nothing and returns false where
-    /// gemm is faster or tiles do not take the sizes. Which of the two depends on the sizes only, as the result's bits must.
+    /// gemm is faster or tiles do not take the sizes. Which of the two depends on sizes and strides only, as the result's
+    /// bits must. Traps when the sizes do not match.
     func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int
     ) -> Bool {
+        let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let (m, n) = (target.rows, target.columns)
-        let k = aOperand == .asStored ? a.columns : a.rows
         switch aOperand {
-        case .asStored: guard k <= Self.longestReduction, a.stride == k else { return false }
-        case .transposed: guard k <= Self.longestReductionOfTransposed, m % 16 == 0 else { return false }
+        case .asStored: guard Self.reductions.contains(k), a.stride == k else { return false }
+        case .transposed: guard Self.reductionsOfTransposed.contains(k), m % 16 == 0 else { return false }
         }
         guard 2 * Double(m) * Double(n) * Double(k) >= Self.minimumFlops else { return false }
         return rooms[worker].multiply(a, aOperand, b, bOperand, into: target, adding: adding, k: k)
@@ -40,17 +40,15 @@ final class TileScratch: Sendable {
 /// The prepared products and the buffers of one thread.
 ///
 /// `@unchecked Sendable`: the pool lets one thread at a time be the worker that it belongs to.
-@safe private final class Room: @unchecked Sendable {
-    private struct Shape: Hashable {
+@safe final class Room: @unchecked Sendable {
+    struct Shape: Hashable {
         let m: Int
         let n: Int
         let k: Int
     }
 
     /// Nil where tiles do not take the sizes.
-    private var products: [Shape: TileProduct?] = [:]
-    var preparedCount: Int { products.values.count { $0 != nil } }
-
+    private(set) var products: [Shape: TileProduct?] = [:]
     private var left = BFloat16Slice(count: 0)
     private var packed = BFloat16Slice(count: 0)
     private var result = Arena(count: 0).all
