@@ -166,7 +166,9 @@ enum Schema {
         .boolean(
             "training.reproducible", \.training.reproducible,
             "Bit-identical results for any number of ranks and threads on one kind of processor."),
-        .choice("training.blas", \.training.blas, "Library of fp32 products; auto: whichever is faster here."),
+        .choice(
+            "training.blas", \.training.blas,
+            "Library of fp32 products; auto: the faster one here, which also computes those of bf16 where it gains."),
         .choice(
             "training.gradient_reduction", \.training.gradientReduction,
             "Whether each rank receives its part of the summed gradient or all of it."),

@@ -1,7 +1,7 @@
-// ProductLibraries - which library computes which kind of fp32 product.
+// ProductLibraries - which library computes which kind of product.
 
-/// A library for each kind of product, told apart by which operands are transposed: on some processors one library is the
-/// faster for the forward pass and the other one for gradients of weights.
+/// A library for each kind of fp32 product, told apart by which operands are transposed (on some processors one library is the
+/// faster for the forward pass and the other one for gradients of weights), and whether they compute those of bf16 operands too.
 public struct ProductLibraries: Sendable, Equatable {
     /// Of a stored and a transposed operand.
     public var forward: ProductLibrary
@@ -9,10 +9,14 @@ public struct ProductLibraries: Sendable, Equatable {
     public var dx: ProductLibrary
     /// Of a transposed and a stored operand: gradients of weights.
     public var dweight: ProductLibrary
+    /// Whether bf16 operands are widened and multiplied in fp32 by these libraries; otherwise oneDNN multiplies them as they are,
+    /// which needs ``ProductLibrary/hasBFloat16Products``.
+    public var widensBFloat16: Bool
 
     /// One library for all.
-    public init(_ all: ProductLibrary) {
+    public init(_ all: ProductLibrary, widensBFloat16: Bool = !ProductLibrary.hasBFloat16Products) {
         (forward, dx, dweight) = (all, all, all)
+        self.widensBFloat16 = widensBFloat16
     }
 
     /// The library for a product of operands like these.
@@ -24,19 +28,27 @@ public struct ProductLibraries: Sendable, Equatable {
         }
     }
 
-    /// The choices in the order forward, dx, dweight, for messages between ranks.
+    /// The libraries in the order forward, dx, dweight, for messages between ranks: not whether they widen, which a rank knows
+    /// of its own processor.
     public var names: String { "\(forward.rawValue) \(dx.rawValue) \(dweight.rawValue)" }
 
     /// The reverse of ``names``; nil for another text.
     public init?(names: String) {
         let list = names.split(separator: " ").map { ProductLibrary(rawValue: String($0)) }
         guard list.count == 3, let forward = list[0], let dx = list[1], let dweight = list[2] else { return nil }
-        (self.forward, self.dx, self.dweight) = (forward, dx, dweight)
+        self.init(forward)
+        (self.dx, self.dweight) = (dx, dweight)
     }
 
-    /// The builds and kernels that compute; two runs give the same bits only where this is the same.
+    /// The builds and kernels that compute fp32 products; two runs give the same bits only where this is the same.
     public var identity: String {
         if forward == dx && dx == dweight { return forward.identity }
         return "forward \(forward.identity), dx \(dx.identity), dweight \(dweight.identity)"
+    }
+
+    /// The same of products of bf16 operands; it says that they are widened where the processor leaves a choice.
+    public var bfloat16Identity: String {
+        guard widensBFloat16 else { return ProductLibrary.oneDNN.identity }
+        return ProductLibrary.hasBFloat16Products ? "bf16 widened to fp32, \(identity)" : identity
     }
 }

@@ -4,7 +4,7 @@ internal import COneDNN
 internal import COpenBLAS
 internal import Glibc
 
-/// A library for fp32 products. Products of bf16 operands are oneDNN's.
+/// A library for fp32 products. Products of bf16 operands that are not widened are oneDNN's.
 public enum ProductLibrary: String, Sendable, CaseIterable {
     case openBLAS = "openblas"
     case oneDNN = "onednn"

@@ -135,6 +135,7 @@ private func primitiveDescription(
         "dnnl_primitive_attr_set_scratchpad_mode")
     var description: OpaquePointer?
     let status = unsafe dnnl_primitive_desc_create(&description, &operation, attributes, engine, nil)
+    // The library's status for sizes or a processor that it has no kernel for.
     if status == dnnl_unimplemented { return nil }
     require(status, "dnnl_primitive_desc_create")
     guard let description = unsafe description else { preconditionFailure("oneDNN described nothing") }

@@ -34,5 +34,9 @@ import Testing
         let (blas, dnn) = (ProductLibrary.openBLAS.identity, ProductLibrary.oneDNN.identity)
         #expect(ProductLibraries(.oneDNN).identity == dnn)
         #expect(Self.mixed.identity == "forward \(blas), dx \(blas), dweight \(dnn)")
+        #expect(ProductLibraries(.openBLAS, widensBFloat16: false).bfloat16Identity == dnn)
+        // Where there are two ways they give different bits, with the same library too.
+        let prefix = ProductLibrary.hasBFloat16Products ? "bf16 widened to fp32, " : ""
+        #expect(ProductLibraries(.oneDNN, widensBFloat16: true).bfloat16Identity == prefix + dnn)
     }
 }

@@ -1,4 +1,4 @@
-// ProductLibraryChoiceTests - which library a list of measured ratios speaks for.
+// ProductLibraryChoiceTests - what a list of measured ratios speaks for.
 
 import Kernels
 import LinearAlgebra
@@ -8,14 +8,53 @@ import Testing
 @testable import Training
 
 struct ProductLibraryChoiceTests {
-    /// Ratios are OpenBLAS's time over oneDNN's; one disturbed pair decides nothing.
+    /// Ratios are the first one's time over the second one's; one disturbed pair decides nothing.
     @Test func theMedianDecides() {
-        #expect(ProductLibraryChoice.faster([1.08, 1.07, 1.09]) == .oneDNN)
-        #expect(ProductLibraryChoice.faster([1.08, 0.5, 1.09]) == .oneDNN)
-        #expect(ProductLibraryChoice.faster([0.98, 3, 0.99]) == .openBLAS)
-        #expect(ProductLibraryChoice.faster([1.001, 1.001, 1.001]) == .oneDNN)
-        #expect(ProductLibraryChoice.faster([0.999, 0.999, 0.999]) == .openBLAS)
-        #expect(ProductLibraryChoice.faster([0.9, 0.95, 0.92]) == .openBLAS)
+        #expect(ProductLibraryChoice.secondIsFaster([1.08, 1.07, 1.09]))
+        #expect(ProductLibraryChoice.secondIsFaster([1.08, 0.5, 1.09]))
+        #expect(!ProductLibraryChoice.secondIsFaster([0.98, 3, 0.99]))
+        #expect(ProductLibraryChoice.secondIsFaster([1.001, 1.001, 1.001]))
+        #expect(!ProductLibraryChoice.secondIsFaster([0.999, 0.999, 0.999]))
+        #expect(!ProductLibraryChoice.secondIsFaster([0.9, 0.95, 0.92]))
+    }
+
+    /// Each comes first in every second pair, and the ratio is the first argument's time over the second's all the same.
+    @Test func pairsAlternate() {
+        var order = ""
+        let ratios = Stopwatch.pairedRatios(
+            {
+                order += "a"
+                pass()
+            }, { order += "b" })
+        #expect(order == "ab" + "abba" + "abba" + "abba" + "abba" + "abba" + "ab")
+        // Milliseconds over the time of an appended letter. A pause of the machine may fall into some; five would be less than
+        // one if every second pair had its ratio the wrong way round.
+        #expect(ratios.count == 11 && ratios.filter { $0 > 2 }.count >= 8)
+    }
+
+    @Test func widensWhereItIsFaster() {
+        #expect(ProductLibraryChoice.favoursWidening(native: pass, widening: {}))
+        #expect(!ProductLibraryChoice.favoursWidening(native: {}, widening: pass))
+    }
+
+    /// Takes much longer than nothing.
+    private func pass() {
+        let end = ContinuousClock.now.advanced(by: .milliseconds(4))
+        while ContinuousClock.now < end {}
+    }
+
+    /// What a run is a share of: the faster format where it widens, otherwise its own.
+    @Test func theCeilingIsThatOfWhatComputes() {
+        func ceilings(_ narrow: Double?, widens: Bool) -> Ceilings {
+            Ceilings(
+                fmaPeak: 400, dotPeak: nil, products: [(.openBLAS, 200), (.oneDNN, 300)], narrowProducts: narrow,
+                widensBFloat16: widens, bandwidth: .nan)
+        }
+        #expect(ceilings(160, widens: false).product(isNarrow: false) == 300)
+        #expect(ceilings(160, widens: false).product(isNarrow: true) == 160)
+        #expect(ceilings(160, widens: true).product(isNarrow: true) == 300)
+        #expect(ceilings(900, widens: true).product(isNarrow: true) == 900)
+        #expect(ceilings(nil, widens: true).product(isNarrow: true) == 300)
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
@@ -26,9 +65,13 @@ struct ProductLibraryChoiceTests {
             keyValueHeadCount: 1, vocabularySize: 8, maxPositionEmbeddings: 8)
         let pool = try ThreadPool(threadCount: 2)
         let start = ContinuousClock.now
-        let libraries = ProductLibraryChoice.fastest(ProductSizes(model, tokens: tokens), pool)
+        let sizes = ProductSizes(model, tokens: tokens)
+        let libraries = ProductLibraryChoice.fastest(sizes, pool)
         #expect(ProductLibraries(names: libraries.names) == libraries)
-        // Two libraries, 24 timings of three kinds: tenths of a second, even beside other tests.
+        if ProductLibrary.hasBFloat16Products {
+            _ = try ProductLibraryChoice.favoursWidening(sizes, threads: 2)
+        }
+        // Two libraries and two ways of bf16, 24 timings of four kinds: tenths of a second, even beside other tests.
         #expect(ContinuousClock.now - start < .seconds(60))
     }
 }

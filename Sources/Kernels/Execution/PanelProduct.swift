@@ -6,8 +6,8 @@ internal import Tensors
 extension ThreadPool {
     /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
     ///
-    /// Operands of bf16 are multiplied as such where the processor can, otherwise widened to fp32; sums and result are fp32
-    /// in either case.
+    /// Operands of bf16 are multiplied as such or widened to fp32, as ``libraries`` say; sums and result are fp32 in either
+    /// case.
     public func multiply(
         _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false

@@ -14,32 +14,29 @@ internal import Tensors
 public final class ThreadPool: Sendable {
     /// Threads that compute, the caller's included.
     public let threadCount: Int
-    /// The libraries of fp32 products.
+    /// What computes products.
     public let libraries: ProductLibraries
-    /// Where this processor has no bf16 products: room for each thread to widen operands to fp32.
+    /// Where bf16 operands are widened to fp32: each thread's room for it.
     let widening: WideningScratch?
-    /// Where this processor has tiles: what each thread needs for products on them.
+    /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for products on them.
     let tiles: TileScratch?
     private let shared: Shared
 
     /// Starts `threadCount - 1` threads.
     ///
     /// - Throws: ``ThreadPoolError`` where the system refuses one; those that run already end.
-    /// - Parameter libraries: compute fp32 products.
-    /// - Parameter widensBFloat16: whether products of bf16 operands are computed in fp32; where the processor has none of
-    ///   its own.
+    /// - Parameter libraries: compute products.
     /// - Parameter spins: whether an idle thread polls for a while before it sleeps. It saves the wake-up between the
     ///   operations of a step; it must be off where more threads than cores run, because polling takes the core from
     ///   the thread that is waited for.
     public init(
-        threadCount: Int, spins: Bool = true, libraries: ProductLibraries = ProductLibraries(.openBLAS),
-        widensBFloat16: Bool = !ProductLibrary.hasBFloat16Products
+        threadCount: Int, spins: Bool = true, libraries: ProductLibraries = ProductLibraries(.openBLAS)
     ) throws {
         precondition(threadCount >= 1, "a pool needs at least one thread")
         self.threadCount = threadCount
         self.libraries = libraries
-        widening = widensBFloat16 ? WideningScratch(threads: threadCount) : nil
-        tiles = TileProduct.isAvailable && !widensBFloat16 ? TileScratch(threads: threadCount) : nil
+        widening = libraries.widensBFloat16 ? WideningScratch(threads: threadCount) : nil
+        tiles = TileProduct.isAvailable && !libraries.widensBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {
             let status = Self.start(worker: worker, of: shared)

@@ -1,9 +1,10 @@
-// WideningScratch - bf16 products on processors that have none: operands widened to fp32, a block at a time.
+// WideningScratch - products of bf16 operands in fp32: operands widened a block at a time.
 
 internal import LinearAlgebra
 internal import Tensors
 
-/// Room for one block of both operands per thread.
+/// Room for one block of both operands per thread. For processors without bf16 products, and for those whose own are slower:
+/// their instruction for bf16 may do half as many operations a second as that for fp32.
 final class WideningScratch: Sendable {
     /// Largest edges of a block: those of a panel, and a stretch of the reduction.
     private static let edge = 512

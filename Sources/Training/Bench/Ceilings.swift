@@ -13,15 +13,18 @@ struct Ceilings {
     /// Products of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
     /// faster.
     let products: [(library: ProductLibrary, gflops: Double)]
-    /// The same in bf16; nil where the processor has no such products.
+    /// The same of bf16 operands, not widened; nil where the processor has no such products.
     let narrowProducts: Double?
+    /// Whether the pool widens bf16 operands to fp32.
+    let widensBFloat16: Bool
     /// Bytes read and written by `a += s * b` over arrays larger than any cache.
     let bandwidth: Double
 
-    /// The fastest product in a run's format.
+    /// The fastest product in a run's format; where bf16 operands are widened, of both formats.
     func product(isNarrow: Bool) -> Double {
         let wide = products.map(\.gflops).max() ?? 0
-        return isNarrow ? narrowProducts ?? wide : wide
+        guard isNarrow, let narrowProducts else { return wide }
+        return widensBFloat16 ? max(wide, narrowProducts) : narrowProducts
     }
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
@@ -35,7 +38,8 @@ struct Ceilings {
         return Ceilings(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             products: try ProductLibrary.allCases.map { ($0, try cube(pool, $0)) },
-            narrowProducts: ProductLibrary.hasBFloat16Products ? narrowCube(pool) : nil,
+            narrowProducts: ProductLibrary.hasBFloat16Products ? try narrowCube(pool) : nil,
+            widensBFloat16: pool.libraries.widensBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
 
@@ -61,7 +65,7 @@ struct Ceilings {
         return cubeOperations / min(panels, threads) / 1e9
     }
 
-    private static func narrowCube(_ pool: ThreadPool) -> Double {
+    private static func narrowCube(_ pool: ThreadPool) throws -> Double {
         let wide = filled(edge * edge)
         let operands = (0..<2).map { _ in BFloat16Slice(count: edge * edge) }
         for operand in operands { pool.convert(wide, into: operand) }
@@ -69,8 +73,10 @@ struct Ceilings {
         defer { withExtendedLifetime((operands, target)) {} }
         let matrices = operands.map { BFloat16Matrix($0, rows: edge, columns: edge) }
         let result = Matrix(target, rows: edge, columns: edge)
+        let own = try ThreadPool(
+            threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
         let panels = Stopwatch.median(repetitions: 5) {
-            pool.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
+            own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
         }
         var threads = panels
         ProductLibrary.withOwnThreads(pool.threadCount) {

@@ -107,12 +107,17 @@ public struct GemmBench: Sendable {
         let (narrowA, narrowB) = (BFloat16Slice(count: a.count), BFloat16Slice(count: b.count))
         pool.convert(a, into: narrowA)
         pool.convert(b, into: narrowB)
-        let seconds = Stopwatch.median {
-            pool.multiply(
-                BFloat16Matrix(narrowA, rows: aRows, columns: aColumns), product.aOperand,
-                BFloat16Matrix(narrowB, rows: bRows, columns: bColumns), product.bOperand, into: target)
+        defer { withExtendedLifetime((memory, narrowA, narrowB)) {} }
+        for (name, widens) in [("bf16", false), ("widened", true)] {
+            let own = try ThreadPool(
+                threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: widens))
+            let seconds = Stopwatch.median {
+                own.multiply(
+                    BFloat16Matrix(narrowA, rows: aRows, columns: aColumns), product.aOperand,
+                    BFloat16Matrix(narrowB, rows: bRows, columns: bColumns), product.bOperand, into: target)
+            }
+            columns.append((name, product.operations / seconds / 1e9))
         }
-        columns.append(("bf16", product.operations / seconds / 1e9))
         return columns
     }
 }

@@ -1,5 +1,6 @@
 // KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain product, against its bound.
 
+internal import Configuration
 internal import Foundation
 internal import Kernels
 internal import LinearAlgebra
@@ -42,7 +43,7 @@ public struct KernelBench: Sendable {
         let pool = try session.makePool(
             requested: threads,
             libraries: session.fastestLibraries(
-                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads))
+                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
         let ceilings = try Ceilings.measure(pool)
         let rows = layerRows(sizes, pool) + attentionRows(sizes, pool) + [lossRow(sizes, pool)] + optimizerRows(pool)
         if isJSON {

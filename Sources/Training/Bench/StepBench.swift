@@ -74,7 +74,7 @@ public struct StepBench: Sendable {
                 ),
                 ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
                 ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
-                ("blas", .string(isNarrow ? ProductLibrary.oneDNN.identity : pool.libraries.identity)),
+                ("blas", .string(TrainingState.productIdentity(configuration, pool))),
                 ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
                 ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
             ] + (exposure?.pairs ?? []) + [

@@ -21,6 +21,22 @@ enum Stopwatch {
         return median(times)
     }
 
+    /// Seconds of `first` over those of `second`, in pairs of neighbouring runs after one of each to warm up: the clock of a shared
+    /// machine drifts by more than they may differ. Each comes first in every second pair: a clock that slows down would
+    /// favour the first.
+    static func pairedRatios(_ first: () -> Void, _ second: () -> Void) -> [Double] {
+        first()
+        second()
+        return (0..<11).map { pair in
+            if pair % 2 == 0 {
+                let time = seconds(first)
+                return time / seconds(second)
+            }
+            let time = seconds(second)
+            return seconds(first) / time
+        }
+    }
+
     static func median(_ values: [Double]) -> Double {
         let sorted = values.sorted()
         guard !sorted.isEmpty else { return .nan }

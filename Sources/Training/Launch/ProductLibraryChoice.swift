@@ -1,4 +1,4 @@
-// ProductLibraryChoice - which libraries compute the fp32 products of a run (configuration key `training.blas`).
+// ProductLibraryChoice - what computes the products of a run (configuration key `training.blas`).
 
 internal import Configuration
 internal import Kernels
@@ -18,29 +18,36 @@ extension Session {
         // A measurement would choose anew at each start.
         case .auto where training.reproducible: return ProductLibraries(.openBLAS)
         case .auto:
-            // No fp32 products, unless a rank's processor has none of bf16 and widens operands.
-            if training.precision == .bf16, try !communicator.isTrueOnAny(!ProductLibrary.hasBFloat16Products) {
-                return ProductLibraries(.oneDNN)
-            }
             let sequences = TrainingState.largestUnit(configuration, ranks: communicator.size)
             return try fastestLibraries(
                 ProductSizes(configuration.model, tokens: sequences * configuration.data.sequenceLength),
-                threads: training.threads)
+                threads: training.threads, precision: training.precision)
         }
     }
 
-    /// The faster library for each kind of product: measured on rank 0, whose answer counts for all, so that all ranks compute
-    /// with the same. Collective.
+    /// The faster library for each kind of fp32 product: measured on rank 0, whose answer counts for all; with bf16 also whether
+    /// operands are widened to fp32, which each rank measures for its own processor. Collective.
     ///
     /// - Parameter threads: `training.threads`.
-    func fastestLibraries(_ sizes: ProductSizes, threads: Int) throws -> ProductLibraries {
+    /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 products, and no library is measured.
+    func fastestLibraries(
+        _ sizes: ProductSizes, threads: Int, precision: TrainingConfiguration.Precision
+    ) throws -> ProductLibraries {
         let plan = try threadPlan(requested: threads)
+        var widens = !ProductLibrary.hasBFloat16Products
+        if precision == .bf16 {
+            widens = try communicator.agreed {
+                try widens || ProductLibraryChoice.favoursWidening(sizes, threads: plan.threads)
+            }
+            guard try communicator.isTrueOnAny(widens) else { return ProductLibraries(.oneDNN, widensBFloat16: false) }
+        }
         let names = try communicator.textFromRankZero {
             ProductLibraryChoice.fastest(sizes, try ThreadPool(threadCount: plan.threads, spins: plan.spins)).names
         }
-        guard let libraries = ProductLibraries(names: names) else {
+        guard var libraries = ProductLibraries(names: names) else {
             throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown libraries \"\(names)\"")
         }
+        libraries.widensBFloat16 = widens
         return libraries
     }
 }
@@ -87,23 +94,46 @@ enum ProductLibraryChoice {
             pool.run(trials.count) { task, _ in trials[task].multiply(library) }
         }
         // The first of each builds its kernels.
-        ProductLibrary.allCases.forEach(multiply)
-        return faster(
-            (0..<11).map { pair in
-                func seconds(_ library: ProductLibrary) -> Double { Stopwatch.seconds { multiply(library) } }
-                // Each comes first in every second pair: a clock that slows down would favour the first.
-                if pair % 2 == 0 { return seconds(.openBLAS) / seconds(.oneDNN) }
-                let second = seconds(.oneDNN)
-                return seconds(.openBLAS) / second
-            })
+        let ratios = Stopwatch.pairedRatios({ multiply(.openBLAS) }, { multiply(.oneDNN) })
+        return secondIsFaster(ratios) ? .oneDNN : .openBLAS
     }
 
-    /// Judges by `ratios`, OpenBLAS's time over oneDNN's in neighbouring runs: the clock of a shared machine drifts by more
-    /// than the libraries differ, which the shortest run of each does not tell apart. However little one gains, it is taken: to
-    /// ask for more than nothing would only favour the other. Who needs the same bits in every run sets `reproducible: true`.
-    static func faster(_ ratios: [Double]) -> ProductLibrary {
-        Stopwatch.median(ratios) > 1 ? .oneDNN : .openBLAS
+    /// Whether products of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
+    /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN in either case:
+    /// the two differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
+    /// ``ProductLibrary/hasBFloat16Products``.
+    static func favoursWidening(_ sizes: ProductSizes, threads: Int) throws -> Bool {
+        // The largest product of a layer, of which there is a panel for each thread and more.
+        let m = min(sizes.tokens, 512 * threads)
+        let n = min(2 * sizes.intermediate, 1024 * (512 * threads / m))
+        let k = min(sizes.hidden, longestReduction)
+        let (a, b) = (BFloat16Slice(count: m * k), BFloat16Slice(count: n * k))
+        let target = Arena(count: m * n).all
+        func pool(widens: Bool) throws -> ThreadPool {
+            // An idle thread that polls would take its core from the other pool.
+            try ThreadPool(
+                threadCount: threads, spins: false, libraries: ProductLibraries(.oneDNN, widensBFloat16: widens))
+        }
+        func multiply(_ pool: ThreadPool) {
+            pool.multiply(
+                BFloat16Matrix(a, rows: m, columns: k), .asStored, BFloat16Matrix(b, rows: n, columns: k), .transposed,
+                into: Matrix(target, rows: m, columns: n))
+        }
+        let (native, widening) = (try pool(widens: false), try pool(widens: true))
+        for operand in [a, b] { native.convert(Ceilings.filled(operand.count), into: operand) }
+        defer { withExtendedLifetime((a, b, target)) {} }
+        return favoursWidening(native: { multiply(native) }, widening: { multiply(widening) })
     }
+
+    static func favoursWidening(native: () -> Void, widening: () -> Void) -> Bool {
+        secondIsFaster(Stopwatch.pairedRatios(native, widening))
+    }
+
+    /// Judges by `ratios`, the first one's time over the second one's in neighbouring runs: the clock of a shared machine drifts
+    /// by more than libraries differ, which the shortest run of each does not tell apart. However little one gains, it is
+    /// taken: to ask for more than nothing would only favour the other. Who needs the same bits in every run sets
+    /// `reproducible: true`.
+    static func secondIsFaster(_ ratios: [Double]) -> Bool { Stopwatch.median(ratios) > 1 }
 }
 
 /// Products of one shape. Operands lie in two places or more, because those of training come from beyond a core's first caches,

@@ -49,7 +49,7 @@ public final class Session {
     /// The pool of this rank.
     ///
     /// - Parameter requested: `training.threads`; see ``threadPlan(requested:)``.
-    /// - Parameter libraries: of fp32 products. OpenBLAS where nothing was measured: the same bits at each start.
+    /// - Parameter libraries: what computes products. OpenBLAS where nothing was measured: the same bits at each start.
     public func makePool(
         requested: Int, libraries: ProductLibraries = ProductLibraries(.openBLAS)
     ) throws -> ThreadPool {

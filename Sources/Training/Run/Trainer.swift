@@ -63,7 +63,7 @@ public final class Trainer {
         let pool = try session.makePool(
             requested: training.threads, libraries: session.productLibraries(configuration))
         try warnAboutCores()
-        warnAboutPrecision()
+        try describePrecision(pool)
         describe(data, pool)
         return (data, pool)
     }

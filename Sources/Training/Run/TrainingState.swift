@@ -85,8 +85,10 @@ public final class TrainingState {
     var productIdentity: String { Self.productIdentity(configuration, pool) }
 
     static func productIdentity(_ configuration: RunConfiguration, _ pool: ThreadPool) -> String {
-        let isNarrow = configuration.training.precision == .bf16 && ProductLibrary.hasBFloat16Products
-        return isNarrow ? ProductLibrary.oneDNN.identity : pool.libraries.identity
+        switch configuration.training.precision {
+        case .fp32: pool.libraries.identity
+        case .bf16: pool.libraries.bfloat16Identity
+        }
     }
 
     /// Most sequences of a unit of any rank: no rank holds activations for more.

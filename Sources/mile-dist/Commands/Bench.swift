@@ -24,6 +24,9 @@ struct BenchGemm: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gemm", abstract: "The products of a model's step, by each library and in each format.",
         discussion: """
+            Columns: fp32 by either library; bf16 operands as they are (bf16) and
+            widened to fp32 by oneDNN (widened).
+
             Example:
               mile-dist bench gemm configs/llama-468m.yaml --tokens 1024
             """)

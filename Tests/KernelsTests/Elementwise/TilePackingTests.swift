@@ -14,7 +14,8 @@ struct TilePackingTests {
     ) -> (matrix: BFloat16Matrix, element: (Int, Int) -> UInt16, memory: BFloat16Slice) {
         let stride = columns + 3
         let slice = BFloat16Slice(count: rows * stride + 1)
-        // Values differ between neighbours in both directions, with periods that blocks do not have, and survive as bf16: integers below 256.
+        // Values differ between neighbours in both directions, with periods that blocks do not have, and survive as bf16:
+        // integers below 256.
         func value(_ row: Int, _ column: Int) -> Float { Float((row * 131 + column * 37) % 251) }
         for row in 0..<rows {
             for column in 0..<columns { slice.view[1 + row * stride + column] = value(row, column) }

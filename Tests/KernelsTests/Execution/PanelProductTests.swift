@@ -92,7 +92,7 @@ struct PanelProductTests {
     @Test(arguments: [Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(50, 60, 0)])
     func narrowProductsEqualTheDefinition(product: Case) throws {
         let (a, b) = (narrowed(product.a), narrowed(product.b))
-        var pools = [try ThreadPool(threadCount: 2, spins: false, widensBFloat16: true)]
+        var pools = [try makeWideningPool(2)]
         if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
         for pool in pools {
             for aOperand in [Operand.asStored, .transposed] {

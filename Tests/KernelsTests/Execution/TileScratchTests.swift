@@ -119,6 +119,6 @@ struct TileScratchTests {
             results.append(target.array)
         }
         #expect(bitDifference(results[0], results[1]) == nil)
-        #expect(try ThreadPool(threadCount: 1, spins: false, widensBFloat16: true).tiles == nil)
+        #expect(try makeWideningPool(1).tiles == nil)
     }
 }

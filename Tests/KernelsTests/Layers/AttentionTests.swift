@@ -91,7 +91,7 @@ struct AttentionTests {
         var rounded = attention
         rounded.qkv = narrowed(attention.qkv).array
         let doutput = narrowed(attention.doutput).array.doubles
-        var pools = [try ThreadPool(threadCount: 2, spins: false, widensBFloat16: true)]
+        var pools = [try makeWideningPool(2)]
         if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
         for pool in pools {
             let (output, dqkv) = attention.narrow(pool)

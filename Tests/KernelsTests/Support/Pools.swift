@@ -13,6 +13,11 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
     return try! ThreadPool(threadCount: threads, spins: false)
 }
 
+/// One that multiplies bf16 operands in fp32, whatever the processor has.
+func makeWideningPool(_ threads: Int = 1) throws -> ThreadPool {
+    try ThreadPool(threadCount: threads, spins: false, libraries: ProductLibraries(.openBLAS, widensBFloat16: true))
+}
+
 /// A slice that holds `values` at an address that no vector width divides.
 func unaligned(_ values: [Float]) -> FloatSlice { GuardedBuffer(values).slice }
 

@@ -32,9 +32,9 @@ enum ProcessorJudgement {
         let limit = facts.processor.oneDNN.variable
         return .warning(
             "training.precision is bf16, and oneDNN has no bf16 products here\(limit.map { " (\($0))" } ?? ""): they are computed "
-                + "in fp32 from widened operands, slower than precision fp32",
+                + "in fp32 from widened operands, which saves memory and messages, but hardly time",
             remedy:
-                "set training.precision=fp32 unless memory or messages must be small, or run on processors with AVX512_BF16 "
-                + "or AMX")
+                "set training.precision=fp32 unless memory or messages must be small, or run on processors with AMX "
+                + "or, of AMD's, AVX512_BF16")
     }
 }
