@@ -168,7 +168,7 @@ enum Schema {
             "Bit-identical results for any number of ranks and threads on one kind of processor."),
         .choice(
             "training.blas", \.training.blas,
-            "Library of fp32 products; auto: the faster one here, which also computes those of bf16 where it gains."),
+            "Library of fp32 products; auto: the fastest way here, which also computes those of bf16 where it gains."),
         .choice(
             "training.gradient_reduction", \.training.gradientReduction,
             "Whether each rank receives its part of the summed gradient or all of it."),

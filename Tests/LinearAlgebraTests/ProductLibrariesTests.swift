@@ -14,6 +14,12 @@ import Testing
         return libraries
     }
 
+    private static var copying: ProductLibraries {
+        var libraries = mixed
+        libraries.copiesForDWeight = true
+        return libraries
+    }
+
     @Test func eachKindHasItsOwn() {
         #expect(Self.kinds.map { Self.mixed[$0.a, $0.b] } == [.openBLAS, .openBLAS, .oneDNN])
         var other = ProductLibraries(.oneDNN)
@@ -22,10 +28,17 @@ import Testing
     }
 
     @Test func namesReadBack() {
-        #expect(Self.mixed.names == "openblas openblas onednn")
-        #expect(ProductLibraries(names: Self.mixed.names) == Self.mixed)
-        #expect(ProductLibraries(names: "openblas openblas openblas") != Self.mixed)
-        for wrong in ["", "openblas", "openblas openblas mkl", "openblas onednn onednn onednn"] {
+        #expect(Self.mixed.names == "openblas openblas onednn direct")
+        #expect(Self.copying.names == "openblas openblas onednn copied")
+        for libraries in [Self.mixed, Self.copying] {
+            #expect(ProductLibraries(names: libraries.names) == libraries)
+            #expect(ProductLibraries(names: "openblas openblas openblas direct") != libraries)
+        }
+        #expect(Self.mixed != Self.copying)
+        for wrong in [
+            "", "openblas", "openblas openblas mkl direct", "openblas onednn onednn", "openblas onednn onednn onednn",
+            "openblas openblas onednn copied direct",
+        ] {
             #expect(ProductLibraries(names: wrong) == nil)
         }
     }
@@ -34,6 +47,10 @@ import Testing
         let (blas, dnn) = (ProductLibrary.openBLAS.identity, ProductLibrary.oneDNN.identity)
         #expect(ProductLibraries(.oneDNN).identity == dnn)
         #expect(Self.mixed.identity == "forward \(blas), dx \(blas), dweight \(dnn)")
+        #expect(Self.copying.identity == Self.mixed.identity + " on copies")
+        var uniform = ProductLibraries(.oneDNN)
+        uniform.copiesForDWeight = true
+        #expect(uniform.identity == "forward \(dnn), dx \(dnn), dweight \(dnn) on copies")
         #expect(ProductLibraries(.openBLAS, widensBFloat16: false).bfloat16Identity == dnn)
         // Where there are two ways they give different bits, with the same library too.
         let prefix = ProductLibrary.hasBFloat16Products ? "bf16 widened to fp32, " : ""

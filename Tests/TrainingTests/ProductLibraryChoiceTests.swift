@@ -1,5 +1,6 @@
 // ProductLibraryChoiceTests - what a list of measured ratios speaks for.
 
+import Configuration
 import Kernels
 import LinearAlgebra
 import LlamaModel
@@ -32,9 +33,9 @@ struct ProductLibraryChoiceTests {
         #expect(ratios.count == 11 && ratios.filter { $0 > 2 }.count >= 8)
     }
 
-    @Test func widensWhereItIsFaster() {
-        #expect(ProductLibraryChoice.favoursWidening(native: pass, widening: {}))
-        #expect(!ProductLibraryChoice.favoursWidening(native: {}, widening: pass))
+    @Test func theSecondIsTakenWhereItIsFaster() {
+        #expect(ProductLibraryChoice.secondIsFaster(Stopwatch.pairedRatios(pass, {})))
+        #expect(!ProductLibraryChoice.secondIsFaster(Stopwatch.pairedRatios({}, pass)))
     }
 
     /// Takes much longer than nothing.
@@ -58,7 +59,7 @@ struct ProductLibraryChoiceTests {
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
-    @Test(arguments: [(2, 3, 1), (8, 16, 8), (130, 257, 1000)])
+    @Test(arguments: [(2, 3, 1), (8, 16, 8), (130, 512, 1000)])
     func everySizeIsMeasured(hidden: Int, intermediate: Int, tokens: Int) throws {
         let model = ModelConfiguration(
             hiddenSize: hidden, intermediateSize: intermediate, hiddenLayerCount: 1, attentionHeadCount: 1,
@@ -66,12 +67,15 @@ struct ProductLibraryChoiceTests {
         let pool = try ThreadPool(threadCount: 2)
         let start = ContinuousClock.now
         let sizes = ProductSizes(model, tokens: tokens)
-        let libraries = ProductLibraryChoice.fastest(sizes, pool)
-        #expect(ProductLibraries(names: libraries.names) == libraries)
+        for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
+            let libraries = try ProductLibraryChoice.fastest(sizes, pool, precision: precision)
+            #expect(ProductLibraries(names: libraries.names) == libraries)
+            #expect(precision == .fp32 || !libraries.copiesForDWeight)
+        }
         if ProductLibrary.hasBFloat16Products {
             _ = try ProductLibraryChoice.favoursWidening(sizes, threads: 2)
         }
-        // Two libraries and two ways of bf16, 24 timings of four kinds: tenths of a second, even beside other tests.
+        // Two libraries twice, copies and two ways of bf16, 24 timings of each kind: tenths of a second, even beside other tests.
         #expect(ContinuousClock.now - start < .seconds(60))
     }
 }

@@ -1,4 +1,4 @@
-// PanelProduct - matrix products on the pool, cut into panels that depend on the product's shape only.
+// PanelProduct - matrix products on the pool, cut into panels that depend on the product's shape and format only.
 
 public import LinearAlgebra
 internal import Tensors
@@ -22,12 +22,21 @@ extension ThreadPool {
     public func multiply(
         _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false
     ) {
-        forEachPanel(of: target, k: aOperand == .asStored ? a.columns : a.rows) { rows, columns, _ in
-            LinearAlgebra.multiply(
-                aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
-                bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
-                into: target.block(rows: rows, columns: columns), adding: adding,
-                library: libraries[aOperand, bOperand])
+        let plan = PanelPlan(m: target.rows, n: target.columns, k: aOperand == .asStored ? a.columns : a.rows)
+        let library = libraries[aOperand, bOperand]
+        let isDWeight = aOperand == .transposed && bOperand == .asStored
+        let copying = isDWeight && Self.copiesForDWeight(stride: a.stride) ? copying : nil
+        forEachPanel(plan, of: target) { rows, columns, worker in
+            let aPanel = aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows)
+            let bPanel = bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns)
+            let panel = target.block(rows: rows, columns: columns)
+            if let copying {
+                copying.multiplyCopied(
+                    transposed: aPanel, bPanel, into: panel, adding: adding, worker: worker, library: library)
+            } else {
+                LinearAlgebra.multiply(
+                    aPanel, aOperand, bPanel, bOperand, into: panel, adding: adding, library: library)
+            }
         }
     }
 
@@ -35,7 +44,10 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
     ) {
-        forEachPanel(of: target, k: aOperand == .asStored ? a.columns : a.rows) { rows, columns, worker in
+        let plan = PanelPlan(
+            m: target.rows, n: target.columns, k: aOperand == .asStored ? a.columns : a.rows,
+            widens: widening != nil)
+        forEachPanel(plan, of: target) { rows, columns, worker in
             multiplyPanel(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
@@ -65,24 +77,26 @@ extension ThreadPool {
         adding: Bool = false, worker: Int
     ) {
         if let widening {
-            widening.multiply(
-                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker,
-                libraries: libraries)
+            widening.multiplyWidened(
+                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, libraries: libraries)
         } else if tiles?.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker) != true {
             LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, adding: adding)
         }
     }
 
-    /// Rows and columns of the panels of an `m x n` result with reduction length `k`.
-    public static func panelSize(m: Int, n: Int, k: Int) -> (rows: Int, columns: Int) {
-        let plan = PanelPlan(m: m, n: n, k: k)
+    /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are widened or not.
+    public static func panelSize(m: Int, n: Int, k: Int, widens: Bool) -> (rows: Int, columns: Int) {
+        let plan = PanelPlan(m: m, n: n, k: k, widens: widens)
         return (plan.panelRows, plan.panelColumns)
     }
 
+    /// Whether a gradient of weights copies its first operand, if ``libraries`` copy any: where its rows are `stride` floats apart.
+    public static func copiesForDWeight(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
+
     private func forEachPanel(
-        of target: Matrix, k: Int, _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
+        _ plan: PanelPlan, of target: Matrix,
+        _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ worker: Int) -> Void
     ) {
-        let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
         let rowPanels = (target.rows + plan.panelRows - 1) / plan.panelRows
         let columnPanels = (target.columns + plan.panelColumns - 1) / plan.panelColumns
         run(rowPanels * columnPanels) { task, worker in

@@ -17,7 +17,9 @@ public final class ThreadPool: Sendable {
     /// What computes products.
     public let libraries: ProductLibraries
     /// Where bf16 operands are widened to fp32: each thread's room for it.
-    let widening: WideningScratch?
+    let widening: OperandScratch?
+    /// Where fp32 operands of gradients of weights are copied: each thread's room for it.
+    let copying: OperandScratch?
     /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for products on them.
     let tiles: TileScratch?
     private let shared: Shared
@@ -35,7 +37,8 @@ public final class ThreadPool: Sendable {
         precondition(threadCount >= 1, "a pool needs at least one thread")
         self.threadCount = threadCount
         self.libraries = libraries
-        widening = libraries.widensBFloat16 ? WideningScratch(threads: threadCount) : nil
+        widening = libraries.widensBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
+        copying = libraries.copiesForDWeight ? OperandScratch(threads: threadCount, blocks: 1) : nil
         tiles = TileProduct.isAvailable && !libraries.widensBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {

@@ -28,6 +28,16 @@ public struct GemmBench: Sendable {
         let bOperand: Operand
 
         var operations: Double { 2 * Double(m) * Double(n) * Double(k) }
+        var isDWeight: Bool { aOperand == .transposed }
+    }
+
+    /// A column: what computes the products.
+    private struct Way {
+        let name: String
+        let pool: ThreadPool
+        var isNarrow = false
+
+        func computes(_ product: Product) -> Bool { product.isDWeight || !pool.libraries.copiesForDWeight }
     }
 
     public func run(_ session: Session) throws -> ExitStatus {
@@ -35,8 +45,9 @@ public struct GemmBench: Sendable {
         let pool = try session.makePool(requested: threads)
         let ceilings = try Ceilings.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
+        let ways = try ways(threads: pool.threadCount)
         for product in products(sizes) {
-            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", try rates(product, pool)))
+            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, ways)))
         }
         if isJSON {
             let pairs = rows.map { row in
@@ -86,39 +97,43 @@ public struct GemmBench: Sendable {
         }
     }
 
-    private func rates(_ product: Product, _ pool: ThreadPool) throws -> [(String, Double)] {
+    private func ways(threads: Int) throws -> [Way] {
+        func pool(_ libraries: ProductLibraries) throws -> ThreadPool {
+            try ThreadPool(threadCount: threads, libraries: libraries)
+        }
+        var copies = ProductLibraries(.oneDNN)
+        copies.copiesForDWeight = true
+        var ways = try ProductLibrary.allCases.map { Way(name: $0.rawValue, pool: try pool(ProductLibraries($0))) }
+        if ProductLibrary.hasBFloat16Products {
+            for (name, widens) in [("bf16", false), ("widened", true)] {
+                let libraries = ProductLibraries(.oneDNN, widensBFloat16: widens)
+                ways.append(Way(name: name, pool: try pool(libraries), isNarrow: true))
+            }
+        }
+        // The last column, because only some rows have it.
+        ways.append(Way(name: "copied", pool: try pool(copies)))
+        return ways
+    }
+
+    private func rates(_ product: Product, _ ways: [Way]) -> [(String, Double)] {
         let (m, n, k) = (product.m, product.n, product.k)
         let memory = Ceilings.filled(m * k + k * n + m * n)
-        let a = memory[0..<(m * k)]
-        let b = memory[(m * k)..<(m * k + k * n)]
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
+        let operands = MixedSlice.fp32(memory[0..<(m * k + k * n)])
+        let narrow = BFloat16Slice(count: operands.count)
+        ways[0].pool.convert(memory[0..<operands.count], into: narrow)
+        defer { withExtendedLifetime((memory, narrow)) {} }
         let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
         let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)
-        var columns = try ProductLibrary.allCases.map { library in
-            let own = try ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
+        return ways.filter { $0.computes(product) }.map { way in
+            let source = way.isNarrow ? MixedSlice.bf16(narrow) : operands
+            let a = MixedMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
+            let b = MixedMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
             let seconds = Stopwatch.median {
-                own.multiply(
-                    Matrix(a, rows: aRows, columns: aColumns), product.aOperand,
-                    Matrix(b, rows: bRows, columns: bColumns), product.bOperand, into: target)
+                way.pool.multiply(a, product.aOperand, b, product.bOperand, into: target)
             }
-            return (library.rawValue, product.operations / seconds / 1e9)
+            return (way.name, product.operations / seconds / 1e9)
         }
-        guard ProductLibrary.hasBFloat16Products else { return columns }
-        let (narrowA, narrowB) = (BFloat16Slice(count: a.count), BFloat16Slice(count: b.count))
-        pool.convert(a, into: narrowA)
-        pool.convert(b, into: narrowB)
-        defer { withExtendedLifetime((memory, narrowA, narrowB)) {} }
-        for (name, widens) in [("bf16", false), ("widened", true)] {
-            let own = try ThreadPool(
-                threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: widens))
-            let seconds = Stopwatch.median {
-                own.multiply(
-                    BFloat16Matrix(narrowA, rows: aRows, columns: aColumns), product.aOperand,
-                    BFloat16Matrix(narrowB, rows: bRows, columns: bColumns), product.bOperand, into: target)
-            }
-            columns.append((name, product.operations / seconds / 1e9))
-        }
-        return columns
     }
 }
 

@@ -42,7 +42,9 @@ extension Session {
             guard try communicator.isTrueOnAny(widens) else { return ProductLibraries(.oneDNN, widensBFloat16: false) }
         }
         let names = try communicator.textFromRankZero {
-            ProductLibraryChoice.fastest(sizes, try ThreadPool(threadCount: plan.threads, spins: plan.spins)).names
+            try ProductLibraryChoice.fastest(
+                sizes, ThreadPool(threadCount: plan.threads, spins: plan.spins), precision: precision
+            ).names
         }
         guard var libraries = ProductLibraries(names: names) else {
             throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown libraries \"\(names)\"")
@@ -71,21 +73,29 @@ enum ProductLibraryChoice {
     private static let longestReduction = 1024
 
     /// The libraries that compute panels like the run's in less time, on all threads at once, which share a cache and memory as
-    /// in training: some 40 GFLOP a thread, half a second on a fast core.
-    static func fastest(_ sizes: ProductSizes, _ pool: ThreadPool) -> ProductLibraries {
+    /// in training: some 60 GFLOP a thread, half a second on a fast core.
+    ///
+    /// - Parameter precision: of operands. Those of bf16 are widened, which has panels of its own and is a copy already; for fp32
+    ///   it is also measured whether one of a gradient of weights is copied.
+    static func fastest(
+        _ sizes: ProductSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
+    ) throws -> ProductLibraries {
         let (tokens, D, F) = (sizes.tokens, sizes.hidden, 2 * sizes.intermediate)
         var fastest = ProductLibraries(.openBLAS)
+        func choice(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) -> ProductLibrary {
+            choose(pool) {
+                let panel = ThreadPool.panelSize(m: m, n: n, k: k, widens: precision == .bf16)
+                return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
+            }
+        }
         // The largest product of a layer decides for its kind.
-        fastest.forward = choose(pool) { trial(tokens, F, D, .asStored, .transposed) }
-        fastest.dx = choose(pool) { trial(tokens, D, F, .asStored, .asStored) }
-        fastest.dweight = choose(pool) { trial(F, D, tokens, .transposed, .asStored) }
+        fastest.forward = choice(tokens, F, D, .asStored, .transposed)
+        fastest.dx = choice(tokens, D, F, .asStored, .asStored)
+        fastest.dweight = choice(F, D, tokens, .transposed, .asStored)
+        if precision == .fp32 {
+            fastest.copiesForDWeight = try favoursCopies(sizes, threads: pool.threadCount, library: fastest.dweight)
+        }
         return fastest
-    }
-
-    /// A panel of an `m x n` product with reduction length `k`.
-    private static func trial(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) -> Trial {
-        let panel = ThreadPool.panelSize(m: m, n: n, k: k)
-        return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
     }
 
     private static func choose(_ pool: ThreadPool, _ trial: () -> Trial) -> ProductLibrary {
@@ -109,24 +119,47 @@ enum ProductLibraryChoice {
         let k = min(sizes.hidden, longestReduction)
         let (a, b) = (BFloat16Slice(count: m * k), BFloat16Slice(count: n * k))
         let target = Arena(count: m * n).all
-        func pool(widens: Bool) throws -> ThreadPool {
-            // An idle thread that polls would take its core from the other pool.
-            try ThreadPool(
-                threadCount: threads, spins: false, libraries: ProductLibraries(.oneDNN, widensBFloat16: widens))
-        }
-        func multiply(_ pool: ThreadPool) {
+        let converter = try ThreadPool(threadCount: 1)
+        for operand in [a, b] { converter.convert(Ceilings.filled(operand.count), into: operand) }
+        defer { withExtendedLifetime((a, b, target)) {} }
+        return try secondIsFaster(
+            ProductLibraries(.oneDNN, widensBFloat16: false), ProductLibraries(.oneDNN, widensBFloat16: true),
+            threads: threads
+        ) { pool in
             pool.multiply(
                 BFloat16Matrix(a, rows: m, columns: k), .asStored, BFloat16Matrix(b, rows: n, columns: k), .transposed,
                 into: Matrix(target, rows: m, columns: n))
         }
-        let (native, widening) = (try pool(widens: false), try pool(widens: true))
-        for operand in [a, b] { native.convert(Ceilings.filled(operand.count), into: operand) }
-        defer { withExtendedLifetime((a, b, target)) {} }
-        return favoursWidening(native: { multiply(native) }, widening: { multiply(widening) })
     }
 
-    static func favoursWidening(native: () -> Void, widening: () -> Void) -> Bool {
-        secondIsFaster(Stopwatch.pairedRatios(native, widening))
+    /// Whether gradients of weights take less time where the transposed operand is copied first. The rows of this trial lie as far
+    /// apart as the run's, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast core.
+    private static func favoursCopies(_ sizes: ProductSizes, threads: Int, library: ProductLibrary) throws -> Bool {
+        // The product of a layer that has the most panels.
+        let k = min(sizes.tokens, longestReduction)
+        let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
+        guard ThreadPool.copiesForDWeight(stride: outputs) else { return false }
+        let (m, n) = (min(outputs, 1024 * max(threads, 2)), min(inputs, 1024))
+        let (gradient, input) = (Ceilings.filled(k * outputs), Ceilings.filled(k * inputs))
+        let target = Arena(count: m * n).all
+        defer { withExtendedLifetime((gradient, input, target)) {} }
+        var copies = ProductLibraries(library)
+        copies.copiesForDWeight = true
+        return try secondIsFaster(ProductLibraries(library), copies, threads: threads) { pool in
+            pool.multiply(
+                Matrix(gradient, rows: k, columns: outputs).block(columns: 0..<m), .transposed,
+                Matrix(input, rows: k, columns: inputs).block(columns: 0..<n), .asStored,
+                into: Matrix(target, rows: m, columns: n))
+        }
+    }
+
+    /// Whether a pool with the libraries `second` takes less time for `multiply` than one with `first`.
+    private static func secondIsFaster(
+        _ first: ProductLibraries, _ second: ProductLibraries, threads: Int, _ multiply: (ThreadPool) -> Void
+    ) throws -> Bool {
+        // An idle thread that polls would take its core from the other pool.
+        let pools = try [first, second].map { try ThreadPool(threadCount: threads, spins: false, libraries: $0) }
+        return secondIsFaster(Stopwatch.pairedRatios({ multiply(pools[0]) }, { multiply(pools[1]) }))
     }
 
     /// Judges by `ratios`, the first one's time over the second one's in neighbouring runs: the clock of a shared machine drifts

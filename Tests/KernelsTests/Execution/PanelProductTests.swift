@@ -42,8 +42,12 @@ struct PanelProductTests {
         (1024, 32000, 1024), (32000, 1024, 1024), (1, 32000, 4096), (100_000, 1, 100), (4095, 4097, 4099),
     ])
     func plansCoverTheResultInFewPanels(m: Int, n: Int, k: Int) {
-        let plan = PanelPlan(m: m, n: n, k: k)
-        #expect(plan == PanelPlan(m: m, n: n, k: k))
+        for widens in [false, true] { checkPlan(m: m, n: n, k: k, widens: widens) }
+    }
+
+    private func checkPlan(m: Int, n: Int, k: Int, widens: Bool) {
+        let plan = PanelPlan(m: m, n: n, k: k, widens: widens)
+        #expect(plan == PanelPlan(m: m, n: n, k: k, widens: widens))
         #expect(plan.panelRows >= 1 && plan.panelColumns >= 1)
         // A cut side has edges that suit the BLAS kernels; a side that is not cut is whole.
         #expect(plan.panelRows % 16 == 0 || plan.panelRows == max(m, 1))
@@ -59,16 +63,30 @@ struct PanelProductTests {
         if flops >= 2e9 && m * n >= 4_000_000 { #expect(panels >= 16) }
     }
 
+    /// Panels that are packed from widened copies have as many rows for short reductions as others for long ones.
+    @Test func widenedPanelsAreLarge() {
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512) == PanelPlan(m: 2048, n: 1536, k: 1023))
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512).panelRows == 256)
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512, widens: true).panelRows == 512)
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512, widens: true) == PanelPlan(m: 2048, n: 1536, k: 1024))
+        // Four large ones are too few to be worth it.
+        #expect(PanelPlan(m: 2048, n: 512, k: 512, widens: true) == PanelPlan(m: 2048, n: 512, k: 512))
+        #expect(PanelPlan(m: 2048, n: 1536, k: 2048, widens: true) == PanelPlan(m: 2048, n: 1536, k: 2048))
+    }
+
     /// Two to eight panels, cut by rows, by columns and both; sizes off every vector and panel width.
     ///
     /// Tolerance: k roundings of 2^-24 in whatever order.
     @Test(arguments: [
         Case(3, 5, 7), Case(200, 301, 250), Case(401, 300, 251), Case(3, 5001, 600), Case(5001, 3, 600),
-        Case(700, 530, 1100),
+        Case(700, 530, 1100), Case(2304, 8, 1100), Case(1024, 600, 40), Case(1024, 5, 0),
         Case(50, 60, 0),
     ])
-    func equalsTheDefinitionInEveryTranspose(product: Case) {
-        let pool = makePool(3)
+    func equalsTheDefinitionInEveryTranspose(product: Case) throws {
+        for pool in [makePool(3), try makeCopyingPool(3)] { checkEveryTranspose(product, pool) }
+    }
+
+    private func checkEveryTranspose(_ product: Case, _ pool: ThreadPool) {
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
                 let reference = Reference.product(
@@ -85,11 +103,64 @@ struct PanelProductTests {
         }
     }
 
+    /// Rows 4 KiB apart: four panels of 256 rows. The reduction is cut where a block ends, and summed as two products are.
+    @Test func copiesAreOfBlocks() throws {
+        let product = Case(1024, 30, 700)
+        let (copying, direct) = (try makeCopyingPool(), makePool(2))
+        let copied = product.run(copying, .transposed, .asStored, adding: true)
+        let target = GuardedBuffer(product.initial)
+        let blocks = OperandScratch.blocks(product.k)
+        #expect(blocks == [0..<352, 352..<700])
+        for rows in blocks {
+            // Rows of the operands as stored are steps of the reduction.
+            let a = unaligned(Array(product.a[(rows.lowerBound * product.m)..<(rows.upperBound * product.m)]))
+            let b = unaligned(Array(product.b[(rows.lowerBound * product.n)..<(rows.upperBound * product.n)]))
+            direct.multiply(
+                Matrix(a, rows: rows.count, columns: product.m), .transposed,
+                Matrix(b, rows: rows.count, columns: product.n), .asStored,
+                into: Matrix(target.slice, rows: product.m, columns: product.n), adding: true)
+        }
+        #expect(copied == target.array)
+        // The bits alone would not show it: a library may end its own blocks there. What is left is the last panel's last block.
+        let room = try #require(copying.copying).memory.array
+        for row in [blocks[1].lowerBound, product.k - 1] {
+            let start = (row - blocks[1].lowerBound) * (256 + OperandScratch.padding)
+            #expect(
+                Array(room[start..<(start + 256)])
+                    == Array(product.a[(row * product.m + 768)..<((row + 1) * product.m)]))
+        }
+    }
+
+    @Test func otherOperandsAreNotCopied() throws {
+        for (product, aOperand, bOperand) in [
+            (Case(1024, 30, 700), Operand.asStored, Operand.asStored), (Case(1024, 30, 700), .asStored, .transposed),
+            (Case(1024, 30, 700), .transposed, .transposed), (Case(1008, 30, 700), .transposed, .asStored),
+            (Case(512, 30, 700), .transposed, .asStored),
+        ] {
+            let copying = try makeCopyingPool()
+            #expect(
+                product.run(copying, aOperand, bOperand, adding: true)
+                    == product.run(makePool(), aOperand, bOperand, adding: true))
+            #expect(try #require(copying.copying).memory.array.allSatisfy { $0 == 0 })
+        }
+    }
+
+    @Test func blocksAreEqual() {
+        #expect(OperandScratch.blocks(0) == [0..<0])
+        #expect(OperandScratch.blocks(1) == [0..<1])
+        #expect(OperandScratch.blocks(512) == [0..<512])
+        #expect(OperandScratch.blocks(513) == [0..<272, 272..<513])
+        #expect(OperandScratch.blocks(1024) == [0..<512, 512..<1024])
+        #expect(OperandScratch.blocks(1100) == [0..<368, 368..<736, 736..<1100])
+    }
+
     /// Operands of bf16, by the processor's own products where it has them and widened to fp32: blocks of 512 in every
     /// dimension, cut and whole.
     ///
     /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
-    @Test(arguments: [Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(50, 60, 0)])
+    @Test(arguments: [
+        Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(700, 600, 530), Case(50, 60, 0),
+    ])
     func narrowProductsEqualTheDefinition(product: Case) throws {
         let (a, b) = (narrowed(product.a), narrowed(product.b))
         var pools = [try makeWideningPool(2)]

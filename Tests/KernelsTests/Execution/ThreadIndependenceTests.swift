@@ -77,4 +77,26 @@ struct ThreadIndependenceTests {
         // The comparison does see the smallest change of an input.
         #expect(bitDifference(kernel.run(makePool(2), nudged: true), alone) != nil)
     }
+
+    /// Products of copied and of widened operands: each thread has blocks of its own.
+    @Test func bitsOfCopiesDoNotDependOnThreads() throws {
+        let product = PanelProductTests.Case(1024, 700, 600)
+        let (a, b) = (narrowed(product.a), narrowed(product.b))
+        func copied(_ threads: Int) throws -> [Float] {
+            product.run(try makeCopyingPool(threads), .transposed, .asStored, adding: false)
+        }
+        func widened(_ threads: Int) throws -> [Float] {
+            let target = Arena(count: product.m * product.n).all
+            try makeWideningPool(threads).multiply(
+                BFloat16Matrix(a, rows: product.m, columns: product.k), .asStored,
+                BFloat16Matrix(b, rows: product.k, columns: product.n), .asStored,
+                into: Matrix(target, rows: product.m, columns: product.n))
+            return target.array
+        }
+        for run in [copied, widened] {
+            let alone = try run(1)
+            #expect(alone.contains { $0 != 0 })
+            for threads in [2, 3, 5] { #expect(bitDifference(try run(threads), alone) == nil, "\(threads) threads") }
+        }
+    }
 }

@@ -15,7 +15,17 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
 
 /// One that multiplies bf16 operands in fp32, whatever the processor has.
 func makeWideningPool(_ threads: Int = 1) throws -> ThreadPool {
-    try ThreadPool(threadCount: threads, spins: false, libraries: ProductLibraries(.openBLAS, widensBFloat16: true))
+    _ = ready
+    return try ThreadPool(
+        threadCount: threads, spins: false, libraries: ProductLibraries(.openBLAS, widensBFloat16: true))
+}
+
+/// One that copies the transposed operand of gradients of weights.
+func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
+    _ = ready
+    var libraries = ProductLibraries(.openBLAS)
+    libraries.copiesForDWeight = true
+    return try ThreadPool(threadCount: threads, spins: false, libraries: libraries)
 }
 
 /// A slice that holds `values` at an address that no vector width divides.
