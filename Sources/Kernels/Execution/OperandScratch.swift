@@ -9,14 +9,12 @@ internal import Tensors
 /// may do half as many operations a second as that for fp32.
 ///
 /// It copies the first operand of a gradient of weights, which is read across its rows, where those lie so far apart that each is
-/// in another page and that they fall into a few sets of the caches (``isSlow(stride:)``): some libraries take a fifth more time
-/// to pack it than they would from a dense block.
+/// in another page and that they fall into a few sets of the caches (``isSlow(stride:)``): some libraries then spend a fifth of a
+/// product's time on packing it.
 final class OperandScratch: Sendable {
     /// Largest edge of a block.
     private static let edge = 512
-    /// Floats behind each row, a cache line: the rows of a block do not begin in the same sets either.
-    static let padding = 16
-    private static let blockCount = edge * (edge + padding)
+    private static let blockCount = edge * rowStride(edge)
 
     private let blocksPerThread: Int
     let memory: FloatSlice
@@ -26,6 +24,9 @@ final class OperandScratch: Sendable {
         blocksPerThread = blocks
         memory = Arena(count: threads * blocks * Self.blockCount).all
     }
+
+    /// Floats from row to row of a block: an odd number of cache lines, so that rows begin in different sets.
+    static func rowStride(_ columns: Int) -> Int { ((columns + laneCount - 1) / laneCount | 1) * laneCount }
 
     /// Whether reading down a column is slow in a matrix with rows `stride` floats apart: a page or more, by a multiple of 1 KiB,
     /// so that a column's lines share a sixteenth of the sets or fewer.
@@ -90,7 +91,7 @@ final class OperandScratch: Sendable {
     }
 
     private func room(rows: Int, columns: Int, slot: Int) -> Matrix {
-        let stride = columns + Self.padding
+        let stride = Self.rowStride(columns)
         precondition(rows * stride <= Self.blockCount, "a block of \(rows) x \(columns)")
         return Matrix(
             memory.view.advanced(by: slot * Self.blockCount, count: rows * stride), rows: rows, columns: columns,

@@ -37,7 +37,10 @@ public struct GemmBench: Sendable {
         let pool: ThreadPool
         var isNarrow = false
 
-        func computes(_ product: Product) -> Bool { product.isDWeight || !pool.libraries.copiesForDWeight }
+        func computes(_ product: Product) -> Bool {
+            !pool.libraries.copiesForDWeight
+                || product.isDWeight && ThreadPool.copiesForDWeight(stride: product.m)
+        }
     }
 
     public func run(_ session: Session) throws -> ExitStatus {

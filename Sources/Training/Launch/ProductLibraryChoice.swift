@@ -25,8 +25,9 @@ extension Session {
         }
     }
 
-    /// The faster library for each kind of fp32 product: measured on rank 0, whose answer counts for all; with bf16 also whether
-    /// operands are widened to fp32, which each rank measures for its own processor. Collective.
+    /// The faster library for each kind of fp32 product, and whether gradients of weights copy an operand: measured on rank 0, whose
+    /// answer counts for all; with bf16 also whether operands are widened to fp32, which each rank measures for its own processor.
+    /// Collective.
     ///
     /// - Parameter threads: `training.threads`.
     /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 products, and no library is measured.
@@ -73,7 +74,7 @@ enum ProductLibraryChoice {
     private static let longestReduction = 1024
 
     /// The libraries that compute panels like the run's in less time, on all threads at once, which share a cache and memory as
-    /// in training: some 60 GFLOP a thread, half a second on a fast core.
+    /// in training: some 60 GFLOP a thread, half a second on a fast core, and without copies as long again for those.
     ///
     /// - Parameter precision: of operands. Those of bf16 are widened, which has panels of its own and is a copy already; for fp32
     ///   it is also measured whether one of a gradient of weights is copied.
@@ -113,9 +114,10 @@ enum ProductLibraryChoice {
     /// the two differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
     /// ``ProductLibrary/hasBFloat16Products``.
     static func favoursWidening(_ sizes: ProductSizes, threads: Int) throws -> Bool {
-        // The largest product of a layer, of which there is a panel for each thread and more.
-        let m = min(sizes.tokens, 512 * threads)
-        let n = min(2 * sizes.intermediate, 1024 * (512 * threads / m))
+        // The largest product of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
+        let rows = 512 * max(threads, 4)
+        let m = min(sizes.tokens, rows)
+        let n = min(2 * sizes.intermediate, 1024 * (rows / m))
         let k = min(sizes.hidden, longestReduction)
         let (a, b) = (BFloat16Slice(count: m * k), BFloat16Slice(count: n * k))
         let target = Arena(count: m * n).all
@@ -133,7 +135,8 @@ enum ProductLibraryChoice {
     }
 
     /// Whether gradients of weights take less time where the transposed operand is copied first. The rows of this trial lie as far
-    /// apart as the run's, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast core.
+    /// apart as those of the run's gate_up, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast
+    /// core.
     private static func favoursCopies(_ sizes: ProductSizes, threads: Int, library: ProductLibrary) throws -> Bool {
         // The product of a layer that has the most panels.
         let k = min(sizes.tokens, longestReduction)

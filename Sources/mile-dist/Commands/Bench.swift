@@ -25,8 +25,8 @@ struct BenchGemm: ParsableCommand {
         commandName: "gemm", abstract: "The products of a model's step, by each library and in each format.",
         discussion: """
             Columns: fp32 by either library; bf16 operands as they are (bf16) and
-            widened to fp32 by oneDNN (widened); for gradients of weights also
-            fp32 by oneDNN from dense copies of an operand (copied).
+            widened to fp32 by oneDNN (widened); for gradients of weights whose
+            operand lies badly also fp32 by oneDNN from dense copies (copied).
 
             Example:
               mile-dist bench gemm configs/llama-468m.yaml --tokens 1024

@@ -124,7 +124,7 @@ struct PanelProductTests {
         // The bits alone would not show it: a library may end its own blocks there. What is left is the last panel's last block.
         let room = try #require(copying.copying).memory.array
         for row in [blocks[1].lowerBound, product.k - 1] {
-            let start = (row - blocks[1].lowerBound) * (256 + OperandScratch.padding)
+            let start = (row - blocks[1].lowerBound) * OperandScratch.rowStride(256)
             #expect(
                 Array(room[start..<(start + 256)])
                     == Array(product.a[(row * product.m + 768)..<((row + 1) * product.m)]))
@@ -133,7 +133,7 @@ struct PanelProductTests {
 
     @Test func otherOperandsAreNotCopied() throws {
         for (product, aOperand, bOperand) in [
-            (Case(1024, 30, 700), Operand.asStored, Operand.asStored), (Case(1024, 30, 700), .asStored, .transposed),
+            (Case(40, 30, 1024), Operand.asStored, Operand.asStored), (Case(40, 30, 1024), .asStored, .transposed),
             (Case(1024, 30, 700), .transposed, .transposed), (Case(1008, 30, 700), .transposed, .asStored),
             (Case(512, 30, 700), .transposed, .asStored),
         ] {
@@ -159,7 +159,7 @@ struct PanelProductTests {
     ///
     /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
     @Test(arguments: [
-        Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(700, 600, 530), Case(50, 60, 0),
+        Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(700, 8, 1100), Case(50, 60, 0),
     ])
     func narrowProductsEqualTheDefinition(product: Case) throws {
         let (a, b) = (narrowed(product.a), narrowed(product.b))
