@@ -62,6 +62,7 @@ let package = Package(
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
         .systemLibrary(name: "CMemory"),
         .systemLibrary(name: "CPeakRates"),
+        .systemLibrary(name: "CTiles"),
         .systemLibrary(name: "CVectorMath"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
@@ -81,7 +82,7 @@ let package = Package(
 
         module("MessagePassing", ["CMPI", "Tensors"]),
         module("HDF5Store", ["CHDF5", "Tensors"]),
-        module("LinearAlgebra", ["COneDNN", "COpenBLAS", "Tensors"]),
+        module("LinearAlgebra", ["COneDNN", "COpenBLAS", "CTiles", "Tensors"]),
         module("Zstandard", ["CZstd"]),
         module("SentencePieceText", ["CSentencePiece"]),
 

@@ -25,10 +25,7 @@ enum { cpeak_chains = 12 };
     }
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 CPEAK_FMA(cpeak_fma_256, __attribute__((target("avx2,fma"))), 8)
 
@@ -69,61 +66,12 @@ __attribute__((target("avx512f,avx512bf16"))) static inline float cpeak_dot_512(
     return total;
 }
 
-/// AMX: four chains of `tdpbf16ps`, of tiles of 16 x 32 and 32 x 16 numbers.
-__attribute__((target("amx-tile,amx-bf16"))) static inline float cpeak_dot_amx(int64_t iterations) {
-    // The second palette, and for each of eight tiles 64 bytes a row and 16 rows.
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } shape = {.palette = 1};
-    uint16_t a[16 * 32], b[16 * 32];
-    float sums[16 * 16], total = 0;
-    for (int tile = 0; tile < 8; tile++) shape.row_bytes[tile] = 64, shape.rows[tile] = 16;
-    for (int i = 0; i < 16 * 32; i++) a[i] = cpeak_bf16_one, b[i] = cpeak_bf16_small;
-    _tile_loadconfig(&shape);
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    _tile_loadd(4, a, 64);
-    _tile_loadd(5, b, 64);
-    for (int64_t round = 0; round < iterations; round++) {
-        _tile_dpbf16ps(0, 4, 5);
-        _tile_dpbf16ps(1, 4, 5);
-        _tile_dpbf16ps(2, 4, 5);
-        _tile_dpbf16ps(3, 4, 5);
-    }
-#define CPEAK_ADD_TILE(tile)                                                                       \
-    _tile_stored(tile, sums, 64);                                                                  \
-    for (int i = 0; i < 16 * 16; i++) total += sums[i];
-    CPEAK_ADD_TILE(0)
-    CPEAK_ADD_TILE(1)
-    CPEAK_ADD_TILE(2)
-    CPEAK_ADD_TILE(3)
-#undef CPEAK_ADD_TILE
-    _tile_release();
-    return total;
-}
-
-/// Whether the processor has AMX for bf16 and the system lets this process use it, which Linux wants to be asked.
-static inline int cpeak_has_amx(void) {
-    enum { leaf = 7, bf16_bit = 1 << 22, tile_bit = 1 << 24, request_permission = 0x1023, tile_data = 18 };
-    unsigned a, b, c, d;
-    if (!__get_cpuid_count(leaf, 0, &a, &b, &c, &d)) return 0;
-    if (!(d & bf16_bit) || !(d & tile_bit)) return 0;
-    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-
-/// Floating-point operations of a round of bf16 dot products by the widest instruction for them; 0 where there is none.
+/// Floating-point operations of a round of bf16 dot products; 0 where there is no instruction for them. That of AMX is CTiles'.
 static inline int cpeak_dot_operations(void) {
-    if (cpeak_has_amx()) return 4 * 2 * 16 * 16 * 32;
     return __builtin_cpu_supports("avx512bf16") ? cpeak_chains * 2 * 32 : 0;
 }
 /// Returns 2^-24 for each operation. There must be an instruction.
-static inline float cpeak_dot_rounds(int64_t iterations) {
-    return cpeak_has_amx() ? cpeak_dot_amx(iterations) : cpeak_dot_512(iterations);
-}
+static inline float cpeak_dot_rounds(int64_t iterations) { return cpeak_dot_512(iterations); }
 #else
 CPEAK_FMA(cpeak_fma_128, , 4)
 static inline int cpeak_fma_lanes(void) { return 4; }

@@ -58,7 +58,9 @@ public struct ProductLibraries: Sendable, Equatable {
 
     /// The same of products of bf16 operands; it says that they are widened where the processor leaves a choice.
     public var bfloat16Identity: String {
-        guard widensBFloat16 else { return ProductLibrary.oneDNN.identity }
+        if !widensBFloat16 {
+            return (TileProduct.isAvailable ? "AMX tiles, small products " : "") + ProductLibrary.oneDNN.identity
+        }
         return ProductLibrary.hasBFloat16Products ? "bf16 widened to fp32, \(identity)" : identity
     }
 }

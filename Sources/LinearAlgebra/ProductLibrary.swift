@@ -2,7 +2,6 @@
 
 internal import COneDNN
 internal import COpenBLAS
-internal import Glibc
 
 /// A library for fp32 products. Products of bf16 operands that are not widened are oneDNN's.
 public enum ProductLibrary: String, Sendable, CaseIterable {
@@ -32,7 +31,7 @@ public enum ProductLibrary: String, Sendable, CaseIterable {
         case .oneDNN:
             guard let version = unsafe dnnl_version() else { return "oneDNN" }
             let number = unsafe "\(version.pointee.major).\(version.pointee.minor).\(version.pointee.patch)"
-            return "oneDNN \(number) (\(Self.instructionSet)\(Self.cache))"
+            return "oneDNN \(number) (\(Self.instructionSet))"
         }
     }
 
@@ -43,11 +42,6 @@ public enum ProductLibrary: String, Sendable, CaseIterable {
         let needed = dnnl_cpu_isa_avx512_core_bf16.rawValue
         return dnnl_get_effective_cpu_isa().rawValue & needed == needed
     }()
-
-    /// The second cache where ``TileProduct`` counts, whose reductions are cut according to it.
-    private static var cache: String {
-        TileProduct.isAvailable ? ", cache of \(sysconf(Int32(_SC_LEVEL2_CACHE_SIZE)) >> 10) KiB" : ""
-    }
 
     /// oneDNN's name for the instructions that it uses here.
     private static var instructionSet: String {

@@ -67,20 +67,6 @@ internal import Glibc
         return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt16>.self)
     }
 
-    /// Sixteen pairs of elements from `index` on, as bit patterns, the first of each in the lower half.
-    @inlinable @inline(__always)
-    package func pairs(at index: Int) -> SIMD16<UInt32> {
-        assert(index >= 0 && index + 2 * laneCount <= count)
-        return unsafe UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<UInt32>.self)
-    }
-
-    /// Stores sixteen pairs of elements, as ``pairs(at:)`` loads them.
-    @inlinable @inline(__always)
-    package func store(pairs: SIMD16<UInt32>, at index: Int) {
-        assert(index >= 0 && index + 2 * laneCount <= count)
-        unsafe UnsafeMutableRawPointer(base + index).storeBytes(of: pairs, as: SIMD16<UInt32>.self)
-    }
-
     /// The elements from `index` to the end, at most sixteen, padded with `padding`.
     @inlinable @inline(__always)
     package func partialLanes(at index: Int, padding: Float) -> Lanes {
@@ -111,6 +97,11 @@ internal import Glibc
 
     /// Start of the memory, for a binding's C call or a product.
     package var pointer: UnsafeMutablePointer<UInt16> { unsafe base }
+
+    /// Sets all elements to the number with the bit pattern `bits`.
+    package func fill(_ bits: UInt16) {
+        for index in 0..<count { unsafe base[index] = bits }
+    }
 
     /// Copies as many elements as this view has.
     package func copy(from source: BFloat16View) {

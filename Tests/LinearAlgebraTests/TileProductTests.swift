@@ -1,66 +1,97 @@
-// TileProductTests - oneDNN's primitive on tiles against the triple loop in double.
+// TileProductTests - products on tiles against the triple loop in double.
 
-import LinearAlgebra
 import Tensors
 import TestSupport
 import Testing
 
+@testable import LinearAlgebra
+
 @Suite(.enabled(if: TileProduct.isAvailable, "this processor has no tiles"))
 struct TileProductTests {
-    /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
-    @Test(arguments: [(32, 64, 32), (32, 128, 96), (77, 64, 512), (16, 192, 1024)])
-    func equalsTheDefinition(m: Int, n: Int, k: Int) throws {
-        let product = try #require(TileProduct(m: m, n: n, k: k))
-        var generator = SeededGenerator(seed: UInt64(m + n + k))
-        let (a, b, packed) = (BFloat16Slice(count: m * k), BFloat16Slice(count: k * n), BFloat16Slice(count: k * n))
-        // Twice with other numbers: the prepared product keeps nothing of the first call.
-        for _ in 0..<2 {
-            for (slice, values) in [(a, generator.normals(m * k)), (b, generator.normals(k * n))] {
-                for (index, value) in values.enumerated() { slice.view[index] = value }
-            }
-            for row in 0..<k {
-                for column in 0..<n {
-                    packed.view[column / 64 * 64 * k + row / 2 * 128 + column % 64 * 2 + row % 2] =
-                        b.view[row * n + column]
-                }
-            }
-            let target = GuardedBuffer([Float](repeating: .nan, count: m * n))
-            product.multiply(
-                BFloat16Matrix(a, rows: m, columns: k), packed: packed.view,
-                into: Matrix(target.slice, rows: m, columns: n))
-            let expected = Reference.product(
-                a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: false, bTransposed: false)
-            #expect(disagreement(target.array, expected, within: Double(k) * 0x1p-24) == nil)
-            #expect(target.isIntact)
-        }
+    private func packed(_ values: BFloat16Slice, rows: Int, columns: Int, _ side: TileOperand.Side) -> (
+        operand: TileOperand, memory: BFloat16Slice
+    ) {
+        let (count, k) = side == .a ? (rows, columns) : (columns, rows)
+        let memory = BFloat16Slice(count: TileOperand.count(count, k: k))
+        let operand = TileOperand(
+            memory.view, groups: TileOperand.parts(count), steps: TileOperand.parts(k))
+        // A matrix does not own its memory.
+        let edge = BFloat16Slice(count: 1024)
+        operand.pack(
+            BFloat16Matrix(values, rows: rows, columns: columns), .asStored, side: side,
+            edge: BFloat16Matrix(edge, rows: 32, columns: 32))
+        withExtendedLifetime((edge, values)) {}
+        return (operand, memory)
     }
 
-    /// Prepared by a thread that may use several for other products, it computes in the same order.
-    @Test func theCallersThreadsDoNotCount() throws {
-        let (m, n, k) = (512, 512, 1024)
-        var generator = SeededGenerator(seed: 5)
-        let (a, packed) = (BFloat16Slice(count: m * k), BFloat16Slice(count: k * n))
-        for slice in [a, packed] {
+    /// Blocks of the result whole and cut at either edge, rows of the result longer than it is wide, reductions of one step, of some,
+    /// and off their length.
+    ///
+    /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
+    @Test(arguments: [
+        (32, 32, 32), (64, 96, 64), (33, 32, 32), (32, 65, 96), (7, 5, 3), (70, 50, 100), (16, 192, 1024),
+    ])
+    func equalsTheDefinition(m: Int, n: Int, k: Int) {
+        var generator = SeededGenerator(seed: UInt64(m + n + k))
+        let (a, b) = (BFloat16Slice(count: m * k), BFloat16Slice(count: k * n))
+        for slice in [a, b] {
             for (index, value) in generator.normals(slice.count).enumerated() { slice.view[index] = value }
         }
-        var results: [[Float]] = []
-        for threads in [1, 4] {
-            ProductLibrary.withOwnThreads(threads) {
-                guard let product = TileProduct(m: m, n: n, k: k) else { return }
-                let target = FloatSlice([Float](repeating: .nan, count: m * n))
-                product.multiply(
-                    BFloat16Matrix(a, rows: m, columns: k), packed: packed.view,
-                    into: Matrix(target, rows: m, columns: n))
-                results.append(target.array)
+        let (left, right) = (packed(a, rows: m, columns: k, .a), packed(b, rows: k, columns: n, .b))
+        let sums = Reference.product(
+            a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: false, bTransposed: false)
+        let edge = Arena(count: 1024).all
+        for (adding, stride) in [(false, n), (true, n), (false, n + 5), (true, n + 5)] {
+            let initial = generator.normals(m * stride)
+            let target = GuardedBuffer(initial)
+            TileProduct.multiply(
+                left.operand, right.operand, into: Matrix(target.slice.view, rows: m, columns: n, stride: stride),
+                adding: adding, edge: Matrix(edge, rows: 32, columns: 32))
+            let result = target.array
+            let expected = result.indices.map { index in
+                let (row, column) = (index / stride, index % stride)
+                if column >= n { return Double(initial[index]) }
+                return sums[row * n + column] + (adding ? Double(initial[index]) : 0)
             }
+            #expect(disagreement(result, expected, within: Double(k + 1) * 0x1p-24) == nil)
+            for index in result.indices where index % stride >= n && result[index] != initial[index] {
+                Issue.record("the place between two rows was written")
+            }
+            #expect(target.isIntact)
         }
-        try #require(results.count == 2)
-        #expect(bitDifference(results[0], results[1]) == nil)
+        withExtendedLifetime((left.memory, right.memory, edge)) {}
     }
 
-    /// Also a small result, which oneDNN does not compute on tiles.
-    @Test(arguments: [
-        (0, 64, 32), (32, 0, 32), (32, 64, 0), (32, 65, 32), (32, 32, 32), (32, 64, 16), (32, 64, 33), (1, 64, 32),
-    ])
-    func otherSizesAreRefused(m: Int, n: Int, k: Int) { #expect(TileProduct(m: m, n: n, k: k) == nil) }
+    /// Each sum has one order: cut in the middle of the reduction and added to, it has the same bits, but not when the two halves
+    /// change places.
+    @Test func aReductionMayBeCut() {
+        let (m, n, k) = (32, 64, 256)
+        var generator = SeededGenerator(seed: 5)
+        let (a, b) = (BFloat16Slice(count: m * k), BFloat16Slice(count: k * n))
+        for slice in [a, b] {
+            for (index, value) in generator.normals(slice.count).enumerated() { slice.view[index] = value }
+        }
+        let edge = Arena(count: 1024).all
+        func product(_ parts: [Range<Int>]) -> [Float] {
+            let target = FloatSlice([Float](repeating: .nan, count: m * n))
+            for (index, part) in parts.enumerated() {
+                let (left, right) = (BFloat16Slice(count: m * part.count), BFloat16Slice(count: part.count * n))
+                BFloat16Matrix(a, rows: m, columns: k).block(columns: part)
+                    .copy(to: BFloat16Matrix(left, rows: m, columns: part.count))
+                BFloat16Matrix(b, rows: k, columns: n).block(rows: part)
+                    .copy(to: BFloat16Matrix(right, rows: part.count, columns: n))
+                let (first, second) = (
+                    packed(left, rows: m, columns: part.count, .a), packed(right, rows: part.count, columns: n, .b)
+                )
+                TileProduct.multiply(
+                    first.operand, second.operand, into: Matrix(target, rows: m, columns: n), adding: index > 0,
+                    edge: Matrix(edge, rows: 32, columns: 32))
+                withExtendedLifetime((first.memory, second.memory)) {}
+            }
+            return target.array
+        }
+        let whole = product([0..<256])
+        #expect(bitDifference(product([0..<128, 128..<256]), whole) == nil)
+        #expect(bitDifference(product([128..<256, 0..<128]), whole) != nil)
+    }
 }

@@ -46,16 +46,19 @@ struct ProductLibraryChoiceTests {
 
     /// What a run is a share of: the faster format where it widens, otherwise its own.
     @Test func theCeilingIsThatOfWhatComputes() {
-        func ceilings(_ narrow: Double?, widens: Bool) -> Ceilings {
+        func ceilings(_ narrow: Double?, tiles: Double? = nil, widens: Bool) -> Ceilings {
             Ceilings(
                 fmaPeak: 400, dotPeak: nil, products: [(.openBLAS, 200), (.oneDNN, 300)], narrowProducts: narrow,
-                widensBFloat16: widens, bandwidth: .nan)
+                tileProducts: tiles, widensBFloat16: widens, bandwidth: .nan)
         }
         #expect(ceilings(160, widens: false).product(isNarrow: false) == 300)
         #expect(ceilings(160, widens: false).product(isNarrow: true) == 160)
         #expect(ceilings(160, widens: true).product(isNarrow: true) == 300)
         #expect(ceilings(900, widens: true).product(isNarrow: true) == 900)
         #expect(ceilings(nil, widens: true).product(isNarrow: true) == 300)
+        #expect(ceilings(900, tiles: 1500, widens: false).product(isNarrow: true) == 1500)
+        #expect(ceilings(900, tiles: 1500, widens: false).product(isNarrow: false) == 300)
+        #expect(ceilings(900, tiles: 1500, widens: false).libraryProduct(isNarrow: true) == 900)
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.

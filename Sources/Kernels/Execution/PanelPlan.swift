@@ -1,7 +1,7 @@
-// PanelPlan - how a product is cut into panels: by its shape, and by whether its operands are widened.
+// PanelPlan - how a product is cut into panels: by its shape, and by who computes it.
 
-/// The bits of a BLAS result depend on the panel that it was computed in, so the cut must not depend on threads or ranks. Threads
-/// never share a reduction.
+/// The bits of a BLAS result depend on the panel that it was computed in, so the cut must not depend on threads or ranks; those of a
+/// product on tiles do not. Threads never share a reduction.
 ///
 /// Panels of 256 x 512 run at the speed of the whole product in OpenBLAS and oneDNN, fp32 and bf16, for every transpose;
 /// smaller ones pay for packing both operands again. Where the reduction is long, 512 x 512 gains up to 10 % more, and where both
@@ -44,6 +44,30 @@ struct PanelPlan: Equatable {
         panelRows = size(m, rowCuts)
         panelColumns = size(n, columnCuts)
     }
+
+    /// A plan for a product on tiles of sizes (m, n, k). Its bits do not depend on the cut, so it may follow the threads.
+    init(tilesFor sizes: (m: Int, n: Int, k: Int), threads: Int) {
+        let (m, n, k) = sizes
+        // Columns are packed once for many rows or, of a flat product, rows once for many columns; but with a longer reduction than
+        // is packed at a time, the panel's sums are read again and must stay in a cache.
+        let isShort = k <= PackingRoom.reduction
+        let mostRows = isShort ? Self.longPanel : PackingRoom.rows
+        let mostColumns = isShort && m <= PackingRoom.rows ? Self.longPanel : PackingRoom.columns
+        var rowCuts = (m + mostRows - 1) / mostRows
+        var columnCuts = (n + mostColumns - 1) / mostColumns
+        let flops = 2 * Double(m) * Double(n) * Double(k)
+        while rowCuts * columnCuts < Self.tilePanelsPerThread * threads
+            && flops / Double(2 * rowCuts * columnCuts) >= Self.minimumPanelFlops
+        {
+            if m / rowCuts >= n / columnCuts { rowCuts *= 2 } else { columnCuts *= 2 }
+        }
+        func size(_ total: Int, _ cuts: Int) -> Int { (total + cuts * 32 - 1) / (cuts * 32) * 32 }
+        panelRows = size(m, rowCuts)
+        panelColumns = size(n, columnCuts)
+    }
+
+    private static let tilePanelsPerThread = 4
+    private static let longPanel = 2048
 
     /// Powers of two, so that two, four or eight threads get as many panels each.
     private static func cuts(_ total: Int, _ target: Int) -> Int {

@@ -44,14 +44,18 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
     ) {
-        let plan = PanelPlan(
-            m: target.rows, n: target.columns, k: aOperand == .asStored ? a.columns : a.rows,
-            widens: widening != nil)
+        let (m, n, k) = (target.rows, target.columns, aOperand == .asStored ? a.columns : a.rows)
+        let tiles = tiles(m: m, n: n, k: k)
+        let plan =
+            tiles == nil
+            ? PanelPlan(m: m, n: n, k: k, widens: widening != nil)
+            : PanelPlan(tilesFor: (m, n, k), threads: threadCount)
         forEachPanel(plan, of: target) { rows, columns, worker in
-            multiplyPanel(
+            // Not as the panel's sizes say: how a product is cut must not decide who computes it.
+            multiply(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
-                into: target.block(rows: rows, columns: columns), adding: adding, worker: worker)
+                into: target.block(rows: rows, columns: columns), adding: adding, worker: worker, tiles)
         }
     }
 
@@ -76,12 +80,29 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
     ) {
+        let k = aOperand == .asStored ? a.columns : a.rows
+        multiply(
+            a, aOperand, b, bOperand, into: target, adding: adding, worker: worker,
+            tiles(m: target.rows, n: target.columns, k: k))
+    }
+
+    private func multiply(
+        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
+        adding: Bool, worker: Int, _ tiles: TileScratch?
+    ) {
         if let widening {
             widening.multiplyWidened(
                 a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, libraries: libraries)
-        } else if tiles?.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker) != true {
+        } else if let tiles {
+            tiles.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
+        } else {
             LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, adding: adding)
         }
+    }
+
+    /// What computes a product of these sizes on tiles; nil where another way is taken.
+    private func tiles(m: Int, n: Int, k: Int) -> TileScratch? {
+        TileScratch.takes(m: m, n: n, k: k) ? tiles : nil
     }
 
     /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are widened or not.

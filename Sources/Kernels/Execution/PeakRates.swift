@@ -1,6 +1,7 @@
 // PeakRates - the highest rates that this processor's vector units reach: what kernels and products are held against.
 
 internal import CPeakRates
+internal import LinearAlgebra
 internal import Tensors
 
 extension ThreadPool {
@@ -22,11 +23,15 @@ extension ThreadPool {
     }
 
     /// Whether ``bfloat16Dots(rounds:)`` may be called.
-    public static var hasBFloat16Dot: Bool { cpeak_dot_operations() != 0 }
+    public static var hasBFloat16Dot: Bool { dotOperations != 0 }
 
     /// Floating-point operations that one call of ``bfloat16Dots(rounds:)`` performs.
     public func operations(ofDotRounds rounds: Int) -> Double {
-        Double(rounds) * Double(Int(cpeak_dot_operations()) * threadCount)
+        Double(rounds) * Double(Self.dotOperations * threadCount)
+    }
+
+    private static var dotOperations: Int {
+        TileProduct.hasTiles ? TileProduct.operationsPerRound : Int(cpeak_dot_operations())
     }
 
     /// The same with the widest instruction for bf16 dot products (x86-64 with AMX or AVX512_BF16).
@@ -35,7 +40,9 @@ extension ThreadPool {
     public func bfloat16Dots(rounds: Int) -> Float {
         let results = Arena(count: threadCount).all
         let view = results.view
-        run(threadCount) { task, _ in view[task] = cpeak_dot_rounds(Int64(rounds)) }
+        run(threadCount) { task, _ in
+            view[task] = TileProduct.hasTiles ? TileProduct.dots(rounds: rounds) : cpeak_dot_rounds(Int64(rounds))
+        }
         return results.array.reduce(0, +)
     }
 }

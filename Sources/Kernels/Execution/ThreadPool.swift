@@ -24,6 +24,9 @@ public final class ThreadPool: Sendable {
     let tiles: TileScratch?
     private let shared: Shared
 
+    /// Whether bf16 operands are multiplied on tiles where they are not widened.
+    public static var hasTiles: Bool { TileProduct.isAvailable }
+
     /// Starts `threadCount - 1` threads.
     ///
     /// - Throws: ``ThreadPoolError`` where the system refuses one; those that run already end.

@@ -1,103 +1,83 @@
-// TileScratch - bf16 products on AMX tiles: operands packed, and the result placed, a panel at a time.
+// TileScratch - bf16 products on AMX tiles: operands packed a part at a time, in caches.
 
 internal import LinearAlgebra
 internal import Tensors
 
-/// What each thread needs for such products: prepared ones, and room for a panel's operands and result (3.5 MiB at most). It
-/// stays where the thread that uses it touched it first.
+/// What each thread needs for such products: room for parts of the operands (1 MiB). It stays where the thread that uses
+/// it touched it first.
 final class TileScratch: Sendable {
-    /// Products with reductions up to this are faster on packed operands than through oneDNN's gemm (1.7 to 2 times with 128,
-    /// 1.2 to 1.5 with 512). In longer ones the cost that gemm has for each block of the result counts less, and packed
-    /// operands outgrow the cache.
-    private static let longestReduction = 1024
-    /// The same where `a` is transposed, which gemm does while it packs.
-    private static let longestReductionOfTransposed = 512
-    /// A panel's edges end here; attention has longer products.
-    private static let longestEdge = 768
-    /// Below, packing takes longer than computing.
-    private static let minimumFlops = 16e6
+    private let rooms: [PackingRoom]
 
-    let rooms: [Room]
+    init(threads: Int) { rooms = (0..<threads).map { _ in PackingRoom() } }
 
-    init(threads: Int) { rooms = (0..<threads).map { _ in Room() } }
+    /// Whether a product goes to tiles: by its sizes only, as the bits of the result must. A few rows, or little work, are not worth
+    /// packing the operands.
+    static func takes(m: Int, n: Int, k: Int) -> Bool { m >= 16 && n >= 16 && m * n * k >= 1 << 17 }
 
-    /// `target = op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`; does nothing and returns false where
-    /// gemm is faster or tiles do not take the sizes. Which of the two depends on sizes and strides only, as the result's
-    /// bits must. Traps when the sizes do not match.
+    /// `target = op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`. Traps when the sizes do not match.
+    ///
+    /// Each element is summed in one order, whatever part of a larger result `target` is.
     func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int
-    ) -> Bool {
+    ) {
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
-        let (m, n) = (target.rows, target.columns)
-        switch aOperand {
-        case .asStored: guard k <= Self.longestReduction, a.stride == k else { return false }
-        case .transposed: guard k <= Self.longestReductionOfTransposed, m % 16 == 0 else { return false }
+        let room = rooms[worker]
+        var packedLeft: (rows: Range<Int>, inner: Range<Int>, operand: TileOperand)?
+        for column in stride(from: 0, to: target.columns, by: PackingRoom.columns) {
+            let columns = column..<min(column + PackingRoom.columns, target.columns)
+            for start in stride(from: 0, to: k, by: PackingRoom.reduction) {
+                let inner = start..<min(start + PackingRoom.reduction, k)
+                let right = room.packed(
+                    bOperand == .asStored
+                        ? b.block(rows: inner, columns: columns) : b.block(rows: columns, columns: inner),
+                    bOperand, side: .b)
+                for row in stride(from: 0, to: target.rows, by: PackingRoom.rows) {
+                    let rows = row..<min(row + PackingRoom.rows, target.rows)
+                    // A flat product has one part of `a` for all columns.
+                    if packedLeft == nil || packedLeft?.rows != rows || packedLeft?.inner != inner {
+                        let block =
+                            aOperand == .asStored
+                            ? a.block(rows: rows, columns: inner) : a.block(rows: inner, columns: rows)
+                        packedLeft = (rows, inner, room.packed(block, aOperand, side: .a))
+                    }
+                    guard let left = packedLeft?.operand else { continue }
+                    TileProduct.multiply(
+                        left, right, into: target.block(rows: rows, columns: columns), adding: adding || start > 0,
+                        edge: room.result)
+                }
+            }
         }
-        guard max(m, n) <= Self.longestEdge else { return false }
-        guard 2 * Double(m) * Double(n) * Double(k) >= Self.minimumFlops else { return false }
-        return rooms[worker].multiply(a, aOperand, b, bOperand, into: target, adding: adding, k: k)
     }
 }
 
-/// The prepared products and the buffers of one thread.
+/// The buffers of one thread.
 ///
 /// `@unchecked Sendable`: the pool lets one thread at a time be the worker that it belongs to.
-@safe final class Room: @unchecked Sendable {
-    struct Shape: Hashable {
-        let m: Int
-        let n: Int
-        let k: Int
-    }
+@safe final class PackingRoom: @unchecked Sendable {
+    /// Part of a reduction for which operands are packed: a group of rows then stays in the first cache.
+    static let reduction = 512
+    /// Rows of `a` and columns of `b` that are packed at a time: both stay in the second cache.
+    static let rows = 512
+    static let columns = 512
 
-    /// Nil where tiles do not take the sizes.
-    private(set) var products: [Shape: TileProduct?] = [:]
-    private var left = BFloat16Slice(count: 0)
-    private var packed = BFloat16Slice(count: 0)
-    private var result = Arena(count: 0).all
+    private lazy var left = BFloat16Slice(count: TileOperand.count(Self.rows, k: Self.reduction))
+    private lazy var right = BFloat16Slice(count: TileOperand.count(Self.columns, k: Self.reduction))
+    private lazy var edgeMemory = BFloat16Slice(count: TileOperand.edge * TileOperand.edge)
+    private lazy var resultMemory = Arena(count: TileOperand.edge * TileOperand.edge).all
 
-    func multiply(
-        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-        adding: Bool, k: Int
-    ) -> Bool {
-        let (m, n) = (target.rows, target.columns)
-        guard let product = product(Shape(m: m, n: n, k: k)) else { return false }
-        var dense = a
-        if aOperand == .transposed {
-            let room = Self.room(in: &left, m * k)
-            transpose(a, into: room)
-            dense = BFloat16Matrix(room, rows: m, columns: k, stride: k)
-        }
-        let packed = Self.room(in: &packed, k * n)
-        packTiles(b, bOperand, into: packed)
-        if target.stride == n && !adding {
-            product.multiply(dense, packed: packed, into: target)
-            return true
-        }
-        if result.count < m * n { result = Arena(count: m * n).all }
-        let sums = Matrix(result, rows: m, columns: n)
-        product.multiply(dense, packed: packed, into: sums)
-        if adding {
-            for row in 0..<m {
-                let rowOfTarget = target.view.advanced(by: row * target.stride, count: n)
-                mapLanes(rowOfTarget, sums.view.advanced(by: row * n, count: n), into: rowOfTarget) { $0 + $1 }
-            }
-        } else {
-            sums.copy(to: target)
-        }
-        return true
-    }
+    /// A block of the result at its edges.
+    var result: Matrix { Matrix(resultMemory, rows: TileOperand.edge, columns: TileOperand.edge) }
 
-    private func product(_ shape: Shape) -> TileProduct? {
-        if let known = products[shape] { return known }
-        let product = TileProduct(m: shape.m, n: shape.n, k: shape.k)
-        products[shape] = .some(product)
-        return product
-    }
-
-    /// The first `count` numbers of `slice`, which grows where it is too small.
-    private static func room(in slice: inout BFloat16Slice, _ count: Int) -> BFloat16View {
-        if slice.count < count { slice = BFloat16Slice(count: count) }
-        return slice.view.advanced(by: 0, count: count)
+    /// `op(matrix)`, which replaces what was packed for this side before.
+    func packed(_ matrix: BFloat16Matrix, _ operand: Operand, side: TileOperand.Side) -> TileOperand {
+        let isAlong = (side == .a) == (operand == .asStored)
+        let (count, k) = isAlong ? (matrix.rows, matrix.columns) : (matrix.columns, matrix.rows)
+        let target = TileOperand(
+            (side == .a ? left : right).view, groups: TileOperand.parts(count), steps: TileOperand.parts(k))
+        target.pack(
+            matrix, operand, side: side,
+            edge: BFloat16Matrix(edgeMemory, rows: TileOperand.edge, columns: TileOperand.edge))
+        return target
     }
 }

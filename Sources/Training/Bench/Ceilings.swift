@@ -13,18 +13,25 @@ struct Ceilings {
     /// Products of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
     /// faster.
     let products: [(library: ProductLibrary, gflops: Double)]
-    /// The same of bf16 operands, not widened; nil where the processor has no such products.
+    /// The same of bf16 operands by oneDNN, not widened; nil where the processor has no such products.
     let narrowProducts: Double?
+    /// The same on tiles, by this program; nil where the processor has none.
+    let tileProducts: Double?
     /// Whether the pool widens bf16 operands to fp32.
     let widensBFloat16: Bool
     /// Bytes read and written by `a += s * b` over arrays larger than any cache.
     let bandwidth: Double
 
-    /// The fastest product in a run's format; where bf16 operands are widened, of both formats.
-    func product(isNarrow: Bool) -> Double {
+    /// The libraries' fastest product in a run's format; where bf16 operands are widened, of both formats.
+    func libraryProduct(isNarrow: Bool) -> Double {
         let wide = products.map(\.gflops).max() ?? 0
         guard isNarrow, let narrowProducts else { return wide }
         return widensBFloat16 ? max(wide, narrowProducts) : narrowProducts
+    }
+
+    /// The fastest product in a run's format, whoever computes it.
+    func product(isNarrow: Bool) -> Double {
+        max(libraryProduct(isNarrow: isNarrow), isNarrow ? tileProducts ?? 0 : 0)
     }
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
@@ -35,10 +42,11 @@ struct Ceilings {
         if ThreadPool.hasBFloat16Dot {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
+        let narrow = ProductLibrary.hasBFloat16Products ? try narrowCubes(pool) : nil
         return Ceilings(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             products: try ProductLibrary.allCases.map { ($0, try cube(pool, $0)) },
-            narrowProducts: ProductLibrary.hasBFloat16Products ? try narrowCube(pool) : nil,
+            narrowProducts: narrow?.library, tileProducts: narrow?.tiles,
             widensBFloat16: pool.libraries.widensBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
@@ -65,7 +73,7 @@ struct Ceilings {
         return cubeOperations / min(panels, threads) / 1e9
     }
 
-    private static func narrowCube(_ pool: ThreadPool) throws -> Double {
+    private static func narrowCubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
         let wide = filled(edge * edge)
         let operands = (0..<2).map { _ in BFloat16Slice(count: edge * edge) }
         for operand in operands { pool.convert(wide, into: operand) }
@@ -73,10 +81,16 @@ struct Ceilings {
         defer { withExtendedLifetime((operands, target)) {} }
         let matrices = operands.map { BFloat16Matrix($0, rows: edge, columns: edge) }
         let result = Matrix(target, rows: edge, columns: edge)
-        let own = try ThreadPool(
-            threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
+        // The library's own panels, whatever the pool would do.
         let panels = Stopwatch.median(repetitions: 5) {
-            own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
+            let (rows, columns) = (256, 512)
+            pool.runRanges(count: (edge / rows) * (edge / columns), grain: 1) { panel, _ in
+                let (row, column) = (panel.lowerBound / (edge / columns), panel.lowerBound % (edge / columns))
+                let (top, left) = ((row * rows)..<((row + 1) * rows), (column * columns)..<((column + 1) * columns))
+                multiply(
+                    matrices[0].block(rows: top), .asStored, matrices[1].block(columns: left), .asStored,
+                    into: result.block(rows: top, columns: left))
+            }
         }
         var threads = panels
         ProductLibrary.withOwnThreads(pool.threadCount) {
@@ -84,7 +98,14 @@ struct Ceilings {
                 multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
             }
         }
-        return cubeOperations / min(panels, threads) / 1e9
+        let library = cubeOperations / min(panels, threads) / 1e9
+        guard ThreadPool.hasTiles else { return (library, nil) }
+        let own = try ThreadPool(
+            threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
+        let tiles = Stopwatch.median(repetitions: 5) {
+            own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
+        }
+        return (library, cubeOperations / tiles / 1e9)
     }
 
     /// GB/s read and written by `a += s * b` over two arrays of `count` floats.

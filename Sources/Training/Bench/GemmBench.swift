@@ -145,7 +145,8 @@ extension Ceilings {
         .object([
             ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),
             ("products_fp32", .object(products.map { ($0.library.rawValue, .number($0.gflops)) })),
-            ("products_bf16", .number(narrowProducts ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
+            ("products_bf16", .number(narrowProducts ?? .nan)),
+            ("products_on_tiles", .number(tileProducts ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
         ])
     }
 
@@ -154,7 +155,8 @@ extension Ceilings {
         var parts = [String(format: "FMA %.1f GF/s", fmaPeak)]
         if let dotPeak { parts.append(String(format: "bf16 dot %.1f GF/s", dotPeak)) }
         parts.append("2048-cube " + libraries.joined(separator: ", ") + " GF/s")
-        if let narrowProducts { parts.append(String(format: "in bf16 %.1f GF/s", narrowProducts)) }
+        if let narrowProducts { parts.append(String(format: "in bf16 onednn %.1f GF/s", narrowProducts)) }
+        if let tileProducts { parts.append(String(format: "on tiles %.1f GF/s", tileProducts)) }
         if bandwidth.isFinite { parts.append(String(format: "memory %.1f GB/s", bandwidth)) }
         console.line("ceilings: " + parts.joined(separator: "; "))
     }

@@ -48,7 +48,7 @@ public struct StepBench: Sendable {
         let own = try Ceilings.measure(pool, withBandwidth: false)
         let isNarrow = configuration.training.precision == .bf16
         let sums = try communicator.sumInRankOrder(
-            [own.product(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan])
+            [own.libraryProduct(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan])
 
         let seconds = Stopwatch.median(samples.map(\.seconds))
         guard let sample = samples.min(by: { abs($0.seconds - seconds) < abs($1.seconds - seconds) }) else {

@@ -1,4 +1,4 @@
-// TileScratchTests - products on tiles are the products that they stand for, and only those that gain go there.
+// TileScratchTests - products on tiles are the products that they stand for, however they are cut.
 
 import LinearAlgebra
 import Tensors
@@ -9,116 +9,80 @@ import Testing
 
 @Suite(.enabled(if: TileProduct.isAvailable, "this processor has no tiles"))
 struct TileScratchTests {
-    struct Case: Sendable, CustomTestStringConvertible {
-        let (m, n, k): (Int, Int, Int)
-        var testDescription: String { "\(m) x \(n) x \(k)" }
-        init(_ m: Int, _ n: Int, _ k: Int) { (self.m, self.n, self.k) = (m, n, k) }
-    }
-
-    /// Computes one product by `tiles`; returns whether they took it, the result with the padding of its rows cut off, and what
-    /// it is by definition.
-    private func product(
-        _ tiles: TileScratch, _ size: Case, _ aOperand: Operand, _ bOperand: Operand, adding: Bool, padding: Int
-    ) -> (taken: Bool, result: [Float], initial: [Float], expected: [Double]) {
-        let (m, n, k) = (size.m, size.n, size.k)
-        var generator = SeededGenerator(seed: UInt64(m * 1000 + n + k))
-        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(k * n)))
-        let stride = n + padding
-        let initial = generator.normals(m * stride)
-        let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
-        let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
-        let target = GuardedBuffer(initial)
-        let taken = tiles.multiply(
-            BFloat16Matrix(a, rows: aRows, columns: aColumns), aOperand,
-            BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand,
-            into: Matrix(target.slice.view, rows: m, columns: n, stride: stride), adding: adding, worker: 0)
-        #expect(target.isIntact)
-        let all = target.array
-        for index in all.indices where index % stride >= n {
-            if all[index] != initial[index] {
-                Issue.record("padding was written")
-                break
-            }
-        }
-        func dense(_ values: [Float]) -> [Float] { (0..<(m * n)).map { values[$0 / n * stride + $0 % n] } }
-        let sums = Reference.product(
-            a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
-            bTransposed: bOperand == .transposed)
-        let expected = zip(sums, dense(initial)).map { $0 + (adding ? Double($1) : 0) }
-        return (taken, dense(all), dense(initial), expected)
-    }
-
-    /// Sizes at the edges of what is taken: one packed block of columns, rows off the tiles' height, reductions that oneDNN cuts,
-    /// and one scratch for all, which grows and is used again for less.
+    /// Sizes with more than one part of each dimension that is packed at a time, one scratch for all, in every transpose.
     ///
     /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
-    @Test func equalsTheDefinitionInEveryTranspose() {
+    @Test(arguments: [(600, 40, 48), (40, 600, 48), (48, 40, 1100), (530, 520, 530), (16, 16, 512)])
+    func equalsTheDefinitionInEveryTranspose(m: Int, n: Int, k: Int) {
         let tiles = TileScratch(threads: 1)
-        let sizes = [
-            Case(768, 384, 32), Case(512, 512, 1024), Case(512, 64, 512), Case(272, 192, 160), Case(173, 192, 992),
-        ]
-        for size in sizes {
-            for aOperand in [Operand.asStored, .transposed] where aOperand == .asStored || size.k <= 512 {
-                for bOperand in [Operand.asStored, .transposed] {
-                    for (adding, padding) in [(false, 0), (false, 5), (true, 0), (true, 5)] {
-                        let (taken, result, _, expected) = product(
-                            tiles, size, aOperand, bOperand, adding: adding, padding: padding)
-                        let operands = "\(size.testDescription) \(aOperand) \(bOperand)"
-                        let note = Comment(rawValue: "\(operands) adding \(adding) padding \(padding)")
-                        #expect(taken, note)
-                        #expect(disagreement(result, expected, within: Double(size.k + 1) * 0x1p-24) == nil, note)
-                    }
-                }
+        #expect(TileScratch.takes(m: m, n: n, k: k))
+        var generator = SeededGenerator(seed: UInt64(m * 1000 + n + k))
+        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(k * n)))
+        for (aOperand, bOperand) in [
+            (Operand.asStored, Operand.asStored), (.asStored, .transposed), (.transposed, .asStored),
+            (.transposed, .transposed),
+        ] {
+            let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
+            let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
+            let sums = Reference.product(
+                a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
+                bTransposed: bOperand == .transposed)
+            for adding in [false, true] {
+                let initial = generator.normals(m * n)
+                let target = GuardedBuffer(initial)
+                tiles.multiply(
+                    BFloat16Matrix(a, rows: aRows, columns: aColumns), aOperand,
+                    BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand,
+                    into: Matrix(target.slice, rows: m, columns: n), adding: adding, worker: 0)
+                let expected = zip(sums, initial).map { $0 + (adding ? Double($1) : 0) }
+                #expect(
+                    disagreement(target.array, expected, within: Double(k + 1) * 0x1p-24) == nil,
+                    "\(aOperand) \(bOperand) \(adding)")
+                #expect(target.isIntact)
             }
         }
     }
 
-    /// Too little work, sizes that no packed block divides, reductions that gemm does as fast: the target stays as it was.
-    @Test(arguments: [
-        (Case(64, 64, 1024), Operand.asStored), (Case(784, 512, 64), .asStored), (Case(64, 832, 1024), .asStored),
-        (Case(256, 500, 512), .asStored), (Case(256, 512, 500), .asStored),
-        (Case(256, 512, 1056), .asStored), (Case(256, 512, 544), .transposed), (Case(250, 512, 512), .transposed),
-    ])
-    func leavesOtherProductsAlone(size: Case, aOperand: Operand) {
-        let (taken, result, initial, _) = product(
-            TileScratch(threads: 1), size, aOperand, .asStored, adding: false, padding: 0)
-        #expect(!taken)
-        #expect(bitDifference(result, initial) == nil)
-    }
-
-    /// A window of a larger `a` is not what tiles take as stored.
-    @Test func leavesWindowsAlone() {
-        let (m, n, k) = (256, 512, 512)
-        let a = BFloat16Slice(count: m * (k + 32))
-        let b = BFloat16Slice(count: k * n)
-        let target = FloatSlice([Float](repeating: 1, count: m * n))
-        let window = BFloat16Matrix(a, rows: m, columns: k + 32).block(columns: 0..<k)
-        let taken = TileScratch(threads: 1).multiply(
-            window, .asStored, BFloat16Matrix(b, rows: k, columns: n), .asStored,
-            into: Matrix(target, rows: m, columns: n), adding: false, worker: 0)
-        #expect(!taken)
-        #expect(target.array.allSatisfy { $0 == 1 })
-    }
-
-    /// The pool's products use them, with the bits of one thread on three; a pool that widens has none.
-    @Test func poolsMultiplyOnThem() throws {
-        let (m, n, k) = (768, 1024, 256)
+    /// A pool cuts a product by its threads, and the last panel may be so small that alone it would be computed otherwise: the bits
+    /// are those of the product in one piece, which those of the same operands in fp32 are not.
+    @Test func panelsDoNotChangeBits() throws {
+        let (m, n, k) = (2051, 520, 96)
         var generator = SeededGenerator(seed: 7)
         let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(n * k)))
-        let expected = Reference.product(
-            a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: false, bTransposed: true)
-        var results: [[Float]] = []
-        for threads in [1, 3] {
-            let pool = makePool(threads)
+        let (left, right) = (BFloat16Matrix(a, rows: m, columns: k), BFloat16Matrix(b, rows: n, columns: k))
+        let whole = FloatSlice([Float](repeating: .nan, count: m * n))
+        TileScratch(threads: 1).multiply(
+            left, .asStored, right, .transposed, into: Matrix(whole, rows: m, columns: n), adding: false, worker: 0)
+        for threads in [1, 2, 3] {
             let target = GuardedBuffer(count: m * n)
-            pool.multiply(
-                BFloat16Matrix(a, rows: m, columns: k), .asStored, BFloat16Matrix(b, rows: n, columns: k), .transposed,
-                into: Matrix(target.slice, rows: m, columns: n))
-            #expect(try #require(pool.tiles).rooms.contains { room in room.products.values.contains { $0 != nil } })
-            #expect(disagreement(target.array, expected, within: Double(k) * 0x1p-24) == nil)
-            results.append(target.array)
+            makePool(threads).multiply(
+                left, .asStored, right, .transposed, into: Matrix(target.slice, rows: m, columns: n))
+            #expect(bitDifference(target.array, whole.array) == nil, "\(threads) threads")
         }
-        #expect(bitDifference(results[0], results[1]) == nil)
+        let other = GuardedBuffer(count: m * n)
+        try makeWideningPool(1).multiply(
+            left, .asStored, right, .transposed, into: Matrix(other.slice, rows: m, columns: n))
+        #expect(bitDifference(other.array, whole.array) != nil)
+        withExtendedLifetime((a, b)) {}
+    }
+
+    @Test func smallProductsAreNotTaken() throws {
+        #expect(!TileScratch.takes(m: 1, n: 32000, k: 512))
+        #expect(!TileScratch.takes(m: 512, n: 8, k: 512))
+        #expect(!TileScratch.takes(m: 32, n: 32, k: 32))
+        #expect(!TileScratch.takes(m: 512, n: 512, k: 0))
         #expect(try makeWideningPool(1).tiles == nil)
+    }
+
+    /// Every thread gets panels, none of them smaller than their work pays for.
+    @Test(arguments: [(2048, 3072, 512), (512, 512, 32000), (32000, 512, 512), (64, 64, 64), (2051, 33, 96)])
+    func plansServeEveryThread(m: Int, n: Int, k: Int) {
+        for threads in [1, 2, 16] {
+            let plan = PanelPlan(tilesFor: (m, n, k), threads: threads)
+            #expect(plan.panelRows % 32 == 0 && plan.panelColumns % 32 == 0)
+            let panels = ((m + plan.panelRows - 1) / plan.panelRows) * ((n + plan.panelColumns - 1) / plan.panelColumns)
+            let affordable = 2 * Double(m) * Double(n) * Double(k) / 16e6
+            #expect(Double(panels) >= min(Double(2 * threads), affordable), "\(threads) threads")
+        }
     }
 }

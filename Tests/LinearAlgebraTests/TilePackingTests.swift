@@ -1,0 +1,66 @@
+// TilePackingTests - every element of a packed operand is where its definition says.
+
+import Tensors
+import Testing
+
+@testable import LinearAlgebra
+
+@Suite(.enabled(if: TileProduct.isAvailable, "this processor has no tiles"))
+struct TilePackingTests {
+    /// A window of a larger matrix, at an address that no vector width divides, among numbers that belong to nothing.
+    private func window(rows: Int, columns: Int) -> (matrix: BFloat16Matrix, element: (Int, Int) -> UInt16) {
+        let stride = columns + 3
+        let slice = BFloat16Slice(count: rows * stride + 1 + 64)
+        for index in 0..<slice.count { slice.view[index] = .nan }
+        // Values differ between neighbours in both directions, with periods that blocks do not have, and survive as bf16:
+        // integers below 256.
+        func value(_ row: Int, _ column: Int) -> Float { Float((row * 131 + column * 37) % 251 + 1) }
+        for row in 0..<rows {
+            for column in 0..<columns { slice.view[1 + row * stride + column] = value(row, column) }
+        }
+        // The view does not own the memory, the closure does.
+        let view = slice.view.advanced(by: 1, count: rows * stride)
+        return (
+            BFloat16Matrix(view, rows: rows, columns: columns, stride: stride),
+            { row, column in
+                withExtendedLifetime(slice) { UInt16(value(row, column).bitPattern >> 16) }
+            }
+        )
+    }
+
+    /// Whole tiles, and parts of them in either direction, in both; behind the operand's end is zero.
+    ///
+    /// Groups of 32 rows or columns outermost, then steps of 32 along the reduction, then halves of a group; in a tile of `a` the
+    /// row, then the place along the reduction; in one of `b` the pair along the reduction, then the column, then the two of a pair.
+    @Test(arguments: [(32, 32), (64, 96), (16, 32), (33, 31), (17, 65), (1, 1), (47, 34)])
+    func packedOperandsHoldEachElementInItsPlace(count: Int, k: Int) {
+        let edge = BFloat16Slice(count: 32 * 32)
+        for side in [TileOperand.Side.a, .b] {
+            for operand in [Operand.asStored, .transposed] {
+                let isAlong = (side == .a) == (operand == .asStored)
+                let (matrix, element) = window(rows: isAlong ? count : k, columns: isAlong ? k : count)
+                let (groups, steps) = ((count + 31) / 32, (k + 31) / 32)
+                let memory = BFloat16Slice(count: TileOperand.count(count, k: k))
+                #expect(memory.count == groups * steps * 1024)
+                for index in 0..<memory.count { memory.view[index] = .nan }
+                TileOperand(memory.view, groups: groups, steps: steps).pack(
+                    matrix, operand, side: side, edge: BFloat16Matrix(edge, rows: 32, columns: 32))
+                var wrong = 0
+                for outer in 0..<(32 * groups) {
+                    for inner in 0..<(32 * steps) {
+                        let tile = (outer / 32 * steps + inner / 32) * 1024 + outer % 32 / 16 * 512
+                        let place =
+                            side == .a
+                            ? tile + outer % 16 * 32 + inner % 32
+                            : tile + inner % 32 / 2 * 32 + outer % 16 * 2 + inner % 2
+                        let exists = outer < count && inner < k
+                        let expected = !exists ? 0 : isAlong ? element(outer, inner) : element(inner, outer)
+                        if UInt16(memory.view[place].bitPattern >> 16) != expected { wrong += 1 }
+                    }
+                }
+                #expect(wrong == 0, "\(side) \(operand)")
+                withExtendedLifetime((edge, memory)) {}
+            }
+        }
+    }
+}
