@@ -25,7 +25,7 @@ public final class ThreadPool: Sendable {
     private let shared: Shared
 
     /// Whether bf16 operands are multiplied on tiles where they are not widened.
-    public static var hasTiles: Bool { TileProduct.isAvailable }
+    public static var multipliesOnTiles: Bool { TileProduct.isAvailable }
 
     /// Starts `threadCount - 1` threads.
     ///

@@ -83,9 +83,9 @@ struct Ceilings {
         let result = Matrix(target, rows: edge, columns: edge)
         // The library's own panels, whatever the pool would do.
         let panels = Stopwatch.median(repetitions: 5) {
-            let (rows, columns) = (256, 512)
-            pool.runRanges(count: (edge / rows) * (edge / columns), grain: 1) { panel, _ in
-                let (row, column) = (panel.lowerBound / (edge / columns), panel.lowerBound % (edge / columns))
+            let (rows, columns) = ThreadPool.panelSize(m: edge, n: edge, k: edge, widens: false)
+            pool.run((edge / rows) * (edge / columns)) { panel, _ in
+                let (row, column) = (panel / (edge / columns), panel % (edge / columns))
                 let (top, left) = ((row * rows)..<((row + 1) * rows), (column * columns)..<((column + 1) * columns))
                 multiply(
                     matrices[0].block(rows: top), .asStored, matrices[1].block(columns: left), .asStored,
@@ -99,7 +99,7 @@ struct Ceilings {
             }
         }
         let library = cubeOperations / min(panels, threads) / 1e9
-        guard ThreadPool.hasTiles else { return (library, nil) }
+        guard ThreadPool.multipliesOnTiles else { return (library, nil) }
         let own = try ThreadPool(
             threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
         let tiles = Stopwatch.median(repetitions: 5) {
