@@ -2,7 +2,7 @@
 #include <stdint.h>
 
 // Instructions that Swift has no name for, or would not keep in registers, only to measure their peak rates. Nothing of the
-// program computes with them; products are the libraries'.
+// program computes with them.
 
 // Twelve independent chains hide the latency of a fused multiply-add on every processor so far (5 cycles, two per cycle), and
 // fit its registers: 16 of AVX2, 32 of AVX-512 and of NEON.

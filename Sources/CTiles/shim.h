@@ -39,8 +39,8 @@ __attribute__((target("amx-tile"))) static inline void ctiles_end(void) { _tile_
 
 /// `target = a b`, or plus `target` where `adding`: 32 x 32 floats with rows `stride` floats apart, of `steps` steps of packed operands.
 ///
-/// In a step `a` is two tiles of 16 rows x 32 numbers, `b` two of 16 pairs of rows x 16 columns. Each element is summed in the order
-/// of the steps and rounded after each pair, whatever is added before or after in another call.
+/// In a step `a` is two tiles of 16 rows x 32 numbers, `b` two of 16 pairs of rows x 16 columns. Each element is summed step by step,
+/// one instruction for each, whatever is added before or after in another call.
 __attribute__((target("amx-tile,amx-bf16"))) static inline void ctiles_multiply(
     const uint16_t *a, const uint16_t *b, int64_t steps, float *target, int64_t stride, int adding) {
     float *const lower = target + 16 * stride;

@@ -11,8 +11,8 @@ public struct ProductLibraries: Sendable, Equatable {
     public var dweight: ProductLibrary
     /// Whether the transposed operand of ``dweight`` is copied first, a dense block at a time (fp32 only).
     public var copiesForDWeight = false
-    /// Whether bf16 operands are widened and multiplied in fp32 by these libraries; otherwise oneDNN multiplies them as they are,
-    /// which needs ``ProductLibrary/hasBFloat16Products``.
+    /// Whether bf16 operands are widened and multiplied in fp32 by these libraries; otherwise oneDNN or ``TileProduct``
+    /// multiplies them as they are, which needs ``ProductLibrary/hasBFloat16Products``.
     public var widensBFloat16: Bool
 
     /// One library for all.

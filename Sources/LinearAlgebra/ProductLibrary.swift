@@ -3,7 +3,8 @@
 internal import COneDNN
 internal import COpenBLAS
 
-/// A library for fp32 products. Products of bf16 operands that are not widened are oneDNN's.
+/// A library for fp32 products. Products of bf16 operands that are not widened are oneDNN's, or on
+/// AMX ``TileProduct``'s.
 public enum ProductLibrary: String, Sendable, CaseIterable {
     case openBLAS = "openblas"
     case oneDNN = "onednn"

@@ -19,7 +19,9 @@ extension TileOperand {
         let (count, k) = isAlong ? (matrix.rows, matrix.columns) : (matrix.columns, matrix.rows)
         precondition(TileProduct.isAvailable, "this processor has no tiles")
         precondition(Self.parts(count) == groups && Self.parts(k) == steps, "a packed operand of other sizes")
-        precondition(edge.rows == Self.edge && edge.columns == Self.edge, "room for a tile of other sizes")
+        precondition(
+            edge.rows == Self.edge && edge.columns == Self.edge && edge.stride == Self.edge,
+            "room for a tile of other sizes")
         // A row's numbers one after the other, for a tile's rows at a time: so lines of the caches are used as a whole.
         if isAlong {
             for tile in 0..<(2 * groups) {

@@ -19,25 +19,17 @@ package struct TileOperand: Sendable {
     package let view: BFloat16View
     package let groups: Int
     package let steps: Int
-    /// Numbers from the start of one group to the start of the next.
-    package let stride: Int
-
-    /// Traps when the last group would end outside of `view`.
-    package init(_ view: BFloat16View, groups: Int, steps: Int, stride: Int) {
-        precondition(groups > 0 && steps > 0 && stride >= steps * Int(ctiles_step_numbers), "impossible packed operand")
-        precondition(
-            (groups - 1) * stride + steps * Int(ctiles_step_numbers) <= view.count,
-            "a packed operand outside its memory")
+    /// Groups one behind the other, over the start of `view`. Traps when the last one would end outside of it.
+    package init(_ view: BFloat16View, groups: Int, steps: Int) {
+        precondition(groups > 0 && steps > 0, "impossible packed operand")
+        precondition(groups * steps * Int(ctiles_step_numbers) <= view.count, "a packed operand outside its memory")
         self.view = view
         self.groups = groups
         self.steps = steps
-        self.stride = stride
     }
 
-    /// Groups one behind the other, over the start of `view`.
-    package init(_ view: BFloat16View, groups: Int, steps: Int) {
-        self.init(view, groups: groups, steps: steps, stride: steps * Int(ctiles_step_numbers))
-    }
+    /// Numbers from the start of one group to the start of the next.
+    var stride: Int { steps * Int(ctiles_step_numbers) }
 
     /// Numbers that a packed operand of `count` rows or columns and a reduction of `k` takes.
     package static func count(_ count: Int, k: Int) -> Int { parts(count) * parts(k) * Int(ctiles_step_numbers) }

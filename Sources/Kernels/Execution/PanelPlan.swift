@@ -1,5 +1,7 @@
 // PanelPlan - how a product is cut into panels: by its shape, and by who computes it.
 
+internal import LinearAlgebra
+
 /// The bits of a BLAS result depend on the panel that it was computed in, so the cut must not depend on threads or ranks; those of a
 /// product on tiles do not. Threads never share a reduction.
 ///
@@ -31,13 +33,7 @@ struct PanelPlan: Equatable {
         var rowCuts = Self.cuts(m, Self.largeTargetRows)
         let isLarge = k >= Self.longReduction || widens && rowCuts * columnCuts >= Self.enoughWidenedPanels
         if !isLarge { rowCuts = Self.cuts(m, Self.targetRows) }
-        let flops = 2 * Double(m) * Double(n) * Double(k)
-        while rowCuts * columnCuts < Self.fewestPanels
-            && flops / Double(2 * rowCuts * columnCuts) >= Self.minimumPanelFlops
-        {
-            // Cutting the longer side keeps panels square, which packs the least.
-            if m / rowCuts >= n / columnCuts { rowCuts *= 2 } else { columnCuts *= 2 }
-        }
+        Self.cutFurther((m, n, k), &rowCuts, &columnCuts, atLeast: Self.fewestPanels)
         func size(_ total: Int, _ cuts: Int) -> Int {
             min(max(total, 1), max((total + cuts * Self.edge - 1) / (cuts * Self.edge), 1) * Self.edge)
         }
@@ -55,15 +51,22 @@ struct PanelPlan: Equatable {
         let mostColumns = isShort && m <= PackingRoom.rows ? Self.longPanel : PackingRoom.columns
         var rowCuts = (m + mostRows - 1) / mostRows
         var columnCuts = (n + mostColumns - 1) / mostColumns
-        let flops = 2 * Double(m) * Double(n) * Double(k)
-        while rowCuts * columnCuts < Self.tilePanelsPerThread * threads
-            && flops / Double(2 * rowCuts * columnCuts) >= Self.minimumPanelFlops
-        {
-            if m / rowCuts >= n / columnCuts { rowCuts *= 2 } else { columnCuts *= 2 }
-        }
-        func size(_ total: Int, _ cuts: Int) -> Int { (total + cuts * 32 - 1) / (cuts * 32) * 32 }
+        Self.cutFurther(sizes, &rowCuts, &columnCuts, atLeast: Self.tilePanelsPerThread * threads)
+        let edge = TileOperand.edge
+        func size(_ total: Int, _ cuts: Int) -> Int { (total + cuts * edge - 1) / (cuts * edge) * edge }
         panelRows = size(m, rowCuts)
         panelColumns = size(n, columnCuts)
+    }
+
+    /// Halves panels until there are `count` of them, or until they are not worth it.
+    private static func cutFurther(
+        _ sizes: (m: Int, n: Int, k: Int), _ rowCuts: inout Int, _ columnCuts: inout Int, atLeast count: Int
+    ) {
+        let flops = 2 * Double(sizes.m) * Double(sizes.n) * Double(sizes.k)
+        while rowCuts * columnCuts < count && flops / Double(2 * rowCuts * columnCuts) >= minimumPanelFlops {
+            // Cutting the longer side keeps panels square, which packs the least.
+            if sizes.m / rowCuts >= sizes.n / columnCuts { rowCuts *= 2 } else { columnCuts *= 2 }
+        }
     }
 
     private static let tilePanelsPerThread = 4

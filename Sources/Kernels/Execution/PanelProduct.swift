@@ -1,4 +1,4 @@
-// PanelProduct - matrix products on the pool, cut into panels that depend on the product's shape and format only.
+// PanelProduct - matrix products on the pool, cut into panels as PanelPlan says.
 
 public import LinearAlgebra
 internal import Tensors
