@@ -14,12 +14,16 @@ enum { ctiles_edge = 32, ctiles_tile_numbers = 16 * 32, ctiles_step_numbers = 2 
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/// Whether the processor has AMX for bf16 and the system lets this process use it, which Linux wants to be asked.
-static inline int ctiles_are_available(void) {
-    enum { leaf = 7, bf16_bit = 1 << 22, tile_bit = 1 << 24, request_permission = 0x1023, tile_data = 18 };
+/// Whether the processor has AMX for bf16.
+static inline int ctiles_exist(void) {
+    enum { leaf = 7, bf16_bit = 1 << 22, tile_bit = 1 << 24 };
     unsigned a, b, c, d;
-    if (!__get_cpuid_count(leaf, 0, &a, &b, &c, &d)) return 0;
-    if (!(d & bf16_bit) || !(d & tile_bit)) return 0;
+    return __get_cpuid_count(leaf, 0, &a, &b, &c, &d) && (d & bf16_bit) && (d & tile_bit);
+}
+
+/// Whether the system lets this process use tiles, which Linux (5.16) wants to be asked.
+static inline int ctiles_are_permitted(void) {
+    enum { request_permission = 0x1023, tile_data = 18 };
     return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 }
 
@@ -158,7 +162,8 @@ __attribute__((target("amx-tile,amx-bf16"))) static inline float ctiles_dot_roun
     return total;
 }
 #else
-static inline int ctiles_are_available(void) { return 0; }
+static inline int ctiles_exist(void) { return 0; }
+static inline int ctiles_are_permitted(void) { return 0; }
 static inline void ctiles_begin(void) {}
 static inline void ctiles_end(void) {}
 static inline void ctiles_multiply(

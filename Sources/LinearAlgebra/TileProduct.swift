@@ -55,7 +55,10 @@ package enum TileProduct {
     }()
 
     /// Whether the processor has tiles that this process may use.
-    package static let hasTiles = ctiles_are_available() != 0
+    package static let hasTiles = exist && ctiles_are_permitted() != 0
+
+    /// Whether the processor has tiles; the system, or a container's filter of system calls, may keep them from this process.
+    package static let exist = ctiles_exist() != 0
 
     /// Floating-point operations of a round of ``dots(rounds:)``.
     package static let operationsPerRound = Int(ctiles_dot_operations)

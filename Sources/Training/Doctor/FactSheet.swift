@@ -37,7 +37,9 @@ enum FactSheet {
         case "processor": return facts.processor.model + (facts.processor.units.map { ", \($0.name)" } ?? "")
         case "OpenBLAS": return text(facts.processor.openBLAS)
         case "oneDNN": return text(facts.processor.oneDNN)
-        case "bf16 products": return facts.processor.hasBFloat16Products ? "yes" : "no"
+        case "bf16 products":
+            return (facts.processor.hasBFloat16Products ? "yes" : "no")
+                + (facts.processor.tiles.map { ", AMX \($0.rawValue)" } ?? "")
         case "cores":
             return CoreJudgement.list(facts.cores.allowed)
                 + (facts.cores.quota.map { ", at most \($0) at a time" } ?? "")

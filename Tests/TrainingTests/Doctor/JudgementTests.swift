@@ -58,6 +58,16 @@ import Testing
         Plant(.blasKernels, .warning, "too old") { $0.processor.openBLAS.units = .avx },
         Plant(.oneDNNKernels, .warning) { $0.processor.oneDNN.units = .sse },
         Plant(.bfloat16, .warning) { $0.plan?.usesBFloat16 = true },
+        Plant(.bfloat16, .warning, "on refused tiles") {
+            $0.plan?.usesBFloat16 = true
+            $0.processor.hasBFloat16Products = true
+            $0.processor.tiles = .refused
+        },
+        Plant(.bfloat16, .warning, "kept from tiles") {
+            $0.plan?.usesBFloat16 = true
+            $0.processor.hasBFloat16Products = true
+            $0.processor.tiles = .limited
+        },
         Plant(.directory, .fault) { $0.storage.problem = "Permission denied" },
         Plant(.fileLocks, .fault) {
             $0.storage.lockProblem = "Function not implemented"
@@ -114,6 +124,10 @@ import Testing
         // Kernels that nobody knows, and such as are wider than the processor says.
         facts.processor.openBLAS.units = nil
         facts.processor.oneDNN.units = .avx512
+        // Tiles that a run in fp32 does not miss.
+        facts.processor.tiles = .refused
+        #expect(Expected.all(of: [facts]) == [])
+        facts.processor.tiles = .used
         facts.plan?.usesBFloat16 = true
         facts.processor.hasBFloat16Products = true
         #expect(Expected.all(of: [facts]) == [])

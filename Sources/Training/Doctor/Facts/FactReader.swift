@@ -62,7 +62,14 @@ struct FactReader {
             oneDNN: .init(
                 identity: ProductLibrary.oneDNN.identity, units: ProductLibrary.oneDNN.vectorUnits,
                 variable: variable(["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])),
-            hasBFloat16Products: ProductLibrary.hasBFloat16Products, builtFor: VersionText.instructionSet)
+            hasBFloat16Products: ProductLibrary.hasBFloat16Products, tiles: tiles,
+            builtFor: VersionText.instructionSet)
+    }
+
+    private var tiles: ProcessorFacts.Tiles? {
+        guard TileProduct.exist else { return nil }
+        if TileProduct.isAvailable { return .used }
+        return TileProduct.hasTiles ? .limited : .refused
     }
 
     /// `flags` of the first processor.

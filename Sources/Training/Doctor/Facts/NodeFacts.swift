@@ -71,8 +71,19 @@ struct ProcessorFacts: Codable, Sendable, Equatable {
     var openBLAS: Library
     var oneDNN: Library
     var hasBFloat16Products: Bool
+    /// Of AMX; nil where the processor has none.
+    var tiles: Tiles?
     /// What Swift code was compiled for.
     var builtFor: String
+
+    /// Whether bf16 products run on the processor's tiles.
+    enum Tiles: String, Codable, Sendable {
+        case used
+        /// The system, or a container's filter of system calls, keeps them from this process.
+        case refused
+        /// oneDNN's environment variable does.
+        case limited
+    }
 
     struct Library: Codable, Sendable, Equatable {
         var identity: String

@@ -13,7 +13,7 @@ enum ProcessorJudgement {
         }
             + Finding.grouped(.oneDNNKernels, all) { facts in
                 slow(facts.processor.oneDNN, facts, otherwise: "install a newer oneDNN, or set training.blas=openblas")
-            } + Finding.grouped(.bfloat16, all, withoutProducts)
+            } + Finding.grouped(.bfloat16, all) { withoutProducts($0) ?? withoutTiles($0) }
     }
 
     /// A library whose kernels leave vector units idle.
@@ -36,5 +36,25 @@ enum ProcessorJudgement {
             remedy:
                 "set training.precision=fp32 unless memory or messages must be small, or run on processors with AMX "
                 + "or, of AMD's, AVX512_BF16")
+    }
+
+    private static func withoutTiles(_ facts: NodeFacts) -> Finding.Verdict? {
+        guard let plan = facts.plan, plan.usesBFloat16 else { return nil }
+        func idle(_ reason: String, remedy: String) -> Finding.Verdict {
+            .warning(
+                "training.precision is bf16, and \(reason): products take slower instructions than the processor has",
+                remedy: remedy)
+        }
+        switch facts.processor.tiles {
+        case nil, .used: return nil
+        case .refused:
+            return idle(
+                "the system refuses AMX to this process",
+                remedy: "run on Linux 5.16 or later, and let a container's seccomp profile pass arch_prctl")
+        case .limited:
+            let variable = facts.processor.oneDNN.variable ?? "ONEDNN_MAX_CPU_ISA"
+            return idle(
+                "\(variable) keeps it from AMX", remedy: "unset \(variable.prefix { $0 != "=" })")
+        }
     }
 }
