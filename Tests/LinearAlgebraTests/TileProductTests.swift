@@ -59,7 +59,7 @@ struct TileProductTests {
             }
             #expect(target.isIntact)
         }
-        withExtendedLifetime((left.memory, right.memory, edge)) {}
+        withExtendedLifetime((a, b, left.memory, right.memory, edge)) {}
     }
 
     /// Each sum has one order: cut in the middle of the reduction and added to, it has the same bits, but not when the two halves
@@ -93,5 +93,6 @@ struct TileProductTests {
         let whole = product([0..<256])
         #expect(bitDifference(product([0..<128, 128..<256]), whole) == nil)
         #expect(bitDifference(product([128..<256, 0..<128]), whole) != nil)
+        withExtendedLifetime((a, b, edge)) {}
     }
 }

@@ -7,7 +7,7 @@ extension ThreadPool {
     /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
     ///
     /// Operands of bf16 are multiplied as such or widened to fp32, as ``libraries`` say; sums and result are fp32 in either
-    /// case.
+    /// case. Traps when the sizes do not match.
     public func multiply(
         _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
@@ -22,7 +22,9 @@ extension ThreadPool {
     public func multiply(
         _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false
     ) {
-        let plan = PanelPlan(m: target.rows, n: target.columns, k: aOperand == .asStored ? a.columns : a.rows)
+        // Of the whole: panels are cut as the target is, and some are copied, so that theirs would always match.
+        let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
+        let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
         let library = libraries[aOperand, bOperand]
         let isDWeight = aOperand == .transposed && bOperand == .asStored
         let copying = isDWeight && Self.copiesForDWeight(stride: a.stride) ? copying : nil
@@ -44,7 +46,8 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
     ) {
-        let (m, n, k) = (target.rows, target.columns, aOperand == .asStored ? a.columns : a.rows)
+        let (m, n) = (target.rows, target.columns)
+        let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let tiles = tiles(m: m, n: n, k: k)
         let plan =
             tiles == nil
@@ -80,7 +83,7 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
     ) {
-        let k = aOperand == .asStored ? a.columns : a.rows
+        let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         multiply(
             a, aOperand, b, bOperand, into: target, adding: adding, worker: worker,
             tiles(m: target.rows, n: target.columns, k: k))

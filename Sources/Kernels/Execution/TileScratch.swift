@@ -22,6 +22,7 @@ final class TileScratch: Sendable {
         adding: Bool, worker: Int
     ) {
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
+        precondition(k > 0, "a product without a reduction: nothing would be written")
         let room = rooms[worker]
         var packedLeft: (rows: Range<Int>, inner: Range<Int>, operand: TileOperand)?
         for column in stride(from: 0, to: target.columns, by: PackingRoom.columns) {

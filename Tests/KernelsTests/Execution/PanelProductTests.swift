@@ -31,6 +31,7 @@ struct PanelProductTests {
                 Matrix(left, rows: aRows, columns: aColumns), aOperand, Matrix(right, rows: bRows, columns: bColumns),
                 bOperand, into: Matrix(target.slice, rows: m, columns: n), adding: adding)
             #expect(target.isIntact)
+            withExtendedLifetime((left, right)) {}
             return target.array
         }
     }
@@ -119,6 +120,7 @@ struct PanelProductTests {
                 Matrix(a, rows: rows.count, columns: product.m), .transposed,
                 Matrix(b, rows: rows.count, columns: product.n), .asStored,
                 into: Matrix(target.slice, rows: product.m, columns: product.n), adding: true)
+            withExtendedLifetime((a, b)) {}
         }
         #expect(copied == target.array)
         // The bits alone would not show it: a library may end its own blocks there. What is left is the last panel's last block.
@@ -143,6 +145,36 @@ struct PanelProductTests {
                     == product.run(makePool(), aOperand, bOperand, adding: true))
             #expect(try #require(copying.copying).memory.array.allSatisfy { $0 == 0 })
         }
+    }
+
+    /// `[8, 4] [inner, 8]` into `[rows, 8]`, of bf16 operands that are widened, or of fp32 ones.
+    private static func multiply(widens: Bool, inner: Int = 4, rows: Int = 8) throws {
+        let (a, b) = ([Float](repeating: 1, count: 32), [Float](repeating: 1, count: 8 * inner))
+        let target = Arena(count: 8 * rows).all
+        let result = Matrix(target, rows: rows, columns: 8)
+        if widens {
+            let (left, right) = (narrowed(a), narrowed(b))
+            try makeWideningPool().multiply(
+                BFloat16Matrix(left, rows: 8, columns: 4), .asStored, BFloat16Matrix(right, rows: inner, columns: 8),
+                .asStored, into: result)
+            withExtendedLifetime((left, right)) {}
+        } else {
+            let (left, right) = (FloatSlice(a), FloatSlice(b))
+            makePool().multiply(
+                Matrix(left, rows: 8, columns: 4), .asStored, Matrix(right, rows: inner, columns: 8), .asStored,
+                into: result)
+            withExtendedLifetime((left, right)) {}
+        }
+        withExtendedLifetime(target) {}
+    }
+
+    /// Panels are cut as the target is, and blocks that are widened as the first operand is: theirs would always match.
+    @Test func sizesThatDoNotMatchTrap() async {
+        await #expect(processExitsWith: .success) { try Self.multiply(widens: false) }
+        await #expect(processExitsWith: .success) { try Self.multiply(widens: true) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(widens: false, rows: 7) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(widens: true, rows: 7) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(widens: true, inner: 6) }
     }
 
     @Test func blocksAreEqual() {

@@ -41,12 +41,12 @@ struct TileScratchTests {
                 #expect(target.isIntact)
             }
         }
+        withExtendedLifetime((a, b)) {}
     }
 
-    /// A pool cuts a product by its threads, and the last panel may be so small that alone it would be computed otherwise: the bits
-    /// are those of the product in one piece, which those of the same operands in fp32 are not.
-    @Test func panelsDoNotChangeBits() throws {
-        let (m, n, k) = (2051, 520, 96)
+    /// A pool cuts a product by its threads, and the last panel may be so small that alone it would be computed otherwise (389 rows are
+    /// cut into 128, 128, 128 and 5): the bits are those of the product in one piece, which those of the same operands in fp32 are not.
+    @Test(arguments: [(2051, 520, 96), (389, 90, 512)]) func panelsDoNotChangeBits(m: Int, n: Int, k: Int) throws {
         var generator = SeededGenerator(seed: 7)
         let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(n * k)))
         let (left, right) = (BFloat16Matrix(a, rows: m, columns: k), BFloat16Matrix(b, rows: n, columns: k))
@@ -65,7 +65,10 @@ struct TileScratchTests {
         #expect(bitDifference(other.array, whole.array) != nil)
         withExtendedLifetime((a, b)) {}
     }
+}
 
+/// What decides about tiles, which no tiles are needed for.
+struct TileDecisionTests {
     @Test func smallProductsAreNotTaken() throws {
         #expect(!TileScratch.takes(m: 1, n: 32000, k: 512))
         #expect(!TileScratch.takes(m: 512, n: 8, k: 512))
@@ -74,7 +77,8 @@ struct TileScratchTests {
         #expect(try makeWideningPool(1).tiles == nil)
     }
 
-    /// Every thread gets panels, none of them smaller than their work pays for.
+    /// Every thread gets panels, and there are not many more of them than make the threads' shares even, or than what is packed at
+    /// a time: each packs its operands again.
     @Test(arguments: [(2048, 3072, 512), (512, 512, 32000), (32000, 512, 512), (64, 64, 64), (2051, 33, 96)])
     func plansServeEveryThread(m: Int, n: Int, k: Int) {
         for threads in [1, 2, 16] {
@@ -83,6 +87,8 @@ struct TileScratchTests {
             let panels = ((m + plan.panelRows - 1) / plan.panelRows) * ((n + plan.panelColumns - 1) / plan.panelColumns)
             let affordable = 2 * Double(m) * Double(n) * Double(k) / 16e6
             #expect(Double(panels) >= min(Double(2 * threads), affordable), "\(threads) threads")
+            let packed = ((m + 511) / 512) * ((n + 511) / 512)
+            #expect(panels <= max(8 * threads, packed), "\(threads) threads")
         }
     }
 }
