@@ -9,7 +9,8 @@ extension ProgramTests {
 
         @Test(arguments: [
             [], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["prepare"], ["compare"],
-            ["doctor"], ["plan"], ["bench", "collectives"],
+            ["doctor"], ["plan"], ["bench", "collectives"], ["bench", "gemm"], ["bench", "kernels"],
+            ["bench", "step"],
         ])
         func everyCommandHelps(command: [String]) throws {
             let place = try Workplace()

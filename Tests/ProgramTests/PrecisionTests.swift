@@ -62,30 +62,102 @@ extension ProgramTests {
             #expect(difference(losses, try plain.metrics().losses(1...6), within: 1e-2) == nil)
         }
 
-        @Test func benchStepStatesTheContractsKeys() throws {
+        @Test(arguments: ["fp32", "bf16"]) func benchStepStatesTheContractsKeys(precision: String) throws {
             let place = try Workplace()
             let result = try place.run(
-                ["bench", "step", "run.yaml", "--json", "--steps", "3"],
-                ranks: 2)
+                ["bench", "step", "run.yaml", "--json", "--steps", "3", "--set", "training.precision=\(precision)"],
+                ranks: 2, limit: 180)
             #expect(result.status == 0, "\(result)")
             let json = try JSONObject(String(result.output.split(separator: "\n").last ?? ""))
+            func number(_ key: String) -> Double { json.number(key) ?? .nan }
             for key in [
                 "tokens_per_second", "gflops", "gflops_model", "gflops_compute", "ceiling_gflops", "share",
-                "peak_rss_mib",
-                "step_seconds",
-                "fma_peak_gflops",
+                "fastest_product_gflops", "share_of_fastest", "peak_rss_mib", "step_seconds", "fma_peak_gflops",
             ] {
-                #expect((json.number(key) ?? 0) > 0, "\(key)")
+                #expect(number(key) > 0, "\(key)")
             }
-            #expect(json.string("precision") == "fp32")
+            // The libraries' products are the fastest, but on tiles the program's own are, by far.
+            let ownIsFaster = precision == "bf16" && TileProduct.isAvailable
+            #expect((number("fastest_product_gflops") > number("ceiling_gflops")) == ownIsFaster, "\(result)")
+            for (share, ceiling) in [("share", "ceiling_gflops"), ("share_of_fastest", "fastest_product_gflops")] {
+                let expected = number("gflops_model") / number(ceiling)
+                // Digits of a number in JSON.
+                #expect(abs(number(share) - expected) <= 1e-12 * expected, "\(share)")
+            }
+            #expect(json.string("precision") == precision)
             #expect(json.number("ranks") == 2 && json.number("threads") == 1)
             let phases = try json.object("phases")
             let names = ["data", "forward", "head", "backward", "reduction", "optimizer", "gather", "other"]
             let total = names.reduce(0) { $0 + (phases.number($1) ?? .nan) }
-            let step = json.number("step_seconds") ?? .nan
+            let step = number("step_seconds")
             #expect(total > 0.97 * step && total < 1.03 * step, "\(total) of \(step)")
             // Nothing is written.
             #expect(!place.folder.exists("runs"))
+        }
+
+        /// Every product of the model in every way that this processor has, beside the ceilings; and the same in words.
+        @Test func benchGemmNamesEveryProduct() throws {
+            let place = try Workplace()
+            let arguments = ["--tokens", "64", "--threads", "1"]
+            // Gradients of gate and up lie 4 KiB apart, those of nothing else.
+            try place.folder.write(
+                Workplace.configuration().replacing("intermediate_size: 64", with: "intermediate_size: 512"),
+                to: "wide.yaml")
+            let result = try place.run(["bench", "gemm", "wide.yaml", "--json"] + arguments, limit: 180)
+            #expect(result.status == 0, "\(result)")
+            let json = try JSONObject(result.output)
+            let ceilings = try json.object("ceilings")
+            #expect((ceilings.number("fma_peak_gflops") ?? 0) > 0)
+            #expect(((ceilings.number("products_bf16") ?? 0) > 0) == ProductLibrary.hasBFloat16Products)
+            #expect(try ceilings.object("products_fp32").keys == ["openblas", "onednn"])
+            #expect(json.number("threads") == 1)
+            let products = try json.object("gflops")
+            let layers = ["qkv", "output", "gate_up", "down", "head"]
+            #expect(products.keys == Set(layers.flatMap { ["\($0) forward", "\($0) dx", "\($0) dweight"] }))
+            let ways = ["openblas", "onednn"] + (ProductLibrary.hasBFloat16Products ? ["bf16", "widened"] : [])
+            for name in products.keys {
+                let rates = try products.object(name)
+                #expect(rates.keys == Set(ways + (name == "gate_up dweight" ? ["copied"] : [])), "\(name)")
+                for way in rates.keys { #expect((rates.number(way) ?? 0) > 0, "\(name) \(way)") }
+            }
+            let words = try place.run(["bench", "gemm", "run.yaml"] + arguments, limit: 180)
+            #expect(words.status == 0, "\(words)")
+            // Hidden 32, intermediate 64: gate and up side by side, and the gradient of down's weights.
+            for row in ["gate_up forward", "64 x 128 x 32", "down dweight", "32 x 64 x 64", "onednn", "2048-cube"] {
+                #expect(words.output.contains(row), "\(row): \(words)")
+            }
+        }
+
+        @Test func benchKernelsNamesEveryPass() throws {
+            let place = try Workplace()
+            let result = try place.run(
+                ["bench", "kernels", "run.yaml", "--json", "--tokens", "64", "--threads", "1"], limit: 180)
+            #expect(result.status == 0, "\(result)")
+            let json = try JSONObject(result.output)
+            #expect((try json.object("ceilings").number("bandwidth_gb_per_second") ?? 0) > 0)
+            let kernels = try json.object("kernels")
+            #expect(
+                kernels.keys == [
+                    "RMSNorm forward", "RMSNorm backward", "rotary", "SwiGLU forward", "SwiGLU backward",
+                    "embedding forward", "attention forward", "attention backward", "loss of logits", "AdamW",
+                    "gradient norm",
+                ])
+            for name in kernels.keys {
+                let row = try kernels.object(name)
+                for key in ["seconds", "elements_per_second", "share"] {
+                    #expect((row.number(key) ?? 0) > 0, "\(name) \(key)")
+                }
+            }
+        }
+
+        @Test(arguments: [
+            (["gemm", "--threads=-1"], ["--threads", "-1"]), (["kernels", "--threads=-1"], ["--threads", "-1"]),
+            (["gemm", "run.yaml", "--tokens", "24"], ["--tokens", "24", "16"]),
+            (["step", "run.yaml", "--exposed"], ["--exposed", "mpirun -n 2"]),
+            (["step", "run.yaml", "--steps", "0"], ["--steps", "0"]),
+        ])
+        func mistakesInBenchAreNamed(arguments: [String], names: [String]) throws {
+            expectOneMessage(try Workplace().run(["bench"] + arguments), status: 2, names: names)
         }
 
         @Test func benchStepTellsWhatCommunicationIsExposed() throws {

@@ -62,7 +62,7 @@ struct ProductLibraryChoiceTests {
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
-    @Test(arguments: [(2, 3, 1), (8, 16, 8), (130, 512, 1000)])
+    @Test(arguments: [(2, 3, 1), (8, 16, 8), (130, 257, 1000), (130, 512, 1000)])
     func everySizeIsMeasured(hidden: Int, intermediate: Int, tokens: Int) throws {
         let model = ModelConfiguration(
             hiddenSize: hidden, intermediateSize: intermediate, hiddenLayerCount: 1, attentionHeadCount: 1,
@@ -73,7 +73,8 @@ struct ProductLibraryChoiceTests {
         for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
             let libraries = try ProductLibraryChoice.fastest(sizes, pool, precision: precision)
             #expect(ProductLibraries(names: libraries.names) == libraries)
-            #expect(precision == .fp32 || !libraries.copiesForDWeight)
+            // Widened operands are copies already, and only rows of 2 x 512 floats are slow to read across.
+            #expect(!libraries.copiesForDWeight || precision == .fp32 && intermediate == 512)
         }
         if ProductLibrary.hasBFloat16Products {
             _ = try ProductLibraryChoice.favoursWidening(sizes, threads: 2)

@@ -36,8 +36,9 @@ extension ThreadPool {
 
     /// The same with the widest instruction for bf16 dot products (x86-64 with AMX or AVX512_BF16).
     ///
-    /// Returns 2^-24 for each operation, exactly but for the last sums, up to 2^18 rounds.
+    /// Returns 2^-24 for each operation, exactly but for the last sums, up to 2^18 rounds. Needs ``hasBFloat16Dot``.
     public func bfloat16Dots(rounds: Int) -> Float {
+        precondition(Self.hasBFloat16Dot, "this processor has no bf16 dot product")
         let results = Arena(count: threadCount).all
         let view = results.view
         run(threadCount) { task, _ in

@@ -14,6 +14,8 @@ internal import Tensors
 public final class ThreadPool: Sendable {
     /// Threads that compute, the caller's included.
     public let threadCount: Int
+    /// Whether an idle thread polls for a while before it sleeps.
+    public let spins: Bool
     /// What computes products.
     public let libraries: ProductLibraries
     /// Where bf16 operands are widened to fp32: each thread's room for it.
@@ -39,6 +41,7 @@ public final class ThreadPool: Sendable {
     ) throws {
         precondition(threadCount >= 1, "a pool needs at least one thread")
         self.threadCount = threadCount
+        self.spins = spins
         self.libraries = libraries
         widening = libraries.widensBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
         copying = libraries.copiesForDWeight ? OperandScratch(threads: threadCount, blocks: 1) : nil

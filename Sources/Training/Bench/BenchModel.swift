@@ -15,10 +15,14 @@ struct BenchModel {
     var sequences: Int { tokens / sequenceLength }
 
     /// - Parameter config: a configuration file; nil: hidden 512, 8 layers, ffn 1536, V 32000, T 512.
-    init(_ session: Session, config: String?, tokens: Int) throws {
+    /// - Parameter threads: as a user wants them; 0: the cores bound to the process.
+    init(_ session: Session, config: String?, tokens: Int, threads: Int) throws {
         guard session.communicator.size == 1 else {
             throw ProgramFailure(
                 .badInput, "bench gemm and bench kernels measure one process: run them without mpirun", isShared: true)
+        }
+        guard threads >= 0 else {
+            throw ProgramFailure(.badInput, "--threads: \(threads) found; allowed: 0 or more", isShared: true)
         }
         if let config {
             let configuration = try ConfigurationSource(session, path: config).load(overrides: [])

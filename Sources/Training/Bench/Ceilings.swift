@@ -36,7 +36,8 @@ struct Ceilings {
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
     static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) throws -> Ceilings {
-        let rounds = 100_000
+        // Half a millisecond or more, beside which it is little to start the threads; as many as the sums stay exact for.
+        let rounds = 1 << 18
         let fma = Stopwatch.median { keep(pool.fusedMultiplyAdds(rounds: rounds)) }
         var dot: Double?
         if ThreadPool.hasBFloat16Dot {
@@ -60,7 +61,8 @@ struct Ceilings {
         let matrices = (0..<3).map {
             Matrix(memory[($0 * edge * edge)..<(($0 + 1) * edge * edge)], rows: edge, columns: edge)
         }
-        let own = try ThreadPool(threadCount: pool.threadCount, libraries: ProductLibraries(library))
+        let own = try ThreadPool(
+            threadCount: pool.threadCount, spins: pool.spins, libraries: ProductLibraries(library))
         let panels = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
         }
@@ -74,9 +76,7 @@ struct Ceilings {
     }
 
     private static func narrowCubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
-        let wide = filled(edge * edge)
-        let operands = (0..<2).map { _ in BFloat16Slice(count: edge * edge) }
-        for operand in operands { pool.convert(wide, into: operand) }
+        let operands = (0..<2).map { _ in filledNarrow(edge * edge, pool) }
         let target = Arena(count: edge * edge).all
         defer { withExtendedLifetime((operands, target)) {} }
         let matrices = operands.map { BFloat16Matrix($0, rows: edge, columns: edge) }
@@ -101,7 +101,8 @@ struct Ceilings {
         let library = cubeOperations / min(panels, threads) / 1e9
         guard ThreadPool.multipliesOnTiles else { return (library, nil) }
         let own = try ThreadPool(
-            threadCount: pool.threadCount, libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
+            threadCount: pool.threadCount, spins: pool.spins,
+            libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
         let tiles = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
         }
@@ -118,6 +119,13 @@ struct Ceilings {
     static func filled(_ count: Int) -> FloatSlice {
         let slice = Arena(count: count).all
         for index in 0..<count { slice.view[index] = Float(index % 251) * 0.01 - 1.25 }
+        return slice
+    }
+
+    /// The same numbers in bf16.
+    static func filledNarrow(_ count: Int, _ pool: ThreadPool) -> BFloat16Slice {
+        let slice = BFloat16Slice(count: count)
+        pool.convert(filled(count), into: slice)
         return slice
     }
 

@@ -6,8 +6,7 @@ internal import Sharding
 
 /// The same steps with and without the exchange of gradients and parameters, and that exchange with nothing beside it.
 struct Exposure {
-    /// Median step with communication, and without.
-    let seconds: Double
+    /// Median step without communication.
     let secondsWithout: Double
     /// See ``exposedSeconds(with:without:)``.
     let exposedSeconds: Double
@@ -82,7 +81,7 @@ struct Exposure {
                 })
         }
         let exposure = Exposure(
-            seconds: Stopwatch.median(with.map(seconds)), secondsWithout: Stopwatch.median(without),
+            secondsWithout: Stopwatch.median(without),
             exposedSeconds: exposedSeconds(with: with.map(seconds), without: without),
             reductionSeconds: Stopwatch.median(reductions), gatherSeconds: Stopwatch.median(gathers),
             sentReductionBytes: optimizer.reduction == .reduceScatter ? try communicator.sum([sent])[0] : nil)

@@ -44,11 +44,11 @@ public struct GemmBench: Sendable {
     }
 
     public func run(_ session: Session) throws -> ExitStatus {
-        let sizes = try BenchModel(session, config: config, tokens: tokens)
+        let sizes = try BenchModel(session, config: config, tokens: tokens, threads: threads)
         let pool = try session.makePool(requested: threads)
         let ceilings = try Ceilings.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
-        let ways = try ways(threads: pool.threadCount)
+        let ways = try ways(like: pool)
         for product in products(sizes) {
             rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, ways)))
         }
@@ -100,9 +100,9 @@ public struct GemmBench: Sendable {
         }
     }
 
-    private func ways(threads: Int) throws -> [Way] {
+    private func ways(like own: ThreadPool) throws -> [Way] {
         func pool(_ libraries: ProductLibraries) throws -> ThreadPool {
-            try ThreadPool(threadCount: threads, libraries: libraries)
+            try ThreadPool(threadCount: own.threadCount, spins: own.spins, libraries: libraries)
         }
         var copies = ProductLibraries(.oneDNN)
         copies.copiesForDWeight = true
@@ -123,8 +123,8 @@ public struct GemmBench: Sendable {
         let memory = Ceilings.filled(m * k + k * n + m * n)
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
         let operands = MixedSlice.fp32(memory[0..<(m * k + k * n)])
-        let narrow = BFloat16Slice(count: operands.count)
-        ways[0].pool.convert(memory[0..<operands.count], into: narrow)
+        let narrow = BFloat16Slice(count: ways.contains(where: \.isNarrow) ? operands.count : 0)
+        if narrow.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: narrow) }
         defer { withExtendedLifetime((memory, narrow)) {} }
         let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
         let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)

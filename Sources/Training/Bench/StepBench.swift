@@ -36,6 +36,10 @@ public struct StepBench: Sendable {
 
     public func run(_ session: Session) throws -> ExitStatus {
         guard steps >= 1 else { throw ProgramFailure(.badInput, "--steps \(steps): at least 1", isShared: true) }
+        guard !measuresExposure || session.communicator.size > 1 else {
+            throw ProgramFailure(
+                .badInput, "--exposed: one rank exchanges nothing; start two or more (mpirun -n 2)", isShared: true)
+        }
         let configuration = try ConfigurationSource(session, path: config).load(overrides: overrides)
         let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
         let (data, pool) = try trainer.prepare()
@@ -48,30 +52,28 @@ public struct StepBench: Sendable {
         let own = try Ceilings.measure(pool, withBandwidth: false)
         let isNarrow = configuration.training.precision == .bf16
         let sums = try communicator.sumInRankOrder(
-            [own.libraryProduct(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan])
+            [
+                own.libraryProduct(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan,
+                own.product(isNarrow: isNarrow),
+            ])
 
         let seconds = Stopwatch.median(samples.map(\.seconds))
         guard let sample = samples.min(by: { abs($0.seconds - seconds) < abs($1.seconds - seconds) }) else {
-            return .runtimeFailure
+            preconditionFailure("no step was timed")
         }
         let rate = Double(tokens) / seconds
         let model = configuration.model
+        let modelRate = model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9
         let computing = try communicator.sumInRankOrder([computeRate(configuration, communicator, sample)])[0]
-        let report = Report(
-            pairs: [
+        let pairs: [(key: String, value: JSONValue)] =
+            [
                 ("tokens_per_second", .number(rate)), ("step_seconds", .number(seconds)),
                 ("gflops", .number(6 * Double(model.tensorTable.count) * rate / 1e9)),
-                (
-                    "gflops_model",
-                    .number(model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9)
-                ),
+                ("gflops_model", .number(modelRate)),
                 ("gflops_compute", .number(computing / Double(communicator.size))),
-                ("ceiling_gflops", .number(sums[0])),
-                (
-                    "share",
-                    .number(
-                        model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9 / sums[0])
-                ),
+                // Of the libraries' fastest product, then of whoever's: tiles' products are this program's own.
+                ("ceiling_gflops", .number(sums[0])), ("share", .number(modelRate / sums[0])),
+                ("fastest_product_gflops", .number(sums[3])), ("share_of_fastest", .number(modelRate / sums[3])),
                 ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
                 ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
                 ("blas", .string(TrainingState.productIdentity(configuration, pool))),
@@ -79,13 +81,9 @@ public struct StepBench: Sendable {
                 ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
             ] + (exposure?.pairs ?? []) + [
                 ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) }))
-            ])
-        show(report, sample, session.console)
+            ]
+        show(pairs, sample, session.console)
         return .done
-    }
-
-    private struct Report {
-        let pairs: [(key: String, value: JSONValue)]
     }
 
     /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.
@@ -114,7 +112,7 @@ public struct StepBench: Sendable {
             state.phases.end()
             return Sample(seconds: seconds, phases: Phase.allCases.map { ($0, state.phases.seconds(of: $0)) })
         }
-        if measuresExposure, trainer.communicator.size > 1 {
+        if measuresExposure {
             let (samples, exposure) = try Exposure.measure(
                 state.optimizer, trainer.communicator, steps: steps, sample: sample, seconds: \.seconds)
             return (samples, exposure, tokens)
@@ -148,10 +146,10 @@ public struct StepBench: Sendable {
         return Double(try communicator.maximum(usage.ru_maxrss)) / 1024
     }
 
-    private func show(_ report: Report, _ sample: Sample, _ console: Console) {
-        if isJSON { return console.raw(JSONValue.object(report.pairs).text + "\n") }
-        let width = (report.pairs.map(\.key.count).max() ?? 0) + 2
-        for (key, value) in report.pairs {
+    private func show(_ pairs: [(key: String, value: JSONValue)], _ sample: Sample, _ console: Console) {
+        if isJSON { return console.raw(JSONValue.object(pairs).text + "\n") }
+        let width = (pairs.map(\.key.count).max() ?? 0) + 2
+        for (key, value) in pairs {
             let name = key.padding(toLength: width, withPad: " ", startingAt: 0)
             switch value {
             // What there is none of, a bf16 peak for example.

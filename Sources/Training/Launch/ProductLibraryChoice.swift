@@ -110,8 +110,8 @@ enum ProductLibraryChoice {
     }
 
     /// Whether products of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
-    /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN in either case:
-    /// the two differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
+    /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN, or tiles
+    /// against oneDNN: the two formats differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
     /// ``ProductLibrary/hasBFloat16Products``.
     static func favoursWidening(_ sizes: ProductSizes, threads: Int) throws -> Bool {
         // The largest product of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
@@ -119,10 +119,9 @@ enum ProductLibraryChoice {
         let m = min(sizes.tokens, rows)
         let n = min(2 * sizes.intermediate, 1024 * (rows / m))
         let k = min(sizes.hidden, longestReduction)
-        let (a, b) = (BFloat16Slice(count: m * k), BFloat16Slice(count: n * k))
-        let target = Arena(count: m * n).all
         let converter = try ThreadPool(threadCount: 1)
-        for operand in [a, b] { converter.convert(Ceilings.filled(operand.count), into: operand) }
+        let (a, b) = (Ceilings.filledNarrow(m * k, converter), Ceilings.filledNarrow(n * k, converter))
+        let target = Arena(count: m * n).all
         defer { withExtendedLifetime((a, b, target)) {} }
         return try secondIsFaster(
             ProductLibraries(.oneDNN, widensBFloat16: false), ProductLibraries(.oneDNN, widensBFloat16: true),

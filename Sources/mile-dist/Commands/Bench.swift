@@ -7,8 +7,8 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure products, kernels, collectives or whole steps as shares of this machine's ceilings.",
         discussion: """
-            The ceilings are measured in the same run: the peak of the vector units, memory bandwidth, and the faster
-            library on a product of 2048 x 2048 x 2048. Nothing is written.
+            The ceilings are measured in the same run, where a command needs them: the peak of the vector units, memory
+            bandwidth, and the fastest product of 2048 x 2048 x 2048. Nothing is written.
 
             Examples:
               mile-dist bench gemm
@@ -113,6 +113,9 @@ struct BenchStep: ParsableCommand {
         commandName: "step", abstract: "The trainer's own step, with its phases.",
         discussion: """
             Runs steps of CONFIG on its data, from initial values, without evaluation, checkpoints or a run directory.
+
+            share is that of the libraries' fastest 2048-cube in the run's format (in either, where bf16 is widened); \
+            share_of_fastest counts this program's own on AMX tiles, which are for bf16, as well.
 
             With --exposed each timed step has a step without exchange before and behind it, and exposed_seconds is the \
             median of the differences: a machine whose speed drifts makes none. exposed_share relates that to \
