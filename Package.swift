@@ -29,7 +29,6 @@ let settings: [SwiftSetting] = [
 ]
 
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
-let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -53,7 +52,6 @@ let package = Package(
     // Exact: Package.resolved is not kept, and a clean clone must build what was tested.
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -66,6 +64,7 @@ let package = Package(
         .systemLibrary(name: "CVectorMath"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         // Compiled with the instruction set that Swift code gets: it looks at what the compiler was allowed to use.
         .target(
             name: "CProcessor",
@@ -84,20 +83,21 @@ let package = Package(
         module("HDF5Store", ["CHDF5", "Tensors"]),
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "CTiles", "Tensors"]),
         module("Zstandard", ["CZstd"]),
+        module("Digests", ["CCrypto"]),
         module("SentencePieceText", ["CSentencePiece"]),
 
         module("Kernels", ["CPeakRates", "Tensors", "LinearAlgebra"]),
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
-        module("TokenData", ["SentencePieceText", "Zstandard", crypto]),
+        module("TokenData", ["Digests", "SentencePieceText", "Zstandard"]),
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
-        module("Checkpointing", ["Tensors", "HDF5Store", "LlamaModel", "SentencePieceText", crypto]),
+        module("Checkpointing", ["Digests", "Tensors", "HDF5Store", "LlamaModel", "SentencePieceText"]),
         module("Configuration", ["Kernels", "LlamaModel", "Optimization", "TokenData", yams]),
         module(
             "Training",
             [
                 "Tensors", "MessagePassing", "LinearAlgebra", "Kernels", "LlamaModel", "Optimization", "TokenData",
-                "Sharding", "Checkpointing", "Configuration", "HDF5Store", "SentencePieceText", crypto,
+                "Sharding", "Checkpointing", "Configuration", "Digests", "HDF5Store", "SentencePieceText",
             ]),
         .executableTarget(
             name: "mile-dist",
@@ -112,6 +112,7 @@ let package = Package(
         tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
         tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
         tests("ZstandardTests", ["Zstandard", "TestSupport"]),
+        tests("DigestsTests", ["Digests"]),
         tests(
             "SentencePieceTextTests", ["SentencePieceText", "TestSupport"], exclude: ["make_golden.py"],
             resources: [.copy("Golden")]),

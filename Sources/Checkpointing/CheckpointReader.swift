@@ -1,6 +1,6 @@
 // CheckpointReader - loading: verification of a step directory and reads of any range from any shards.
 
-internal import Crypto
+internal import Digests
 internal import LlamaModel
 public import Tensors
 
@@ -121,9 +121,9 @@ public final class CheckpointReader {
     public func tensorHashes() throws -> [TensorHash] {
         let buffer = Arena(count: Self.blockCount).all
         func hash(_ role: TensorRole, _ range: Range<Int>) throws -> String {
-            var hasher = SHA256()
+            let hasher = SHA256()
             try forEachBlock(role, of: range, buffer: buffer) { hasher.update($0) }
-            return Hash.hexadecimal(hasher.finalize())
+            return hexadecimalDigits(of: hasher.finalize())
         }
         return try index.model.tensorTable.entries.map { entry in
             TensorHash(

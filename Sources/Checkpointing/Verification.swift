@@ -1,6 +1,6 @@
 // Verification - hashes, and the check that shards cover the flat space exactly once.
 
-internal import Crypto
+internal import Digests
 internal import Glibc
 internal import Tensors
 
@@ -12,31 +12,21 @@ internal import Tensors
 /// SHA-256 as lower-case hexadecimal.
 enum Hash {
     /// Characters of a digest.
-    static let length = 64
-    private static let digits = Array("0123456789abcdef".utf8)
+    static let length = 2 * SHA256.byteCount
 
     static func file(_ path: String) throws(CheckpointError) -> String {
-        var hasher = SHA256()
+        let hasher = SHA256()
         try Files.forEachBlock(of: path) { block in
             unsafe block.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
         }
-        return hexadecimal(hasher.finalize())
+        return hexadecimalDigits(of: hasher.finalize())
     }
 
-    static func bytes(_ bytes: [UInt8]) -> String { hexadecimal(SHA256.hash(data: bytes)) }
+    static func bytes(_ bytes: [UInt8]) -> String { hexadecimalDigits(of: SHA256.hash(data: bytes)) }
 
-    static func hexadecimal(_ digest: SHA256.Digest) -> String {
-        var text: [UInt8] = []
-        for byte in digest {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// Whether `text` is what ``hexadecimal(_:)`` writes: nothing else may stand for the same digest.
+    /// Whether `text` is what ``bytes(_:)`` returns: nothing else may stand for the same digest.
     static func isWellFormed(_ text: String) -> Bool {
-        text.utf8.count == length && text.utf8.allSatisfy(digits.contains)
+        text.utf8.count == length && text.utf8.allSatisfy(Array("0123456789abcdef".utf8).contains)
     }
 }
 
@@ -50,7 +40,7 @@ extension FloatSlice {
 
 extension SHA256 {
     /// Adds floats as little-endian bytes.
-    mutating func update(_ slice: FloatSlice) {
+    func update(_ slice: FloatSlice) {
         let byteCount = slice.count * MemoryLayout<Float>.stride
         unsafe update(bufferPointer: UnsafeRawBufferPointer(start: slice.view.pointer, count: byteCount))
         withExtendedLifetime(slice) {}

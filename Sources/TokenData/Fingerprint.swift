@@ -1,6 +1,6 @@
 // Fingerprint - what a checkpoint remembers of the data, and what a resume compares.
 
-internal import Crypto
+internal import Digests
 internal import Foundation
 internal import Synchronization
 
@@ -15,7 +15,7 @@ final class TokenHash: Sendable {
     var hexadecimal: String {
         result.withLock { result in
             if let result { return result }
-            var hasher = SHA256()
+            let hasher = SHA256()
             let chunk = 1 << 16
             for start in stride(from: 0, to: tokens.count, by: chunk) {
                 let ids = tokens.tokens(in: start..<min(start + chunk, tokens.count)).map(\.littleEndian)
@@ -26,12 +26,6 @@ final class TokenHash: Sendable {
             return hex
         }
     }
-}
-
-/// Two lower-case digits per byte.
-func hexadecimalDigits(of bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef")
-    return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
 }
 
 /// What the data of a run are. Two runs with equal fingerprints read the same sequences in the same order, given the

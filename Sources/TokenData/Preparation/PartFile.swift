@@ -1,6 +1,6 @@
 // PartFile - the tokens of one chunk in a file, complete and unaltered or not there.
 
-internal import Crypto
+internal import Digests
 internal import Foundation
 
 /// What a part says of itself.
@@ -81,7 +81,7 @@ enum PartFile {
         let path = folder + "/" + name(header.number)
         let file = try OutputFile(path: path + unfinished)
         do {
-            try file.write(magic + Array(SHA256.hash(data: text)) + littleEndianBytes([UInt64(text.count)]) + text)
+            try file.write(magic + SHA256.hash(data: text) + littleEndianBytes([UInt64(text.count)]) + text)
             for (lengths, section) in sections {
                 try file.write(lengths)
                 try file.write(section.ids)
@@ -106,7 +106,7 @@ enum PartFile {
         let length = start[40...].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard Array(start[..<8]) == magic, length <= UInt64(size - fixedSize) else { return nil }
         let text = try file.bytes(at: fixedSize, count: Int(length))
-        guard Array(SHA256.hash(data: text)) == Array(start[8..<40]),
+        guard SHA256.hash(data: text) == Array(start[8..<40]),
             let header = try? JSONDecoder().decode(PartHeader.self, from: Data(text)), header.number == number,
             fixedSize + text.count + header.sections.reduce(0, { $0 + $1.size }) == size
         else { return nil }
@@ -146,7 +146,7 @@ enum PartFile {
     }
 
     private static func hash(_ first: [UInt8], _ second: [UInt8]) -> String {
-        var hasher = SHA256()
+        let hasher = SHA256()
         hasher.update(data: first)
         hasher.update(data: second)
         return hexadecimalDigits(of: hasher.finalize())

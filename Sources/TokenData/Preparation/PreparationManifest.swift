@@ -1,6 +1,6 @@
 // PreparationManifest - what a prepared output is made of, and what a finished one holds.
 
-internal import Crypto
+internal import Digests
 internal import Foundation
 
 /// The input of a preparation: with an equal one, parts that are done can be used.

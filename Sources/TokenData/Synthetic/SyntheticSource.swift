@@ -1,6 +1,6 @@
 // SyntheticSource - the synthetic language as a domain: the paths `synthetic:train` and `synthetic:validation`.
 
-internal import Crypto
+internal import Digests
 
 /// Sequences of the embedded synthetic language. Training has no end and no repetition, validation 256 sequences.
 public struct SyntheticSource: SequenceSource {
@@ -47,7 +47,7 @@ public struct SyntheticSource: SequenceSource {
 
     /// The stream's name and a hash of sequences of it: of anything that could change what the generator gives.
     public var fingerprint: String {
-        var hasher = SHA256()
+        let hasher = SHA256()
         for index in 0..<64 {
             let text = SyntheticLanguage.embedded.sequence(stream: stream, index: index, length: 255)
             hasher.update(data: text.map { UInt8(truncatingIfNeeded: $0) })

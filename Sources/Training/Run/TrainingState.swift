@@ -2,7 +2,7 @@
 
 internal import Checkpointing
 public import Configuration
-internal import Crypto
+internal import Digests
 internal import Foundation
 public import Kernels
 internal import LinearAlgebra
@@ -168,7 +168,9 @@ enum MachineIdentity {
     /// SHA-256 of the running program's file.
     static func programHash() throws -> String {
         let bytes = try Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .mappedIfSafe)
-        return SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+        let hasher = SHA256()
+        unsafe bytes.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
+        return hexadecimalDigits(of: hasher.finalize())
     }
 
     /// Every library that products may come from.
