@@ -32,10 +32,11 @@ test-images: ## execute the steps of both images in clean Debian roots, and run 
 # What the environment or the command line sets goes before: make torture MILE_TORTURE_KILLS=20.
 torture: export MILE_TORTURE_KILLS ?= 200
 torture: export MILE_TORTURE_DAMAGES ?= 500
-torture: prerequisites ## kill a run and damage its checkpoints, hundreds of times
+torture: export MILE_SIGNALS ?= 1000
+torture: prerequisites ## kill runs, damage their checkpoints and send them signals, hundreds of times
 	swift build $(TEST_OPTIONS) --build-tests
 	MILE_DIST_EXECUTABLE="$$(swift build $(TEST_OPTIONS) --show-bin-path)/mile-dist" \
-	    swift test $(TEST_OPTIONS) --skip-build --disable-xctest --filter Torture
+	    swift test $(TEST_OPTIONS) --skip-build --disable-xctest --filter "Torture|SignalTests"
 
 study: build ## train five losses with five seeds each and compare them: under two hours on two cores
 	configs/study/run.sh

@@ -66,7 +66,7 @@ struct Waiting {
         idlePolls += 1
         if idlePolls > Self.yieldingPolls {
             var time = timespec(tv_sec: 0, tv_nsec: Self.sleepNanoseconds)
-            // A signal cuts the sleep short, which is what its handler needs: the idle closure runs soon after.
+            // No signal cuts it short: threads that call MPI block them. The idle closure runs soon enough.
             _ = unsafe nanosleep(&time, nil)
         } else if idlePolls > Self.spinningPolls {
             sched_yield()

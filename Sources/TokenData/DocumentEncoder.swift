@@ -21,16 +21,18 @@ struct DocumentEncoder {
     /// Calls `body` with the ids of each document of `file` in order, in one or more pieces, and whether the document
     /// ends there.
     ///
-    /// - Parameter progress: called now and then with the bytes of text encoded so far.
-    /// - Throws: ``DataError`` naming file and line; what `body` throws.
+    /// - Parameters:
+    ///   - progress: called now and then with the bytes of text encoded so far.
+    ///   - checkCancellation: called before every second or less of work on a thread; an error of it ends the reading.
+    /// - Throws: ``DataError`` naming file and line; what `body` and `checkCancellation` throw.
     func forEachDocument(
-        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in },
+        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in }, checkCancellation: () throws -> Void = {},
         _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void
     ) throws {
         var waiting: [Text] = []
         var (waitingBytes, doneBytes) = (0, 0)
         func encodeWaiting() throws {
-            do { try encode(waiting, body) } catch let error as DataError { throw error.with(file: file.path) }
+            do { try encode(waiting, checkCancellation, body) } catch let error as DataError { throw error.with(file: file.path) }
             doneBytes += waitingBytes
             (waiting, waitingBytes) = ([], 0)
             progress(doneBytes)
@@ -43,13 +45,16 @@ struct DocumentEncoder {
         try encodeWaiting()
     }
 
-    private func encode(_ texts: [Text], _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void) throws {
+    private func encode(
+        _ texts: [Text], _ checkCancellation: () throws -> Void, _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void
+    ) throws {
         let parts = texts.enumerated().flatMap { index, text in
             tokenizer.parts(of: text.bytes).map { (text: index, range: $0) }
         }
         // A single document may be longer than all that waits otherwise; its ids go out before the next are made.
         let window = 64 * threads
         for start in stride(from: 0, to: parts.count, by: window) {
+            try checkCancellation()
             let group = parts[start..<min(start + window, parts.count)]
             let ids = try parallel(group.count) { index in
                 let part = group[start + index]

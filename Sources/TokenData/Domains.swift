@@ -16,10 +16,11 @@ public enum DataPurpose: String, Sendable {
 ///   - tokenizer: what `data.tokenizer` names, where it is loaded already or comes from a checkpoint.
 ///   - threads: how many threads encode text.
 ///   - progress: called with one line of words per domain, and every ten seconds while a text is encoded.
-/// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed.
+///   - checkCancellation: called often while a text is encoded; an error of it ends the loading.
+/// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed; what `checkCancellation` throws.
 public func loadDomains(
     _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, tokenizer: (any Tokenizer)? = nil,
-    threads: Int = 1, progress: (String) -> Void = { _ in }
+    threads: Int = 1, progress: (String) -> Void = { _ in }, checkCancellation: () throws -> Void = {}
 ) throws -> [TokenDomain] {
     let tokenizer = try tokenizer ?? makeTokenizer(configuration.tokenizer)
     try requireSettings(configuration, tokenizer: tokenizer, vocabularySize: vocabularySize)
@@ -36,7 +37,7 @@ public func loadDomains(
         let source = try openSource(
             path: domain.path, key: "\(key)[\(index)].path", tokenizer: tokenizer,
             sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize, purpose: purpose,
-            threads: threads, progress: { progress(words + $0) })
+            threads: threads, progress: { progress(words + $0) }, checkCancellation: checkCancellation)
         progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"))
         return TokenDomain(name: domain.name, weight: domain.weight, source: source)
     }
@@ -71,10 +72,12 @@ private func requireSettings(
 ///   - purpose: a validation set must have an end.
 ///   - threads: how many threads encode text.
 ///   - progress: called every ten seconds while a text is encoded.
-/// - Throws: ``DataError``.
+///   - checkCancellation: called often while a text is encoded; an error of it ends the reading.
+/// - Throws: ``DataError``; what `checkCancellation` throws.
 public func openSource(
     path: String, key: String, tokenizer: any Tokenizer, sequenceLength: Int, vocabularySize: Int,
-    purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in }
+    purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in },
+    checkCancellation: () throws -> Void = {}
 ) throws -> any SequenceSource {
     do {
         if path.hasPrefix(SyntheticSource.prefix) {
@@ -84,7 +87,7 @@ public func openSource(
         if let format = TextFile.Format(path: path) {
             let tokens = try tokenize(
                 TextFile(path: path, format: format), with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
-                vocabularySize: vocabularySize, progress: progress)
+                vocabularySize: vocabularySize, progress: progress, checkCancellation: checkCancellation)
             return try TokenSource(tokens, sequenceLength: sequenceLength, file: path)
         }
         try requirePrefix(path)
@@ -99,7 +102,8 @@ public func openSource(
 
 /// All documents of a file as tokens, each followed by the end token.
 private func tokenize(
-    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void
+    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void,
+    checkCancellation: () throws -> Void
 ) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
     var spoken = ContinuousClock.now
@@ -109,7 +113,8 @@ private func tokenize(
             guard spoken.duration(to: .now) >= .seconds(10) else { return }
             spoken = .now
             progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
-        }
+        },
+        checkCancellation: checkCancellation
     ) { ids, isEnd in
         store.append(ids)
         if isEnd { store.append([encoder.tokenizer.endToken]) }

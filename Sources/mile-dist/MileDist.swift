@@ -1,7 +1,7 @@
 // MileDist - the program: subcommands and exit statuses, nothing else.
 
 import ArgumentParser
-import CProcessor
+import CStartup
 import Glibc
 import Training
 
@@ -36,8 +36,8 @@ struct MileDist: ParsableCommand {
 
     /// Synchronous, on the process's first thread, which is the one that may call MPI.
     static func main() {
-        // Its check has run before this; the call only keeps it in the program.
-        cprocessor_link()
+        // Its checks have run before this; the call only keeps them in the program.
+        cstartup_link()
         do {
             var command = try parseAsRoot()
             try command.run()
@@ -64,6 +64,7 @@ struct MileDist: ParsableCommand {
 
 /// Runs a command's body between the start and the end of MPI and ends the program with its status.
 func launch(_ body: (Session) throws -> ExitStatus) -> Never {
+    waitForSignals()
     let session: Session
     do {
         session = try Session()
@@ -78,5 +79,15 @@ func launch(_ body: (Session) throws -> ExitStatus) -> Never {
         exit(status.rawValue)
     } catch {
         exit(session.end(after: error))
+    }
+}
+
+/// Starts the thread that receives signals. A signal that came since the program began is received now.
+func waitForSignals() {
+    do {
+        try StopRequest.startWaiting()
+    } catch {
+        Console.writeError("mile-dist: \(error)")
+        exit(ExitStatus.runtimeFailure.rawValue)
     }
 }

@@ -20,11 +20,11 @@ extension ProgramTests {
             let folder = try TemporaryFolder()
             try folder.write("int main(void) { return 0; }\n", to: "main.c")
             let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent().appendingPathComponent("Sources/CProcessor")
+                .deletingLastPathComponent().appendingPathComponent("Sources/CStartup")
             func check(_ options: [String]) throws -> ProgramResult {
                 let arguments =
-                    ["cc", "-w", "-DCPROCESSOR_MARCH=\"x86-64-v9\"", "-I", source.path + "/include", "-o", "check"]
-                    + options + [source.path + "/cprocessor.c", "main.c"]
+                    ["cc", "-w", "-DCSTARTUP_MARCH=\"x86-64-v9\"", "-I", source.path + "/include", "-o", "check"]
+                    + options + [source.path + "/processor.c", "main.c"]
                 let compiler = try RunningProgram(tool: "/usr/bin/env", arguments, in: folder.path).wait(limit: 60)
                 #expect(compiler.status == 0, "\(compiler)")
                 return try RunningProgram(tool: folder.path + "/check", [], in: folder.path).wait(limit: 20)

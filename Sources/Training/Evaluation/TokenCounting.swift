@@ -17,10 +17,12 @@ struct TokenCounting {
     ///
     /// - Parameters:
     ///   - vocabularySize: every id is below it.
+    ///   - mustGiveUp: this rank's wish to stop, asked now and then.
     ///   - progress: called on every rank with the share that is done.
+    /// - Returns: nil on all ranks where one of them gave up.
     func counts(
-        _ domains: [TokenDomain], vocabularySize: Int, progress: (Double) -> Void = { _ in }
-    ) throws -> [Int] {
+        _ domains: [TokenDomain], vocabularySize: Int, mustGiveUp: () -> Bool, progress: (Double) -> Void = { _ in }
+    ) throws -> [Int]? {
         let sources = domains.map(\.source)
         let pieces = sources.map(\.pieceCount)
         let total = pieces.reduce(0, +)
@@ -28,7 +30,10 @@ struct TokenCounting {
             (total * communicator.rank / communicator.size)..<(total * (communicator.rank + 1) / communicator.size)
         let counts = Mutex([Int](repeating: 0, count: vocabularySize))
         let window = Self.grain * pool.threadCount * 4
+        var isGivenUp = false
         for start in stride(from: own.lowerBound, to: own.upperBound, by: window) {
+            isGivenUp = mustGiveUp()
+            if isGivenUp { break }
             let end = min(start + window, own.upperBound)
             pool.runRanges(count: end - start, grain: Self.grain) { range, _ in
                 var partial = [Int](repeating: 0, count: vocabularySize)
@@ -37,7 +42,19 @@ struct TokenCounting {
             }
             progress(Double(end - own.lowerBound) / Double(own.count))
         }
+        if try communicator.isTrueOnAny(isGivenUp) { return nil }
         return try communicator.sum(counts.withLock { $0 })
+    }
+
+    /// Counts to the end: no signal stops it.
+    func counts(
+        _ domains: [TokenDomain], vocabularySize: Int, progress: (Double) -> Void = { _ in }
+    ) throws -> [Int] {
+        guard
+            let counts = try counts(
+                domains, vocabularySize: vocabularySize, mustGiveUp: { false }, progress: progress)
+        else { preconditionFailure("counting was given up that nobody stopped") }
+        return counts
     }
 
     private static func piece(_ number: Int, of sources: [any SequenceSource], _ pieces: [Int]) -> [Int32] {

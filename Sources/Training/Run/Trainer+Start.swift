@@ -23,7 +23,7 @@ extension Trainer {
             func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
                 try loadDomains(
                     data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,
-                    progress: progress)
+                    progress: progress, checkCancellation: { if StopRequest.signalNumber != 0 { throw Self.stopAtStart } })
             }
             return RunData(
                 tokenizer: tokenizer,
@@ -120,9 +120,21 @@ extension Trainer {
     func countTokens(_ data: RunData, _ state: TrainingState, _ pool: ThreadPool) throws {
         guard state.tokenCounts.isEmpty else { return }
         var shown = OccasionalProgress(console)
-        state.tokenCounts = try TokenCounting(communicator: communicator, pool: pool).counts(
+        let counts = try TokenCounting(communicator: communicator, pool: pool).counts(
             data.training.domains, vocabularySize: configuration.model.vocabularySize,
+            mustGiveUp: { StopRequest.signalNumber != 0 },
             progress: { shown.show("counting the training tokens", share: $0) })
+        guard let counts else { throw Self.stopAtStart }
+        state.tokenCounts = counts
+    }
+
+    /// How a run ends that was asked to stop before its first step.
+    private static let stopAtStart = ProgramFailure(
+        .stoppedEarly, "stopped early, before the first step: nothing is lost; run the same command again", isShared: true)
+
+    /// Ends a start-up that a signal on any rank asks to stop. Collective.
+    func stopIfAsked() throws {
+        if try communicator.isTrueOnAny(StopRequest.signalNumber != 0) { throw Self.stopAtStart }
     }
 
     func prepare(_ store: CheckpointStore) throws {
@@ -196,8 +208,11 @@ extension Trainer {
     /// Refuses a run that its node has no memory for, instead of leaving that to the kernel some steps later.
     func requireMemory(_ pool: ThreadPool) throws {
         let plan = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
-        let needed = plan.parts(threads: pool.threadCount).total * communicator.nodeSize
+        let ofRank = plan.parts(threads: pool.threadCount).total
+        let needed = ofRank * communicator.nodeSize
         try communicator.agreed {
+            try AddressSpace.current.require(
+                ThreadPool.addressSpaceBytes + ofRank + AddressSpace.reserveBytes, for: "this run")
             guard let available = MachineMemory.availableBytes, needed > available else { return }
             throw ProgramFailure(
                 .badInput,

@@ -68,11 +68,20 @@ public final class Trainer {
         return (data, pool)
     }
 
-    /// Runs to the last step, or until a signal or the time limit.
+    /// Runs to the last step, or until a signal (``StopRequest/listen()``) or the time limit.
     public func run() throws -> ExitStatus {
         if options.printedOrder > 0 { return try printOrder(options.printedOrder) }
-        StopRequest.listen()
+        do {
+            return try startAndTrain()
+        } catch let stop as ProgramFailure where stop.status == .stoppedEarly {
+            console.line(stop.message)
+            return stop.status
+        }
+    }
+
+    private func startAndTrain() throws -> ExitStatus {
         let (data, pool) = try prepare()
+        try stopIfAsked()
         if options.isDryRun {
             // It looks at no checkpoint.
             describeMixture(data, after: 0, position: 0)
@@ -86,6 +95,7 @@ public final class Trainer {
             try directory?.lockCheckpoints(in: store.directory)
         }
         let checkpoint = try findCheckpoint(directory, store)
+        try stopIfAsked()
 
         // A checkpoint of another model is refused before this model's memory is taken.
         let fingerprint = try agreedFingerprint(data.training)

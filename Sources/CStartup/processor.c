@@ -1,8 +1,9 @@
-// cprocessor - see the header. In C, because the check must come before any code that the compiler may have made of the
-// newer instructions, which is all Swift code: this file is compiled with the same -march, but its functions without
-// optimisation, and what they call belongs to the C library, which looks for itself.
+// processor - ends the program before it begins on a processor that lacks the instructions it was built for. In C, because
+// the check must come before any code that the compiler may have made of the newer instructions, which is all Swift code:
+// this file is compiled with the same -march, but its functions without optimisation, and what they call belongs to the C
+// library, which looks for itself.
 
-#include "cprocessor.h"
+#include "cstartup.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ __attribute__((optnone, noinline)) static void require(int is_there, const char 
     char host[256] = "this node";
     (void)gethostname(host, sizeof host - 1);
     dprintf(STDERR_FILENO,
-            "mile-dist: %s: this program was built for " CPROCESSOR_MARCH ", and this processor has no %s: build it with"
+            "mile-dist: %s: this program was built for " CSTARTUP_MARCH ", and this processor has no %s: build it with"
             " MILE_MARCH=x86-64-v3, or another that all nodes have (make build)\n",
             host, instructions);
     _exit(1);
@@ -57,4 +58,4 @@ __attribute__((constructor, optnone, noinline)) static void check(void) {
 
 #endif
 
-void cprocessor_link(void) {}
+void cstartup_link(void) {}
