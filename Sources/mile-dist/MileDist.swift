@@ -62,6 +62,23 @@ struct MileDist: ParsableCommand {
     }
 }
 
+/// Runs the body of a command that shares its work among ranks, unless ranks were started that do not know of each other.
+func launchOnAllRanks(_ body: (Session) throws -> ExitStatus) -> Never {
+    if let failure = LaunchCheck.beforeMPI() {
+        if Launcher.isFirstRank { Console.writeError("mile-dist: \(failure.message)") }
+        exit(failure.status.rawValue)
+    }
+    launch { session in
+        do {
+            try session.requireAllRanks()
+        } catch where !Launcher.isFirstRank {
+            // Each of them is rank 0 of a job of its own: one voice is enough.
+            return .runtimeFailure
+        }
+        return try body(session)
+    }
+}
+
 /// Runs a command's body between the start and the end of MPI and ends the program with its status.
 func launch(_ body: (Session) throws -> ExitStatus) -> Never {
     waitForSignals()

@@ -40,6 +40,7 @@ public final class ThreadPool: Sendable {
         threadCount: Int, spins: Bool = true, libraries: ProductLibraries = ProductLibraries(.openBLAS)
     ) throws {
         precondition(threadCount >= 1, "a pool needs at least one thread")
+        try Self.requireAddressSpace(threadCount)
         self.threadCount = threadCount
         self.spins = spins
         self.libraries = libraries
@@ -57,6 +58,28 @@ public final class ThreadPool: Sendable {
     }
 
     deinit { shared.stop() }
+
+    /// The most threads of a pool for which there was room: libraries keep the buffers of threads that have ended.
+    private static let mostThreads = Atomic<Int>(0)
+    /// What this process has mapped once all threads have all that they may take, in bytes.
+    private static let addressSpaceEnd = Atomic<Int>(0)
+
+    /// Address space that the threads of all pools so far may still take, in bytes.
+    public static var addressSpaceBytes: Int {
+        max(addressSpaceEnd.load(ordering: .relaxed) - AddressSpace.current.usedBytes, 0)
+    }
+
+    private static func requireAddressSpace(_ threadCount: Int) throws(ThreadPoolError) {
+        let more = threadCount - mostThreads.load(ordering: .relaxed)
+        guard more > 0 else { return }
+        let space = AddressSpace.current
+        let room = space.availableBytes.map { max($0 - AddressSpace.reserveBytes, 0) / AddressSpace.bytesPerThread }
+        if let room, room < more {
+            throw ThreadPoolError(threadCount: threadCount, startedCount: threadCount - more + room, code: ENOMEM)
+        }
+        mostThreads.max(threadCount, ordering: .relaxed)
+        addressSpaceEnd.max(space.usedBytes + more * AddressSpace.bytesPerThread, ordering: .relaxed)
+    }
 
     /// Called by the thread that calls ``run(_:_:)`` between its tasks, now and then: what keeps messages moving while it
     /// computes. It must be short and runs on that thread only, which alone may set it; of the pool it may call
@@ -131,14 +154,15 @@ public final class ThreadPool: Sendable {
 public struct ThreadPoolError: Error, CustomStringConvertible {
     /// Threads that were wanted.
     public let threadCount: Int
-    /// Threads that there were, the caller's included.
+    /// Threads that there were, or that there is room for, the caller's included.
     public let startedCount: Int
-    /// `errno` of `pthread_create`.
+    /// `errno` of `pthread_create`, or `ENOMEM` where the limit on address space forbids to try.
     public let code: Int32
 
     public var description: String {
         unsafe "only \(startedCount) of \(threadCount) compute threads could be started: \(String(cString: strerror(code))). "
-            + "Use fewer (training.threads, --threads), or raise the limits on processes and memory (ulimit -u, ulimit -v)."
+            + "Use fewer (training.threads, --threads), or raise the limits on processes and memory (ulimit -u, ulimit -v; "
+            + "h_vmem in SGE); a thread needs up to \(AddressSpace.bytesPerThread >> 20) MiB of address space."
     }
 }
 

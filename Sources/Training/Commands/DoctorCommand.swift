@@ -133,7 +133,7 @@ public struct DoctorCommand: Sendable {
     }
 
     /// Open MPI's version has all its details behind a comma.
-    private static func firstLine(_ text: String) -> String {
+    static func firstLine(_ text: String) -> String {
         String(text.prefix { $0 != "\n" && $0 != "," })
     }
 }

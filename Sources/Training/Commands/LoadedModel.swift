@@ -25,7 +25,12 @@ struct LoadedModel {
         let reader = try CheckpointFinder(communicator: session.communicator, console: session.console).open(path)
         let index = reader.index
         model = index.model
-        parameters = Arena(count: index.model.tensorTable.count).all
+        let count = index.model.tensorTable.count
+        try session.communicator.agreed {
+            try AddressSpace.current.require(
+                MemoryLayout<Float>.stride * count + AddressSpace.reserveBytes, for: "this model")
+        }
+        parameters = Arena(count: count).all
         self.path = reader.directory
         step = index.step
         tokenCounts = index.tokenCounts

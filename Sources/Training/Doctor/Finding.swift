@@ -46,7 +46,7 @@ enum Check: String, CaseIterable, Sendable {
 
     var need: Need {
         switch self {
-        case .bfloat16, .freeSpace, .freeFiles, .fileSize, .addressSpace, .memory: .configuration
+        case .bfloat16, .freeSpace, .freeFiles, .fileSize, .memory: .configuration
         case .sharedMemory, .sameProgram, .sameMachine, .sharedDirectory, .clocks: .ranks
         case .latency, .bandwidth, .interfaces: .nodes
         default: .nothing

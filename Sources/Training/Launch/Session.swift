@@ -13,7 +13,10 @@ public final class Session {
     private var coreShare: CoreShare?
 
     /// Starts MPI (one rank without `mpirun`) and the console.
+    ///
+    /// - Throws: also where the limit on address space is too low for that.
     public init() throws {
+        try AddressSpace.current.require(AddressSpace.startBytes, for: "MPI")
         communicator = try Communicator.start()
         console = Console(speaks: communicator.rank == 0)
         // A reader of the output that goes away (`| head`) is no reason to lose a run.

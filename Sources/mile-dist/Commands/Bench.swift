@@ -45,7 +45,7 @@ struct BenchGemm: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch { session in
+        launchOnAllRanks { session in
             try GemmBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
         }
     }
@@ -73,7 +73,7 @@ struct BenchKernels: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch { session in
+        launchOnAllRanks { session in
             try KernelBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
         }
     }
@@ -102,7 +102,7 @@ struct BenchCollectives: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch { session in
+        launchOnAllRanks { session in
             try CollectivesBench(sizes: sizes, threads: threads, isJSON: json).run(session)
         }
     }
@@ -150,7 +150,7 @@ struct BenchStep: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch { session in
+        launchOnAllRanks { session in
             try StepBench(
                 config: config, overrides: overrides, steps: steps, measuresExposure: exposed, isJSON: json
             ).run(session)

@@ -79,7 +79,7 @@ struct Eval: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        launchOnAllRanks { session in
             try EvaluateCommand(
                 checkpoint: checkpoint, data: data, sequenceLength: sequenceLength, limit: sequences,
                 batchSize: batchSize, threads: threads, isJSON: json, perToken: perToken, counts: counts,

@@ -62,7 +62,7 @@ struct Train: ParsableCommand {
     func run() throws {
         // Before MPI starts, which takes a while: whoever stops a run that early gets the status that asks for another start.
         if !helpKeys && !printConfig && printOrder == nil { StopRequest.listen() }
-        launch { session in
+        launchOnAllRanks { session in
             if helpKeys {
                 session.console.raw(RunConfiguration.reference)
                 return .done

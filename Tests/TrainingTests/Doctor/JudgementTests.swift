@@ -81,7 +81,7 @@ import Testing
         Plant(.freeFiles, .fault) { $0.storage.freeFiles = 7 },
         Plant(.openFiles, .fault) { $0.limits.openFiles = 65 },
         Plant(.fileSize, .fault) { $0.limits.fileSize = 899 * mebibyte },
-        Plant(.addressSpace, .fault) { $0.limits.addressSpace = 1499 * mebibyte },
+        Plant(.addressSpace, .fault) { $0.limits.addressSpace = 1963 * mebibyte },
         Plant(.coreTime, .warning) { $0.limits.coreTime = 3600 },
         Plant(.lockedMemory, .warning) { $0.limits.infiniband = ["mlx5_0"] },
         Plant(.memory, .fault, "of the node") { $0.limits.availableMemory = 999 * mebibyte },
@@ -103,7 +103,8 @@ import Testing
         facts.storage.freeFiles = 8
         facts.limits.openFiles = 66
         facts.limits.fileSize = 900 * Self.mebibyte
-        facts.limits.addressSpace = 1500 * Self.mebibyte
+        // Taken 500, the plan 1000, two threads 200 each, libraries 64.
+        facts.limits.addressSpace = 1964 * Self.mebibyte
         facts.limits.availableMemory = 1000 * Self.mebibyte
         facts.limits.groupMemory = 1000 * Self.mebibyte
         facts.limits.commitMemory = 1000 * Self.mebibyte

@@ -12,14 +12,19 @@ enum LaunchJudgement {
     // MARK: Ranks that do not find each other
 
     private static func alone(_ facts: NodeFacts) -> Finding.Verdict? {
-        guard let announced = facts.launch.announced, announced.ranks > facts.size else { return nil }
+        facts.launch.announced.flatMap { alone($0, ranks: facts.size, library: facts.launch.library) }
+    }
+
+    /// The finding where MPI sees fewer `ranks` than were announced; nil where it sees all.
+    static func alone(_ announced: LaunchFacts.Announcement, ranks: Int, library: String) -> Finding.Verdict? {
+        guard announced.ranks > ranks else { return nil }
         let seen =
-            facts.size == 1
+            ranks == 1
             ? "every rank thinks that it is alone, rank 0 of 1, and would train the whole run by itself"
-            : "MPI sees only \(facts.size)"
+            : "MPI sees only \(ranks)"
         return .fault(
             "the launcher has started \(announced.ranks) ranks (\(announced.variable)=\(announced.ranks)), but \(seen)",
-            remedy: remedy(announced.launcher, library: facts.launch.library))
+            remedy: remedy(announced.launcher, library: library))
     }
 
     private static func remedy(_ launcher: LaunchFacts.Announcement.Launcher, library: String) -> String {

@@ -1,5 +1,7 @@
 // LimitJudgement - do the limits of the system and its memory leave room for a run?
 
+internal import Kernels
+
 enum LimitJudgement {
     static func findings(_ all: [NodeFacts]) -> [Finding] {
         Finding.grouped(.openFiles, all, tooFewFiles) + Finding.grouped(.fileSize, all, tooShortFiles)
@@ -31,13 +33,15 @@ enum LimitJudgement {
     }
 
     private static func tooLittleAddressSpace(_ facts: NodeFacts) -> Finding.Verdict? {
-        guard let plan = facts.plan, let limit = facts.limits.addressSpace else { return nil }
-        let needed = facts.limits.virtualBytes + plan.memoryBytes
+        guard let limit = facts.limits.addressSpace else { return nil }
+        let needed =
+            facts.limits.virtualBytes + facts.cores.threads * AddressSpace.bytesPerThread + AddressSpace.reserveBytes
+            + (facts.plan?.memoryBytes ?? 0)
         guard limit < needed else { return nil }
         return .fault(
-            "a process may have \(ByteText.of(limit)) of address space (ulimit -v); a rank takes "
-                + ByteText.of(needed),
-            remedy: "ulimit -v unlimited before the launcher starts, on every node")
+            "a process may have \(ByteText.of(limit)) of address space (ulimit -v; h_vmem in SGE); a rank with "
+                + "\(facts.cores.threads) thread\(facts.cores.threads == 1 ? "" : "s") takes \(ByteText.of(needed))",
+            remedy: "ulimit -v unlimited before the launcher starts, on every node; or fewer threads")
     }
 
     private static func tooLittleMemory(_ node: [NodeFacts]) -> Finding.Verdict? {

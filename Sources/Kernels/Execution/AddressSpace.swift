@@ -1,0 +1,73 @@
+// AddressSpace - the limit on this process's address space (`ulimit -v`, SGE's h_vmem), and what is left below it.
+
+internal import Glibc
+
+/// A limit on address space, and how much of it is taken.
+///
+/// Why: libraries do not expect such a limit. OpenBLAS asks for its buffers again for ever, libdispatch for its threads, and
+/// others crash. So the program looks before they ask.
+public struct AddressSpace: Sendable, Equatable {
+    /// What a computing thread takes, in bytes: its stack, an arena of malloc, and the buffer of OpenBLAS.
+    public static let bytesPerThread = (8 + 64 + 128) << 20
+    /// What libraries take beside that, in bytes: stacks of their threads, buffers of HDF5 and MPI.
+    public static let reserveBytes = 64 << 20
+    /// What MPI takes when it starts, in bytes.
+    public static let startBytes = 96 << 20
+
+    /// Bytes; nil: no limit.
+    public let limitBytes: Int?
+    /// Bytes that are mapped, used or not.
+    public let usedBytes: Int
+
+    public init(limitBytes: Int?, usedBytes: Int) {
+        self.limitBytes = limitBytes
+        self.usedBytes = usedBytes
+    }
+
+    /// Of this process, now. The corresponding C function is `getrlimit`.
+    public static var current: AddressSpace {
+        var limit = rlimit()
+        let status = unsafe getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+        // RLIM_INFINITY is the largest number.
+        guard status == 0, let bytes = Int(exactly: limit.rlim_cur) else {
+            return AddressSpace(limitBytes: nil, usedBytes: 0)
+        }
+        return AddressSpace(limitBytes: bytes, usedBytes: mappedPages() * Int(sysconf(Int32(_SC_PAGESIZE))))
+    }
+
+    /// Bytes that are left; nil: no limit.
+    public var availableBytes: Int? { limitBytes.map { max($0 - usedBytes, 0) } }
+
+    /// Throws where fewer than `bytes` are left.
+    ///
+    /// - Parameter purpose: what they are for, for example `MPI`.
+    public func require(_ bytes: Int, for purpose: String) throws(AddressSpaceError) {
+        guard let availableBytes, let limitBytes, availableBytes < bytes else { return }
+        throw AddressSpaceError(
+            purpose: purpose, neededBytes: usedBytes + bytes, limitBytes: limitBytes)
+    }
+
+    /// The first number of `/proc/self/statm`, which states pages; 0 where there is no such file.
+    private static func mappedPages() -> Int {
+        let file = unsafe open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return 0 }
+        defer { close(file) }
+        var text = [UInt8](repeating: 0, count: 128)
+        let count = unsafe read(file, &text, text.count)
+        return Int(String(decoding: text.prefix(max(count, 0)).prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self)) ?? 0
+    }
+}
+
+/// The limit on address space leaves too little.
+public struct AddressSpaceError: Error, Sendable, CustomStringConvertible {
+    public let purpose: String
+    /// With what is taken already.
+    public let neededBytes: Int
+    public let limitBytes: Int
+
+    public var description: String {
+        "\(purpose) needs \((neededBytes + (1 << 20) - 1) >> 20) MiB of address space, and a process may have "
+            + "\(limitBytes >> 20) MiB here (ulimit -v; h_vmem in SGE). Raise that limit, or use fewer threads "
+            + "(training.threads, --threads)."
+    }
+}

@@ -1,0 +1,37 @@
+// LaunchCheck - whether the ranks that a launcher has started know of each other, for commands that share work among ranks.
+
+internal import MessagePassing
+
+/// What `doctor` says of ranks that do not find each other, as an error of the commands that would suffer from it.
+public enum LaunchCheck {
+    /// What keeps MPI from starting: srun has started several ranks without PMIx. Nil where nothing does.
+    public static func beforeMPI() -> ProgramFailure? {
+        let reader = FactReader()
+        guard reader.isStrandedUnderSlurm, let announced = reader.announcement else { return nil }
+        return failure(LaunchJudgement.stranded(announced), announced)
+    }
+
+    /// Throws where MPI sees fewer ranks than the launcher has started: each would do all of the work by itself.
+    static func requireAllRanks(_ communicator: Communicator, _ reader: FactReader = FactReader()) throws {
+        guard let announced = reader.announcement,
+            let verdict = LaunchJudgement.alone(
+                announced, ranks: communicator.size, library: DoctorCommand.firstLine(Communicator.libraryVersion))
+        else { return }
+        throw failure(verdict, announced)
+    }
+
+    private static func failure(
+        _ verdict: Finding.Verdict, _ announced: LaunchFacts.Announcement
+    ) -> ProgramFailure {
+        let variables = announced.launcher == .slurm ? "SLURM_STEP_NUM_TASKS -u SLURM_NTASKS" : announced.variable
+        return ProgramFailure(
+            .runtimeFailure,
+            "\(verdict.what). Remedy: \(verdict.remedy). If each process shall be a run of its own, start it with "
+                + "env -u \(variables) mile-dist ...", isShared: true)
+    }
+}
+
+extension Session {
+    /// Throws where the launcher has started more ranks than MPI sees; for commands that share work among ranks.
+    public func requireAllRanks() throws { try LaunchCheck.requireAllRanks(communicator) }
+}
