@@ -63,6 +63,8 @@ enum CrossChecks {
         let data = run.data
         if data.train.isEmpty {
             report("data.train", "an empty list", "at least one mapping, as in [{name: ..., path: ...}]")
+        } else if data.train.allSatisfy({ $0.weight == 0 }) {
+            report("data.train", "domains that are all switched off by weight 0", "at least one weight above 0")
         }
         for (list, domains) in [("data.train", data.train), ("data.validation", data.validation)] {
             var names: Set<String> = []

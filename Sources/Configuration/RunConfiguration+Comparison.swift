@@ -1,5 +1,7 @@
 // RunConfiguration+Comparison - how two configurations differ, and what of that a resume allows.
 
+internal import TokenData
+
 extension RunConfiguration {
     /// Compares with the configuration of a checkpoint (design section 5, "Resume").
     ///
@@ -31,7 +33,11 @@ extension RunConfiguration {
 
 extension RunConfiguration {
     /// Every key, dotted, with its value as YAML on one line, in the order of the configuration; for comparing runs.
+    ///
+    /// Training domains of weight 0 are left out: a run without them is the same.
     public var values: [(key: String, text: String)] {
-        Schema.fields.map { ($0.name, $0.encode(self).text(json: false)) }
+        var run = self
+        run.data.train.removeAll { $0.weight == 0 }
+        return Schema.fields.map { ($0.name, $0.encode(run).text(json: false)) }
     }
 }

@@ -94,10 +94,11 @@ enum Schema {
             fields: [
                 domainName.required.fixed, domainPath.required,
                 .number(
-                    "weight", \.weight, .positive, "Share of the training sequences, relative to the other domains'."
+                    "weight", \.weight, .notNegative,
+                    "Share of the training sequences, relative to the other domains'; 0: not read at all, as if left out."
                 ).fixed,
             ],
-            "The text to train on, one mapping for each domain."
+            isIdentifying: { $0.weight > 0 }, "The text to train on, one mapping for each domain."
         ).required,
         .objects(
             "data.validation", \.data.validation, standard: DataConfiguration.Domain(name: "", path: ""),

@@ -52,6 +52,19 @@ import Testing
         #expect(result.changes.first?.hasPrefix("\(key): the checkpoint has ") == true)
     }
 
+    /// A domain that is switched off is as one that is not there.
+    @Test func domainsOfWeightZero() throws {
+        let off = "data.train=[{name: b, path: b, weight: 0}, {name: one, path: one.txt}]"
+        let added = try compare([off])
+        #expect(added.conflicts.isEmpty && added.changes.count == 1, "\(added)")
+        let back = try Sample.load(Self.text).comparison(with: try Sample.load(Self.text, off))
+        #expect(back.conflicts.isEmpty && back.changes.count == 1, "\(back)")
+        let (with, without) = (try Sample.load(Self.text, off).values, try Sample.load(Self.text).values)
+        #expect(with.map(\.text) == without.map(\.text))
+        let on = try compare([off.replacing("weight: 0", with: "weight: 0.1")])
+        #expect(on.conflicts.count == 1 && on.changes.isEmpty, "\(on)")
+    }
+
     /// A model may lie elsewhere, which the checkpoint's copy of it settles; another kind of tokenizer is another run.
     @Test func tokenizer() throws {
         let other = try compare(["data.tokenizer=a/t.model"])

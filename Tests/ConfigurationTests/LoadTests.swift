@@ -159,7 +159,11 @@ import TokenData
             "a list of mappings, as in [{name: ..., path: ..., weight: ...}]"
         ),
         ("data.train=[]", "an empty list", "at least one mapping, as in [{name: ..., path: ...}]"),
-        ("data.train.0.weight=0", "0 (integer)", "a finite number above 0"),
+        ("data.train.0.weight=-1", "-1 (integer)", "a finite number of at least 0"),
+        (
+            "data.train=[{name: a, path: a, weight: 0}]", "domains that are all switched off by weight 0",
+            "at least one weight above 0"
+        ),
     ])
     func refused(override: String, found: String, allowed: String) {
         let key = String(override.prefix { $0 != "=" })

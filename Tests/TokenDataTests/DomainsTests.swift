@@ -87,10 +87,38 @@ import Testing
         #expect(error.key == "data.validation[0].path")
     }
 
-    @Test(arguments: [0, -1, .nan, .infinity])
-    func weightsMustBePositive(weight: Double) throws {
+    @Test(arguments: [-1, .nan, .infinity])
+    func weightsMustBeShares(weight: Double) throws {
         let error = try failure([domain("synthetic:train"), domain("synthetic:train", name: "b", weight: weight)])
-        #expect(error.key == "data.train[1].weight" && error.remedy == "allowed: a number above zero")
+        #expect(error.key == "data.train[1].weight")
+        #expect(error.remedy == "allowed: a number above zero, or 0 to switch the domain off")
+    }
+
+    /// The file need not exist, and the run is that without the domain: sequences, uses and fingerprint.
+    @Test func aDomainOfWeightZeroIsNotRead() throws {
+        let text = try directory.write("on.txt", String(repeating: "some text. ", count: 20))
+        let (first, last) = (domain(text, name: "x", weight: 3), domain("synthetic:train", name: "z", weight: 1))
+        var lines: [String] = []
+        func stream(_ train: [DataConfiguration.Domain]) throws -> TrainingStream {
+            let data = DataConfiguration(train: train, sequenceLength: 16)
+            let domains = try loadDomains(data, vocabularySize: 257, purpose: .training) { lines.append($0) }
+            return try TrainingStream(domains: domains, sequenceLength: 16, seed: 3)
+        }
+        let off = try stream([first, domain("absent.txt", name: "y", weight: 0), last])
+        #expect(lines.contains("train domain y: weight 0, switched off"), "\(lines)")
+        let without = try stream([first, last])
+        #expect(off.fingerprint == without.fingerprint)
+        for position in 0..<2048 {
+            #expect(off.location(of: position) == without.location(of: position), "position \(position)")
+        }
+        // The list of validation domains has no weights.
+        let data = DataConfiguration(train: [first], validation: [domain(text, weight: 0)], sequenceLength: 16)
+        #expect(try loadDomains(data, vocabularySize: 257, purpose: .validation).count == 1)
+    }
+
+    @Test func oneDomainMustBeOn() throws {
+        let error = try failure([domain("absent.txt", weight: 0), domain("absent.txt", name: "b", weight: 0)])
+        #expect(error.key == "data.train" && error.problem == "every weight is 0")
     }
 
     @Test func namesMustDiffer() throws {
