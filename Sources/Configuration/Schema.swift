@@ -148,7 +148,8 @@ enum Schema {
         .integer("schedule.total_steps", \.schedule.totalSteps, 1...steps, "Optimizer steps of the run."),
         .number(
             "schedule.minimum_ratio", \.schedule.minimumRatio, .share,
-            "Where the decay ends, as a share of optimizer.learning_rate."),
+            "Share of optimizer.learning_rate that cosine and linear would reach one step after schedule.total_steps, as in "
+                + "PyTorch's and Hugging Face's schedulers; constant does not use it."),
     ]
 
     private static let training: [Field<RunConfiguration>] = [
@@ -217,7 +218,7 @@ enum Schema {
         .integer("checkpoint.keep", \.checkpoint.keep, 1...steps, "Newest checkpoints that are kept."),
         .integer(
             "checkpoint.keep_every", \.checkpoint.keepEvery, 0...steps,
-            "Checkpoints at multiples of this step are kept for good; 0: none."),
+            "For each multiple of this step the first checkpoint at or after it is kept for good; 0: none."),
         .boolean("checkpoint.initial", \.checkpoint.initial, "Whether step 0 is written too."),
     ]
 
