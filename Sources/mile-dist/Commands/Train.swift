@@ -18,7 +18,7 @@ struct Train: ParsableCommand {
               mpirun -n 16 mile-dist train run.yaml --dry-run
             """)
 
-    @Argument(help: "The configuration (YAML). Without it: the embedded job.")
+    @Argument(help: "The configuration (YAML), also from a pipe; -: standard input. Without it: the embedded job.")
     var config: String?
 
     @Option(
