@@ -81,6 +81,17 @@ import Testing
         #expect(try folder.text(of: "metrics.2.jsonl") == "two")
     }
 
+    @Test func wantOfSpaceIsNoWantOfPermission() {
+        func error(_ code: Int32) -> any Error {
+            CocoaError(
+                .fileWriteUnknown,
+                userInfo: [NSUnderlyingErrorKey: NSError(domain: NSPOSIXErrorDomain, code: Int(code))])
+        }
+        for code in [ENOSPC, EDQUOT] { #expect(RunDirectory.isWantOfSpace(error(code))) }
+        for code in [EACCES, EROFS, ENOTDIR] { #expect(!RunDirectory.isWantOfSpace(error(code))) }
+        #expect(RunDirectory.isWantOfSpace(CocoaError(.fileWriteOutOfSpace)))
+    }
+
     @Test func metricsAreRemovedForTheEmbeddedJob() throws {
         let folder = try TemporaryFolder()
         let directory = try RunDirectory(path: folder.path, host: "a")

@@ -9,6 +9,9 @@ struct SystemError: Error, CustomStringConvertible, Equatable {
     let code: Int32
 
     var description: String { unsafe String(cString: strerror(code)) }
+
+    /// Whether space, inodes or a quota are used up, so that permissions are not the remedy.
+    var isWantOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 }
 
 /// Writes at a place, as far as there is space.

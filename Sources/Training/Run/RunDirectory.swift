@@ -25,8 +25,10 @@ final class RunDirectory {
         } catch {
             throw ProgramFailure(
                 .badInput,
-                "logging.directory: \(path) cannot be made: \(Self.reason(error)). Choose a directory that this user may "
-                    + "write.")
+                "logging.directory: \(path) cannot be made: \(Self.reason(error)). "
+                    + (Self.isWantOfSpace(error)
+                        ? "Make room, or choose a directory on another file system."
+                        : "Choose a directory that this user may write."))
         }
         lock = try FileLock(path + "/" + Self.lockName, host: host, key: "logging.directory")
         self.host = host
@@ -86,6 +88,14 @@ final class RunDirectory {
     func removeMetrics() throws {
         guard FileManager.default.fileExists(atPath: metricsPath) else { return }
         try FileManager.default.removeItem(atPath: metricsPath)
+    }
+
+    /// Whether a file error says that space, inodes or a quota are used up.
+    static func isWantOfSpace(_ error: any Error) -> Bool {
+        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        let cause = underlying ?? error as NSError
+        if cause.domain == NSPOSIXErrorDomain { return SystemError(code: Int32(cause.code)).isWantOfSpace }
+        return cause.domain == NSCocoaErrorDomain && cause.code == CocoaError.Code.fileWriteOutOfSpace.rawValue
     }
 
     /// What the system says of a file error, without a full stop: it goes into a sentence.

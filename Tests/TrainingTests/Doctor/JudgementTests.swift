@@ -95,6 +95,25 @@ import Testing
         #expect(Expected.all(of: [facts]) == [Expected(plant.check, plant.severity, [0])])
     }
 
+    /// A full disk is no want of permission, and no fault of HDF5's.
+    @Test func aFullDiskNeedsRoom() throws {
+        var full = HealthyFacts.one
+        full.storage.problem = "No space left on device"
+        full.storage.isFull = true
+        var fullForHDF5 = HealthyFacts.one
+        fullForHDF5.storage.hdf5Problem = "H5Fclose: unable to flush"
+        fullForHDF5.storage.hdf5WantsSpace = true
+        for (facts, check) in [(full, Check.directory), (fullForHDF5, .hdf5)] {
+            let finding = try #require(StorageJudgement.findings([facts]).first)
+            #expect(finding.check == check)
+            #expect(finding.verdict.remedy.hasPrefix("make room (space, inodes or quota)"), "\(finding)")
+        }
+        full.storage.isFull = false
+        #expect(
+            StorageJudgement.findings([full]).first?.verdict.remedy.hasPrefix("choose a directory that this user may")
+                == true)
+    }
+
     /// Limits that are just kept.
     @Test func atTheLimitNothingIsSaid() {
         var facts = HealthyFacts.one
