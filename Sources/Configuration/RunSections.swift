@@ -36,7 +36,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var activationCheckpointing: ActivationCheckpointing
     /// Threads of a rank; 0: the cores bound to it.
     public var threads: Int
-    /// Save and end after this step, the schedule unchanged; 0: `schedule.total_steps`.
+    /// Evaluate, save and end after this step, the schedule unchanged; 0: `schedule.total_steps`.
     public var stopAtStep: Int
     /// As written; see `timeLimitSeconds`.
     public var timeLimit: String

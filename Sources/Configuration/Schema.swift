@@ -180,7 +180,7 @@ enum Schema {
         .integer("training.threads", \.training.threads, 0...4096, "Threads of a rank; 0: the cores bound to it."),
         .integer(
             "training.stop_at_step", \.training.stopAtStep, 0...steps,
-            "Save and end after this step, the schedule unchanged; 0: schedule.total_steps."),
+            "Evaluate, save and end after this step, the schedule unchanged; 0: schedule.total_steps."),
         .text(
             "training.time_limit", \.training.timeLimit, allowed: TimeLimit.allowed,
             refuse: {
