@@ -65,6 +65,23 @@ import Testing
         #expect(on.conflicts.count == 1 && on.changes.isEmpty, "\(on)")
     }
 
+    /// Weights of a model compute one function: what changes it is a conflict, and what does not is a change.
+    @Test(arguments: [
+        "model.hidden_size=64", "model.intermediate_size=1", "model.num_hidden_layers=3", "model.num_attention_heads=8",
+        "model.num_key_value_heads=1", "model.vocab_size=300", "model.rms_norm_eps=1e-6", "model.rope_theta=20000",
+        "model.tie_word_embeddings=true", "model.max_position_embeddings=65", "model.initializer_range=0.02",
+    ])
+    func modelsOfTheSameFunction(override: String) throws {
+        let model = try Sample.load(Self.text).model
+        let result = try Sample.load(Self.text, override, "training.seed=9", "data.sequence_length=2")
+            .modelComparison(with: model)
+        let key = String(override.prefix { $0 != "=" })
+        let isHarmless = ["model.max_position_embeddings", "model.initializer_range"].contains(key)
+        let (with, without) = isHarmless ? (result.changes, result.conflicts) : (result.conflicts, result.changes)
+        #expect(with.contains { $0.hasPrefix("\(key): the checkpoint has ") }, "\(result)")
+        #expect(without.isEmpty, "\(result)")
+    }
+
     /// A model may lie elsewhere, which the checkpoint's copy of it settles; another kind of tokenizer is another run.
     @Test func tokenizer() throws {
         let other = try compare(["data.tokenizer=a/t.model"])

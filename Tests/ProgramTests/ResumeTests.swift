@@ -187,7 +187,19 @@ extension ProgramTests {
 
             let other = try place.train(
                 ["logging.directory=wide", "model.hidden_size=64"], options: ["--initialize-from", Self.checkpoints])
-            expectOneMessage(other, status: 2, names: ["--initialize-from", "configured model"])
+            expectOneMessage(
+                other, status: 2,
+                names: [
+                    "--initialize-from", "configured model",
+                    "model.hidden_size: the checkpoint has 32, the configuration 64",
+                ])
+            // The same tensors, and another function.
+            let heads = try place.train(
+                ["logging.directory=heads", "model.num_attention_heads=2", "model.rope_theta=500.0"],
+                options: ["--initialize-from", Self.checkpoints], ranks: 2)
+            expectOneMessage(
+                heads, status: 2,
+                names: ["num_attention_heads: the checkpoint has 4", "model.rope_theta: the checkpoint has 10000.0"])
             // A requeued job is given the same command: now it continues its own run.
             let again = try place.train(set, options: ["--initialize-from", Self.checkpoints])
             #expect(again.output.contains("nothing to do"), "\(again)")

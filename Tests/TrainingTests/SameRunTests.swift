@@ -123,4 +123,60 @@ import TokenData
         }
         #expect(error?.problem.contains("fingerprint") == true)
     }
+
+    // MARK: - Weights of another model
+
+    private func otherFunction(
+        _ index: CheckpointIndex, _ configuration: RunConfiguration, _ tokenizer: any TokenData.Tokenizer
+    ) -> [String] {
+        let failure = #expect(throws: ProgramFailure.self) {
+            try index.requireSameFunction(as: configuration, tokenizer: tokenizer, path: "runs/a")
+        }
+        #expect(failure?.status == .badInput)
+        return failure?.message.split(separator: "\n").map(String.init) ?? []
+    }
+
+    /// Heads, frequencies and epsilons change no shape; each difference has a line, those of shapes too.
+    @Test func weightsOfAnotherFunctionAreRefusedKeyByKey() throws {
+        let source = index(try configuration(), fingerprint: fingerprint())
+        for overrides in [
+            ["model.num_attention_heads=4"], ["model.rope_theta=500000"], ["model.rms_norm_eps=1e-6"],
+            ["model.tie_word_embeddings=true"],
+            ["model.hidden_size=16", "model.num_hidden_layers=2", "model.vocab_size=301", "model.rope_theta=20000"],
+        ] {
+            let now = try RunConfiguration.load(
+                text: try configuration().yaml.replacing("num_key_value_heads: 2", with: "num_key_value_heads: 1"),
+                file: "a.yaml", name: "a", overrides: overrides + ["model.num_key_value_heads=2"])
+            let lines = otherFunction(source, now, tokenizer)
+            #expect(lines.first == "--initialize-from runs/a: its weights are not those of the configured model:")
+            #expect(lines.count == overrides.count + 2, "\(lines)")
+            for override in overrides {
+                let key = override.prefix { $0 != "=" }
+                #expect(lines.filter { $0.hasPrefix("  \(key): the checkpoint has ") }.count == 1, "\(lines)")
+            }
+        }
+    }
+
+    @Test func whatLeavesTheFunctionMayDiffer() throws {
+        let source = index(try configuration(), fingerprint: fingerprint())
+        let same = try configuration(
+            "training.seed=9", "data.sequence_length=16", "loss.kind=focal", "data.train.0.name=other")
+        #expect(try source.requireSameFunction(as: same, tokenizer: tokenizer, path: "runs/a") == [])
+        let longer = try configuration("model.max_position_embeddings=64")
+        #expect(
+            try source.requireSameFunction(as: longer, tokenizer: tokenizer, path: "runs/a")
+                == ["--initialize-from: model.max_position_embeddings: the checkpoint has 16, the configuration 64"])
+    }
+
+    /// Its own is compared byte by byte; without one there is nothing to compare, which is said.
+    @Test func weightsForOtherTokenIdsAreRefused() throws {
+        let run = try configuration()
+        var source = index(run, bytes: [1, 2], fingerprint: fingerprint())
+        source.tokenizer.name = "t.model"
+        let lines = otherFunction(source, run, tokenizer)
+        #expect(lines.contains("  data.tokenizer: the checkpoint has t.model, the configuration bytes"), "\(lines)")
+        source.tokenizer = .init(name: CheckpointIndex.Tokenizer.noneName)
+        let notes = try source.requireSameFunction(as: run, tokenizer: tokenizer, path: "runs/a")
+        #expect(notes.count == 1 && notes[0].contains("holds no tokenizer"), "\(notes)")
+    }
 }

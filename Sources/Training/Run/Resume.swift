@@ -228,8 +228,8 @@ extension CheckpointIndex {
             throw ProgramFailure(
                 .badInput,
                 "the checkpoint is of another run:\n  " + conflicts.joined(separator: "\n  ")
-                    + "\nContinue with its settings, choose another checkpoint.directory, or start a new run from its "
-                    + "weights with --initialize-from.")
+                    + "\nContinue with its settings, choose another checkpoint.directory, or, where model and tokenizer are "
+                    + "its own, start a new run from its weights with --initialize-from.")
         }
         return changes
     }

@@ -231,20 +231,17 @@ extension Trainer {
                 + "with \(now.joined(separator: ", ")): from here on its bits are not those of an undisturbed run")
     }
 
-    func fill(_ state: TrainingState, from checkpoint: CheckpointReader?, pool: ThreadPool) throws {
+    func fill(
+        _ state: TrainingState, from checkpoint: CheckpointReader?, _ weights: InitialWeights?, pool: ThreadPool
+    ) throws {
         if let checkpoint {
             try communicator.agreed {
                 try CheckpointFinder.reading { try state.load(checkpoint, rank: communicator.rank) }
             }
             if options.initializeFrom != nil { console.line("--initialize-from is for a new run and is not used") }
             console.line("continuing from \(checkpoint.directory), step \(state.progress.step)")
-        } else if let path = options.initializeFrom {
-            let source = try CheckpointFinder(communicator: communicator, console: console).open(path)
+        } else if let source = weights?.source {
             try communicator.agreed {
-                guard source.index.model.tensorTable == state.table else {
-                    throw ProgramFailure(
-                        .badInput, "--initialize-from \(path): its tensors are not those of the configured model.")
-                }
                 try CheckpointFinder.reading {
                     try state.setParameters { try source.read(.parameter, range: 0..<state.table.count, into: $0) }
                 }

@@ -95,10 +95,11 @@ public final class Trainer {
                 checkpoint, data, fingerprint,
                 products: TrainingState.productIdentity(configuration, pool))
         }
+        let weights = checkpoint == nil ? try openInitialWeights(data) : nil
         describeMixture(data, after: checkpoint?.index.step ?? 0, position: checkpoint?.index.position ?? 0)
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
-        try fill(state, from: checkpoint, pool: pool)
+        try fill(state, from: checkpoint, weights, pool: pool)
         // Whoever changes something to mend a run that skips its steps gets all of the allowed ones again.
         if isChanged { state.progress.skippedInARow = 0 }
         try countTokens(data, state, pool)
