@@ -132,6 +132,15 @@ public final class CheckpointReader {
         }
     }
 
+    /// SHA-256 of all parameters as little-endian fp32 in the order of the flat space, in hexadecimal. Equal weights have
+    /// equal hashes, however many shards hold them and whatever the moments are.
+    public func parameterHash() throws -> String {
+        var hasher = SHA256()
+        let buffer = Arena(count: Self.blockCount).all
+        try forEachBlock(.parameter, of: 0..<(runs.last?.range.upperBound ?? 0), buffer: buffer) { hasher.update($0) }
+        return Hash.hexadecimal(hasher.finalize())
+    }
+
     /// Index of the run that holds `position`.
     private func firstRun(endingAfter position: Int) -> Int {
         var low = 0

@@ -75,6 +75,23 @@ extension ProgramTests {
             #expect(again.output.contains("already continued from \(older)"), "\(again)")
         }
 
+        /// One evaluation follows the last step, wherever a run is told to stop; a step beyond is called so.
+        @Test func theStepToStopAtIsEvaluated() throws {
+            let place = try trained()
+            #expect(try place.metrics().evaluations.keys.sorted() == [3])
+            let rows = try place.folder.text("runs/run/metrics.jsonl")
+            let before = try place.train(["training.stop_at_step=2"])
+            #expect(before.status == 0, "\(before)")
+            #expect(
+                before.output.contains(
+                    "nothing to do: the checkpoint is at step 3, beyond the last one of this run, step 2 "
+                        + "(training.stop_at_step)"), "\(before)")
+            // A start that does nothing leaves no trace.
+            #expect(try place.folder.text("runs/run/metrics.jsonl") == rows)
+            #expect(try place.folder.text("runs/run/starts.jsonl").count { $0 == "\n" } == 1)
+            #expect(try place.folder.text("runs/run/configuration.yaml").contains("stop_at_step: 3"))
+        }
+
         @Test func everyDifferenceIsNamed() throws {
             let place = try trained()
             try place.folder.write(Workplace.words(2000, seed: 9), to: "text.txt")

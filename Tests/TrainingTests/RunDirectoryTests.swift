@@ -81,6 +81,18 @@ import Testing
         #expect(try folder.text(of: "metrics.2.jsonl") == "two")
     }
 
+    /// Both belong together, and so do their numbers.
+    @Test func startsAreSetAsideWithTheMetrics() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.path, host: "a")
+        try folder.write("m", to: "metrics.1.jsonl")
+        for name in ["metrics.jsonl", "starts.jsonl"] { try folder.write(name, to: name) }
+        #expect(
+            try directory.setAsideMetrics() == "\(folder.file("metrics.2.jsonl")) and \(folder.file("starts.2.jsonl"))")
+        #expect(try folder.names() == ["lock", "metrics.1.jsonl", "metrics.2.jsonl", "starts.2.jsonl"])
+        #expect(try folder.text(of: "starts.2.jsonl") == "starts.jsonl")
+    }
+
     @Test func wantOfSpaceIsNoWantOfPermission() {
         func error(_ code: Int32) -> any Error {
             CocoaError(
@@ -98,6 +110,7 @@ import Testing
         try directory.removeMetrics()
         try folder.write("x", to: "metrics.jsonl")
         try folder.write("x", to: "metrics.1.jsonl")
+        try folder.write("x", to: "starts.jsonl")
         try directory.removeMetrics()
         #expect(try folder.names() == ["lock", "metrics.1.jsonl"])
     }

@@ -53,23 +53,28 @@ final class RunDirectory {
         }
     }
 
-    /// Moves the metrics of an earlier run aside: a new run's rows must not follow them.
+    /// Moves the metrics and starts of an earlier run aside: a new run's rows must not follow them.
     ///
-    /// - Returns: the new name, or nil when there were none.
+    /// - Returns: the new names, or nil when there were none.
     func setAsideMetrics() throws -> String? {
-        try Self.setAside(metricsPath)
+        try Self.setAside([metricsPath, StartsFile(directory: path).path])
     }
 
     /// Moves `DIR/name.extension`, where there is one, to the first free `DIR/name.N.extension`, and returns that.
-    static func setAside(_ file: String) throws -> String? {
-        guard FileManager.default.fileExists(atPath: file) else { return nil }
-        let name = URL(fileURLWithPath: file)
-        let (stem, suffix) = (file.dropLast(name.pathExtension.count + 1), name.pathExtension)
+    static func setAside(_ file: String) throws -> String? { try setAside([file]) }
+
+    /// Moves those of `files` that exist, all with the first number that is free for each, and returns their new names.
+    private static func setAside(_ files: [String]) throws -> String? {
+        let existing = files.filter(FileManager.default.fileExists(atPath:))
+        guard !existing.isEmpty else { return nil }
+        func target(_ file: String, _ number: Int) -> String {
+            let suffix = URL(fileURLWithPath: file).pathExtension
+            return "\(file.dropLast(suffix.count + 1)).\(number).\(suffix)"
+        }
         var number = 1
-        while FileManager.default.fileExists(atPath: "\(stem).\(number).\(suffix)") { number += 1 }
-        let target = "\(stem).\(number).\(suffix)"
-        try FileManager.default.moveItem(atPath: file, toPath: target)
-        return target
+        while files.contains(where: { FileManager.default.fileExists(atPath: target($0, number)) }) { number += 1 }
+        for file in existing { try FileManager.default.moveItem(atPath: file, toPath: target(file, number)) }
+        return existing.map { target($0, number) }.joined(separator: " and ")
     }
 
     /// The PATH that `--resume` last continued this run from.
@@ -84,10 +89,12 @@ final class RunDirectory {
         }
     }
 
-    /// Removes the metrics, for the embedded job, which starts over each time.
+    /// Removes metrics and starts, for the embedded job, which starts over each time.
     func removeMetrics() throws {
-        guard FileManager.default.fileExists(atPath: metricsPath) else { return }
-        try FileManager.default.removeItem(atPath: metricsPath)
+        for file in [metricsPath, StartsFile(directory: path).path]
+        where FileManager.default.fileExists(atPath: file) {
+            try FileManager.default.removeItem(atPath: file)
+        }
     }
 
     /// Whether a file error says that space, inodes or a quota are used up.

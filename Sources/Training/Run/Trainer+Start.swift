@@ -148,9 +148,7 @@ extension Trainer {
         }
         guard case .path(let path) = options.resume else { return try finder.find(options.resume, in: store) }
         let mode = try finder.mode(resuming: path, in: store, origin: directory?.origin)
-        let reader = try finder.find(mode, in: store)
-        try communicator.agreed { try directory?.write(origin: path) }
-        return reader
+        return try finder.find(mode, in: store)
     }
 
     /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.
@@ -254,9 +252,14 @@ extension Trainer {
         }
     }
 
-    func openRun(_ directory: RunDirectory, isNew: Bool) throws -> MetricsFile {
-        try directory.write(configuration: configuration.yaml)
-        if isNew, let name = try directory.setAsideMetrics() { console.line("earlier metrics moved to \(name)") }
+    /// Opens the metrics, after what must not stand before the next rows is out of the way; rank 0 only.
+    func openRun(
+        _ directory: RunDirectory, _ checkpoint: CheckpointReader?, _ store: CheckpointStore
+    ) throws -> MetricsFile {
+        let isAnother = checkpoint.map { tellsAnotherStory(directory, than: $0, store) } ?? true
+        if isAnother, let names = try directory.setAsideMetrics() {
+            console.line("earlier metrics moved to \(names)")
+        }
         return try MetricsFile(path: directory.metricsPath, holding: directory, warn: console.warning)
     }
 }

@@ -16,6 +16,8 @@ public struct TrainOptions: Sendable {
     public var resume: ResumeMode
     /// A checkpoint whose weights, and nothing else, a new run starts from.
     public var initializeFrom: String?
+    /// With ``ResumeMode/path(_:)``: the name of a branch, for which what is newer is moved aside.
+    public var branch: String?
     /// The embedded job: starts over each time and judges itself at the end.
     public var isEmbedded: Bool
     /// Validate, print memory and layout, and end.
@@ -26,11 +28,13 @@ public struct TrainOptions: Sendable {
     public var printedOrder: Int
 
     public init(
-        resume: ResumeMode = .auto, initializeFrom: String? = nil, isEmbedded: Bool = false, isDryRun: Bool = false,
+        resume: ResumeMode = .auto, initializeFrom: String? = nil, branch: String? = nil, isEmbedded: Bool = false,
+        isDryRun: Bool = false,
         isQuiet: Bool = false, printedOrder: Int = 0
     ) {
         self.resume = resume
         self.initializeFrom = initializeFrom
+        self.branch = branch
         self.isEmbedded = isEmbedded
         self.isDryRun = isDryRun
         self.isQuiet = isQuiet
@@ -104,7 +108,7 @@ public final class Trainer {
         if isChanged { state.progress.skippedInARow = 0 }
         try countTokens(data, state, pool)
 
-        let metrics = try communicator.agreed { try directory.map { try openRun($0, isNew: checkpoint == nil) } ?? nil }
+        let metrics = try communicator.agreed { try directory.map { try openRun($0, checkpoint, store) } ?? nil }
         let saver = CheckpointSaver(
             communicator: communicator, store: store, optimizer: state.optimizer, pool: pool,
             keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery,
@@ -116,6 +120,9 @@ public final class Trainer {
         let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             pool: pool, started: started)
+        if try run.hasWork() {
+            try communicator.agreed { if let directory { try record(in: directory, checkpoint, weights) } }
+        }
         if checkpoint == nil, configuration.checkpoint.initial { try saves.finish() }
         let status: ExitStatus
         do {

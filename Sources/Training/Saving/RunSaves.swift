@@ -196,9 +196,4 @@ extension RunConfiguration {
         let total = schedule.totalSteps
         return training.stopAtStep > 0 ? min(training.stopAtStep, total) : total
     }
-
-    /// The step of the last evaluation of a run that has come to its end; 0 where there is none.
-    var lastEvaluationStep: Int {
-        lastStep == schedule.totalSteps ? lastStep : lastStep / evaluation.every * evaluation.every
-    }
 }
