@@ -68,6 +68,23 @@ extension CheckpointStore {
         return new
     }
 
+    /// Rank 0: moves the step directories of later steps into a folder of this directory, newest first: after a crash in
+    /// between, the newest one that is left is the end of a run that never went on.
+    ///
+    /// - Parameters:
+    ///   - step: the last one that stays.
+    ///   - folder: exists, on the same file system.
+    /// - Returns: names of what was moved, and of what an earlier call had moved.
+    public func moveAside(stepsAfter step: Int, into folder: String) throws -> [String] {
+        try recover()
+        for later in try stepDirectories() where later.step > step {
+            try Files.rename(later.path, to: "\(folder)/\(Files.name(of: later.path))")
+        }
+        try Files.sync(folder)
+        try Files.sync(directory)
+        return try CheckpointStore(directory: folder).stepDirectories().map { Files.name(of: $0.path) }
+    }
+
     /// Removes old checkpoints.
     ///
     /// Kept are the newest `keep` that open as complete, for each multiple of `keepEvery` the first one at or after it, and

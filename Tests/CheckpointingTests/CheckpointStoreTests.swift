@@ -275,6 +275,18 @@ struct CheckpointStoreTests {
         #expect(try store.applyRetention(keep: 1, keepEvery: 7) == [])
     }
 
+    @Test func `later steps are moved aside, and found there`() throws {
+        for step in 1...4 { try save(store, step: step, model: .tiny) }
+        let folder = store.directory + "/before"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        #expect(try store.moveAside(stepsAfter: 3, into: folder) == ["step-00000004"])
+        // As after a crash in between.
+        #expect(try store.moveAside(stepsAfter: 2, into: folder) == ["step-00000004", "step-00000003"])
+        #expect(try store.stepDirectories().map(\.step) == [2, 1])
+        for step in 3...4 { try CheckpointReader(directory: "\(folder)/step-0000000\(step)").verifyAll() }
+        #expect(try CheckpointStore.candidates(folder).count == 2)
+    }
+
     @Test func `what was just written stays, whatever its step`() throws {
         for step in 1...3 { try save(store, step: step, model: .tiny) }
         // A run that went back to step 1 and saved it again.

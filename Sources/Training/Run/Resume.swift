@@ -52,19 +52,31 @@ struct CheckpointFinder {
     /// either this very command's earlier work, which a requeued job continues, or another branch, which is refused: its
     /// checkpoints would be taken for this one's by the next `auto`.
     ///
+    /// A requeued job need not find PATH again: `checkpoint.keep` removes it like any other.
+    ///
     /// - Parameter origin: the PATH that the run was last continued from, if any (rank 0).
     func mode(resuming path: String, in store: CheckpointStore, origin: String?) throws -> ResumeMode {
+        let again = "this run was already continued from \(path): taking its newest checkpoint"
+        let isGone = try communicator.textFromRankZero {
+            guard origin == path, !FileManager.default.fileExists(atPath: path) else { return "" }
+            return try stepDirectories(store).isEmpty ? "" : "gone"
+        }
+        if !isGone.isEmpty {
+            console.line(again)
+            return .auto
+        }
         let wanted = try open(path).index.step
         let verdict = try communicator.textFromRankZero {
             guard let newest = try stepDirectories(store).first, newest.step > wanted else { return "" }
             if origin == path { return "continue" }
             throw ProgramFailure(
                 .badInput,
-                "--resume \(path) is step \(wanted), but \(newest.path) is newer. Move the newer checkpoints away, choose "
-                    + "another checkpoint.directory, or leave the option out to continue from the newest.")
+                "--resume \(path) is step \(wanted), but \(newest.path) is newer. Add --branch NAME to go back, which moves the "
+                    + "newer ones aside, choose another logging.directory, or leave the option out to continue from the "
+                    + "newest.")
         }
         guard verdict == "continue" else { return .path(path) }
-        console.line("this run was already continued from \(path): taking its newest checkpoint")
+        console.line(again)
         return .auto
     }
 

@@ -147,8 +147,17 @@ extension Trainer {
             return try finder.find(.never, in: store)
         }
         guard case .path(let path) = options.resume else { return try finder.find(options.resume, in: store) }
-        let mode = try finder.mode(resuming: path, in: store, origin: directory?.origin)
+        let mode =
+            try options.branch == nil
+            ? finder.mode(resuming: path, in: store, origin: directory?.origin)
+            : finder.mode(resuming: path, as: branch(directory, store))
         return try finder.find(mode, in: store)
+    }
+
+    /// The branch of `--branch`; on rank 0 only.
+    private func branch(_ directory: RunDirectory?, _ store: CheckpointStore) -> Branch? {
+        guard let name = options.branch, let directory else { return nil }
+        return Branch(name: name, store: store, directory: directory)
     }
 
     /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.
@@ -256,6 +265,9 @@ extension Trainer {
     func openRun(
         _ directory: RunDirectory, _ checkpoint: CheckpointReader?, _ store: CheckpointStore
     ) throws -> MetricsFile {
+        if let checkpoint, let branch = branch(directory, store), try !branch.isBegun() {
+            console.line(try branch.begin(after: checkpoint.index.step))
+        }
         let isAnother = checkpoint.map { tellsAnotherStory(directory, than: $0, store) } ?? true
         if isAnother, let names = try directory.setAsideMetrics() {
             console.line("earlier metrics moved to \(names)")

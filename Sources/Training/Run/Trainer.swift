@@ -40,6 +40,18 @@ public struct TrainOptions: Sendable {
         self.isQuiet = isQuiet
         self.printedOrder = printedOrder
     }
+
+    /// What is wrong with a combination of options, in words; nil for none.
+    public var problem: String? {
+        if let branch {
+            guard case .path = resume else { return "--branch needs --resume PATH, the checkpoint to go back to." }
+            if let problem = Branch.problem(branch) { return problem }
+        }
+        if isEmbedded, resume != .auto || initializeFrom != nil {
+            return "--resume and --initialize-from need a CONFIG: the embedded job starts over each time."
+        }
+        return nil
+    }
 }
 
 /// Trains; every rank makes one and calls ``run()``.

@@ -33,6 +33,13 @@ struct Train: ParsableCommand {
     var resume = "auto"
 
     @Option(
+        help: ArgumentHelp(
+            "With --resume PATH, an older checkpoint of this run: go back to it. Newer checkpoints, and copies of metrics and "
+                + "starts, move to before-NAME in the checkpoints directory. Repeated, the command continues the branch.",
+            valueName: "NAME"))
+    var branch: String?
+
+    @Option(
         help: ArgumentHelp("Start a new run from the weights of a checkpoint.", valueName: "CHECKPOINT"))
     var initializeFrom: String?
 
@@ -55,8 +62,13 @@ struct Train: ParsableCommand {
         if let printOrder, printOrder < 1 {
             throw ValidationError("--print-order: \(printOrder) found; allowed: 1 or more.")
         }
-        guard config == nil, resume != "auto" || initializeFrom != nil else { return }
-        throw ValidationError("--resume and --initialize-from need a CONFIG: the embedded job starts over each time.")
+        if let problem = options.problem { throw ValidationError(problem) }
+    }
+
+    private var options: TrainOptions {
+        TrainOptions(
+            resume: ResumeMode(resume), initializeFrom: initializeFrom, branch: branch, isEmbedded: config == nil,
+            isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
     }
 
     func run() throws {
@@ -71,9 +83,6 @@ struct Train: ParsableCommand {
                 session.console.raw(configuration.yaml)
                 return .done
             }
-            let options = TrainOptions(
-                resume: ResumeMode(resume), initializeFrom: initializeFrom, isEmbedded: config == nil,
-                isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
             return try Trainer(session, configuration, options).run()
         }
     }
