@@ -83,13 +83,13 @@ extension ProgramTests {
             #expect(result.status == 0, "\(result)")
             #expect(
                 place.folder.names(in: "runs/small.model")
-                    == ["checkpoints", "configuration.yaml", "lock", "metrics.jsonl"])
+                    == ["checkpoints", "configuration.yaml", "lock", "metrics.jsonl", "starts.jsonl"])
             #expect(place.checkpoints("runs/small.model/checkpoints") == ["step-00000006"])
             #expect(try place.train(["logging.directory=a/b"]).status == 0)
             #expect(place.checkpoints("a/b/checkpoints") == ["step-00000006"])
             #expect(try place.train(["logging.directory=c", "checkpoint.directory=d"]).status == 0)
             #expect(place.checkpoints("d") == ["step-00000006"])
-            #expect(place.folder.names(in: "c") == ["configuration.yaml", "lock", "metrics.jsonl"])
+            #expect(place.folder.names(in: "c") == ["configuration.yaml", "lock", "metrics.jsonl", "starts.jsonl"])
         }
 
         @Test func inspectSaysWhatACheckpointHolds() throws {
