@@ -100,8 +100,7 @@ final class RunSaves {
     }
 
     /// An error ends the run: where all ranks are at the same place, a save in flight is finished first. It may hold
-    /// the last good state; and a process must not end while a thread of it uses HDF5, which takes itself down at the
-    /// exit.
+    /// the last good state.
     ///
     /// - Returns: what to throw. A single rank that failed must not wait for the others: its job is aborted.
     func settle(after error: any Error) -> any Error {
