@@ -56,7 +56,7 @@ public struct GenerateCommand: Sendable {
         // Without a prompt the model continues a document's end: it starts a new one.
         var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
         for _ in 0..<maximumTokens {
-            guard generator.position + next.count < capacity else { break }
+            guard generator.position + next.count < capacity, !session.console.hasLostOutput else { break }
             let token = sampler.next(generator.feed(next))
             if token == tokenizer.endToken { break }
             session.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))

@@ -81,17 +81,9 @@ struct StandardOutput {
 
     /// Writes what is pending. The corresponding C function is `write`.
     mutating func flush() throws {
-        var rest = pending[...]
-        while !rest.isEmpty {
-            let written = unsafe rest.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if written < 0 && errno == EINTR { continue }
-            guard written > 0 else {
-                if errno == EPIPE { throw ReaderHasGone() }
-                throw ProgramFailure(
-                    .runtimeFailure,
-                    "standard output cannot be written: \(unsafe String(cString: strerror(errno)))")
-            }
-            rest = rest.dropFirst(written)
+        if let code = StandardStreams.write(pending, to: STDOUT_FILENO) {
+            if code == EPIPE { throw ReaderHasGone() }
+            throw ProgramFailure(.runtimeFailure, Console.unwritten(code))
         }
         pending.removeAll(keepingCapacity: true)
     }

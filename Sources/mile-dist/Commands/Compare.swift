@@ -41,7 +41,7 @@ struct Compare: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try CompareCommand(
                 runs: runs, baseline: baseline, output: output, isJSON: json, confidence: confidence
             ).run(session)

@@ -21,6 +21,8 @@ struct Export: ParsableCommand {
     var output: String
 
     func run() throws {
-        launch { session in try ExportCommand(checkpoint: checkpoint, output: output).run(session) }
+        launch(.helpers, loss: .isTold) { session in
+            try ExportCommand(checkpoint: checkpoint, output: output).run(session)
+        }
     }
 }

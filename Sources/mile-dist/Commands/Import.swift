@@ -22,6 +22,6 @@ struct Import: ParsableCommand {
     var output: String
 
     func run() throws {
-        launch { session in try ImportCommand(directory: directory, output: output).run(session) }
+        launch(.one, loss: .isTold) { session in try ImportCommand(directory: directory, output: output).run(session) }
     }
 }

@@ -58,7 +58,7 @@ struct Prepare: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        launch(loss: .isTold) { session in
             try PrepareCommand(
                 tokenizer: tokenizer, output: output, files: files, splitsDomains: splitDomains,
                 skipsMalformed: onError == .skip, overwrites: overwrite, threads: threads

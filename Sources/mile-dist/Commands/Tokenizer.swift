@@ -76,7 +76,7 @@ struct TokenizerTrain: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        launch(.one, loss: .isTold) { session in
             try TokenizerTrainCommand(
                 files: files, output: output, vocabularySize: vocabSize, modelType: modelType,
                 characterCoverage: characterCoverage, byteFallback: byteFallback, splitDigits: splitDigits,
@@ -113,7 +113,7 @@ struct TokenizerEncode: ParsableCommand {
     var files: [String] = []
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try TokenizerTextCommand(
                 format == .id ? .encode : .encodeAsPieces, tokenizer: tokenizer, files: files
             ).run(session)
@@ -137,7 +137,7 @@ struct TokenizerDecode: ParsableCommand {
     var files: [String] = []
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try TokenizerTextCommand(.decode, tokenizer: tokenizer, files: files).run(session)
         }
     }

@@ -60,7 +60,8 @@ struct Train: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        let printsOnly = helpKeys || printConfig || printOrder != nil
+        launch(printsOnly ? .one : .all, loss: printsOnly || dryRun ? .isFailure : .isTold) { session in
             if helpKeys {
                 session.console.raw(RunConfiguration.reference)
                 return .done
