@@ -18,14 +18,15 @@ public struct InspectCommand: Sendable {
 
     public func run(_ session: Session) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
-        let reader = try finder.open(checkpoint)
-        // Rank 0 speaks, so rank 0 reads; an error is everybody's.
-        try session.communicator.agreed {
-            guard session.communicator.rank == 0 else { return }
-            if isJSON {
-                session.console.raw(try reader.inspectionJSON() + "\n")
-            } else {
-                describe(session.console, reader, try reader.tensorHashes())
+        try finder.withCheckpoint(checkpoint) { reader in
+            // Rank 0 speaks, so rank 0 reads; an error is everybody's.
+            try session.communicator.agreed {
+                guard session.communicator.rank == 0 else { return }
+                if isJSON {
+                    session.console.raw(try reader.inspectionJSON() + "\n")
+                } else {
+                    describe(session.console, reader, try reader.tensorHashes())
+                }
             }
         }
         return .done

@@ -22,16 +22,21 @@ struct LoadedModel {
 
     /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
     init(_ session: Session, path: String) throws {
-        let reader = try CheckpointFinder(communicator: session.communicator, console: session.console).open(path)
+        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+        let (reader, target) = try finder.withCheckpoint(path) { reader in
+            let target = Arena(count: reader.index.model.tensorTable.count).all
+            try session.communicator.agreed {
+                try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
+            }
+            return (reader, target)
+        }
         let index = reader.index
         model = index.model
-        parameters = Arena(count: index.model.tensorTable.count).all
+        parameters = target
         self.path = reader.directory
         step = index.step
         tokenCounts = index.tokenCounts
-        let target = parameters
         (tokenizer, run) = try session.communicator.agreed {
-            try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
             let run =
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             let stored = index.tokenizer

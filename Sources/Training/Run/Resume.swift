@@ -33,7 +33,7 @@ struct CheckpointFinder {
     func find(_ mode: ResumeMode, in store: CheckpointStore) throws -> CheckpointReader? {
         switch mode {
         case .auto:
-            return try newest(in: store, quarantines: true)
+            return try startingOver(store.directory) { try newest(in: store, quarantines: true) }
         case .never:
             let existing = try communicator.textFromRankZero { try stepDirectories(store).first?.path ?? "" }
             guard existing.isEmpty else {
@@ -78,7 +78,9 @@ struct CheckpointFinder {
     }
 
     /// Opens a CHECKPOINT argument: a step directory or a checkpoints directory.
-    func open(_ path: String) throws -> CheckpointReader {
+    func open(_ path: String) throws -> CheckpointReader { try startingOver(path) { try openOnce(path) } }
+
+    func openOnce(_ path: String) throws -> CheckpointReader {
         let candidates = try communicator.textFromRankZero {
             do {
                 return try CheckpointStore.candidates(path).joined(separator: "\n")
@@ -167,8 +169,9 @@ struct CheckpointFinder {
     /// Opens one step directory on every rank and verifies its shards, each rank a part of them.
     ///
     /// - Returns: the reader, or nil and what is wrong when the checkpoint itself is bad.
-    /// - Throws: when it may be good but cannot be read, because falling back would silently lose its steps.
-    private func verified(_ path: String) throws -> (CheckpointReader?, String) {
+    /// - Throws: when it may be good but cannot be read, because falling back would silently lose its steps; when it is not there
+    ///   any more.
+    func verified(_ path: String) throws -> (CheckpointReader?, String) {
         let outcome = Result {
             let reader = try CheckpointReader(directory: path)
             for shard in stride(from: communicator.rank, to: reader.index.shards.count, by: communicator.size) {
@@ -181,6 +184,8 @@ struct CheckpointFinder {
             report = [Finding(error).rawValue] + Array("\(error)".utf8)
         }
         let all = try communicator.allGather(report)
+        let hasFailed = all.contains { !$0.isEmpty }
+        if hasFailed, try isGone(path) { throw Removed(checkpoint: path) }
         if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == Finding.absent.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint,
