@@ -10,16 +10,23 @@ final class RunDirectory {
     static let originName = "resumed-from"
 
     let path: String
-    private let lock: FileLock
+    private var lock: FileLock
     /// A checkpoints directory elsewhere has a lock of its own: two run directories may name the same one.
-    private var checkpointLock: FileLock?
+    private var checkpointLock: (lock: FileLock, directory: String)?
     private let host: String
+    /// Texts of files that were written here, by name, for a directory that has to be made again.
+    private var texts: [String: String] = [:]
 
     /// Makes the directory and takes its lock.
     ///
     /// - Throws: status 2 when the directory cannot be written or another job holds it.
     init(path: String, host: String) throws {
         self.path = path
+        lock = try Self.takeLock(path, host)
+        self.host = host
+    }
+
+    private static func takeLock(_ path: String, _ host: String) throws -> FileLock {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
@@ -28,27 +35,75 @@ final class RunDirectory {
                 "logging.directory: \(path) cannot be made: \(Self.reason(error)). Choose a directory that this user may "
                     + "write.")
         }
-        lock = try FileLock(path + "/" + Self.lockName, host: host, key: "logging.directory")
-        self.host = host
+        return try FileLock(path + "/" + lockName, host: host, key: "logging.directory")
+    }
+
+    /// What somebody has removed cannot be made again, at the moment.
+    struct Unrestored: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Makes again what somebody has removed under the run: the directory, its lock, the lock of the checkpoints directory, and
+    /// the texts that were written.
+    ///
+    /// - Returns: what was removed, for a warning; nil where everything stands.
+    /// - Throws: ``Unrestored``; ``ProgramFailure`` when another job has taken the place, because two jobs would spoil each
+    ///   other's checkpoints.
+    func restore() throws -> String? {
+        if let (held, directory) = checkpointLock, !held.isInPlace, FileManager.default.fileExists(atPath: directory) {
+            try take(directory) { checkpointLock = (try takeCheckpointLock(directory), directory) }
+            if lock.isInPlace { return directory + "/" + Self.lockName }
+        }
+        let isThere = FileManager.default.fileExists(atPath: path)
+        var removed: String?
+        try take(path) {
+            if !lock.isInPlace {
+                lock = try Self.takeLock(path, host)
+                removed = Self.lockName
+            }
+            for (name, text) in texts where !FileManager.default.fileExists(atPath: path + "/" + name) {
+                try write(text, to: name)
+                removed = name
+            }
+        }
+        return removed.map { isThere ? path + "/" + $0 : path }
+    }
+
+    /// Runs `body`, which takes the lock of `directory` anew.
+    private func take(_ directory: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch {
+            let text = "\(directory) was removed under this run, and cannot be taken again: \(error)"
+            guard FileLock.isHeld(directory + "/" + Self.lockName) else { throw Unrestored(description: text) }
+            throw ProgramFailure(.runtimeFailure, text)
+        }
     }
 
     /// Takes the lock of the checkpoints directory `directory`, which exists, where it does not lie in this one.
     func lockCheckpoints(in directory: String) throws {
         guard directory != path + "/checkpoints", checkpointLock == nil else { return }
-        checkpointLock = try FileLock(
-            directory + "/" + Self.lockName, host: host, key: "checkpoint.directory")
+        checkpointLock = (try takeCheckpointLock(directory), directory)
+    }
+
+    private func takeCheckpointLock(_ directory: String) throws -> FileLock {
+        try FileLock(directory + "/" + Self.lockName, host: host, key: "checkpoint.directory")
     }
 
     var metricsPath: String { path + "/" + Self.metricsName }
 
     /// Writes the resolved configuration.
-    func write(configuration: String) throws {
-        let file = path + "/" + Self.configurationName
+    func write(configuration: String) throws { try write(configuration, to: Self.configurationName) }
+
+    /// Writes a text that is made again with the directory.
+    private func write(_ text: String, to name: String) throws {
+        let file = path + "/" + name
         do {
-            try configuration.write(toFile: file, atomically: true, encoding: .utf8)
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
         } catch {
             throw ProgramFailure(.badInput, "\(file) cannot be written: \(Self.reason(error))")
         }
+        texts[name] = text
     }
 
     /// Moves the metrics of an earlier run aside: a new run's rows must not follow them.
@@ -73,14 +128,7 @@ final class RunDirectory {
     /// The PATH that `--resume` last continued this run from.
     var origin: String? { try? String(contentsOfFile: path + "/" + Self.originName, encoding: .utf8) }
 
-    func write(origin: String) throws {
-        let file = path + "/" + Self.originName
-        do {
-            try origin.write(toFile: file, atomically: true, encoding: .utf8)
-        } catch {
-            throw ProgramFailure(.badInput, "\(file) cannot be written: \(Self.reason(error))")
-        }
-    }
+    func write(origin: String) throws { try write(origin, to: Self.originName) }
 
     /// Removes the metrics, for the embedded job, which starts over each time.
     func removeMetrics() throws {
