@@ -48,26 +48,32 @@ extension Trainer {
         }
     }
 
-    /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed.
-    /// Where bits are promised that is an error, also for another build of the program.
+    /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed;
+    /// another build of the program may do anything else. Where bits are promised both are errors. Collective.
     func compareMachines() throws {
-        let isReproducible = configuration.training.reproducible
-        var own = "\(MachineIdentity.processor), \(MachineIdentity.libraries)"
-        if isReproducible { own += ", program \(try MachineIdentity.programHash())" }
-        let all = try communicator.allGather(Array("\(communicator.host): \(own)".utf8))
+        // One rank is compared with nobody, and its start is not kept waiting for the hash.
+        guard communicator.size > 1 else { return }
+        try compare("\(MachineIdentity.processor), \(MachineIdentity.libraries)", of: "the ranks' machines differ")
+        let hash = try communicator.agreed { try MachineIdentity.programHash() }
+        try compare(
+            "mile-dist \(VersionText.version), SHA-256 \(hash.prefix(16))",
+            of: "the ranks run different builds of the program",
+            remedy: ". Install one build on all nodes")
+    }
+
+    /// Warns, or throws where bits are promised, when a rank has another `text` than rank 0.
+    private func compare(_ text: String, of difference: String, remedy: String = "") throws {
+        let all = try communicator.allGather(Array("\(communicator.host): \(text)".utf8))
             .map { String(decoding: $0, as: UTF8.self) }
         let kinds = all.map { $0.drop { $0 != ":" } }
-        if let other = kinds.firstIndex(where: { $0 != kinds[0] }) {
-            let text = "the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])"
-            guard !isReproducible else {
-                throw ProgramFailure(
-                    .badInput,
-                    text
-                        + ". training.reproducible needs one kind of processor and one build of the program on all ranks.",
-                    isShared: true)
-            }
-            console.warning(text)
-        }
+        guard let other = kinds.firstIndex(where: { $0 != kinds[0] }) else { return }
+        let message = "\(difference): rank 0 on \(all[0]); rank \(other) on \(all[other])\(remedy)"
+        guard configuration.training.reproducible else { return console.warning(message) }
+        throw ProgramFailure(
+            .badInput,
+            message
+                + ". training.reproducible needs one kind of processor and one build of the program on all ranks.",
+            isShared: true)
     }
 
     /// Says so where threads have not a core each; collective.
