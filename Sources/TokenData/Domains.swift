@@ -71,7 +71,7 @@ private func requireSettings(
 ///   - purpose: a validation set must have an end.
 ///   - threads: how many threads encode text.
 ///   - progress: called every ten seconds while a text is encoded.
-/// - Throws: ``DataError``.
+/// - Throws: ``DataError``; ``InputError`` if a prepared file changes meanwhile.
 public func openSource(
     path: String, key: String, tokenizer: any Tokenizer, sequenceLength: Int, vocabularySize: Int,
     purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in }
@@ -88,10 +88,9 @@ public func openSource(
             return try TokenSource(tokens, sequenceLength: sequenceLength, file: path)
         }
         try requirePrefix(path)
-        let dataset = try IndexedDataset(prefix: path)
-        let source = try TokenSource(dataset, sequenceLength: sequenceLength, file: path + ".bin")
+        var dataset = try IndexedDataset(prefix: path)
         try dataset.requireIds(below: vocabularySize)
-        return source
+        return try TokenSource(dataset, sequenceLength: sequenceLength, file: path + ".bin")
     } catch let error as DataError {
         throw error.with(key: key)
     }

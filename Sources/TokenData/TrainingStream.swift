@@ -57,23 +57,27 @@ public struct TrainingStream: Sendable {
     public func uses(before g: Int) -> [Int] { mixture.uses(before: g) }
 
     /// The T + 1 ids at global position `g`.
-    public func sequence(at g: Int) -> [Int32] {
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile.
+    public func sequence(at g: Int) throws -> [Int32] {
         let place = location(of: g)
-        let tokens = domains[place.domain].source.sequence(place.sequence)
+        let tokens = try domains[place.domain].source.sequence(place.sequence)
         precondition(tokens.count == sequenceLength + 1, "a domain cut for another sequence length")
         return tokens
     }
 
     /// What a resume compares, as JSON; see ``DataFingerprint``. Hashes all tokens at first use.
     public var fingerprint: String {
-        DataFingerprint(
-            domains: domains.map {
-                let tokens = $0.source.tokenCount
-                return DataFingerprint.Domain(
-                    name: $0.name, weight: $0.weight, tokens: tokens == .max ? nil : tokens,
-                    hash: $0.source.fingerprint)
-            }, sequenceLength: sequenceLength, tokenizer: tokenizerName
-        ).json
+        get throws {
+            DataFingerprint(
+                domains: try domains.map {
+                    let tokens = $0.source.tokenCount
+                    return DataFingerprint.Domain(
+                        name: $0.name, weight: $0.weight, tokens: tokens == .max ? nil : tokens,
+                        hash: try $0.source.fingerprint)
+                }, sequenceLength: sequenceLength, tokenizer: tokenizerName
+            ).json
+        }
     }
 }
 

@@ -103,6 +103,20 @@ extension ProgramTests {
             expectOneMessage(strict, status: 2, names: ["--on-error", "2 lines or files were skipped"])
         }
 
+        /// The pair of a run becomes shorter under it: an error that names the file, and no crash.
+        @Test(arguments: [1, 3]) func aPairThatShrinksUnderARun(ranks: Int) throws {
+            let place = try Workplace()
+            #expect(try place.run(Self.arguments("pair", ["text.txt"])).status == 0)
+            let program = try place.start(
+                place.arguments(["data.train.0.path=pair", "schedule.total_steps=1000000"]), ranks: ranks)
+            let isRunning = place.waitForRows(3, of: program)
+            #expect(unsafe truncate(place.folder.path("pair.bin"), 1000) == 0)
+            let result = program.wait(limit: 30)
+            #expect(isRunning && !result.timedOut && result.status == 1, "\(result)")
+            #expect(result.errors.contains("pair.bin: the file became shorter while it was in use"), "\(result)")
+            #expect(!result.errors.contains("Signal") && !result.errors.contains("crash"), "\(result)")
+        }
+
         @Test func domainsHaveOutputsOfTheirOwn() throws {
             let place = try Workplace()
             try place.folder.write(Self.lines(30), to: "a.jsonl")

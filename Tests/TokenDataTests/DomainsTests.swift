@@ -47,7 +47,7 @@ import Testing
         #expect(source.sequenceCount == count)
         let all = "abcdefghijkl".utf8.map { Int32($0) } + [256]
         for s in 0..<count {
-            #expect(source.sequence(s) == Array(all[(s * sequenceLength)...(s * sequenceLength + sequenceLength)]))
+            #expect(try source.sequence(s) == Array(all[(s * sequenceLength)...(s * sequenceLength + sequenceLength)]))
         }
     }
 
@@ -115,7 +115,7 @@ import Testing
         #expect(try load("synthetic:train", sequenceLength: 64).sequenceCount == .max)
         let validation = try load("synthetic:validation", sequenceLength: 64)
         #expect(validation.sequenceCount == 256 && validation.tokenCount == 256 * 65)
-        #expect(validation.sequence(255).count == 65)
+        #expect(try validation.sequence(255).count == 65)
         #expect(try failure([domain("synthetic:test")]).remedy.contains("synthetic:validation"))
         let endless = try failure([], validation: [domain("synthetic:train")], purpose: .validation)
         #expect(endless.key == "data.validation[0].path" && endless.problem.contains("has no end"))

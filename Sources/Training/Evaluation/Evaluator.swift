@@ -70,14 +70,21 @@ final class Evaluator {
                 let own = batches(shares[communicator.rank])
                 var sums: [EvaluationSums] = []
                 var tokens: [Double] = []
+                var failure: (any Error)?
                 // All ranks look equally often.
                 for turn in 0..<(shares.map { batches($0).count }.max() ?? 0) {
                     if let mustGiveUp, !isFirst, try communicator.isTrueOnAny(mustGiveUp()) { return nil }
                     isFirst = false
-                    guard turn < own.count else { continue }
-                    sums += evaluate(domain, own[turn], perToken: perToken == nil ? nil : { tokens += $0 })
+                    guard failure == nil, turn < own.count else { continue }
+                    do {
+                        sums += try evaluate(domain, own[turn], perToken: perToken == nil ? nil : { tokens += $0 })
+                    } catch {
+                        failure = error
+                    }
                     progress(Double(done + min(sums.count * communicator.size, window.count)) / Double(total))
                 }
+                // A file that one rank cannot read is an error of all ranks: none is left waiting.
+                try communicator.agreed { if let failure { throw failure } }
                 let before = result.targets
                 try add(sums, shares, to: &result.sums)
                 if let perToken { try hand(tokens, countingFrom: before, to: perToken) }
@@ -154,8 +161,8 @@ final class Evaluator {
     /// - Returns: the sums of each sequence.
     private func evaluate(
         _ domain: TokenDomain, _ sequences: Range<Int>, perToken: (([Double]) -> Void)?
-    ) -> [EvaluationSums] {
-        let texts = sequences.map { domain.source.sequence($0) }
+    ) throws -> [EvaluationSums] {
+        let texts = try sequences.map { try domain.source.sequence($0) }
         let targets = texts.flatMap { $0.dropFirst().map { ignoredTargets.contains($0) ? -1 : $0 } }
         let losses = transformer.evaluate(
             inputs: texts.flatMap { $0.dropLast() }, targets: targets, loss: LossConfiguration(kind: .crossEntropy))

@@ -18,6 +18,7 @@ struct TokenCounting {
     /// - Parameters:
     ///   - vocabularySize: every id is below it.
     ///   - progress: called on every rank with the share that is done.
+    /// - Throws: ``ProgramFailure``, the same on all ranks, if a file failed or changed meanwhile.
     func counts(
         _ domains: [TokenDomain], vocabularySize: Int, progress: (Double) -> Void = { _ in }
     ) throws -> [Int] {
@@ -27,23 +28,30 @@ struct TokenCounting {
         let own =
             (total * communicator.rank / communicator.size)..<(total * (communicator.rank + 1) / communicator.size)
         let counts = Mutex([Int](repeating: 0, count: vocabularySize))
+        let failure = Mutex<(any Error)?>(nil)
         let window = Self.grain * pool.threadCount * 4
         for start in stride(from: own.lowerBound, to: own.upperBound, by: window) {
             let end = min(start + window, own.upperBound)
             pool.runRanges(count: end - start, grain: Self.grain) { range, _ in
                 var partial = [Int](repeating: 0, count: vocabularySize)
-                for number in range { Self.add(Self.piece(start + number, of: sources, pieces), to: &partial) }
+                do {
+                    for number in range { Self.add(try Self.piece(start + number, of: sources, pieces), to: &partial) }
+                } catch {
+                    return failure.withLock { $0 = error }
+                }
                 counts.withLock { all in for id in partial.indices { all[id] += partial[id] } }
             }
+            if failure.withLock({ $0 != nil }) { break }
             progress(Double(end - own.lowerBound) / Double(own.count))
         }
+        try communicator.agreed { if let error = failure.withLock({ $0 }) { throw error } }
         return try communicator.sum(counts.withLock { $0 })
     }
 
-    private static func piece(_ number: Int, of sources: [any SequenceSource], _ pieces: [Int]) -> [Int32] {
+    private static func piece(_ number: Int, of sources: [any SequenceSource], _ pieces: [Int]) throws -> [Int32] {
         var number = number
         for (source, count) in zip(sources, pieces) {
-            if number < count { return source.piece(number) }
+            if number < count { return try source.piece(number) }
             number -= count
         }
         preconditionFailure("piece \(number) beyond the last one")

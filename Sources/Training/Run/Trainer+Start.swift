@@ -183,7 +183,8 @@ extension Trainer {
 
     /// The fingerprint of the training data, which every rank forms of the files that it sees.
     func agreedFingerprint(_ stream: TrainingStream) throws -> String {
-        let all = try communicator.allGather(Array(stream.fingerprint.utf8))
+        let own = try communicator.agreed { try stream.fingerprint }
+        let all = try communicator.allGather(Array(own.utf8))
         if let other = all.firstIndex(where: { $0 != all[0] }) {
             throw ProgramFailure(
                 .badInput,

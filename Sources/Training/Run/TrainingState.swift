@@ -167,8 +167,11 @@ enum MachineIdentity {
 
     /// SHA-256 of the running program's file.
     static func programHash() throws -> String {
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .mappedIfSafe)
-        return SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+        // Read, not mapped: a file that becomes shorter while it is mapped ends the process.
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/exe"))
+        var hasher = SHA256()
+        while let chunk = try file.read(upToCount: 1 << 20), !chunk.isEmpty { hasher.update(data: chunk) }
+        return hasher.finalize().map { String(format: "%02x", $0) }.joined()
     }
 
     /// Every library that products may come from.

@@ -318,7 +318,7 @@ public final class TrainingStep {
         var inputs: [Int32] = []
         var targets: [Int32] = []
         for sequence in unit.sequences {
-            let tokens = stream.sequence(at: position + sequence)
+            let tokens = try stream.sequence(at: position + sequence)
             inputs += tokens.dropLast()
             targets += tokens.dropFirst()
         }
