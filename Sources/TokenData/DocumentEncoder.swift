@@ -21,10 +21,12 @@ struct DocumentEncoder {
     /// Calls `body` with the ids of each document of `file` in order, in one or more pieces, and whether the document
     /// ends there.
     ///
-    /// - Parameter progress: called now and then with the bytes of text encoded so far.
+    /// - Parameters:
+    ///   - progress: called now and then with the bytes of text encoded so far.
+    ///   - invalid: called with the bytes of a .txt file that are read as U+FFFD, if there are any.
     /// - Throws: ``DataError`` naming file and line; what `body` throws.
     func forEachDocument(
-        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in },
+        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in }, invalid: (InvalidUTF8) -> Void = { _ in },
         _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void
     ) throws {
         var waiting: [Text] = []
@@ -35,7 +37,13 @@ struct DocumentEncoder {
             (waiting, waitingBytes) = ([], 0)
             progress(doneBytes)
         }
-        try file.forEachDocument(inPieces: tokenizer.splitsAnywhere) { bytes, isEnd in
+        // A text is whole here unless its tokenizer reads any bytes; lines are checked where they are read.
+        let checks = file.format == .text && !tokenizer.readsAnyBytes
+        try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { bytes, isEnd in
+            if checks {
+                let found = InvalidUTF8(in: bytes)
+                if !found.isEmpty { invalid(found) }
+            }
             waiting.append(Text(bytes: bytes, isEnd: isEnd))
             waitingBytes += bytes.count
             if waitingBytes >= threads * Self.bytesPerThread { try encodeWaiting() }

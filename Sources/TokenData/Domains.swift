@@ -16,10 +16,11 @@ public enum DataPurpose: String, Sendable {
 ///   - tokenizer: what `data.tokenizer` names, where it is loaded already or comes from a checkpoint.
 ///   - threads: how many threads encode text.
 ///   - progress: called with one line of words per domain, and every ten seconds while a text is encoded.
+///   - warn: called with what somebody should know of a text that is read all the same.
 /// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed.
 public func loadDomains(
     _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, tokenizer: (any Tokenizer)? = nil,
-    threads: Int = 1, progress: (String) -> Void = { _ in }
+    threads: Int = 1, progress: (String) -> Void = { _ in }, warn: (String) -> Void = { _ in }
 ) throws -> [TokenDomain] {
     let tokenizer = try tokenizer ?? makeTokenizer(configuration.tokenizer)
     try requireSettings(configuration, tokenizer: tokenizer, vocabularySize: vocabularySize)
@@ -36,7 +37,7 @@ public func loadDomains(
         let source = try openSource(
             path: domain.path, key: "\(key)[\(index)].path", tokenizer: tokenizer,
             sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize, purpose: purpose,
-            threads: threads, progress: { progress(words + $0) })
+            threads: threads, progress: { progress(words + $0) }, warn: warn)
         progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"))
         return TokenDomain(name: domain.name, weight: domain.weight, source: source)
     }
@@ -71,10 +72,12 @@ private func requireSettings(
 ///   - purpose: a validation set must have an end.
 ///   - threads: how many threads encode text.
 ///   - progress: called every ten seconds while a text is encoded.
+///   - warn: called with what somebody should know of a text that is read all the same.
 /// - Throws: ``DataError``; ``InputError`` if a prepared file changes meanwhile.
 public func openSource(
     path: String, key: String, tokenizer: any Tokenizer, sequenceLength: Int, vocabularySize: Int,
-    purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in }
+    purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in },
+    warn: (String) -> Void = { _ in }
 ) throws -> any SequenceSource {
     do {
         if path.hasPrefix(SyntheticSource.prefix) {
@@ -82,9 +85,12 @@ public func openSource(
                 path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose)
         }
         if let format = TextFile.Format(path: path) {
+            let file = TextFile(path: path, format: format)
+            try file.requireText(for: tokenizer)
+            if let remark = try file.remark(for: tokenizer) { warn(remark) }
             let tokens = try tokenize(
-                TextFile(path: path, format: format), with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
-                vocabularySize: vocabularySize, progress: progress)
+                file, with: DocumentEncoder(tokenizer: tokenizer, threads: threads), vocabularySize: vocabularySize,
+                progress: progress, warn: warn)
             return try TokenSource(tokens, sequenceLength: sequenceLength, file: path)
         }
         try requirePrefix(path)
@@ -98,7 +104,8 @@ public func openSource(
 
 /// All documents of a file as tokens, each followed by the end token.
 private func tokenize(
-    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void
+    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void,
+    warn: (String) -> Void
 ) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
     var spoken = ContinuousClock.now
@@ -108,6 +115,11 @@ private func tokenize(
             guard spoken.duration(to: .now) >= .seconds(10) else { return }
             spoken = .now
             progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
+        },
+        invalid: { found in
+            warn(
+                "\(file.path):\(found.line): \(found.words); each is read as U+FFFD ("
+                    + InvalidUTF8.remedy(file.path) + ")")
         }
     ) { ids, isEnd in
         store.append(ids)
@@ -119,17 +131,23 @@ private func tokenize(
 /// Checks that `path` is the prefix of a prepared pair.
 private func requirePrefix(_ path: String) throws {
     if case .regular = FileKind.at(path + ".idx") { return }
-    if case .regular = FileKind.at(path + ".bin") {
-        throw DataError(file: path + ".idx", problem: "there is no such file", remedy: "\(path).bin needs its index")
+    func failure(_ problem: String, _ remedy: String, file: String = path) -> DataError {
+        DataError(file: file, problem: problem, remedy: remedy)
     }
-    let formats = "allowed: a .txt, .jsonl or .jsonl.zst file, or the prefix of a .bin/.idx pair"
+    if case .regular = FileKind.at(path + ".bin") {
+        throw failure("there is no such file", "\(path).bin needs its index; " + bareIdsRemedy, file: path + ".idx")
+    }
     switch FileKind.at(path) {
-    case .missing: throw DataError(file: path, problem: "there is no such file, and no \(path).idx", remedy: formats)
-    case .directory: throw DataError(file: path, problem: "this is a directory", remedy: formats)
+    case .missing: throw failure("there is no such file, and no \(path).idx", dataFormats)
+    case .directory:
+        throw failure(
+            "this is a directory",
+            textPatterns(in: path).map {
+                "give one of its files (\($0)), or the PREFIX that \"mile-dist prepare --output PREFIX\" makes of them"
+            } ?? dataFormats)
     default:
-        let isHalf = path.hasSuffix(".bin") || path.hasSuffix(".idx")
-        throw DataError(
-            file: path, problem: isHalf ? "this is one file of a prepared pair" : "the file's ending is not known",
-            remedy: isHalf ? "give \(path.dropLast(4)), without the ending" : formats)
+        throw try wrongEnding(path, allowed: dataFormats) { "give \($0), without the ending" }
     }
 }
+
+private let dataFormats = "allowed: a .txt, .jsonl or .jsonl.zst file, or the prefix of a .bin/.idx pair"

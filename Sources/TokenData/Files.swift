@@ -1,5 +1,6 @@
 // Files - what stands at the paths that a configuration names.
 
+internal import Foundation
 internal import Glibc
 
 /// What stands at a path.
@@ -56,9 +57,59 @@ func requireFile(_ path: String) throws -> Int {
     case .regular(let size) where size > 0: return size
     case .regular: throw DataError(file: path, problem: "the file is empty", remedy: "give a file that holds text")
     case .missing: throw DataError(file: path, problem: "there is no such file", remedy: remedy)
-    case .directory: throw DataError(file: path, problem: "this is a directory", remedy: remedy)
+    case .directory:
+        throw DataError(file: path, problem: "this is a directory", remedy: directoryRemedy(path))
     case .other: throw DataError(file: path, problem: "this is no regular file", remedy: remedy)
     case .unreadable(let words):
         throw DataError(file: path, problem: "cannot be read: \(words)", remedy: "check its permissions")
     }
+}
+
+/// What to do where a directory was given and files are wanted.
+func directoryRemedy(_ directory: String) -> String {
+    guard let patterns = textPatterns(in: directory) else {
+        return "give files; it holds none that ends in .txt, .jsonl or .jsonl.zst"
+    }
+    return "give the files in it: \(patterns)"
+}
+
+/// The files of a directory that hold text, as a shell's patterns; nil where there are none.
+func textPatterns(in directory: String) -> String? {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    let found = Set(names.compactMap { TextFile.Format(path: $0) })
+    let patterns = TextFile.Format.allCases.filter(found.contains).map { "\(directory)/*\($0.suffix)" }
+    return patterns.isEmpty ? nil : patterns.joined(separator: " ")
+}
+
+/// What to do with ids that have no index.
+let bareIdsRemedy =
+    "for ids alone, as in nanoGPT's train.bin, write one as the README shows, or prepare the text with mile-dist prepare"
+
+/// The error about a file that is there, and whose name tells no format of text.
+///
+/// - Parameters:
+///   - allowed: what may be given.
+///   - pairRemedy: what to do with one file of the prepared pair of a prefix.
+func wrongEnding(
+    _ path: String, allowed: String, pairRemedy: (_ prefix: String) -> String
+) throws -> DataError {
+    if FileKind.at(path) == .directory {
+        return DataError(file: path, problem: "this is a directory", remedy: directoryRemedy(path))
+    }
+    for (ending, other) in [(".bin", ".idx"), (".idx", ".bin")] where path.hasSuffix(ending) {
+        let prefix = String(path.dropLast(ending.count))
+        if case .regular = FileKind.at(prefix + other) {
+            return DataError(
+                file: path, problem: "this is one file of a prepared pair", remedy: pairRemedy(prefix))
+        }
+        if ending == ".bin", FileKind.at(path) != .missing {
+            return DataError(
+                file: path, problem: "these are ids without an index, or no ids: there is no \(prefix).idx",
+                remedy: bareIdsRemedy)
+        }
+    }
+    guard let content = try ForeignContent(path: path) else {
+        return DataError(file: path, problem: "the file's ending is not known", remedy: allowed)
+    }
+    return DataError(file: path, problem: content.problem, remedy: content.remedy)
 }

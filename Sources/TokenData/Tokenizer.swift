@@ -12,6 +12,8 @@ public protocol Tokenizer: Sendable {
     var modelBytes: [UInt8] { get }
     /// Whether a text cut anywhere and encoded in pieces gives the same ids: then long documents are read in pieces.
     var splitsAnywhere: Bool { get }
+    /// Whether every run of bytes is a text; otherwise texts are UTF-8, and other bytes are read as U+FFFD.
+    var readsAnyBytes: Bool { get }
 
     /// The ids of a text, without end token.
     func encode(_ text: [UInt8]) throws -> [Int32]
@@ -36,6 +38,7 @@ public protocol Tokenizer: Sendable {
 
 extension Tokenizer {
     public var splitsAnywhere: Bool { false }
+    public var readsAnyBytes: Bool { false }
 
     /// What resumes compare: `bytes`, or `sentencepiece`, whose model is compared byte by byte and may have moved.
     public var kind: String { modelBytes.isEmpty ? name : "sentencepiece" }

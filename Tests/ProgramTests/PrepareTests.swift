@@ -103,6 +103,21 @@ extension ProgramTests {
             expectOneMessage(strict, status: 2, names: ["--on-error", "2 lines or files were skipped"])
         }
 
+        /// What was skipped is shown where nothing is left, and the mended file needs no other command.
+        @Test func nothingThatCanBeUsed() throws {
+            let place = try Workplace()
+            try place.folder.write("{\"content\": \"x\"}\n", to: "a.jsonl")
+            let command = Self.arguments("out", ["a.jsonl"])
+            let failed = try place.run(command, ranks: 2)
+            expectOneMessage(
+                failed, status: 2,
+                names: ["no document that can be used", "1 lines or files", "a.jsonl:1: the object has no \"text\""])
+            #expect(place.folder.names().filter { $0.hasPrefix("out") }.isEmpty)
+            try place.folder.write("{\"text\": \"x\"}\n", to: "a.jsonl")
+            let result = try place.run(command)
+            #expect(result.status == 0 && result.output.contains("1 documents"), "\(result)")
+        }
+
         /// The pair of a run becomes shorter under it: an error that names the file, and no crash.
         @Test(arguments: [1, 3]) func aPairThatShrinksUnderARun(ranks: Int) throws {
             let place = try Workplace()

@@ -1,6 +1,7 @@
 // DomainsTests - what a configuration's data may be, and what is said when it is not.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TokenData
@@ -38,6 +39,43 @@ import Testing
         #expect(try loadDomains(configuration, vocabularySize: 257, purpose: .validation).count == 1)
         let none = DataConfiguration(train: configuration.train, sequenceLength: 4)
         #expect(try loadDomains(none, vocabularySize: 257, purpose: .validation).isEmpty)
+    }
+
+    /// Tokenizers of characters read a byte that is none as U+FFFD: training and evaluation say so. Bytes are bytes.
+    @Test func textsThatAreNotUTF8AreReadWithAWarning() throws {
+        let model = try directory.write("t.model", HandmadeModel().bytes)
+        let latin = try directory.write("l.txt", Array("line\naa".utf8) + [0xFC, 0xDF] + Array("aa\n".utf8))
+        let good = try directory.write("g.txt", "line\naa\u{FFFD}\u{FFFD}aa\n")
+        let wide = try directory.write("w.txt", [0xFF, 0xFE, 0x61, 0, 0x61, 0, 0x61, 0])
+        func read(_ path: String, _ tokenizer: String) throws -> (tokens: [Int32], warnings: [String]) {
+            let configuration = DataConfiguration(tokenizer: tokenizer, train: [domain(path)], sequenceLength: 1)
+            var warnings: [String] = []
+            let domains = try loadDomains(
+                configuration, vocabularySize: 300, purpose: .training, warn: { warnings.append($0) })
+            return (try covered(domains[0].source), warnings)
+        }
+        let replaced = try read(latin, model)
+        #expect(replaced.warnings.count == 1, "\(replaced.warnings)")
+        #expect(
+            replaced.warnings.first?.hasPrefix(
+                "\(latin):2: 2 bytes are not valid UTF-8, the first at byte 7; each is read as U+FFFD (convert it")
+                == true)
+        #expect(replaced.tokens == (try read(good, model)).tokens)
+        #expect(try read(good, model).warnings.isEmpty && read(latin, "bytes").warnings.isEmpty)
+
+        let refused = try #require(throws: DataError.self) { try read(wide, model) }
+        #expect(refused.key == "data.train[0].path" && refused.problem == "the text is UTF-16, not UTF-8")
+        let bytes = try read(wide, "bytes")
+        #expect(bytes.tokens == [255, 254, 97, 0, 97, 0, 97, 0, 256])
+        #expect(bytes.warnings.count == 1 && bytes.warnings[0].contains("byte by byte"), "\(bytes.warnings)")
+    }
+
+    @Test func aDirectoryIsNamed() throws {
+        try FileManager.default.createDirectory(atPath: directory.path("d"), withIntermediateDirectories: true)
+        _ = try directory.write("d/a.jsonl", "")
+        let error = try failure([domain(directory.path("d"))])
+        #expect(error.problem == "this is a directory")
+        #expect(error.remedy.contains("\(directory.path("d"))/*.jsonl") && error.remedy.contains("mile-dist prepare"))
     }
 
     /// N = 13: with T = 4 sequences 0, 1, 2 use all; the last target is the last token.

@@ -201,7 +201,9 @@ private struct Pair {
         _ = try Pair().write(to: directory)
         try FileManager.default.removeItem(atPath: prefix + ".idx")
         let index = try #require(throws: DataError.self) { try load(prefix) }
-        #expect(index.file == prefix + ".idx")
+        #expect(index.file == prefix + ".idx" && index.remedy.contains("nanoGPT"))
+        let ids = try #require(throws: DataError.self) { try load(prefix + ".bin") }
+        #expect(ids.problem.contains("there is no \(prefix).idx") && ids.remedy.contains("nanoGPT"))
     }
 
     @Test func tooFewTokens() throws {

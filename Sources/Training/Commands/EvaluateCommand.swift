@@ -82,7 +82,7 @@ public struct EvaluateCommand: Sendable {
                 DataConfiguration(
                     tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(data), sequenceLength: T,
                     ignoredTargets: ignored), vocabularySize: loaded.model.vocabularySize, purpose: .validation,
-                tokenizer: loaded.tokenizer, threads: pool.threadCount)
+                tokenizer: loaded.tokenizer, threads: pool.threadCount, warn: session.console.warning)
         }
         let transformer = Transformer(
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
@@ -137,7 +137,7 @@ public struct EvaluateCommand: Sendable {
                 DataConfiguration(
                     tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(counts), sequenceLength: 1),
                 vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
-                threads: pool.threadCount)
+                threads: pool.threadCount, warn: session.console.warning)
         }
         var shown = OccasionalProgress(session.console)
         return FrequencyBuckets(

@@ -23,7 +23,7 @@ extension Trainer {
             func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
                 try loadDomains(
                     data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,
-                    progress: progress)
+                    progress: progress, warn: console.warning)
             }
             return RunData(
                 tokenizer: tokenizer,
