@@ -35,6 +35,11 @@ extension ProgramTests {
             try place.folder.write(ids.output, to: "ids")
             let back = try place.run(["tokenizer", "decode", "--tokenizer", "t.model", "ids"])
             #expect(Array(back.output.utf8) == text + [0x0A], "\(back)")
+            try place.folder.write(text + [0x0A, 0xFC, 0xDF], to: "latin.txt")
+            let latin = try place.run(["tokenizer", "encode", "--tokenizer", "t.model", "latin.txt"])
+            #expect(latin.status == 0 && latin.output.hasPrefix(ids.output + "\n"), "\(latin)")
+            #expect(latin.warnings.count == 1 && latin.errors.contains("2 bytes in 1 lines"), "\(latin)")
+            #expect(latin.errors.contains("the first in latin.txt:6"), "\(latin)")
             let pieces = try place.run(["tokenizer", "encode", "--tokenizer", "t.model", "--format", "piece", "in.txt"])
             // The text with a blank in front, in pieces: more letters than pieces.
             let words = (pieces.outputLines.first ?? "").split(separator: " ")
@@ -208,13 +213,25 @@ extension ProgramTests {
                 let result = try train("text.txt", "--output", "n", option, value)
                 expectOneMessage(result, status: 2, names: [option, value, allowed])
             }
+            // Latin-1.
+            try place.folder.write([0x47, 0x72, 0xFC, 0xDF, 0x65, 0x0A], to: "latin.txt")
+            expectOneMessage(
+                try train("latin.txt", "--output", "n"), status: 2,
+                names: ["latin.txt: there is no line of text", "1 times: the line is not valid UTF-8", "latin.txt:1: "])
+            expectOneMessage(
+                try train("text.txt", "latin.txt", "--output", "n", "--on-error", "fail"), status: 2,
+                names: ["latin.txt:1: the line is not valid UTF-8; convert it", "iconv"])
             expectOneMessage(try train("text.txt", "--output", "no/n"), status: 2, names: ["--output", "no folder"])
             #expect(!place.folder.exists("n.model"))
 
             try place.folder.write("1 2\n3 300\n", to: "ids")
-            expectOneMessage(
-                try place.run(["tokenizer", "decode", "--tokenizer", "t.model", "ids"]), status: 2,
-                names: ["ids:2: \"300\" is no id of t.model; allowed: 0 to 299"])
+            let decoded = try place.run(["tokenizer", "decode", "--tokenizer", "bytes", "ids"])
+            expectOneMessage(decoded, status: 2, names: ["ids:2: \"300\" is no id of bytes; allowed: 0 to 256"])
+            // The lines before the mistake are written.
+            #expect(decoded.output == "\u{1}\u{2}\n", "\(decoded)")
+            try place.folder.makeFolder("folder")
+            let both = try place.run(["tokenizer", "encode", "--tokenizer", "bytes", "ids", "folder"])
+            expectOneMessage(both, status: 2, names: ["folder: this is a directory"])
             expectOneMessage(
                 try place.run(["tokenizer", "encode", "--tokenizer", "text.txt", "ids"]), status: 2,
                 names: ["--tokenizer: \"text.txt\" is no tokenizer"])

@@ -14,6 +14,12 @@ final class LineInput {
         var opened: Int32
         repeat { opened = unsafe open(path, O_RDONLY | O_CLOEXEC) } while opened < 0 && errno == EINTR
         guard opened >= 0 else { throw Self.failure(path) }
+        var status = stat()
+        if unsafe fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            // Nothing was written, so a failing close loses nothing.
+            _ = close(opened)
+            throw ProgramFailure(.badInput, "\(path): this is a directory; give the files in it.")
+        }
         (name, descriptor, isOwned) = (path, opened, true)
     }
 
