@@ -92,6 +92,26 @@ struct JSONDocument: Equatable {
     }
 }
 
+/// The first key that a JSON object has twice, escapes undone; nil where it has none, and for what is no object.
+///
+/// Why: decoders take one of the two values without a word.
+public func repeatedKey(ofObject line: [UInt8]) -> String? {
+    var scanner = Scanner(bytes: line)
+    scanner.skipBlanks()
+    guard scanner.next == UInt8(ascii: "{") else { return nil }
+    var (keys, repeated): (Set<String>, String?) = ([], nil)
+    do {
+        try scanner.object(depth: 0) { key, scanner throws(JSONDocument.Problem) in
+            if !keys.insert(key).inserted, repeated == nil { repeated = key }
+            _ = try scanner.value(depth: 1)
+        }
+    } catch {
+        // Whoever decodes the line says what is wrong with it.
+        return nil
+    }
+    return repeated
+}
+
 /// A strict reader of JSON (RFC 8259) in bytes that are known to be UTF-8.
 private struct Scanner {
     /// Deepest nesting: each level takes room on the stack.

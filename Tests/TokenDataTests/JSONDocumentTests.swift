@@ -82,4 +82,13 @@ import Testing
         let twice = try domain(#", "meta": {"pile_set_name": "a"}, "meta": {"pile_set_name": "a"}"#)
         #expect(twice == .malformed("the object has two \"meta\""))
     }
+
+    @Test func repeatedKeysAreFound() {
+        func key(_ line: String) -> String? { repeatedKey(ofObject: Array(line.utf8)) }
+        #expect(key(#" {"a": 1, "b": {"a": 2, "a": 3}, "c": ["a"]}"#) == nil)
+        #expect(key(#"{"a": 1, "b": 2, "b": 2, "a": 3}"#) == "b")
+        // However it is spelled.
+        #expect(key(#"{"label": 1, "l\u0061bel": 2}"#) == "label")
+        #expect(key("[1]") == nil && key(#"{"a": 1, "a""#) == nil && key("") == nil)
+    }
 }
