@@ -56,7 +56,7 @@ struct TextFile {
                 switch line {
                 case .blank: break
                 case .document(let document): try body(document.text)
-                case .malformed(let problem): throw mistake(problem.words, line: before + number)
+                case .malformed(let problem): throw mistake(problem.description, line: before + number)
                 }
             }
         }

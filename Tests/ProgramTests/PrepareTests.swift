@@ -89,7 +89,8 @@ extension ProgramTests {
             #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
             for words in [
                 "2 lines or files were skipped", "  1 times: \"text\" is not a string",
-                "  bad.jsonl:6: the line is not valid JSON", "  bad.jsonl:7: \"text\" is not a string",
+                "  1 times: the line is not valid JSON\n", "  bad.jsonl:6: the line is not valid JSON: at column 2",
+                "  bad.jsonl:7: \"text\" is not a string",
             ] {
                 #expect(result.errors.contains(words), "\(words): \(result)")
             }

@@ -52,7 +52,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"text\": \"a\"}\n{\"text\": \"b\"", ":2: the line is not valid JSON"),
+        ("{\"text\": \"a\"}\n{\"text\": \"b\"", ":2: the line is not valid JSON: it ends too early; "),
+        (
+            "{\"text\": \"a\"}\n{\"text\": \"b\", \"meta\": {\"é\": NaN}}\n",
+            ":2: the line is not valid JSON: NaN at column 29; "
+        ),
         ("{\"text\": \"a\"}\n\nnonsense\n", ":3: the line is not valid JSON"),
         ("{\"text\": \"a\"} {\"text\": \"b\"}\n", ":1: the line is not valid JSON"),
         ("{\"txt\": \"a\"}\n", ":1: the object has no \"text\""),

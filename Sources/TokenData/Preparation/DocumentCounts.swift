@@ -72,8 +72,9 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
 
     public var count: Int { reasons.reduce(0) { $0 + $1.count } }
 
-    mutating func add(_ example: Example) {
-        add(Reason(problem: example.problem, count: 1))
+    /// - Parameter reason: in words of few kinds; nil: the example's.
+    mutating func add(_ example: Example, reason: String? = nil) {
+        add(Reason(problem: reason ?? example.problem, count: 1))
         addExample(example)
     }
 

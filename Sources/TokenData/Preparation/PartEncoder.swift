@@ -18,6 +18,8 @@ struct PartEncoder: Sendable {
         let line: Int?
         let problem: String
         let remedy: String
+        /// What mistakes are counted by; nil: the problem.
+        var reason: String?
     }
 
     /// A part that grows.
@@ -83,7 +85,9 @@ struct PartEncoder: Sendable {
             case .document(let document): try add(document, line: number, to: &part)
             case .malformed(let problem):
                 try reject(
-                    Mistake(line: number, problem: problem.words, remedy: TextFile.lineRemedy), in: &part)
+                    Mistake(
+                        line: number, problem: problem.description, remedy: TextFile.lineRemedy, reason: problem.words),
+                    in: &part)
             }
         }
     }
@@ -138,7 +142,8 @@ struct PartEncoder: Sendable {
     /// Counts a mistake, or throws it.
     private func reject(_ mistake: Mistake, in part: inout Growing) throws {
         if skipsMalformed {
-            part.header.skipped.add(SkippedCounts.Example(line: mistake.line, problem: mistake.problem))
+            part.header.skipped.add(
+                SkippedCounts.Example(line: mistake.line, problem: mistake.problem), reason: mistake.reason)
             return
         }
         let number = part.header.number

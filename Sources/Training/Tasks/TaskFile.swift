@@ -72,13 +72,15 @@ private struct TaskLine {
         }
         // Checked here, because the decoder guesses another encoding from zero bytes.
         guard String(validating: bytes, as: UTF8.self) != nil else { throw failure("the line is not valid UTF-8") }
-        guard !bytes.contains(0) else { throw failure("the line is not valid JSON: it holds a zero byte") }
+        guard !bytes.contains(0) else {
+            throw failure("the line is not valid JSON: it holds a zero byte\(placeOfMalformedJSON(in: bytes))")
+        }
         do {
             fields = try JSONDecoder().decode([String: Field].self, from: Data(bytes))
         } catch DecodingError.typeMismatch {
             throw failure("the line is no JSON object")
         } catch {
-            throw failure("the line is not valid JSON")
+            throw failure("the line is not valid JSON\(placeOfMalformedJSON(in: bytes))")
         }
     }
 

@@ -86,7 +86,9 @@ struct TaskFileTests {
         Mistake(#"{"task": "a", "id": [1], "context": "c", "completion": "x"}"#, "\"id\" is a list"),
         Mistake(#"{"task": "a", "context": "c", "completion": "\ud800"}"#, "not valid JSON"),
         Mistake(#"{"task": "a", "context": "c", "completion": "x""#, "not valid JSON"),
-        Mistake("{\"task\": \"a\0\"}", "zero byte"), Mistake("[1]", "no JSON object"), Mistake("a", "not valid JSON"),
+        Mistake(#"{"task": "a", "context": NaN}"#, "not valid JSON: NaN at column 26"),
+        Mistake("{\"task\": \"a\0\"}", "zero byte at column 12"), Mistake("[1]", "no JSON object"),
+        Mistake("a", "not valid JSON"),
         // A file's earlier line has other documents of the task.
         Mistake(
             #"{"task": "first", "context": "c", "choices": ["x", "y"], "label": 0}"#, "\"first\"", "\"choices\" here",
