@@ -37,7 +37,7 @@ public struct SentencePieceTokenizer: Tokenizer {
         } catch {
             throw DataError(
                 file: origin, problem: error.message,
-                remedy: "give a SentencePiece model (\(Self.suffix)), copied completely")
+                remedy: error.remedy ?? "give a SentencePiece model (\(Self.suffix)), copied completely")
         }
         guard let end = processor.endId else {
             throw DataError(

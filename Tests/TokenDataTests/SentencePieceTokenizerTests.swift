@@ -110,6 +110,23 @@ import Testing
         #expect(domains[0].source.fingerprint == golden.hash)
     }
 
+    /// What the file is, and what to do: also where the tokenizer comes from a checkpoint.
+    @Test func otherFilesAreNamed() throws {
+        for (name, text, problem, remedy) in [
+            (
+                "lfs.model", "version https://git-lfs.github.com/spec/v1\nsize 9\n", "this is a Git LFS pointer",
+                "git lfs pull"
+            ),
+            ("llama3.model", "IQ== 0\nIg== 1\n", "this is a vocabulary of tiktoken", "prepared token files"),
+            ("tokenizer.model", "{\"model\": {}}", "this is JSON", "prepared token files"),
+        ] {
+            let path = try directory.write(name, text)
+            let error = try #require(throws: DataError.self) { try makeTokenizer(path, key: "--tokenizer") }
+            #expect(error.key == "--tokenizer" && error.file == path, "\(error)")
+            #expect(error.problem.hasPrefix(problem) && error.remedy.contains(remedy), "\(error)")
+        }
+    }
+
     @Test func mistakesNameTheFile() throws {
         func failure(_ name: String, _ bytes: [UInt8]) throws -> DataError {
             let path = try directory.write(name, bytes)
