@@ -115,20 +115,39 @@ public final class CheckpointReader {
         public let parameter: String
         public let firstMoment: String
         public let secondMoment: String
+        /// Elements that are NaN or infinite.
+        public var nonFinite = NonFiniteCounts()
     }
 
-    /// Hashes of every tensor, in table order, in bounded memory.
+    /// Elements of a tensor that are NaN or infinite, as `inspect --json` has them.
+    public struct NonFiniteCounts: Sendable, Equatable {
+        public var parameter = 0
+        public var firstMoment = 0
+        public var secondMoment = 0
+
+        var isZero: Bool { parameter == 0 && firstMoment == 0 && secondMoment == 0 }
+    }
+
+    /// Hashes of every tensor and counts of what is not finite, in table order, in bounded memory.
     public func tensorHashes() throws -> [TensorHash] {
         let buffer = Arena(count: Self.blockCount).all
-        func hash(_ role: TensorRole, _ range: Range<Int>) throws -> String {
+        func look(_ role: TensorRole, _ range: Range<Int>) throws -> (hash: String, nonFinite: Int) {
             var hasher = SHA256()
-            try forEachBlock(role, of: range, buffer: buffer) { hasher.update($0) }
-            return Hash.hexadecimal(hasher.finalize())
+            var nonFinite = 0
+            try forEachBlock(role, of: range, buffer: buffer) {
+                hasher.update($0)
+                nonFinite += $0.nonFiniteCount
+            }
+            return (Hash.hexadecimal(hasher.finalize()), nonFinite)
         }
         return try index.model.tensorTable.entries.map { entry in
-            TensorHash(
-                name: entry.name, shape: entry.shape, parameter: try hash(.parameter, entry.range),
-                firstMoment: try hash(.firstMoment, entry.range), secondMoment: try hash(.secondMoment, entry.range))
+            let parameter = try look(.parameter, entry.range)
+            let (first, second) = (try look(.firstMoment, entry.range), try look(.secondMoment, entry.range))
+            return TensorHash(
+                name: entry.name, shape: entry.shape, parameter: parameter.hash, firstMoment: first.hash,
+                secondMoment: second.hash,
+                nonFinite: NonFiniteCounts(
+                    parameter: parameter.nonFinite, firstMoment: first.nonFinite, secondMoment: second.nonFinite))
         }
     }
 

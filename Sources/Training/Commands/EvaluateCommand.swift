@@ -97,9 +97,11 @@ public struct EvaluateCommand: Sendable {
             }
         }
         var shown = OccasionalProgress(session.console)
-        return try evaluator.run(
+        let result = try evaluator.run(
             perToken: writer.map { writer in { results in try writer?.append(results.map(\.json)) } },
             progress: { if !isJSON { shown.show("evaluating", share: $0) } })
+        try result.requireFinite()
+        return result
     }
 
     /// Names the domains: as given, otherwise by the file's name, with its folders where two would be the same.

@@ -57,7 +57,13 @@ public struct GenerateCommand: Sendable {
         var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
         for _ in 0..<maximumTokens {
             guard generator.position + next.count < capacity else { break }
-            let token = sampler.next(generator.feed(next))
+            let logits = generator.feed(next)
+            // Finite weights can be so large that what is computed with them is not.
+            guard logits.allSatisfy(\.isFinite) else {
+                throw ProgramFailure(
+                    .runtimeFailure, "\(loaded.path): the model's logits are not finite numbers", isShared: true)
+            }
+            let token = sampler.next(logits)
             if token == tokenizer.endToken { break }
             session.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))
             next = [token]

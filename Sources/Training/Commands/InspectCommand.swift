@@ -22,10 +22,15 @@ public struct InspectCommand: Sendable {
         // Rank 0 speaks, so rank 0 reads; an error is everybody's.
         try session.communicator.agreed {
             guard session.communicator.rank == 0 else { return }
+            let hashes = try reader.tensorHashes()
             if isJSON {
-                session.console.raw(try reader.inspectionJSON() + "\n")
+                session.console.raw(try reader.inspectionJSON(hashes) + "\n")
             } else {
-                describe(session.console, reader, try reader.tensorHashes())
+                describe(session.console, reader, hashes)
+            }
+            let nonFinite = reader.nonFiniteTensors(hashes)
+            if !nonFinite.isEmpty {
+                session.console.warning("\(reader.directory): \(nonFinite); the model cannot compute with them")
             }
         }
         return .done
@@ -43,8 +48,9 @@ public struct InspectCommand: Sendable {
         for hash in hashes {
             let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)
             let shape = "[" + hash.shape.map(String.init).joined(separator: ", ") + "]"
-            console.line(
-                "\(name)  \(shape.padding(toLength: 16, withPad: " ", startingAt: 0))  \(hash.parameter.prefix(16))")
+            let mark = hash.nonFinite.parameter > 0 ? "  \(hash.nonFinite.parameter) NaN or infinite" : ""
+            let size = shape.padding(toLength: 16, withPad: " ", startingAt: 0)
+            console.line("\(name)  \(size)  \(hash.parameter.prefix(16))\(mark)")
         }
     }
 }

@@ -32,6 +32,12 @@ struct LoadedModel {
         let target = parameters
         (tokenizer, run) = try session.communicator.agreed {
             try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
+            let nonFinite = NonFiniteTensors(index.model.tensorTable, in: target)
+            guard nonFinite.isEmpty else {
+                throw ProgramFailure(
+                    .runtimeFailure,
+                    "\(reader.directory): \(nonFinite): the model cannot compute; use a checkpoint from before")
+            }
             let run =
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             let stored = index.tokenizer

@@ -54,6 +54,13 @@ public struct EvaluationResult: Sendable, Equatable {
     }
 
     private var evaluated: [Domain] { domains.filter { $0.targets > 0 } }
+
+    /// - Throws: status 1 naming the first domain whose CE is not finite: its numbers say nothing. On all ranks.
+    func requireFinite() throws {
+        guard let domain = evaluated.first(where: { !$0.crossEntropy.isFinite }) else { return }
+        throw ProgramFailure(
+            .runtimeFailure, "\(domain.name): the model's cross-entropy is not a finite number", isShared: true)
+    }
 }
 
 extension EvaluationResult {
