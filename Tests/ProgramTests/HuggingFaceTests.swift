@@ -53,6 +53,54 @@ extension ProgramTests {
             expectOneMessage(refused, status: 2, names: ["model"])
         }
 
+        /// An end token that is not the tokenizer's stays unknown: through training, and from weights alone.
+        @Test func anotherEndIsNeverReplaced() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=1"]).status == 0)
+            try expectSuccess(place, ["export", Self.checkpoints, "--output", "out"])
+            let configuration = try place.folder.text("out/config.json")
+            #expect(configuration.contains("\"eos_token_id\": 256,"))
+            try place.folder.write(
+                configuration.replacing("\"eos_token_id\": 256", with: "\"eos_token_id\": 200"), to: "out/config.json")
+            let imported = try place.run(["import", "out", "--output", "back"])
+            #expect(imported.status == 0 && imported.warnings.count == 1, "\(imported)")
+            #expect(imported.warnings[0].contains("eos_token_id is 200 in config.json, and 256"), "\(imported)")
+            for (name, option) in [("second", "--resume"), ("third", "--initialize-from")] {
+                let set = ["logging.directory=\(name)", "training.stop_at_step=1"]
+                #expect(try place.train(set, options: [option, "back"]).status == 0)
+                let result = try place.run(["export", "\(name)/checkpoints", "--output", "out-\(name)"])
+                #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
+                #expect(result.warnings[0].contains("eos_token_id: left out"), "\(result)")
+                #expect(try place.folder.text("out-\(name)/config.json").contains("\"eos_token_id\": null,"))
+            }
+        }
+
+        /// A learning rate beyond the largest float, and the weights are infinite after a step.
+        @Test func weightsThatAreNotFinite() throws {
+            let place = try Workplace()
+            let set = ["optimizer.learning_rate=1e39", "schedule.warmup_steps=0", "training.stop_at_step=1"]
+            #expect(try place.train(set).status == 0)
+            let words = "tensors hold NaN or infinite numbers: model.embed_tokens.weight ("
+            for arguments in [
+                ["generate", Self.checkpoints, "--prompt", "the", "--max-tokens", "4"],
+                ["eval", Self.checkpoints, "--data", "held-out.txt"],
+            ] {
+                let result = try place.run(arguments)
+                expectOneMessage(result, status: 1, names: ["step-00000001", words])
+                #expect(result.output.isEmpty, "\(result)")
+            }
+            let inspected = try place.run(["inspect", Self.checkpoints])
+            #expect(inspected.status == 0 && inspected.warnings.count == 1, "\(inspected)")
+            #expect(
+                inspected.warnings[0].contains(words) && inspected.output.contains(" NaN or infinite\n"), "\(inspected)"
+            )
+            let exported = try place.run(["export", Self.checkpoints, "--output", "out"])
+            #expect(exported.status == 0 && exported.warnings.count == 1, "\(exported)")
+            #expect(exported.warnings[0].contains(words), "\(exported)")
+            expectOneMessage(try place.run(["import", "out", "--output", "back"]), status: 2, names: [words])
+            #expect(!place.folder.exists("back"))
+        }
+
         @Test func mistakesAreSaidOnce() throws {
             let place = try Workplace()
             #expect(try place.train(["training.stop_at_step=1"]).status == 0)

@@ -249,6 +249,7 @@ extension Trainer {
                     try state.setParameters { try source.read(.parameter, range: 0..<state.table.count, into: $0) }
                 }
             }
+            state.withheldTokens = source.index.withheldTokens
             console.line("new run from the weights of \(source.directory)")
         } else {
             state.setParameters {

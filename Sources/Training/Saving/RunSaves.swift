@@ -186,7 +186,8 @@ final class RunSaves {
             tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
             dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
-            skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts)
+            skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts,
+            withheldTokens: state.withheldTokens)
     }
 }
 
