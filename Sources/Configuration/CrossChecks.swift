@@ -68,7 +68,7 @@ enum CrossChecks {
             var names: Set<String> = []
             for (index, domain) in domains.enumerated() where !names.insert(domain.name).inserted {
                 report(
-                    "\(list).\(index).name", "\(OutputValue.quoted(domain.name)) a second time",
+                    "\(list.appending(index: index)).name", "\(OutputValue.quoted(domain.name)) a second time",
                     "each name once in \(list)")
             }
         }
@@ -80,7 +80,8 @@ enum CrossChecks {
         }
         for (index, token) in data.ignoredTargets.enumerated() where Int(token) >= run.model.vocabularySize {
             report(
-                "data.ignored_targets.\(index)", "\(token), which is no token of a vocabulary of this size",
+                "data.ignored_targets".appending(index: index),
+                "\(token), which is no token of a vocabulary of this size",
                 "an integer from 0 to \(run.model.vocabularySize - 1)")
         }
     }

@@ -210,7 +210,7 @@ extension Field {
                         values.append(value)
                     } else {
                         findings += finding(
-                            element, key.appending(key: index),
+                            element, key.appending(index: index),
                             allowed: "an integer from \(range.lowerBound) to \(range.upperBound)")
                     }
                 }
@@ -237,7 +237,7 @@ extension Field {
                 var findings: [Finding] = []
                 for (index, node) in nodes.enumerated() {
                     var value = standard
-                    findings += Decoder(fields: fields).decode(node, key: key.appending(key: index), into: &value)
+                    findings += Decoder(fields: fields).decode(node, key: key.appending(index: index), into: &value)
                     values.append(value)
                 }
                 root[keyPath: path] = values

@@ -162,7 +162,7 @@ import TokenData
         ("data.train.0.weight=0", "0 (integer)", "a finite number above 0"),
     ])
     func refused(override: String, found: String, allowed: String) {
-        let key = String(override.prefix { $0 != "=" })
+        let key = String(override.prefix { $0 != "=" }).replacing(".0.", with: "[0].")
         #expect(
             Sample.message(Sample.text, overrides: [override])
                 == "--set \(override): \(key): found \(found); allowed: \(allowed)")
@@ -199,16 +199,16 @@ import TokenData
         (["model.vocab_size=256"], "model.vocab_size", "256, which the tokenizer bytes exceeds"),
         (["data.sequence_length=65"], "data.sequence_length", "65, more than model.max_position_embeddings 64"),
         (
-            ["data.ignored_targets=[0, 257]"], "data.ignored_targets.1",
+            ["data.ignored_targets=[0, 257]"], "data.ignored_targets[1]",
             "257, which is no token of a vocabulary of this size"
         ),
         (["schedule.warmup_steps=100001"], "schedule.warmup_steps", "100001, more than schedule.total_steps 100000"),
         (["training.stop_at_step=100001"], "training.stop_at_step", "100001, more than schedule.total_steps 100000"),
         (
-            ["data.train=[{name: a, path: b}, {name: a, path: c}]"], "data.train.1.name", "\"a\" a second time"
+            ["data.train=[{name: a, path: b}, {name: a, path: c}]"], "data.train[1].name", "\"a\" a second time"
         ),
         (
-            ["data.validation=[{name: a, path: b}, {name: a, path: c}]"], "data.validation.1.name",
+            ["data.validation=[{name: a, path: b}, {name: a, path: c}]"], "data.validation[1].name",
             "\"a\" a second time"
         ),
         (
@@ -285,7 +285,7 @@ import TokenData
         #expect(
             Sample.message(text) == """
                 run.yaml:1: model.hidden_size: found no such key; allowed: an integer from 1 to 1048576
-                run.yaml:9: data.train.0.name: found no such key; allowed: text that is not empty
+                run.yaml:9: data.train[0].name: found no such key; allowed: text that is not empty
                 """)
         #expect(Sample.message("data: {train: [{name: a, path: b}]}\n").split(separator: "\n").count == 6)
     }
