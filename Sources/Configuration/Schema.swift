@@ -64,7 +64,13 @@ enum Schema {
         ).fixed,
     ]
 
-    private static let allowedTokenizers = "bytes, or the path of a SentencePiece model, which ends in .model"
+    private static let allowedTokenizers =
+        "bytes, none, or the path of a SentencePiece model, which ends in .model"
+
+    /// What a resumed run may not change of `data.tokenizer`.
+    private static func kind(ofTokenizer setting: String) -> String {
+        ["bytes", noTokenizerName].contains(setting) ? setting : SentencePieceTokenizer.suffix
+    }
 
     private static let domainName = Field<DataConfiguration.Domain>.text(
         "name", \.name, allowed: "text that is not empty",
@@ -81,14 +87,15 @@ enum Schema {
         .text(
             "data.tokenizer", \.data.tokenizer, allowed: allowedTokenizers,
             refuse: {
-                $0 == "bytes" || $0.hasSuffix(SentencePieceTokenizer.suffix)
+                $0 == "bytes" || $0 == noTokenizerName || $0.hasSuffix(SentencePieceTokenizer.suffix)
                     ? nil : Refusal(reason: "which is no tokenizer", allowed: allowedTokenizers)
             },
             "How text becomes tokens. bytes: the bytes, and 256 ends a document. Otherwise the path of a SentencePiece model, "
-                + "relative to the working directory: its ids, and its end token (eos) ends a document."
+                + "relative to the working directory: its ids, and its end token (eos) ends a document. none: a tokenizer that this "
+                + "program does not read gave the ids; all data are prepared."
         )
         // A model may lie elsewhere; that it is the same one is the checkpoint's to say, which holds it.
-        .fixed(by: { .boolean($0.data.tokenizer == "bytes") }),
+        .fixed(by: { .text(kind(ofTokenizer: $0.data.tokenizer)) }),
         .objects(
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),
             fields: [

@@ -18,7 +18,7 @@ public struct DataConfiguration: Sendable, Equatable {
         }
     }
 
-    /// `bytes`, or the path of a SentencePiece model.
+    /// `bytes`, the path of a SentencePiece model, or `none`: then all data are prepared.
     public var tokenizer: String
     public var train: [Domain]
     public var validation: [Domain]

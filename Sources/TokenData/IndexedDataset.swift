@@ -83,8 +83,9 @@ struct IndexedDataset: TokenSequence {
 
     /// Checks every id; reads the whole file unless its type cannot hold an id outside the vocabulary.
     ///
+    /// - Parameter name: what errors call the limit.
     /// - Throws: ``DataError`` naming the first id that is not in 0 ..< `vocabularySize`, its position and the file.
-    func requireIds(below vocabularySize: Int) throws {
+    func requireIds(below vocabularySize: Int, name: String) throws {
         if let possible = elementType.idCount, possible <= vocabularySize { return }
         let chunk = 1 << 16
         for start in stride(from: 0, to: count, by: chunk) {
@@ -92,7 +93,7 @@ struct IndexedDataset: TokenSequence {
             if let offset = ids.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
                 throw DataError(
                     file: data.path, problem: "the token at position \(start + offset) has id \(ids[offset])",
-                    remedy: "model.vocab_size \(vocabularySize) allows 0 to \(vocabularySize - 1)")
+                    remedy: "\(name) \(vocabularySize) allows 0 to \(vocabularySize - 1)")
             }
         }
     }

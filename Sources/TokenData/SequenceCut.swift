@@ -42,14 +42,17 @@ public struct TokenSource: SequenceSource {
     private let sequenceLength: Int
     private let hash: TokenHash
 
+    /// - Parameter name: what errors call the sequence length.
     /// - Throws: ``DataError`` if the tokens are fewer than one sequence of T + 1.
-    init(_ tokens: any TokenSequence, sequenceLength: Int, file: String) throws {
+    init(
+        _ tokens: any TokenSequence, sequenceLength: Int, file: String, name: String = "data.sequence_length"
+    ) throws {
         precondition(sequenceLength > 0, "a sequence has at least one target")
         guard tokens.count > sequenceLength else {
             throw DataError(
                 file: file,
                 problem: "the file holds \(tokens.count) tokens, no whole sequence",
-                remedy: "data.sequence_length \(sequenceLength) needs at least \(sequenceLength + 1)")
+                remedy: "\(name) \(sequenceLength) needs at least \(sequenceLength + 1)")
         }
         self.tokens = tokens
         self.sequenceLength = sequenceLength

@@ -58,6 +58,12 @@ import Testing
         #expect(
             other.conflicts == ["data.tokenizer: the checkpoint has \"bytes\", the configuration \"a/t.model\""])
         #expect(other.changes.isEmpty)
+        for (before, now) in [("bytes", "none"), ("none", "bytes"), ("none", "a/t.model"), ("a/t.model", "none")] {
+            let lost = try Sample.load(Self.text, "data.tokenizer=\(now)")
+                .comparison(with: try Sample.load(Self.text, "data.tokenizer=\(before)"))
+            #expect(
+                lost.conflicts == ["data.tokenizer: the checkpoint has \"\(before)\", the configuration \"\(now)\""])
+        }
         let moved = try Sample.load(Self.text, "data.tokenizer=b/t.model")
             .comparison(with: try Sample.load(Self.text, "data.tokenizer=a/t.model"))
         #expect(moved.conflicts.isEmpty)

@@ -172,10 +172,12 @@ import TokenData
         #expect(
             Sample.message(Sample.text, overrides: ["data.tokenizer=byte"])
                 == "--set data.tokenizer=byte: data.tokenizer: found \"byte\" (string), "
-                + "which is no tokenizer; allowed: bytes, or the path of a SentencePiece model, which ends in .model")
+                + "which is no tokenizer; allowed: bytes, none, or the path of a SentencePiece model, "
+                + "which ends in .model")
         // Whether the file is there is not the configuration's to say; nor how many ids it has.
         let run = try Sample.load(Sample.text, "data.tokenizer=a/tokenizer.model", "model.vocab_size=5")
         #expect(run.data.tokenizer == "a/tokenizer.model")
+        #expect(try Sample.load(Sample.text, "data.tokenizer=none", "model.vocab_size=5").data.tokenizer == "none")
     }
 
     /// Keys that are right alone and wrong together; the message stands at the line of the key to change.

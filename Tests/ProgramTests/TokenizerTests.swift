@@ -132,6 +132,47 @@ extension ProgramTests {
             #expect(try place.train(["data.tokenizer=same.model", Self.overrides[1]]).status == 0)
         }
 
+        /// Ids of another tokenizer train and evaluate without a complaint, and everything they give is wrong.
+        @Test func preparedDataOfAnotherTokenizerAreRefused() throws {
+            let place = try workplace()
+            for (tokenizer, output) in [("t.model", "p"), ("bytes", "b")] {
+                let result = try place.run(["prepare", "--tokenizer", tokenizer, "--output", output, "text.txt"])
+                #expect(result.status == 0, "\(result)")
+            }
+            let names = ["p.json: p was prepared with the tokenizer t.model (SHA-256 ", ", data.tokenizer is bytes;"]
+            let wide = Self.overrides[1]
+            var result = try place.train([wide, "data.train.0.path=p"])
+            expectOneMessage(result, status: 2, names: ["data.train[0].path: "] + names)
+            result = try place.train([wide, "data.validation.0.path=p"], options: ["--dry-run"])
+            expectOneMessage(result, status: 2, names: ["data.validation[0].path: "] + names)
+            #expect(!place.folder.exists("runs"))
+
+            let own = Self.overrides + ["data.train.0.path=p", "data.validation.0.path=p", "schedule.total_steps=2"]
+            result = try place.train(own)
+            #expect(result.status == 0 && result.warnings.isEmpty, "\(result)")
+            #expect(try place.metrics().evaluations[2]?.number("bits_per_byte") != nil)
+            func evaluate(_ options: String...) throws -> ProgramResult {
+                try place.run(["eval", Self.checkpoints, "--sequences", "2", "--json", "--data"] + options)
+            }
+            result = try evaluate("p", "x=b")
+            expectOneMessage(
+                result, status: 2,
+                names: [
+                    "--data: b.json: b was prepared with the tokenizer bytes,",
+                    "the checkpoint's tokenizer is t.model (",
+                ])
+            result = try evaluate("p", "--counts", "b")
+            expectOneMessage(result, status: 2, names: ["--counts: b.json: b was prepared with the tokenizer bytes"])
+
+            // Whoever made a pair without a summary: it is used, and what cannot be known is not said.
+            try place.folder.remove("p.json")
+            result = try evaluate("p", "held-out.txt")
+            #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
+            #expect(result.errors.contains("p (there is no p.json)"), "\(result)")
+            let object = try JSONObject(result.output)
+            #expect(object.isNull("bits_per_byte") && object.number("ce") != nil, "\(result)")
+        }
+
         /// Everything after training works without the model's file, also through Hugging Face's.
         @Test func checkpointsHoldTheModel() throws {
             let place = try workplace()

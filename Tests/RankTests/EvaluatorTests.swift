@@ -98,6 +98,18 @@ final class EvaluatorTests: RankTestCase {
         }
     }
 
+    /// Ids that another tokenizer may have given stand for nobody knows how many bytes; all else is the same.
+    func testBytesOfUncheckedDomainsAreNotKnown() throws {
+        let known = try evaluator(batch: 2, limit: 0, ignored: []).run()
+        var domains = domains
+        domains[1].origin = .unrecorded("nobody knows")
+        let result = try evaluator(batch: 2, limit: 0, ignored: [], domains: domains).run()
+        XCTAssertEqual(result.domains[0], known.domains[0])
+        XCTAssertEqual(result.domains[1].sums.all, known.domains[1].sums.all)
+        XCTAssertEqual(result.domains.map(\.hasBytes), [true, false])
+        XCTAssertTrue(result.bitsPerByte.isNaN && known.bitsPerByte > 0)
+    }
+
     /// Buckets and calibration by definition.
     func testBucketsHoldTheTargetsThatBelongToThem() throws {
         let expected = try expected(limit: 0, ignored: [3]).flatMap { $0 }

@@ -22,8 +22,9 @@ public struct HuggingFaceImport {
     /// Reads and checks everything but the weights themselves. Nothing of the model's size is allocated before the files
     /// were found to hold it.
     ///
+    /// - Parameter tokenizer: the model's, whatever the directory holds; nil: the one that it holds.
     /// - Throws: ``HuggingFaceError``.
-    public init(directory: String) throws {
+    public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil) throws {
         let directory = Files.trimmingSlashes(directory)
         guard try Files.status(directory) == .directory else {
             throw HuggingFaceError(
@@ -36,7 +37,8 @@ public struct HuggingFaceImport {
         }
         model = try HuggingFaceConfiguration(bytes, file: path).model
         weights = try WeightFiles(directory: directory, model: model)
-        (tokenizer, notes) = try Self.tokenizer(directory, vocabularySize: model.vocabularySize)
+        (tokenizer, notes) =
+            try given.map { ($0, []) } ?? Self.tokenizer(directory, vocabularySize: model.vocabularySize)
         self.directory = directory
     }
 
@@ -106,7 +108,8 @@ public struct HuggingFaceImport {
         }
         let fast = try contents(directory + "/" + HuggingFaceTokenizer.fastName, limit: limit)
         let hasOther = try fast != nil || Files.status(directory + "/vocab.json") != .absent
-        if vocabularySize >= ByteLevel.size, fast == ByteLevel.file || !hasOther {
+        // Without files, only the size of this program's own byte models tells of bytes: most models have another tokenizer.
+        if fast == ByteLevel.file ? vocabularySize >= ByteLevel.size : !hasOther && vocabularySize == ByteLevel.size {
             let notes =
                 hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]
             return (CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.bytesName), notes)
@@ -114,7 +117,7 @@ public struct HuggingFaceImport {
         let reason =
             hasOther
             ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))"
-            : "it has no tokenizer, and vocab_size \(vocabularySize) is too small for bytes"
+            : "it has no tokenizer"
         return (
             CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
             ["\(directory): \(reason): the checkpoint has none, and continues on prepared token files only"]

@@ -12,7 +12,8 @@ internal import TokenData
 struct LoadedModel {
     let model: ModelConfiguration
     let parameters: FloatSlice
-    let tokenizer: any TokenData.Tokenizer
+    /// What the checkpoint has of a tokenizer; text needs one, prepared data do not.
+    let checkpointTokenizer: CheckpointTokenizer
     /// The configuration of the run that wrote it; nil for an imported checkpoint.
     let run: RunConfiguration?
     let path: String
@@ -30,16 +31,19 @@ struct LoadedModel {
         step = index.step
         tokenCounts = index.tokenCounts
         let target = parameters
-        (tokenizer, run) = try session.communicator.agreed {
+        (checkpointTokenizer, run) = try session.communicator.agreed {
             try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
             let run =
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             let stored = index.tokenizer
-            let tokenizer = try makeTokenizer(
+            let tokenizer = try CheckpointTokenizer(
                 name: stored.name, modelBytes: stored.bytes, origin: reader.directory)
             return (tokenizer, run)
         }
     }
+
+    /// Nil where only prepared data can be read.
+    var tokenizer: (any TokenData.Tokenizer)? { checkpointTokenizer.tokenizer }
 
     /// Sequence length that the model was trained with.
     var sequenceLength: Int { run?.data.sequenceLength ?? model.maxPositionEmbeddings }

@@ -17,17 +17,17 @@ final class Evaluator {
     private let domains: [TokenDomain]
     private let limit: Int
     private let ignoredTargets: Set<Int32>
-    private let tokenizer: any Tokenizer
+    private let tokenizer: (any Tokenizer)?
     private let frequencies: FrequencyBuckets?
 
     /// - Parameters:
     ///   - domains: what is evaluated; their sequence length is the transformer's.
     ///   - limit: sequences per domain, from its start; 0: all.
-    ///   - tokenizer: tells the bytes of the targets' text.
+    ///   - tokenizer: tells the bytes of the targets' text; nil where nobody knows them.
     ///   - frequencies: how frequent the ids are in training; nil where that is not known.
     init(
         communicator: Communicator, transformer: Transformer, domains: [TokenDomain], limit: Int,
-        ignoredTargets: [Int32], tokenizer: any Tokenizer, frequencies: FrequencyBuckets?
+        ignoredTargets: [Int32], tokenizer: (any Tokenizer)?, frequencies: FrequencyBuckets?
     ) {
         self.communicator = communicator
         self.transformer = transformer
@@ -64,7 +64,8 @@ final class Evaluator {
         var isFirst = true
         var results: [EvaluationResult.Domain] = []
         for (domain, count) in zip(domains, counts) {
-            var result = EvaluationResult.Domain(name: domain.name, sums: EvaluationSums())
+            var result = EvaluationResult.Domain(
+                name: domain.name, sums: EvaluationSums(), hasBytes: bytesTokenizer(of: domain) != nil)
             for window in windows(of: count) {
                 let shares = self.shares(of: window)
                 let own = batches(shares[communicator.rank])
@@ -171,11 +172,18 @@ final class Evaluator {
                     frequency: frequencies.map { Int($0.bucketOfID[Int(targets[n])]) })
                 perToken?([Double(targets[n]), Double(crossEntropy[n]), Double(entropy[n])])
             }
-            // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
-            let counted = text.dropFirst().filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
-            sums.add(bytes: tokenizer.byteCount(of: counted, after: text[0]))
+            if let tokenizer = bytesTokenizer(of: domain) {
+                // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
+                let counted = text.dropFirst().filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
+                sums.add(bytes: tokenizer.byteCount(of: counted, after: text[0]))
+            }
             return sums
         }
+    }
+
+    /// The tokenizer that knows the bytes of a domain's ids; nil where another one may have given the ids.
+    private func bytesTokenizer(of domain: TokenDomain) -> (any Tokenizer)? {
+        domain.origin == .own ? tokenizer : nil
     }
 }
 

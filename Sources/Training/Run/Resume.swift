@@ -206,7 +206,7 @@ extension CheckpointIndex {
     /// - Returns: settings that differ and may.
     /// - Throws: status 2 naming every difference that may not be.
     func requireSameRun(
-        as configuration: RunConfiguration, tokenizer: any TokenData.Tokenizer, fingerprint: String
+        as configuration: RunConfiguration, tokenizer: (any TokenData.Tokenizer)?, fingerprint: String
     ) throws -> [String] {
         var conflicts: [String] = []
         var changes: [String] = []
@@ -221,9 +221,7 @@ extension CheckpointIndex {
             conflicts += now.differences(from: before)
         }
         let isNamed = conflicts.contains { $0.hasPrefix("data.tokenizer:") }
-        if !isNamed, !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
-            conflicts.append("tokenizer: the checkpoint has another \(self.tokenizer.name)")
-        }
+        if !isNamed, let conflict = self.tokenizer.conflict(with: tokenizer) { conflicts.append(conflict) }
         guard conflicts.isEmpty else {
             throw ProgramFailure(
                 .badInput,

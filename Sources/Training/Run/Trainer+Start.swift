@@ -16,22 +16,26 @@ extension Trainer {
     func loadData() throws -> RunData {
         let data = configuration.data
         let threads = try session.threadPlan(requested: configuration.training.threads).threads
-        return try communicator.agreed {
+        let loaded = try communicator.agreed {
             let progress = { (line: String) in if !self.options.isQuiet { self.console.line(line) } }
             let vocabulary = configuration.model.vocabularySize
-            let tokenizer = try makeTokenizer(data.tokenizer)
+            let tokenizer = try configuredTokenizer(data.tokenizer)
             func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
                 try loadDomains(
                     data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,
                     progress: progress)
             }
-            return RunData(
+            let loaded = RunData(
                 tokenizer: tokenizer,
                 training: try TrainingStream(
                     domains: try domains(.training), sequenceLength: data.sequenceLength,
-                    seed: configuration.training.seed, tokenizerName: tokenizer.kind),
+                    seed: configuration.training.seed, tokenizerName: tokenizer?.kind ?? noTokenizerName),
                 validation: try domains(.validation))
+            try TokenDomain.requireOneTokenizer(loaded.training.domains + loaded.validation, key: "data")
+            return loaded
         }
+        if let note = TokenDomain.uncheckedNote(loaded.training.domains + loaded.validation) { console.warning(note) }
+        return loaded
     }
 
     /// What depends on the number of ranks and so is not the configuration's to check.
@@ -215,6 +219,7 @@ extension Trainer {
             try checkpoint.index.requireSameRun(
                 as: configuration, tokenizer: data.tokenizer, fingerprint: fingerprint)
         }
+        if let note = checkpoint.index.tokenizer.assumption(of: data.tokenizer) { console.warning(note) }
         for change in changes { console.line("changed since the checkpoint: \(change)") }
         warnAboutIdentity(checkpoint.index, products: products)
         return !changes.isEmpty
@@ -231,7 +236,12 @@ extension Trainer {
                 + "with \(now.joined(separator: ", ")): from here on its bits are not those of an undisturbed run")
     }
 
-    func fill(_ state: TrainingState, from checkpoint: CheckpointReader?, pool: ThreadPool) throws {
+    /// - Returns: the tokenizer that the run's own checkpoints hold.
+    @discardableResult
+    func fill(
+        _ state: TrainingState, from checkpoint: CheckpointReader?, _ data: RunData, pool: ThreadPool
+    ) throws -> CheckpointIndex.Tokenizer {
+        var origin = checkpoint?.index
         if let checkpoint {
             try communicator.agreed {
                 try CheckpointFinder.reading { try state.load(checkpoint, rank: communicator.rank) }
@@ -240,21 +250,27 @@ extension Trainer {
             console.line("continuing from \(checkpoint.directory), step \(state.progress.step)")
         } else if let path = options.initializeFrom {
             let source = try CheckpointFinder(communicator: communicator, console: console).open(path)
+            origin = source.index
             try communicator.agreed {
                 guard source.index.model.tensorTable == state.table else {
                     throw ProgramFailure(
                         .badInput, "--initialize-from \(path): its tensors are not those of the configured model.")
                 }
+                if let conflict = source.index.tokenizer.lackConflict(with: data.tokenizer) {
+                    throw ProgramFailure(.badInput, "--initialize-from \(path): \(conflict)")
+                }
                 try CheckpointFinder.reading {
                     try state.setParameters { try source.read(.parameter, range: 0..<state.table.count, into: $0) }
                 }
             }
+            if let note = source.index.tokenizer.assumption(of: data.tokenizer) { console.warning(note) }
             console.line("new run from the weights of \(source.directory)")
         } else {
             state.setParameters {
                 configuration.model.initialize($0, seed: configuration.training.seed, pool: pool)
             }
         }
+        return CheckpointIndex.Tokenizer(data.tokenizer, origin: origin?.tokenizer)
     }
 
     func openRun(_ directory: RunDirectory, isNew: Bool) throws -> MetricsFile {

@@ -98,7 +98,7 @@ public final class Trainer {
         describeMixture(data, after: checkpoint?.index.step ?? 0, position: checkpoint?.index.position ?? 0)
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
-        try fill(state, from: checkpoint, pool: pool)
+        let tokenizer = try fill(state, from: checkpoint, data, pool: pool)
         // Whoever changes something to mend a run that skips its steps gets all of the allowed ones again.
         if isChanged { state.progress.skippedInARow = 0 }
         try countTokens(data, state, pool)
@@ -110,7 +110,7 @@ public final class Trainer {
             beforePublishing: metrics?.synchronizer)
         let saves = RunSaves(
             communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,
-            tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
+            tokenizer: tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
             savedStep: try isOwn(checkpoint, store) ? state.progress.step : nil)
         let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
@@ -145,7 +145,8 @@ public final class Trainer {
 
 /// What a run reads.
 struct RunData {
-    let tokenizer: any TokenData.Tokenizer
+    /// Nil for data.tokenizer none: all data are prepared.
+    let tokenizer: (any TokenData.Tokenizer)?
     let training: TrainingStream
     let validation: [TokenDomain]
 }

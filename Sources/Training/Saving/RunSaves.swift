@@ -20,7 +20,7 @@ final class RunSaves {
     private let saver: CheckpointSaver
     private let state: TrainingState
     private let metrics: MetricsFile?
-    private let tokenizer: any Tokenizer
+    private let tokenizer: CheckpointIndex.Tokenizer
     private let fingerprint: String
     private let processor = MachineIdentity.processor
     /// Step of the newest checkpoint in the run's own directory, as far as this run knows.
@@ -39,7 +39,7 @@ final class RunSaves {
     ///   - savedStep: its step, if it lies where this run saves: it need not be saved again.
     init(
         communicator: Communicator, console: Console, saver: CheckpointSaver, state: TrainingState,
-        metrics: MetricsFile?, tokenizer: any Tokenizer, fingerprint: String, newest: String?,
+        metrics: MetricsFile?, tokenizer: CheckpointIndex.Tokenizer, fingerprint: String, newest: String?,
         savedStep: Int? = nil
     ) {
         self.communicator = communicator
@@ -183,8 +183,7 @@ final class RunSaves {
             step: progress.step, position: progress.position, tokens: progress.tokens,
             optimizerSteps: progress.updates, configuration: configuration.json, seed: configuration.training.seed,
             model: configuration.model,
-            tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
-            dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
+            tokenizer: tokenizer, dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
             skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts)
     }
