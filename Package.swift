@@ -127,7 +127,8 @@ let package = Package(
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         tests(
             "CheckpointingTests",
-            ["Checkpointing", "HDF5Store", "LlamaModel", "SentencePieceText", "Tensors", "TestSupport"]),
+            ["Checkpointing", "HDF5Store", "LlamaModel", "SentencePieceText", "Tensors", "TestSupport"],
+            exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
             "ConfigurationTests",
             ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),

@@ -55,12 +55,17 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var skippedInARow: Int
     /// Occurrences of every token id in the training data; empty where nobody has counted them.
     public var tokenCounts: [Int]
+    /// Roles for which the directory that the model was imported from names another id than the tokenizer has.
+    ///
+    /// An export must leave these out: the tokenizer's ids are not the model's.
+    public var withheldTokens: Set<TokenRole>
 
     public init(
         step: Int, position: Int, tokens: Int, optimizerSteps: Int, configuration: String, seed: UInt64,
         model: ModelConfiguration, tokenizer: Tokenizer, dataFingerprint: String, processor: String, blas: String,
         ranksWritten: Int, shards: [ShardRecord],
-        recentLosses: [Double] = [], skippedInARow: Int = 0, tokenCounts: [Int] = []
+        recentLosses: [Double] = [], skippedInARow: Int = 0, tokenCounts: [Int] = [],
+        withheldTokens: Set<TokenRole> = []
     ) {
         self.step = step
         self.position = position
@@ -78,6 +83,7 @@ public struct CheckpointIndex: Sendable, Equatable {
         self.recentLosses = recentLosses
         self.skippedInARow = skippedInARow
         self.tokenCounts = tokenCounts
+        self.withheldTokens = withheldTokens
     }
 }
 

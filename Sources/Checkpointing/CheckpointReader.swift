@@ -115,21 +115,49 @@ public final class CheckpointReader {
         public let parameter: String
         public let firstMoment: String
         public let secondMoment: String
+        /// Elements that are NaN or infinite.
+        public var nonFinite = NonFiniteCounts()
     }
 
-    /// Hashes of every tensor, in table order, in bounded memory.
+    /// Elements of a tensor that are NaN or infinite, as `inspect --json` has them.
+    public struct NonFiniteCounts: Sendable, Equatable {
+        public var parameter = 0
+        public var firstMoment = 0
+        public var secondMoment = 0
+
+        var isZero: Bool { parameter == 0 && firstMoment == 0 && secondMoment == 0 }
+    }
+
+    /// Hashes of every tensor and counts of what is not finite, in table order, in bounded memory.
     public func tensorHashes() throws -> [TensorHash] {
         let buffer = Arena(count: Self.blockCount).all
-        func hash(_ role: TensorRole, _ range: Range<Int>) throws -> String {
+        func look(_ role: TensorRole, _ range: Range<Int>) throws -> (hash: String, nonFinite: Int) {
             let hasher = SHA256()
-            try forEachBlock(role, of: range, buffer: buffer) { hasher.update($0) }
-            return hexadecimalDigits(of: hasher.finalize())
+            var nonFinite = 0
+            try forEachBlock(role, of: range, buffer: buffer) {
+                hasher.update($0)
+                nonFinite += $0.nonFiniteCount
+            }
+            return (hexadecimalDigits(of: hasher.finalize()), nonFinite)
         }
         return try index.model.tensorTable.entries.map { entry in
-            TensorHash(
-                name: entry.name, shape: entry.shape, parameter: try hash(.parameter, entry.range),
-                firstMoment: try hash(.firstMoment, entry.range), secondMoment: try hash(.secondMoment, entry.range))
+            let parameter = try look(.parameter, entry.range)
+            let (first, second) = (try look(.firstMoment, entry.range), try look(.secondMoment, entry.range))
+            return TensorHash(
+                name: entry.name, shape: entry.shape, parameter: parameter.hash, firstMoment: first.hash,
+                secondMoment: second.hash,
+                nonFinite: NonFiniteCounts(
+                    parameter: parameter.nonFinite, firstMoment: first.nonFinite, secondMoment: second.nonFinite))
         }
+    }
+
+    /// SHA-256 of all parameters as little-endian fp32 in the order of the flat space, in hexadecimal. Equal weights have
+    /// equal hashes, however many shards hold them and whatever the moments are.
+    public func parameterHash() throws -> String {
+        let hasher = SHA256()
+        let buffer = Arena(count: Self.blockCount).all
+        try forEachBlock(.parameter, of: 0..<(runs.last?.range.upperBound ?? 0), buffer: buffer) { hasher.update($0) }
+        return hexadecimalDigits(of: hasher.finalize())
     }
 
     /// Index of the run that holds `position`.

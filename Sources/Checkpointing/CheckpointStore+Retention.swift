@@ -68,16 +68,33 @@ extension CheckpointStore {
         return new
     }
 
+    /// Rank 0: moves the step directories of later steps into a folder of this directory, newest first: after a crash in
+    /// between, the newest one that is left is the end of a run that never went on.
+    ///
+    /// - Parameters:
+    ///   - step: the last one that stays.
+    ///   - folder: exists, on the same file system.
+    /// - Returns: names of what was moved, and of what an earlier call had moved.
+    public func moveAside(stepsAfter step: Int, into folder: String) throws -> [String] {
+        try recover()
+        for later in try stepDirectories() where later.step > step {
+            try Files.rename(later.path, to: "\(folder)/\(Files.name(of: later.path))")
+        }
+        try Files.sync(folder)
+        try Files.sync(directory)
+        return try CheckpointStore(directory: folder).stepDirectories().map { Files.name(of: $0.path) }
+    }
+
     /// Removes old checkpoints.
     ///
-    /// Kept are the newest `keep` that open as complete, every one whose step is a multiple of `keepEvery`, and every
-    /// directory that does not open (whoever looks for the cause needs it; it does not count towards `keep`), and
+    /// Kept are the newest `keep` that open as complete, for each multiple of `keepEvery` the first one at or after it, and
+    /// every directory that does not open (whoever looks for the cause needs it; it does not count towards `keep`), and
     /// `verified` itself, which need not be the newest step after a return to an older one. Before
     /// anything is removed, a newer checkpoint has been verified to its last byte.
     ///
     /// - Parameters:
     ///   - keep: number to keep; 0: all.
-    ///   - keepEvery: steps whose multiples stay for good; 0: none.
+    ///   - keepEvery: steps between checkpoints that stay for good; 0: none.
     ///   - verified: a step directory that the caller has just verified completely, as ``complete(_:index:)`` does:
     ///     spares reading it again.
     /// - Returns: the paths of the removed directories.
@@ -96,14 +113,29 @@ extension CheckpointStore {
         }
         let kept = complete.prefix(keep)
         let own = verified.flatMap { StepName(Files.name(of: $0)) }
-        let superfluous = complete.dropFirst(keep).filter { candidate in
-            (keepEvery == 0 || candidate.step % keepEvery != 0) && StepName(Files.name(of: candidate.path)) != own
-        }
+        let steps = complete.map(\.step)
+        let superfluous = complete.indices.dropFirst(keep).filter { index in
+            !Self.staysForGood(index, of: steps, keepEvery: keepEvery)
+                && StepName(Files.name(of: complete[index].path)) != own
+        }.map { complete[$0] }
         if superfluous.isEmpty { return [] }
         guard try kept.contains(where: { try isSound($0.path, verified: verified) }) else { return [] }
         for candidate in superfluous { try remove(candidate.path) }
         try Files.sync(directory)
         return superfluous.map(\.path)
+    }
+
+    /// Whether a checkpoint is at a multiple of `keepEvery`, or the first one after it.
+    ///
+    /// Why the first after: `checkpoint.every` need not divide `checkpoint.keep_every`, and a save may have failed.
+    ///
+    /// - Parameter steps: of all checkpoints, newest first.
+    private static func staysForGood(_ index: Int, of steps: [Int], keepEvery: Int) -> Bool {
+        guard keepEvery > 0 else { return false }
+        let step = steps[index]
+        if step % keepEvery == 0 { return true }
+        let older = index + 1 < steps.count ? steps[index + 1] : 0
+        return older / keepEvery < step / keepEvery
     }
 
     private func isSound(_ path: String, verified: String?) throws -> Bool {

@@ -86,6 +86,11 @@ public struct CheckpointStore: Sendable {
             "parameters and moments are not of \(owned) elements")
 
         guard try Files.status(temporary) == .directory else {
+            guard shard > 0 else {
+                throw CheckpointError(
+                    .missing, file: temporary,
+                    "somebody has removed this directory while the checkpoint was being written")
+            }
             throw CheckpointError(
                 .notShared, file: temporary,
                 "rank 0 made this directory, but shard \(shard)'s rank does not see it: checkpoint.directory must be"

@@ -12,6 +12,7 @@ enum IndexFile {
     private static let lossesName = "recent_losses"
     private static let skippedName = "skipped_in_a_row"
     private static let countsName = "token_counts"
+    private static let withheldName = "withheld_tokens"
 
     /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
     /// would exhaust a node.
@@ -46,6 +47,10 @@ enum IndexFile {
             if !index.tokenCounts.isEmpty {
                 try file.writeIntegers(index.tokenCounts.map(Int64.init), to: countsName)
             }
+            if !index.withheldTokens.isEmpty {
+                let roles = TokenRole.allCases.filter(index.withheldTokens.contains).map(\.rawValue)
+                try file.writeText(roles.joined(separator: ","), to: withheldName)
+            }
             try file.close()
         }
     }
@@ -75,11 +80,13 @@ enum IndexFile {
         let losses: [Int64]
         let counts: [Int64]
         let hasSkipped: Bool
+        let withheld: String
         do {
             losses = try file.contains(lossesName) ? file.readIntegers(lossesName, limit: 1 << 20) : []
             counts =
                 try file.contains(countsName) ? file.readIntegers(countsName, limit: max(model.vocabularySize, 0)) : []
             hasSkipped = try file.contains(skippedName)
+            withheld = try file.contains(withheldName) ? file.readText(withheldName, limit: 1 << 10) : ""
         } catch {
             throw .reading(error)
         }
@@ -91,7 +98,8 @@ enum IndexFile {
             blas: try text("blas", file), ranksWritten: try integer("ranks_written", file, path), shards: shards,
             recentLosses: losses.map { Double(bitPattern: UInt64(bitPattern: $0)) },
             skippedInARow: hasSkipped ? try integer(skippedName, file, path) : 0,
-            tokenCounts: counts.map { Int($0) })
+            tokenCounts: counts.map { Int($0) },
+            withheldTokens: try roles(withheld, path))
         do { try file.close() } catch { throw .reading(error) }
         let runs = try index.validated(file: path)
         guard tensors == TensorRecord.table(of: model) else {
@@ -101,6 +109,17 @@ enum IndexFile {
                     + " that wrote it")
         }
         return (index, runs)
+    }
+
+    private static func roles(_ text: String, _ path: String) throws(CheckpointError) -> Set<TokenRole> {
+        var roles: Set<TokenRole> = []
+        for name in text.split(separator: ",") {
+            guard let role = TokenRole(rawValue: String(name)) else {
+                throw CheckpointError(.corrupt, file: path, "\(withheldName) is '\(text)'")
+            }
+            roles.insert(role)
+        }
+        return roles
     }
 
     private static func integer(

@@ -63,12 +63,14 @@ enum CrossChecks {
         let data = run.data
         if data.train.isEmpty {
             report("data.train", "an empty list", "at least one mapping, as in [{name: ..., path: ...}]")
+        } else if data.train.allSatisfy({ $0.weight == 0 }) {
+            report("data.train", "domains that are all switched off by weight 0", "at least one weight above 0")
         }
         for (list, domains) in [("data.train", data.train), ("data.validation", data.validation)] {
             var names: Set<String> = []
             for (index, domain) in domains.enumerated() where !names.insert(domain.name).inserted {
                 report(
-                    "\(list).\(index).name", "\(OutputValue.quoted(domain.name)) a second time",
+                    "\(list.appending(index: index)).name", "\(OutputValue.quoted(domain.name)) a second time",
                     "each name once in \(list)")
             }
         }
@@ -80,7 +82,8 @@ enum CrossChecks {
         }
         for (index, token) in data.ignoredTargets.enumerated() where Int(token) >= run.model.vocabularySize {
             report(
-                "data.ignored_targets.\(index)", "\(token), which is no token of a vocabulary of this size",
+                "data.ignored_targets".appending(index: index),
+                "\(token), which is no token of a vocabulary of this size",
                 "an integer from 0 to \(run.model.vocabularySize - 1)")
         }
     }

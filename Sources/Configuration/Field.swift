@@ -210,7 +210,7 @@ extension Field {
                         values.append(value)
                     } else {
                         findings += finding(
-                            element, key.appending(key: index),
+                            element, key.appending(index: index),
                             allowed: "an integer from \(range.lowerBound) to \(range.upperBound)")
                     }
                 }
@@ -221,9 +221,11 @@ extension Field {
     }
 
     /// A list of mappings, each decoded into a copy of `standard` by `fields`.
+    ///
+    /// - Parameter isIdentifying: whether an element is part of what a resumed run may not change.
     static func objects<Element: Sendable>(
         _ name: String, _ path: any WritableKeyPath<Root, [Element]> & Sendable, standard: Element,
-        fields: [Field<Element>], _ help: String
+        fields: [Field<Element>], isIdentifying: @escaping @Sendable (Element) -> Bool = { _ in true }, _ help: String
     ) -> Field {
         let example = fields.map { "\($0.name): ..." }.joined(separator: ", ")
         let allowed = "a list of mappings, as in [{\(example)}]"
@@ -237,7 +239,7 @@ extension Field {
                 var findings: [Finding] = []
                 for (index, node) in nodes.enumerated() {
                     var value = standard
-                    findings += Decoder(fields: fields).decode(node, key: key.appending(key: index), into: &value)
+                    findings += Decoder(fields: fields).decode(node, key: key.appending(index: index), into: &value)
                     values.append(value)
                 }
                 root[keyPath: path] = values
@@ -253,7 +255,7 @@ extension Field {
             field.resume = .mustMatch
             field.identity = { root in
                 .list(
-                    root[keyPath: path].map { element in
+                    root[keyPath: path].filter(isIdentifying).map { element in
                         .object(identifying.map { OutputValue.Member(key: $0.name, value: $0.encode(element)) })
                     })
             }

@@ -2,11 +2,15 @@
 
 extension YAMLNode {
     /// Applies `overrides` in order, so that a later one wins. Values are YAML; an empty value is the empty text.
+    ///
+    /// An element of a list is written as `data.train.0.path`, which no shell takes for a pattern, or as messages write it,
+    /// `data.train[0].path`.
     mutating func apply(_ overrides: [String]) throws(ConfigurationError) {
         for (index, override) in overrides.enumerated() {
             let origin = Origin(file: "--set \(override)", line: nil, source: index + 1)
             let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let path = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+            let path = parts[0].replacing(#/\[([0-9]+)\]/#) { ".\($0.1)" }
+                .split(separator: ".", omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, path.allSatisfy({ !$0.isEmpty }) else {
                 throw ConfigurationError(
                     at: origin, key: "", found: OutputValue.quoted(override),
@@ -27,7 +31,8 @@ extension YAMLNode {
             return
         }
         let rest = path.dropFirst()
-        let full = parent.appending(key: key)
+        var full = parent.appending(key: key)
+        if case .sequence = content, let index = Int(key) { full = parent.appending(index: index) }
         switch content {
         case .mapping(var pairs):
             let index = pairs.firstIndex { $0.key == key } ?? pairs.count

@@ -36,7 +36,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var activationCheckpointing: ActivationCheckpointing
     /// Threads of a rank; 0: the cores bound to it.
     public var threads: Int
-    /// Save and end after this step, the schedule unchanged; 0: `schedule.total_steps`.
+    /// Evaluate, save and end after this step, the schedule unchanged; 0: `schedule.total_steps`.
     public var stopAtStep: Int
     /// As written; see `timeLimitSeconds`.
     public var timeLimit: String
@@ -97,7 +97,7 @@ public struct CheckpointConfiguration: Sendable, Equatable {
     public var every: Int
     /// Newest checkpoints that are kept.
     public var keep: Int
-    /// Checkpoints at multiples of this step are kept for good; 0: none.
+    /// For each multiple of this step the first checkpoint at or after it is kept for good; 0: none.
     public var keepEvery: Int
     /// Whether step 0 is written too.
     public var initial: Bool

@@ -64,7 +64,13 @@ enum Schema {
         ).fixed,
     ]
 
-    private static let allowedTokenizers = "bytes, or the path of a SentencePiece model, which ends in .model"
+    private static let allowedTokenizers =
+        "bytes, none, or the path of a SentencePiece model, which ends in .model"
+
+    /// What a resumed run may not change of `data.tokenizer`.
+    private static func kind(ofTokenizer setting: String) -> String {
+        ["bytes", noTokenizerName].contains(setting) ? setting : SentencePieceTokenizer.suffix
+    }
 
     private static let domainName = Field<DataConfiguration.Domain>.text(
         "name", \.name, allowed: "text that is not empty",
@@ -81,23 +87,25 @@ enum Schema {
         .text(
             "data.tokenizer", \.data.tokenizer, allowed: allowedTokenizers,
             refuse: {
-                $0 == "bytes" || $0.hasSuffix(SentencePieceTokenizer.suffix)
+                $0 == "bytes" || $0 == noTokenizerName || $0.hasSuffix(SentencePieceTokenizer.suffix)
                     ? nil : Refusal(reason: "which is no tokenizer", allowed: allowedTokenizers)
             },
             "How text becomes tokens. bytes: the bytes, and 256 ends a document. Otherwise the path of a SentencePiece model, "
-                + "relative to the working directory: its ids, and its end token (eos) ends a document."
+                + "relative to the working directory: its ids, and its end token (eos) ends a document. none: a tokenizer that this "
+                + "program does not read gave the ids; all data are prepared."
         )
         // A model may lie elsewhere; that it is the same one is the checkpoint's to say, which holds it.
-        .fixed(by: { .boolean($0.data.tokenizer == "bytes") }),
+        .fixed(by: { .text(kind(ofTokenizer: $0.data.tokenizer)) }),
         .objects(
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),
             fields: [
                 domainName.required.fixed, domainPath.required,
                 .number(
-                    "weight", \.weight, .positive, "Share of the training sequences, relative to the other domains'."
+                    "weight", \.weight, .notNegative,
+                    "Share of the training sequences, relative to the other domains'; 0: not read at all, as if left out."
                 ).fixed,
             ],
-            "The text to train on, one mapping for each domain."
+            isIdentifying: { $0.weight > 0 }, "The text to train on, one mapping for each domain."
         ).required,
         .objects(
             "data.validation", \.data.validation, standard: DataConfiguration.Domain(name: "", path: ""),
@@ -147,7 +155,8 @@ enum Schema {
         .integer("schedule.total_steps", \.schedule.totalSteps, 1...steps, "Optimizer steps of the run."),
         .number(
             "schedule.minimum_ratio", \.schedule.minimumRatio, .share,
-            "Where the decay ends, as a share of optimizer.learning_rate."),
+            "Share of optimizer.learning_rate that cosine and linear would reach one step after schedule.total_steps, as in "
+                + "PyTorch's and Hugging Face's schedulers; constant does not use it."),
     ]
 
     private static let training: [Field<RunConfiguration>] = [
@@ -178,7 +187,7 @@ enum Schema {
         .integer("training.threads", \.training.threads, 0...4096, "Threads of a rank; 0: the cores bound to it."),
         .integer(
             "training.stop_at_step", \.training.stopAtStep, 0...steps,
-            "Save and end after this step, the schedule unchanged; 0: schedule.total_steps."),
+            "Evaluate, save and end after this step, the schedule unchanged; 0: schedule.total_steps."),
         .text(
             "training.time_limit", \.training.timeLimit, allowed: TimeLimit.allowed,
             refuse: {
@@ -216,7 +225,7 @@ enum Schema {
         .integer("checkpoint.keep", \.checkpoint.keep, 1...steps, "Newest checkpoints that are kept."),
         .integer(
             "checkpoint.keep_every", \.checkpoint.keepEvery, 0...steps,
-            "Checkpoints at multiples of this step are kept for good; 0: none."),
+            "For each multiple of this step the first checkpoint at or after it is kept for good; 0: none."),
         .boolean("checkpoint.initial", \.checkpoint.initial, "Whether step 0 is written too."),
     ]
 

@@ -49,10 +49,10 @@ struct YAMLNode: Sendable {
         return pairs.first { $0.key == key }?.value
     }
 
-    /// Where the value at a dotted path was written, or else the innermost part of the path that was.
+    /// Where the value at a path such as `data.train[0].path` was written, or else the innermost part of the path that was.
     func origin(of path: String) -> Origin {
         var node = self
-        for part in path.split(separator: ".") {
+        for part in path.replacing("[", with: ".").replacing("]", with: "").split(separator: ".") {
             if case .sequence(let elements) = node.content, let index = Int(part), elements.indices.contains(index) {
                 node = elements[index]
             } else if let next = node[String(part)] {
@@ -103,7 +103,7 @@ extension YAMLNode {
         case .sequence(let sequence):
             var elements: [YAMLNode] = []
             for (index, element) in sequence.enumerated() {
-                elements.append(try convert(element, key: key.appending(key: index), origin: start, count: &count))
+                elements.append(try convert(element, key: key.appending(index: index), origin: start, count: &count))
             }
             return YAMLNode(content: .sequence(elements), origin: origin)
         case .mapping(let mapping):
@@ -170,8 +170,9 @@ extension Origin {
 }
 
 extension String {
-    /// The dotted path of a key or index below this path.
-    func appending(key: some CustomStringConvertible) -> String {
-        isEmpty ? key.description : "\(self).\(key)"
-    }
+    /// The dotted path of a key below this path.
+    func appending(key: String) -> String { isEmpty ? key : "\(self).\(key)" }
+
+    /// The path of an element of the list at this path, as in `data.train[0]`.
+    func appending(index: Int) -> String { "\(self)[\(index)]" }
 }

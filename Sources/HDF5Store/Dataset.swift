@@ -26,14 +26,14 @@ enum Dataset {
             try Library.check(unsafe H5Pset_chunk(properties.identifier, 1, &chunk), "H5Pset_chunk", path)
             try Library.check(H5Pset_fletcher32(properties.identifier), "H5Pset_fletcher32", path)
         }
-        let identifier = try Library.check(
+        let dataset = try Handle(
             unsafe H5Dcreate2(
                 file, name, type, space.identifier, chdf5_properties_default(), properties.identifier,
                 chdf5_properties_default()),
-            "H5Dcreate2", path)
+            .dataset, from: "H5Dcreate2", file: path)
         try properties.close(file: path)
         try space.close(file: path)
-        return identifier
+        return dataset.release()
     }
 
     /// Opens a dataset, checks that it is what ``create`` makes, and returns it with its element count.

@@ -35,7 +35,7 @@ extension HDF5File {
     ///
     /// - Throws: also when `text` holds a NUL character, which HDF5's strings cannot.
     public borrowing func writeText(_ text: String, to name: String) throws(HDF5Error) {
-        let (file, path) = (handle.identifier, path)
+        let (file, path, output) = (handle.identifier, path, output)
         // HDF5 has no string type of length zero: an empty text is one byte of padding.
         let bytes = text.isEmpty ? [0] : Array(text.utf8)
         guard text.isEmpty || !bytes.contains(0) else {
@@ -54,6 +54,7 @@ extension HDF5File {
                 "H5Dwrite", path)
             try dataset.close(file: path)
             try type.close(file: path)
+            try output?.requireWritten("H5Dwrite", path)
         }
     }
 
@@ -105,7 +106,7 @@ extension HDF5File {
     private borrowing func write<Element: BitwiseCopyable & Sendable>(
         _ values: [Element], to name: String, stored: () -> hid_t, inMemory: () -> hid_t
     ) throws(HDF5Error) {
-        let (file, path) = (handle.identifier, path)
+        let (file, path, output) = (handle.identifier, path, output)
         try Library.locked { () throws(HDF5Error) in
             let dataset = try Handle(
                 Dataset.create(
@@ -120,6 +121,7 @@ extension HDF5File {
                     "H5Dwrite", path)
             }
             try dataset.close(file: path)
+            try output?.requireWritten("H5Dwrite", path)
         }
     }
 

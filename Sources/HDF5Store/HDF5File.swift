@@ -11,20 +11,24 @@ public struct HDF5File: ~Copyable, Sendable {
     /// Path of the file.
     public let path: String
     let handle: Handle
+    /// Where HDF5 writes to; nil for a file that is read.
+    let output: OutputFile?
 
     /// Creates a file, replacing an existing one. The corresponding C function is `H5Fcreate`.
     ///
     /// - Throws: when the file cannot be created, for example because its directory does not exist.
     public static func create(_ path: String) throws(HDF5Error) -> HDF5File {
-        let identifier = try Library.locked { () throws(HDF5Error) -> hid_t in
-            let access = try closingEverything(path)
-            let identifier = try Library.check(
+        let (identifier, output) = try Library.locked { () throws(HDF5Error) -> (hid_t, OutputFile) in
+            let access = try outputAccess(path)
+            let file = try Handle(
                 unsafe H5Fcreate(path, chdf5_access_truncate(), chdf5_properties_default(), access.identifier),
-                "H5Fcreate", path)
+                .file, from: "H5Fcreate", file: path)
             try access.close(file: path)
-            return identifier
+            let output = try OutputDriver.output(of: file.identifier, path)
+            try output.requireWritten("H5Fcreate", path)
+            return (file.release(), output)
         }
-        return try HDF5File(path: path, adopting: identifier)
+        return try HDF5File(path: path, adopting: identifier, output)
     }
 
     /// Opens a file for reading. The corresponding C function is `H5Fopen`.
@@ -48,12 +52,13 @@ public struct HDF5File: ~Copyable, Sendable {
             try Library.check(
                 unsafe H5Fopen(path, chdf5_access_read_only(), chdf5_properties_default()), "H5Fopen", path)
         }
-        return try HDF5File(path: path, adopting: identifier)
+        return try HDF5File(path: path, adopting: identifier, nil)
     }
 
-    private init(path: String, adopting identifier: hid_t) throws(HDF5Error) {
+    private init(path: String, adopting identifier: hid_t, _ output: OutputFile?) throws(HDF5Error) {
         self.handle = try Handle(identifier, .file, isShared: true, from: "H5Fopen", file: path)
         self.path = path
+        self.output = output
     }
 
     /// Whether the file has a dataset `name`. The corresponding C function is `H5Lexists`.
@@ -71,22 +76,24 @@ public struct HDF5File: ~Copyable, Sendable {
     /// - Throws: when the file could not be written completely.
     public consuming func close() throws(HDF5Error) {
         let path = self.path
+        let output = self.output
         let handle = self.handle
         let identifier = handle.identifier
         try Library.locked { () throws(HDF5Error) in
             let open = try Library.check(
                 H5Fget_obj_count(identifier, chdf5_objects_all_local()), "H5Fget_obj_count", path)
             precondition(open == 1, "\(path) is closed while \(open - 1) of its datasets are open")
-            // H5Fclose succeeds after a write that failed earlier; flushing first reports what is still unwritten.
-            try Library.check(H5Fflush(identifier, H5F_SCOPE_LOCAL), "H5Fflush", path)
         }
         try handle.close(file: path)
+        try output?.requireWritten("H5Fclose", path)
     }
 
-    /// File access that closes datasets with their file, so that a failed save cannot leave the file open and locked.
-    private static func closingEverything(_ path: String) throws(HDF5Error) -> Handle {
+    /// File access for writing: by ``OutputDriver``, and datasets close with their file, so that a failed save cannot
+    /// leave the file open and locked.
+    private static func outputAccess(_ path: String) throws(HDF5Error) -> Handle {
         let access = try Handle(
             H5Pcreate(chdf5_class_file_access()), .propertyList, from: "H5Pcreate", file: path)
+        try OutputDriver.choose(in: access.identifier, path)
         try Library.check(
             H5Pset_fclose_degree(access.identifier, H5F_CLOSE_STRONG), "H5Pset_fclose_degree", path)
         return access

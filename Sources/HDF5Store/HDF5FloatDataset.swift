@@ -14,22 +14,39 @@ public struct HDF5FloatDataset: ~Copyable, Sendable {
     /// Number of elements.
     public let count: Int
     private let handle: Handle
+    /// Where the file's content goes; nil for a file that is read.
+    private let output: OutputFile?
 
-    fileprivate init(name: String, path: String, count: Int, adopting identifier: hid_t) throws(HDF5Error) {
+    /// Elements that are written in one call, a whole number of chunks: a full disk ends a large write after these.
+    private static let blockCount = 64 * Dataset.chunkBytes / MemoryLayout<Float>.stride
+
+    fileprivate init(
+        name: String, path: String, count: Int, adopting identifier: hid_t, _ output: OutputFile?
+    ) throws(HDF5Error) {
         self.handle = try Handle(identifier, .dataset, isShared: true, from: "H5Dopen2", file: path)
         self.name = name
         self.path = path
         self.count = count
+        self.output = output
     }
 
     /// Writes `source` to the elements in `range`. The corresponding C function is `H5Dwrite`.
     ///
     /// Traps unless `range` lies inside the dataset and is as long as `source`.
     public borrowing func write(_ source: FloatSlice, to range: Range<Int>) throws(HDF5Error) {
-        let (dataset, view) = (handle.identifier, source.view)
-        try transfer(range, source, "H5Dwrite") { memory, file in
-            unsafe H5Dwrite(
-                dataset, chdf5_type_native_float(), memory, file, chdf5_properties_default(), view.pointer)
+        requireFit(range, source)
+        let (dataset, path) = (handle.identifier, path)
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(range.upperBound, (start / Self.blockCount + 1) * Self.blockCount)
+            let block = source[(start - range.lowerBound)..<(end - range.lowerBound)]
+            let view = block.view
+            try transfer(start..<end, block, "H5Dwrite") { memory, file in
+                unsafe H5Dwrite(
+                    dataset, chdf5_type_native_float(), memory, file, chdf5_properties_default(), view.pointer)
+            }
+            try output?.requireWritten("H5Dwrite", path)
+            start = end
         }
     }
 
@@ -49,9 +66,7 @@ public struct HDF5FloatDataset: ~Copyable, Sendable {
     private borrowing func transfer(
         _ range: Range<Int>, _ slice: FloatSlice, _ function: String, call: (hid_t, hid_t) -> herr_t
     ) throws(HDF5Error) {
-        precondition(
-            range.lowerBound >= 0 && range.upperBound <= count && range.count == slice.count,
-            "\(range) of \(count) elements of \(name) cannot hold a slice of \(slice.count)")
+        requireFit(range, slice)
         if range.isEmpty { return }
         let (dataset, path) = (handle.identifier, path)
         try Library.locked { () throws(HDF5Error) in
@@ -71,23 +86,30 @@ public struct HDF5FloatDataset: ~Copyable, Sendable {
         }
     }
 
+    private borrowing func requireFit(_ range: Range<Int>, _ slice: FloatSlice) {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= count && range.count == slice.count,
+            "\(range) of \(count) elements of \(name) cannot hold a slice of \(slice.count)")
+    }
+
     /// Closes the dataset. The corresponding C function is `H5Dclose`.
     public consuming func close() throws(HDF5Error) {
-        let path = self.path
+        let (path, output) = (path, output)
         try handle.close(file: path)
+        try output?.requireWritten("H5Dclose", path)
     }
 }
 
 extension HDF5File {
     /// Creates a dataset of `count` floats. The corresponding C function is `H5Dcreate2`.
     public borrowing func createFloats(_ name: String, count: Int) throws(HDF5Error) -> HDF5FloatDataset {
-        let (file, path) = (handle.identifier, path)
+        let (file, path, output) = (handle.identifier, path, output)
         let identifier = try Library.locked { () throws(HDF5Error) -> hid_t in
             try Dataset.create(
                 name, in: file, path: path, type: chdf5_type_f32le(), elementBytes: MemoryLayout<Float>.stride,
                 count: count)
         }
-        return try HDF5FloatDataset(name: name, path: path, count: count, adopting: identifier)
+        return try HDF5FloatDataset(name: name, path: path, count: count, adopting: identifier, output)
     }
 
     /// Opens a dataset of floats. The corresponding C function is `H5Dopen2`.
@@ -102,6 +124,6 @@ extension HDF5File {
                 of: identifier, is: chdf5_type_f32le(), called: "32-bit little-endian floats", name: name, path: path)
             return (dataset.release(), count)
         }
-        return try HDF5FloatDataset(name: name, path: path, count: count, adopting: identifier)
+        return try HDF5FloatDataset(name: name, path: path, count: count, adopting: identifier, nil)
     }
 }

@@ -7,11 +7,23 @@ enum Library {
     /// HDF5 is not reentrant unless it was built so, and even then serialises every call: one lock for all of it.
     private static let lock = Mutex<Void>(())
 
+    /// The first close of a file or dataset that failed. HDF5 1.10 then holds an identifier of freed memory, which any
+    /// later call may follow.
+    private static let failedClose = Mutex<HDF5Error?>(nil)
+
+    /// HDF5 shall not clean up when the process ends: threads may still use it, and a failed close would end in a crash.
+    /// What is written is closed before, and nothing else is lost.
+    private static let endsQuietly: Bool = H5dont_atexit() >= 0
+
     /// Runs `body` with the library to itself. Not reentrant: only entry points of the module take the lock.
+    ///
+    /// - Throws: also when the library's state is unknown since a failed close.
     static func locked<Result: Sendable>(
         _ body: () throws(HDF5Error) -> Result
     ) throws(HDF5Error) -> Result {
         try lock.withLock { (_: inout Void) throws(HDF5Error) -> Result in
+            if let error = failedClose.withLock({ $0 }) { throw error }
+            precondition(endsQuietly, "HDF5 was started by somebody else, who decides about its end")
             // Printing is a setting of the error stack, and a thread-safe library has one stack per thread. It fails
             // only for an invalid stack, and the default one always is valid.
             _ = H5Eset_auto2(chdf5_error_stack_default(), nil, nil)
@@ -26,6 +38,19 @@ enum Library {
     ) throws(HDF5Error) -> Status {
         guard status >= 0 else { throw HDF5Error(function: function, file: file, stack: takeErrorStack()) }
         return status
+    }
+
+    /// Notes that a file or dataset could not be closed, and how that is reported from now on.
+    ///
+    /// - Returns: what to throw.
+    static func noteFailedClose(_ function: String, _ file: String) -> HDF5Error {
+        let cause = HDF5Error(function: function, file: file, stack: takeErrorStack())
+        let error = HDF5Error(
+            function: function, file: file,
+            message: cause.message + "; this process cannot use HDF5 any more: start it again",
+            systemError: cause.systemError, stack: cause.stack)
+        failedClose.withLock { first in first = first ?? error }
+        return error
     }
 
     /// The descriptions on the error stack, called function first; empties it.
@@ -78,11 +103,12 @@ struct Handle: ~Copyable, Sendable {
     }
 
     deinit {
+        // The error that is on its way is the one to report; a failed close is told to whoever uses HDF5 next.
         if isShared {
             let (identifier, kind) = (identifier, kind)
-            _ = try? Library.locked { Self.close(identifier, kind).status }
+            _ = try? Library.locked { () throws(HDF5Error) in try Self.close(identifier, kind, "an earlier file") }
         } else {
-            _ = Self.close(identifier, kind)
+            _ = try? Self.close(identifier, kind, "an earlier file")
         }
     }
 
@@ -91,9 +117,9 @@ struct Handle: ~Copyable, Sendable {
         let (identifier, kind, isShared) = (identifier, kind, isShared)
         discard self
         if isShared {
-            try Library.locked { () throws(HDF5Error) in try Self.checkedClose(identifier, kind, file) }
+            try Library.locked { () throws(HDF5Error) in try Self.close(identifier, kind, file) }
         } else {
-            try Self.checkedClose(identifier, kind, file)
+            try Self.close(identifier, kind, file)
         }
     }
 
@@ -104,18 +130,19 @@ struct Handle: ~Copyable, Sendable {
         return identifier
     }
 
-    private static func checkedClose(_ identifier: hid_t, _ kind: Kind, _ file: String) throws(HDF5Error) {
-        let (status, function) = close(identifier, kind)
-        try Library.check(status, function, file)
-    }
-
-    private static func close(_ identifier: hid_t, _ kind: Kind) -> (status: herr_t, function: String) {
-        switch kind {
-        case .file: (H5Fclose(identifier), "H5Fclose")
-        case .dataset: (H5Dclose(identifier), "H5Dclose")
-        case .dataspace: (H5Sclose(identifier), "H5Sclose")
-        case .datatype: (H5Tclose(identifier), "H5Tclose")
-        case .propertyList: (H5Pclose(identifier), "H5Pclose")
+    private static func close(_ identifier: hid_t, _ kind: Kind, _ file: String) throws(HDF5Error) {
+        let (status, function) =
+            switch kind {
+            case .file: (H5Fclose(identifier), "H5Fclose")
+            case .dataset: (H5Dclose(identifier), "H5Dclose")
+            case .dataspace: (H5Sclose(identifier), "H5Sclose")
+            case .datatype: (H5Tclose(identifier), "H5Tclose")
+            case .propertyList: (H5Pclose(identifier), "H5Pclose")
+            }
+        guard status < 0, kind == .file || kind == .dataset else {
+            try Library.check(status, function, file)
+            return
         }
+        throw Library.noteFailedClose(function, file)
     }
 }

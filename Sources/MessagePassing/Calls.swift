@@ -1,6 +1,7 @@
 // Calls - the one path on which return codes of the C library become errors.
 
 internal import CMPI
+internal import Glibc
 
 /// Who makes a call: what every error must name.
 struct CallSite {
@@ -9,6 +10,16 @@ struct CallSite {
 
     /// Before `MPI_Init_thread` there is neither rank nor host to name.
     static let beforeStart = CallSite(rank: -1, host: "")
+
+    /// The kernel's name of this node.
+    static var hostName: String {
+        var system = utsname()
+        // It fails for a bad address only.
+        guard unsafe uname(&system) == 0 else { return "this node" }
+        return unsafe withUnsafePointer(to: &system.nodename) { name in
+            unsafe String(cString: UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self))
+        }
+    }
 
     /// Throws unless `status`, which the C function `function` returned, is `MPI_SUCCESS`.
     func check(_ status: Int32, _ function: String) throws(MPIError) {

@@ -50,6 +50,7 @@ extension Communicator {
     public func gather(_ bytes: [UInt8], root: Int) throws(MPIError) -> [[UInt8]]? {
         try enter("MPI_Igatherv")
         try check(root: root, "MPI_Igatherv")
+        if isAlone { return [bytes] }
         let counts = try allGatherCounts(bytes.count)
         let own = PinnedArray(bytes)
         let all = PinnedArray<UInt8>(repeating: 0, count: rank == root ? counts.reduce(0, +) : 0)

@@ -43,6 +43,8 @@ internal import Glibc
     /// because Open MPI 4.1 adds the number of ranks to a count. Tests set a small one, the same on every rank.
     package var chunkLimit = 1 << 30
 
+    /// Whether the library was not started.
+    let isAlone: Bool
     let world: Group
     /// The ranks on this node.
     let node: Group
@@ -84,7 +86,27 @@ internal import Glibc
         return communicator
     }
 
+    /// This process as the only rank, without the MPI library: for work that needs no other rank, in whatever environment.
+    ///
+    /// Scalars, bytes and barriers work as between ranks; what moves gradients and parameters is not for it.
+    public static func alone() -> Communicator { Communicator(host: CallSite.hostName) }
+
+    private init(host: String) {
+        isAlone = true
+        world = .alone
+        node = .alone
+        rank = 0
+        size = 1
+        nodeRank = 0
+        nodeSize = 1
+        self.host = host
+        threadLevel = Int(MPI_THREAD_FUNNELED)
+        site = CallSite(rank: 0, host: host)
+        thread = pthread_self()
+    }
+
     private init() throws(MPIError) {
+        isAlone = false
         let early = CallSite.beforeStart
         var isStarted: Int32 = 0
         try early.check(unsafe MPI_Initialized(&isStarted), "MPI_Initialized")
@@ -149,6 +171,10 @@ internal import Glibc
         try wait(for: abandoned)
         // MPI_Finalize blocks until every rank has come to it. After this barrier all are there, so it cannot be long.
         try barrier()
+        guard !isAlone else {
+            hasFinished = true
+            return
+        }
         try closeMailbox()
         try closeNodes()
         try node.free(at: site)
@@ -159,6 +185,8 @@ internal import Glibc
     /// Ends every process of the job with `status`, without waiting for anything.
     /// The corresponding C function is `MPI_Abort`.
     public func abort(status: Int32) -> Never {
+        // There is no library that would do it.
+        if isAlone { _exit(status) }
         _ = unsafe MPI_Abort(world.handle, status)
         preconditionFailure("MPI_Abort returned")
     }
@@ -191,6 +219,8 @@ internal import Glibc
         _ call: (Range<Int>, Group, UnsafeMutablePointer<MPI_Request?>) -> Int32
     ) throws(MPIError) -> MessageOperation {
         let operation = MessageOperation(function, keeping: memory)
+        // Between one rank, in place, there is nothing to move.
+        if isAlone { return operation }
         try begin(operation, isPart: group != nil) { () throws(MPIError) in
             for window in windows {
                 try unsafe operation.start(at: site) { unsafe call(window, group ?? world, $0) }

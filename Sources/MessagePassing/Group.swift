@@ -23,6 +23,15 @@ internal import CMPI
         self.size = Int(size)
     }
 
+    /// This process alone. Safe without the library: nobody gives the handle back to it.
+    static var alone: Group { unsafe Group(alone: cmpi_comm_world()) }
+
+    private init(alone handle: MPI_Comm) {
+        unsafe self.handle = handle
+        rank = 0
+        size = 1
+    }
+
     /// The processes of the group on this node, in their order. The corresponding C function is `MPI_Comm_split_type`.
     func nodeGroup(at site: CallSite) throws(MPIError) -> Group {
         var part: MPI_Comm?

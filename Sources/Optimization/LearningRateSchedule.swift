@@ -13,7 +13,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     public var kind: Kind
     public var warmupSteps: Int
     public var totalSteps: Int
-    /// The decay ends at this share of the base learning rate.
+    /// Share of the base learning rate that the decay would reach at update `totalSteps + 1`, the first one after the run.
     public var minimumRatio: Double
 
     public init(
@@ -26,6 +26,9 @@ public struct LearningRateSchedule: Sendable, Equatable {
     }
 
     /// The factor on the base learning rate for update `step` (1 ... totalSteps).
+    ///
+    /// The decay's progress is 0 at the first update after the warm-up and 1 at update `totalSteps + 1`. Update s has the
+    /// factor of index s - 1 in `transformers.get_cosine_schedule_with_warmup` and `torch`'s `CosineAnnealingLR`.
     public func factor(step: Int) -> Double {
         if step <= warmupSteps { return Double(step) / Double(warmupSteps) }
         let span = totalSteps - warmupSteps

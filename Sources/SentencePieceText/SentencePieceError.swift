@@ -16,11 +16,14 @@ public struct SentencePieceError: Error, Sendable, CustomStringConvertible, Equa
 
     public let kind: Kind
     public let message: String
+    /// What to do, where it depends on what was found; nil: whatever the caller advises.
+    public let remedy: String?
 
-    public init(_ kind: Kind, _ message: String) {
+    public init(_ kind: Kind, _ message: String, remedy: String? = nil) {
         self.kind = kind
         self.message = message
+        self.remedy = remedy
     }
 
-    public var description: String { message }
+    public var description: String { message + (remedy.map { "; " + $0 } ?? "") }
 }

@@ -26,14 +26,32 @@ public struct SentencePieceModel: Sendable, Equatable {
         case byte = 6
     }
 
+    /// How a text is cut; the numbers are the format's.
+    public enum Algorithm: UInt64, Sendable {
+        /// The likeliest pieces.
+        case unigram = 1
+        /// Pairs merged by score.
+        case bpe = 2
+        case word = 3
+        case character = 4
+    }
+
     /// By id.
     public private(set) var pieces: [Piece] = []
+    /// How a text is cut; nil for a number that the format does not have.
+    public private(set) var algorithm: Algorithm? = .unigram
     /// Whether the model merges pairs (BPE), rather than choosing the likeliest pieces.
-    public private(set) var mergesPairs = false
+    public var mergesPairs: Bool { algorithm == .bpe }
     /// Whether a blank is put before each text.
     public private(set) var addsBlank = true
+    /// Whether characters are replaced before a text is cut, by the model's own table.
+    public private(set) var replacesText = false
+    /// Whether blanks at a text's ends and all but one of a run are removed before it is cut.
+    public private(set) var removesBlanks = true
+    /// Whether blanks stand as U+2581 in pieces.
+    public private(set) var escapesBlanks = true
     /// Whether a text is changed before it is cut: characters replaced, or blanks removed or kept as they are.
-    public private(set) var changesText = true
+    public var changesText: Bool { replacesText || removesBlanks || !escapesBlanks }
     /// Whether the blank that ``addsBlank`` speaks of is put behind the text instead.
     public private(set) var addsBlankBehind = false
     /// Whether the settings of training and of normalisation are there. Every model that was written to its end has them.
@@ -48,8 +66,17 @@ public struct SentencePieceModel: Sendable, Equatable {
 
     private func id(_ field: UInt64) -> Int? { ids[field].flatMap { pieces.indices.contains($0) ? $0 : nil } }
 
-    /// - Throws: ``SentencePieceError`` for bytes that are no such model.
+    /// - Throws: ``SentencePieceError`` for bytes that are no such model. It says what they are, where that is known.
     public init(_ bytes: [UInt8]) throws(SentencePieceError) {
+        do throws(SentencePieceError) {
+            try self.init(reading: bytes)
+        } catch {
+            guard let content = UnexpectedContent(bytes, insteadOf: .sentencePieceModel) else { throw error }
+            throw SentencePieceError(.notAModel, content.problem, remedy: content.remedy)
+        }
+    }
+
+    private init(reading bytes: [UInt8]) throws(SentencePieceError) {
         var message = ProtocolBuffer(bytes[...])
         var found: Set<UInt64> = []
         while let (number, value) = try message.next() {
@@ -87,7 +114,7 @@ public struct SentencePieceModel: Sendable, Equatable {
         var fields = message
         while let (number, value) = try fields.next() {
             guard case .integer(let integer) = value else { continue }
-            if number == Field.modelType { mergesPairs = integer == 2 }
+            if number == Field.modelType { algorithm = Algorithm(rawValue: integer) }
             if number == Field.blankBehind { addsBlankBehind = integer != 0 }
             // An int32; negative ones are written with 64 bits.
             if ids[number] != nil { ids[number] = Int(Int32(truncatingIfNeeded: integer)) }
@@ -96,17 +123,15 @@ public struct SentencePieceModel: Sendable, Equatable {
 
     private mutating func readNormalizer(_ message: ProtocolBuffer) throws(SentencePieceError) {
         var fields = message
-        var (replaces, removesBlanks, escapesBlanks) = (false, true, true)
         while let (number, value) = try fields.next() {
             switch (number, value) {
-            case (2, .bytes(let map)): replaces = !map.isEmpty
+            case (2, .bytes(let map)): replacesText = !map.isEmpty
             case (3, .integer(let flag)): addsBlank = flag != 0
             case (4, .integer(let flag)): removesBlanks = flag != 0
             case (5, .integer(let flag)): escapesBlanks = flag != 0
             default: continue
             }
         }
-        changesText = replaces || removesBlanks || !escapesBlanks
     }
 
     /// Field numbers of `sentencepiece_model.proto`.

@@ -9,6 +9,7 @@ public struct ByteTokenizer: Tokenizer {
     public var endToken: Int32 { 256 }
     public var modelBytes: [UInt8] { [] }
     public var splitsAnywhere: Bool { true }
+    public var readsAnyBytes: Bool { true }
 
     public func encode(_ text: [UInt8]) -> [Int32] { text.map { Int32($0) } }
 

@@ -8,7 +8,7 @@ public struct DataConfiguration: Sendable, Equatable {
         /// A `.txt`, `.jsonl` or `.jsonl.zst` file, or the prefix of a prepared `.bin`/`.idx` pair; relative to the
         /// working directory.
         public var path: String
-        /// Share of the training sequences, relative to the other domains'. Unused for validation.
+        /// Share of the training sequences, relative to the other domains'; 0 switches a domain off. Unused for validation.
         public var weight: Double
 
         public init(name: String, path: String, weight: Double = 1) {
@@ -18,7 +18,7 @@ public struct DataConfiguration: Sendable, Equatable {
         }
     }
 
-    /// `bytes`, or the path of a SentencePiece model.
+    /// `bytes`, the path of a SentencePiece model, or `none`: then all data are prepared.
     public var tokenizer: String
     public var train: [Domain]
     public var validation: [Domain]

@@ -23,21 +23,31 @@ struct DocumentEncoder {
     ///
     /// - Parameters:
     ///   - progress: called now and then with the bytes of text encoded so far.
+    ///   - invalid: called with the bytes of a .txt file that are read as U+FFFD, if there are any.
     ///   - checkCancellation: called before every second or less of work on a thread; an error of it ends the reading.
     /// - Throws: ``DataError`` naming file and line; what `body` and `checkCancellation` throw.
     func forEachDocument(
-        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in }, checkCancellation: () throws -> Void = {},
+        of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in }, invalid: (InvalidUTF8) -> Void = { _ in },
+        checkCancellation: () throws -> Void = {},
         _ body: (_ ids: [Int32], _ isEnd: Bool) throws -> Void
     ) throws {
         var waiting: [Text] = []
         var (waitingBytes, doneBytes) = (0, 0)
         func encodeWaiting() throws {
-            do { try encode(waiting, checkCancellation, body) } catch let error as DataError { throw error.with(file: file.path) }
+            do { try encode(waiting, checkCancellation, body) } catch let error as DataError {
+                throw error.with(file: file.path)
+            }
             doneBytes += waitingBytes
             (waiting, waitingBytes) = ([], 0)
             progress(doneBytes)
         }
-        try file.forEachDocument(inPieces: tokenizer.splitsAnywhere) { bytes, isEnd in
+        // A text is whole here unless its tokenizer reads any bytes; lines are checked where they are read.
+        let checks = file.format == .text && !tokenizer.readsAnyBytes
+        try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { bytes, isEnd in
+            if checks {
+                let found = InvalidUTF8(in: bytes)
+                if !found.isEmpty { invalid(found) }
+            }
             waiting.append(Text(bytes: bytes, isEnd: isEnd))
             waitingBytes += bytes.count
             if waitingBytes >= threads * Self.bytesPerThread { try encodeWaiting() }

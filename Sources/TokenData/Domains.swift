@@ -6,55 +6,80 @@ public enum DataPurpose: String, Sendable {
     case validation
 }
 
+/// Loads the domains of `configuration` for one purpose, with the tokenizer that it names.
+public func loadDomains(
+    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, threads: Int = 1,
+    progress: (String) -> Void = { _ in }
+) throws -> [TokenDomain] {
+    try loadDomains(
+        configuration, vocabularySize: vocabularySize, purpose: purpose,
+        tokenizer: configuredTokenizer(configuration.tokenizer), threads: threads, progress: progress)
+}
+
 /// Loads the domains of `configuration` for one purpose: texts are read and turned into tokens, prepared pairs are
 /// mapped and checked.
+///
+/// Training domains of weight 0 are left out without a look at their files. Why: a run without them has the same order.
 ///
 /// - Parameters:
 ///   - configuration: key `data`.
 ///   - vocabularySize: `model.vocab_size`: every id is below it.
 ///   - purpose: which of the two lists.
-///   - tokenizer: what `data.tokenizer` names, where it is loaded already or comes from a checkpoint.
+///   - tokenizer: what `data.tokenizer` names, or a checkpoint's; nil where there is none, so that only prepared pairs can
+///     be read.
+///   - settings: what errors call the settings; by default the keys of a configuration.
 ///   - threads: how many threads encode text.
 ///   - progress: called with one line of words per domain, and every ten seconds while a text is encoded.
+///   - warn: called with what somebody should know of a text that is read all the same.
 ///   - checkCancellation: called often while a text is encoded; an error of it ends the loading.
 /// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed; what `checkCancellation` throws.
 public func loadDomains(
-    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, tokenizer: (any Tokenizer)? = nil,
-    threads: Int = 1, progress: (String) -> Void = { _ in }, checkCancellation: () throws -> Void = {}
+    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, tokenizer: (any Tokenizer)?,
+    settings: DataSettingNames? = nil, threads: Int = 1, progress: (String) -> Void = { _ in },
+    warn: (String) -> Void = { _ in }, checkCancellation: () throws -> Void = {}
 ) throws -> [TokenDomain] {
-    let tokenizer = try tokenizer ?? makeTokenizer(configuration.tokenizer)
-    try requireSettings(configuration, tokenizer: tokenizer, vocabularySize: vocabularySize)
+    let settings = settings ?? .configuration(purpose)
+    try requireSettings(configuration, settings, tokenizer: tokenizer, vocabularySize: vocabularySize)
     let list = purpose == .training ? configuration.train : configuration.validation
-    let key = "data.\(purpose.rawValue)"
     if list.isEmpty && purpose == .validation { return [] }
-    try requireDomains(list.map(\.name), key: key)
+    try requireDomains(list.map(\.name), settings)
     if purpose == .training {
         // Checked before hours of reading; the seed does not matter.
         _ = try Mixture(weights: list.map(\.weight), names: list.map(\.name), seed: 0)
     }
-    return try list.enumerated().map { index, domain in
+    let reader = DomainReader(
+        tokenizer: tokenizer, sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize,
+        purpose: purpose, settings: settings, threads: threads)
+    return try list.enumerated().compactMap { index, domain in
+        if purpose == .training && domain.weight == 0 {
+            progress("\(purpose.rawValue) domain \(domain.name): weight 0, switched off")
+            return nil
+        }
         let words = "\(purpose.rawValue) domain \(domain.name): \(domain.path), "
-        let source = try openSource(
-            path: domain.path, key: "\(key)[\(index)].path", tokenizer: tokenizer,
-            sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize, purpose: purpose,
-            threads: threads, progress: { progress(words + $0) }, checkCancellation: checkCancellation)
-        progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"))
-        return TokenDomain(name: domain.name, weight: domain.weight, source: source)
+        do {
+            let (source, origin) = try reader.open(
+                domain.path, progress: { progress(words + $0) }, warn: warn, checkCancellation: checkCancellation)
+            progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"))
+            return TokenDomain(name: domain.name, weight: domain.weight, source: source, origin: origin)
+        } catch let error as DataError {
+            throw error.with(key: settings.path(index))
+        }
     }
 }
 
 /// Checks what does not depend on any file.
 private func requireSettings(
-    _ configuration: DataConfiguration, tokenizer: any Tokenizer, vocabularySize: Int
+    _ configuration: DataConfiguration, _ settings: DataSettingNames, tokenizer: (any Tokenizer)?, vocabularySize: Int
 ) throws {
-    guard vocabularySize >= tokenizer.size else {
+    if let tokenizer, vocabularySize < tokenizer.size {
         throw DataError(
-            key: "model.vocab_size", problem: "\(vocabularySize) is smaller than the tokenizer \(tokenizer.name)",
+            key: settings.vocabularySize,
+            problem: "\(vocabularySize) is smaller than the tokenizer \(tokenizer.name)",
             remedy: "allowed: \(tokenizer.size) or more")
     }
     guard configuration.sequenceLength > 0 else {
         throw DataError(
-            key: "data.sequence_length", problem: "\(configuration.sequenceLength) is no length",
+            key: settings.sequenceLength, problem: "\(configuration.sequenceLength) is no length",
             remedy: "allowed: 1 or more")
     }
     for (index, token) in configuration.ignoredTargets.enumerated() where token < 0 || Int(token) >= vocabularySize {
@@ -64,46 +89,81 @@ private func requireSettings(
     }
 }
 
-/// Opens one path of a configuration: a text file, a prepared prefix, or a synthetic domain.
-///
-/// - Parameters:
-///   - path: as in the configuration.
-///   - key: what errors name, for example `data.train[1].path`.
-///   - purpose: a validation set must have an end.
-///   - threads: how many threads encode text.
-///   - progress: called every ten seconds while a text is encoded.
-///   - checkCancellation: called often while a text is encoded; an error of it ends the reading.
-/// - Throws: ``DataError``; what `checkCancellation` throws.
-public func openSource(
-    path: String, key: String, tokenizer: any Tokenizer, sequenceLength: Int, vocabularySize: Int,
-    purpose: DataPurpose, threads: Int = 1, progress: (String) -> Void = { _ in },
-    checkCancellation: () throws -> Void = {}
-) throws -> any SequenceSource {
-    do {
+/// Opens the paths of a list of domains.
+private struct DomainReader {
+    /// Nil: only prepared pairs can be read.
+    let tokenizer: (any Tokenizer)?
+    let sequenceLength: Int
+    let vocabularySize: Int
+    /// A validation set must have an end.
+    let purpose: DataPurpose
+    let settings: DataSettingNames
+    /// How many threads encode text.
+    let threads: Int
+
+    /// Opens a text file, a prepared prefix, or a synthetic domain.
+    ///
+    /// - Parameters:
+    ///   - progress: called every ten seconds while a text is encoded.
+    ///   - warn: called with what somebody should know of a text that is read all the same.
+    ///   - checkCancellation: called often while a text is encoded; an error of it ends the reading.
+    /// - Throws: ``DataError``; ``InputError`` if a prepared file changes meanwhile; what `checkCancellation` throws.
+    func open(
+        _ path: String, progress: (String) -> Void, warn: (String) -> Void, checkCancellation: () throws -> Void
+    ) throws -> (any SequenceSource, TokenOrigin) {
         if path.hasPrefix(SyntheticSource.prefix) {
-            return try SyntheticSource(
-                path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose)
+            let source = try SyntheticSource(
+                path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose, settings: settings)
+            return (source, .own)
         }
         if let format = TextFile.Format(path: path) {
+            _ = try requireFile(path)
+            guard let tokenizer else {
+                throw DataError(file: path, problem: settings.lack.problem, remedy: settings.lack.remedy)
+            }
+            let file = TextFile(path: path, format: format)
+            try file.requireText(for: tokenizer)
+            if let remark = try file.remark(for: tokenizer) { warn(remark) }
             let tokens = try tokenize(
-                TextFile(path: path, format: format), with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
-                vocabularySize: vocabularySize, progress: progress, checkCancellation: checkCancellation)
-            return try TokenSource(tokens, sequenceLength: sequenceLength, file: path)
+                file, with: DocumentEncoder(tokenizer: tokenizer, threads: threads), vocabularySize: vocabularySize,
+                progress: progress, warn: warn, checkCancellation: checkCancellation)
+            let source = try TokenSource(
+                tokens, sequenceLength: sequenceLength, file: path, name: settings.sequenceLength)
+            return (source, .own)
         }
         try requirePrefix(path)
-        let dataset = try IndexedDataset(prefix: path)
-        let source = try TokenSource(dataset, sequenceLength: sequenceLength, file: path + ".bin")
-        try dataset.requireIds(below: vocabularySize)
-        return source
-    } catch let error as DataError {
-        throw error.with(key: key)
+        var dataset = try IndexedDataset(prefix: path)
+        let origin = try self.origin(of: path)
+        try dataset.requireIds(below: vocabularySize, name: settings.vocabularySize)
+        let source = try TokenSource(
+            dataset, sequenceLength: sequenceLength, file: path + ".bin", name: settings.sequenceLength)
+        return (source, origin)
+    }
+
+    /// Which tokenizer gave the ids of the pair `prefix`.
+    ///
+    /// - Throws: ``DataError`` where that is known to be another one than ``tokenizer``: every id would be wrong.
+    private func origin(of prefix: String) throws -> TokenOrigin {
+        switch PreparedTokenizer.record(of: prefix) {
+        case .unrecorded(let reason): return .unrecorded(reason)
+        case .found(let prepared, let summary):
+            guard let tokenizer else { return .recorded(prepared, summary: summary) }
+            guard prepared.isSame(as: tokenizer) else {
+                throw DataError(
+                    file: summary,
+                    problem: "\(prefix) was prepared with the tokenizer \(prepared.words), \(settings.tokenizer) is "
+                        + PreparedTokenizer.words(tokenizer),
+                    remedy: "prepare the text again with \(tokenizer.name), or \(settings.tokenizerRemedy)")
+            }
+            return .own
+        }
     }
 }
 
 /// All documents of a file as tokens, each followed by the end token.
 private func tokenize(
     _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void,
-    checkCancellation: () throws -> Void
+    warn: (String) -> Void, checkCancellation: () throws -> Void
 ) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
     var spoken = ContinuousClock.now
@@ -113,6 +173,11 @@ private func tokenize(
             guard spoken.duration(to: .now) >= .seconds(10) else { return }
             spoken = .now
             progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
+        },
+        invalid: { found in
+            warn(
+                "\(file.path):\(found.line): \(found.words); each is read as U+FFFD ("
+                    + InvalidUTF8.remedy(file.path) + ")")
         },
         checkCancellation: checkCancellation
     ) { ids, isEnd in
@@ -125,17 +190,23 @@ private func tokenize(
 /// Checks that `path` is the prefix of a prepared pair.
 private func requirePrefix(_ path: String) throws {
     if case .regular = FileKind.at(path + ".idx") { return }
-    if case .regular = FileKind.at(path + ".bin") {
-        throw DataError(file: path + ".idx", problem: "there is no such file", remedy: "\(path).bin needs its index")
+    func failure(_ problem: String, _ remedy: String, file: String = path) -> DataError {
+        DataError(file: file, problem: problem, remedy: remedy)
     }
-    let formats = "allowed: a .txt, .jsonl or .jsonl.zst file, or the prefix of a .bin/.idx pair"
+    if case .regular = FileKind.at(path + ".bin") {
+        throw failure("there is no such file", "\(path).bin needs its index; " + bareIdsRemedy, file: path + ".idx")
+    }
     switch FileKind.at(path) {
-    case .missing: throw DataError(file: path, problem: "there is no such file, and no \(path).idx", remedy: formats)
-    case .directory: throw DataError(file: path, problem: "this is a directory", remedy: formats)
+    case .missing: throw failure("there is no such file, and no \(path).idx", dataFormats)
+    case .directory:
+        throw failure(
+            "this is a directory",
+            textPatterns(in: path).map {
+                "give one of its files (\($0)), or the PREFIX that \"mile-dist prepare --output PREFIX\" makes of them"
+            } ?? dataFormats)
     default:
-        let isHalf = path.hasSuffix(".bin") || path.hasSuffix(".idx")
-        throw DataError(
-            file: path, problem: isHalf ? "this is one file of a prepared pair" : "the file's ending is not known",
-            remedy: isHalf ? "give \(path.dropLast(4)), without the ending" : formats)
+        throw try wrongEnding(path, allowed: dataFormats) { "give \($0), without the ending" }
     }
 }
+
+private let dataFormats = "allowed: a .txt, .jsonl or .jsonl.zst file, or the prefix of a .bin/.idx pair"

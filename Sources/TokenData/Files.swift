@@ -1,5 +1,6 @@
-// Files - opening, reading and mapping the files that a configuration names.
+// Files - what stands at the paths that a configuration names.
 
+internal import Foundation
 internal import Glibc
 
 /// What stands at a path.
@@ -56,112 +57,59 @@ func requireFile(_ path: String) throws -> Int {
     case .regular(let size) where size > 0: return size
     case .regular: throw DataError(file: path, problem: "the file is empty", remedy: "give a file that holds text")
     case .missing: throw DataError(file: path, problem: "there is no such file", remedy: remedy)
-    case .directory: throw DataError(file: path, problem: "this is a directory", remedy: remedy)
+    case .directory:
+        throw DataError(file: path, problem: "this is a directory", remedy: directoryRemedy(path))
     case .other: throw DataError(file: path, problem: "this is no regular file", remedy: remedy)
     case .unreadable(let words):
         throw DataError(file: path, problem: "cannot be read: \(words)", remedy: "check its permissions")
     }
 }
 
-/// A file descriptor open for reading that closes itself.
-final class ReadableFile {
-    private let path: String
-    fileprivate let descriptor: Int32
-
-    /// Opens a regular, non-empty file. The corresponding C function is `open`.
-    init(path: String) throws {
-        _ = try requireFile(path)
-        var descriptor: Int32
-        repeat { descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
-        guard descriptor >= 0 else {
-            throw DataError(
-                file: path, problem: "cannot be read: \(lastSystemError())", remedy: "check its permissions")
-        }
-        self.path = path
-        self.descriptor = descriptor
+/// What to do where a directory was given and files are wanted.
+func directoryRemedy(_ directory: String) -> String {
+    guard let patterns = textPatterns(in: directory) else {
+        return "give files; it holds none that ends in .txt, .jsonl or .jsonl.zst"
     }
-
-    // Nothing was written, so a failing close loses nothing.
-    deinit { _ = close(descriptor) }
-
-    /// Exactly `count` bytes from byte `offset` on; ``next(limit:)`` does not notice. The corresponding C function is
-    /// `pread`.
-    ///
-    /// - Throws: ``DataError`` also if the file ends before.
-    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
-        var (failure, done): (String?, Int) = (nil, 0)
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { memory, initializedCount in
-            while done < count {
-                let got = unsafe pread(
-                    descriptor, memory.baseAddress.map { unsafe $0 + done }, count - done, off_t(offset + done))
-                if got < 0 && errno == EINTR { continue }
-                if got < 0 { failure = lastSystemError() }
-                if got <= 0 { break }
-                done += got
-            }
-            initializedCount = done
-        }
-        if let failure {
-            throw DataError(file: path, problem: "reading failed: \(failure)", remedy: "check the file system")
-        }
-        guard done == count else {
-            throw DataError(
-                file: path, problem: "the file became shorter while it was read",
-                remedy: "start again when it is complete")
-        }
-        return bytes
-    }
-
-    /// The next bytes, at most `limit`; nil at the end of the file. The corresponding C function is `read`.
-    func next(limit: Int = 1 << 20) throws -> [UInt8]? {
-        var failure: String?
-        let chunk = unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, initializedCount in
-            var count: Int
-            repeat { count = unsafe read(descriptor, memory.baseAddress, limit) } while count < 0 && errno == EINTR
-            if count < 0 { failure = lastSystemError() }
-            initializedCount = max(count, 0)
-        }
-        if let failure {
-            throw DataError(file: path, problem: "reading failed: \(failure)", remedy: "check the file system")
-        }
-        return chunk.isEmpty ? nil : chunk
-    }
+    return "give the files in it: \(patterns)"
 }
 
-/// A whole file mapped read-only into memory.
+/// The files of a directory that hold text, as a shell's patterns; nil where there are none.
+func textPatterns(in directory: String) -> String? {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    let found = Set(names.compactMap { TextFile.Format(path: $0) })
+    let patterns = TextFile.Format.allCases.filter(found.contains).map { "\(directory)/*\($0.suffix)" }
+    return patterns.isEmpty ? nil : patterns.joined(separator: " ")
+}
+
+/// What to do with ids that have no index.
+let bareIdsRemedy =
+    "for ids alone, as in nanoGPT's train.bin, write one as the README shows, or prepare the text with mile-dist prepare"
+
+/// The error about a file that is there, and whose name tells no format of text.
 ///
-/// `@unchecked Sendable`: the memory is never written and lives as long as the object.
-@safe final class MappedFile: @unchecked Sendable {
-    let path: String
-    let count: Int
-    private let base: UnsafeRawPointer
-
-    /// Maps a regular, non-empty file. The corresponding C function is `mmap`.
-    init(path: String) throws {
-        let file = try ReadableFile(path: path)
-        var status = stat()
-        guard unsafe fstat(file.descriptor, &status) == 0, status.st_size > 0 else {
-            throw DataError(file: path, problem: "the file is empty", remedy: "give a file that holds tokens")
-        }
-        let size = Int(status.st_size)
-        let mapping = unsafe mmap(nil, size, PROT_READ, MAP_SHARED, file.descriptor, 0)
-        guard let mapping = unsafe mapping, unsafe mapping != MAP_FAILED else {
-            throw DataError(
-                file: path, problem: "cannot be mapped into memory: \(lastSystemError())",
-                remedy: "check the limit on address space (ulimit -v)")
-        }
-        self.path = path
-        count = size
-        unsafe base = UnsafeRawPointer(mapping)
+/// - Parameters:
+///   - allowed: what may be given.
+///   - pairRemedy: what to do with one file of the prepared pair of a prefix.
+func wrongEnding(
+    _ path: String, allowed: String, pairRemedy: (_ prefix: String) -> String
+) throws -> DataError {
+    if FileKind.at(path) == .directory {
+        return DataError(file: path, problem: "this is a directory", remedy: directoryRemedy(path))
     }
-
-    // Unmapping what was mapped cannot fail.
-    deinit { _ = unsafe munmap(UnsafeMutableRawPointer(mutating: base), count) }
-
-    /// The little-endian integer at byte `offset`; traps outside the file.
-    @inline(__always)
-    func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
-        precondition(offset >= 0 && offset <= count - MemoryLayout<Value>.size, "byte \(offset) of \(count)")
-        return unsafe Value(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    for (ending, other) in [(".bin", ".idx"), (".idx", ".bin")] where path.hasSuffix(ending) {
+        let prefix = String(path.dropLast(ending.count))
+        if case .regular = FileKind.at(prefix + other) {
+            return DataError(
+                file: path, problem: "this is one file of a prepared pair", remedy: pairRemedy(prefix))
+        }
+        if ending == ".bin", FileKind.at(path) != .missing {
+            return DataError(
+                file: path, problem: "these are ids without an index, or no ids: there is no \(prefix).idx",
+                remedy: bareIdsRemedy)
+        }
     }
+    guard let content = try ForeignContent(path: path) else {
+        return DataError(file: path, problem: "the file's ending is not known", remedy: allowed)
+    }
+    return DataError(file: path, problem: content.problem, remedy: content.remedy)
 }

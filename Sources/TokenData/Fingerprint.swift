@@ -13,17 +13,19 @@ final class TokenHash: Sendable {
 
     /// Hex digits over the ids as 32-bit little-endian integers, so that a text and what was prepared from it agree.
     var hexadecimal: String {
-        result.withLock { result in
-            if let result { return result }
-            let hasher = SHA256()
-            let chunk = 1 << 16
-            for start in stride(from: 0, to: tokens.count, by: chunk) {
-                let ids = tokens.tokens(in: start..<min(start + chunk, tokens.count)).map(\.littleEndian)
-                unsafe ids.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
+        get throws {
+            try result.withLock { result in
+                if let result { return result }
+                let hasher = SHA256()
+                let chunk = 1 << 16
+                for start in stride(from: 0, to: tokens.count, by: chunk) {
+                    let ids = try tokens.tokens(in: start..<min(start + chunk, tokens.count)).map(\.littleEndian)
+                    unsafe ids.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
+                }
+                let hex = hexadecimalDigits(of: hasher.finalize())
+                result = hex
+                return hex
             }
-            let hex = hexadecimalDigits(of: hasher.finalize())
-            result = hex
-            return hex
         }
     }
 }

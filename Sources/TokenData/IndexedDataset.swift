@@ -1,6 +1,6 @@
 // IndexedDataset - Megatron's indexed dataset, version 1: a prepared pair of PREFIX.bin and PREFIX.idx.
 
-/// The tokens of a prepared pair, mapped read-only.
+/// The tokens of a prepared pair, read where they are asked for.
 ///
 /// `.idx`, little-endian: nine bytes "MMIDIDX\0\0", version (u64, 1), type code (u8), number of sequences S (u64),
 /// number of document boundaries D (u64), S lengths (i32), S byte offsets into the `.bin` (i64), D boundaries (i64),
@@ -40,13 +40,15 @@ struct IndexedDataset: TokenSequence {
 
     let count: Int
     let elementType: ElementType
-    private let data: MappedFile
+    private let data: ReadableFile
+    /// Number of different ids that ``tokens(in:)`` may give; 2^32 before ``requireIds(below:)``.
+    private var idLimit = 1 << 32
 
     /// Opens `prefix`.bin and `prefix`.idx and checks that they belong together.
     ///
-    /// - Throws: ``DataError`` naming the file and what is wrong with it.
+    /// - Throws: ``DataError`` naming the file and what is wrong with it; ``InputError`` if it changes meanwhile.
     init(prefix: String) throws {
-        let index = try MappedFile(path: prefix + ".idx")
+        let index = try ReadableFile(path: prefix + ".idx")
         let header = try Header(index)
         count = try Self.tokenCount(index, header)
         elementType = header.elementType
@@ -57,45 +59,65 @@ struct IndexedDataset: TokenSequence {
             throw DataError(
                 file: prefix + ".idx", problem: "the index lists no tokens", remedy: "prepare the data again")
         }
-        data = try MappedFile(path: path)
-        guard data.count == expected else {
+        data = try ReadableFile(path: path)
+        guard data.size == expected else {
             throw DataError(
-                file: path, problem: "the file has \(data.count) bytes, its index describes \(expected)",
+                file: path, problem: "the file has \(data.size) bytes, its index describes \(expected)",
                 remedy: "the two files do not belong together, or one is incomplete; copy or prepare both again")
         }
     }
 
-    func tokens(in range: Range<Int>) -> [Int32] {
+    /// - Throws: ``InputError`` if the file has become shorter, or holds an id that ``requireIds(below:)`` did not meet.
+    func tokens(in range: Range<Int>) throws -> [Int32] {
+        let ids = try storedIds(in: range)
+        // Unsigned, a negative id is a large one.
+        let largest = ids.reduce(0) { max($0, UInt32(bitPattern: $1)) }
+        guard largest < idLimit else {
+            throw InputError(
+                file: data.path,
+                problem: "the file was changed while it was in use: it holds id \(Int32(bitPattern: largest)) now",
+                remedy: ReadableFile.changeRemedy)
+        }
+        return ids
+    }
+
+    private func storedIds(in range: Range<Int>) throws(InputError) -> [Int32] {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) is outside 0..<\(count)")
-        func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> [Int32] {
+        func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) throws(InputError) -> [Int32] {
+            let values = try data.integers(
+                type, at: range.lowerBound * MemoryLayout<Value>.size, count: range.count)
             // Clamped, so that an id beyond 32 bits stays outside every vocabulary and is found by the check of ids.
-            range.map { Int32(clamping: data.load(type, at: $0 * MemoryLayout<Value>.size)) }
+            return values.map { Int32(clamping: $0) }
         }
         return switch elementType {
-        case .uint8: read(UInt8.self)
-        case .int8: read(Int8.self)
-        case .int16: read(Int16.self)
-        case .int32: read(Int32.self)
-        case .int64: read(Int64.self)
-        case .uint16: read(UInt16.self)
+        case .uint8: try read(UInt8.self)
+        case .int8: try read(Int8.self)
+        case .int16: try read(Int16.self)
+        case .int32: try read(Int32.self)
+        case .int64: try read(Int64.self)
+        case .uint16: try read(UInt16.self)
         }
     }
 
     /// Checks every id; reads the whole file unless its type cannot hold an id outside the vocabulary.
     ///
+    /// - Parameter name: what errors call the limit.
     /// - Throws: ``DataError`` naming the first id that is not in 0 ..< `vocabularySize`, its position and the file.
-    func requireIds(below vocabularySize: Int) throws {
+    mutating func requireIds(below vocabularySize: Int, name: String) throws {
+        defer { idLimit = vocabularySize }
         if let possible = elementType.idCount, possible <= vocabularySize { return }
-        let chunk = 1 << 16
-        for start in stride(from: 0, to: count, by: chunk) {
-            let ids = tokens(in: start..<min(start + chunk, count))
+        for start in stride(from: 0, to: count, by: Self.chunk) {
+            let ids = try storedIds(in: start..<min(start + Self.chunk, count))
             if let offset = ids.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
                 throw DataError(
                     file: data.path, problem: "the token at position \(start + offset) has id \(ids[offset])",
-                    remedy: "model.vocab_size \(vocabularySize) allows 0 to \(vocabularySize - 1)")
+                    remedy: "\(name) \(vocabularySize) allows 0 to \(vocabularySize - 1)")
             }
         }
     }
+
+    /// Values that are read at a time where all of a file is read.
+    private static let chunk = 1 << 16
 
     /// The fixed part of the index.
     private struct Header {
@@ -103,21 +125,20 @@ struct IndexedDataset: TokenSequence {
         let sequenceCount: Int
         let boundaryCount: Int
 
-        init(_ index: MappedFile) throws {
+        init(_ index: ReadableFile) throws {
             func failure(_ problem: String, _ remedy: String = "prepare or copy the data again") -> DataError {
                 DataError(file: index.path, problem: problem, remedy: remedy)
             }
-            guard index.count >= IndexedDataset.headerSize else {
-                throw failure("the index has \(index.count) bytes, fewer than its header")
+            guard index.size >= IndexedDataset.headerSize else {
+                throw failure("the index has \(index.size) bytes, fewer than its header")
             }
-            let magic = (0..<9).map { index.load(UInt8.self, at: $0) }
-            guard magic == IndexedDataset.magic else {
+            guard try index.integers(UInt8.self, at: 0, count: 9) == IndexedDataset.magic else {
                 throw failure(
                     "the file does not start as an index does", "allowed: Megatron's indexed dataset (MMIDIDX)")
             }
-            let version = index.load(UInt64.self, at: 9)
+            let version = try index.integers(UInt64.self, at: 9, count: 1)[0]
             guard version == 1 else { throw failure("the index has version \(version)", "allowed: version 1") }
-            let code = index.load(UInt8.self, at: 17)
+            let code = try index.integers(UInt8.self, at: 17, count: 1)[0]
             guard let type = ElementType(rawValue: code) else {
                 let name = [6: " (float64)", 7: " (float32)"][code] ?? ""
                 throw failure(
@@ -125,14 +146,14 @@ struct IndexedDataset: TokenSequence {
                     "allowed: the integer types, "
                         + ElementType.allCases.map { "\($0.rawValue) (\($0))" }.joined(separator: ", "))
             }
-            let sequences = index.load(UInt64.self, at: 18)
-            let boundaries = index.load(UInt64.self, at: 26)
+            let counts = try index.integers(UInt64.self, at: 18, count: 2)
+            let (sequences, boundaries) = (counts[0], counts[1])
             // 12 bytes per sequence, 8 per boundary, perhaps one more per sequence; compared without overflow.
-            let room = UInt64(index.count - IndexedDataset.headerSize)
+            let room = UInt64(index.size - IndexedDataset.headerSize)
             guard sequences <= room / 12, boundaries <= (room - 12 * sequences) / 8 else {
                 throw failure(
                     "the index claims \(sequences) sequences and \(boundaries) document boundaries, more than its "
-                        + "\(index.count) bytes hold")
+                        + "\(index.size) bytes hold")
             }
             let rest = room - 12 * sequences - 8 * boundaries
             guard rest == 0 || rest == sequences else {
@@ -145,34 +166,44 @@ struct IndexedDataset: TokenSequence {
     }
 
     /// Checks lengths, offsets and boundaries, and returns the number of tokens.
-    private static func tokenCount(_ index: MappedFile, _ header: Header) throws -> Int {
+    private static func tokenCount(_ index: ReadableFile, _ header: Header) throws -> Int {
         func failure(_ problem: String) -> DataError {
             DataError(file: index.path, problem: problem, remedy: "prepare or copy the data again")
         }
-        let offsets = headerSize + 4 * header.sequenceCount
-        let boundaries = offsets + 8 * header.sequenceCount
+        let offsetsStart = headerSize + 4 * header.sequenceCount
+        let boundariesStart = offsetsStart + 8 * header.sequenceCount
         var bytes = 0
-        for sequence in 0..<header.sequenceCount {
-            let length = index.load(Int32.self, at: headerSize + 4 * sequence)
-            let offset = index.load(Int64.self, at: offsets + 8 * sequence)
-            guard length >= 0 else { throw failure("sequence \(sequence) has the length \(length)") }
-            // Every writer of the format stores the sequences one after another, which is the order they are read in.
-            guard offset == Int64(bytes) else {
-                throw failure("sequence \(sequence) starts at byte \(offset) of the .bin, not at byte \(bytes)")
+        for start in stride(from: 0, to: header.sequenceCount, by: chunk) {
+            let number = min(chunk, header.sequenceCount - start)
+            let lengths = try index.integers(Int32.self, at: headerSize + 4 * start, count: number)
+            let offsets = try index.integers(Int64.self, at: offsetsStart + 8 * start, count: number)
+            for (place, (length, offset)) in zip(lengths, offsets).enumerated() {
+                let sequence = start + place
+                guard length >= 0 else { throw failure("sequence \(sequence) has the length \(length)") }
+                // Every writer of the format stores the sequences one after another, the order they are read in.
+                guard offset == Int64(bytes) else {
+                    throw failure("sequence \(sequence) starts at byte \(offset) of the .bin, not at byte \(bytes)")
+                }
+                // At most 2^31 * 8 per sequence, and fewer sequences than the index has bytes: checked all the same.
+                let (sum, overflow) = bytes.addingReportingOverflow(Int(length) * header.elementType.size)
+                guard !overflow else {
+                    throw failure("the lengths of the sequences add up to more than a file can hold")
+                }
+                bytes = sum
             }
-            // At most 2^31 * 8 per sequence, and fewer sequences than the index has bytes: below 2^63 only if checked.
-            let (sum, overflow) = bytes.addingReportingOverflow(Int(length) * header.elementType.size)
-            guard !overflow else { throw failure("the lengths of the sequences add up to more than a file can hold") }
-            bytes = sum
         }
         var previous = 0
-        for number in 0..<header.boundaryCount {
-            let boundary = index.load(Int64.self, at: boundaries + 8 * number)
-            guard boundary >= previous && boundary <= header.sequenceCount else {
-                throw failure(
-                    "document boundary \(number) is \(boundary), outside \(previous)...\(header.sequenceCount)")
+        for start in stride(from: 0, to: header.boundaryCount, by: chunk) {
+            let boundaries = try index.integers(
+                Int64.self, at: boundariesStart + 8 * start, count: min(chunk, header.boundaryCount - start))
+            for (place, boundary) in boundaries.enumerated() {
+                guard boundary >= previous && boundary <= header.sequenceCount else {
+                    throw failure(
+                        "document boundary \(start + place) is \(boundary), outside "
+                            + "\(previous)...\(header.sequenceCount)")
+                }
+                previous = Int(boundary)
             }
-            previous = Int(boundary)
         }
         return bytes / header.elementType.size
     }

@@ -19,7 +19,15 @@ struct JSONDocument: Equatable {
     /// Why a line is no document: few different sentences, so that they can be counted.
     struct Problem: Error, Equatable {
         let words: String
+        /// Where in the line it is and what stands there, to be put behind the words; empty where that is not known.
+        var place = ""
         init(_ words: String) { self.words = words }
+
+        /// The words with the place, for messages about one line.
+        var description: String { words + place }
+
+        /// Places differ from line to line, problems do not.
+        static func == (a: Problem, b: Problem) -> Bool { a.words == b.words }
 
         static let notUTF8 = Problem("the line is not valid UTF-8")
         static let zeroByte = Problem("the line is not valid JSON: it holds a zero byte")
@@ -92,6 +100,38 @@ struct JSONDocument: Equatable {
     }
 }
 
+/// The first key that a JSON object has twice, escapes undone; nil where it has none, and for what is no object.
+///
+/// Why: decoders take one of the two values without a word.
+public func repeatedKey(ofObject line: [UInt8]) -> String? {
+    var scanner = Scanner(bytes: line)
+    scanner.skipBlanks()
+    guard scanner.next == UInt8(ascii: "{") else { return nil }
+    var (keys, repeated): (Set<String>, String?) = ([], nil)
+    do {
+        try scanner.object(depth: 0) { key, scanner throws(JSONDocument.Problem) in
+            if !keys.insert(key).inserted, repeated == nil { repeated = key }
+            _ = try scanner.value(depth: 1)
+        }
+    } catch {
+        // Whoever decodes the line says what is wrong with it.
+        return nil
+    }
+    return repeated
+}
+
+/// Where a line stops being JSON, to be put behind such words: `: NaN at column 25`. Empty for a line that is JSON.
+public func placeOfMalformedJSON(in line: [UInt8]) -> String {
+    var scanner = Scanner(bytes: line)
+    do {
+        _ = try scanner.value(depth: 0)
+        try scanner.end()
+    } catch {
+        return error.place
+    }
+    return ""
+}
+
 /// A strict reader of JSON (RFC 8259) in bytes that are known to be UTF-8.
 private struct Scanner {
     /// Deepest nesting: each level takes room on the stack.
@@ -123,8 +163,24 @@ private struct Scanner {
         guard position == bytes.count else { throw notJSON }
     }
 
-    /// A zero byte has a sentence of its own, since it is invisible in most editors.
-    private var notJSON: JSONDocument.Problem { bytes.contains(0) ? .zeroByte : .notJSON }
+    /// The error at the present place. A zero byte has a sentence of its own, since it is invisible in most editors.
+    private var notJSON: JSONDocument.Problem {
+        var problem = JSONDocument.Problem.notJSON
+        if let zero = bytes.firstIndex(of: 0) {
+            problem = .zeroByte
+            problem.place = " at column \(column(of: zero))"
+        } else if position >= bytes.count {
+            problem.place = ": it ends too early"
+        } else {
+            // Python and JavaScript have numbers that JSON does not have.
+            let words = ["NaN", "Infinity"].filter { bytes[position...].starts(with: Array($0.utf8)) }
+            problem.place = ": " + (words.map { $0 + " " }.first ?? "") + "at column \(column(of: position))"
+        }
+        return problem
+    }
+
+    /// The column of a byte as editors count it, from 1.
+    private func column(of index: Int) -> Int { bytes[..<index].count { $0 & 0xC0 != 0x80 } + 1 }
 
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard next == UInt8(ascii: character) else { return false }

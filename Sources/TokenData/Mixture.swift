@@ -4,7 +4,7 @@
 /// in an order of its own.
 ///
 /// Quotas are the same in every block, so that the number of earlier uses is a product and not a count. The price is a
-/// granularity of 1/1,024: a domain whose quota would be zero is refused, not silently left out.
+/// granularity of 1/1,024: a domain whose quota would be zero is refused, not silently left out. A weight of 0 asks for it.
 struct Mixture: Sendable {
     static let blockSize = 1024
 
@@ -14,23 +14,28 @@ struct Mixture: Sendable {
     private let domainOfPlace: [UInt16]
     private let seed: UInt64
 
-    /// - Throws: ``DataError`` naming `data.train[i].weight` for a weight that is not positive and finite, or too small
-    ///   for one use per block.
+    /// - Throws: ``DataError`` naming `data.train[i].weight` for a weight that is negative or not finite, or above 0 and too
+    ///   small for one use per block, and `data.train` where no weight is above 0.
     init(weights: [Double], names: [String], seed: UInt64) throws {
         precondition(!weights.isEmpty && weights.count == names.count, "one weight per domain")
-        for (index, weight) in weights.enumerated() where !(weight > 0 && weight.isFinite) {
+        for (index, weight) in weights.enumerated() where !(weight >= 0 && weight.isFinite) {
             throw DataError(
                 key: "data.train[\(index)].weight", problem: "the weight of \"\(names[index])\" is \(weight)",
-                remedy: "allowed: a number above zero")
+                remedy: "allowed: a number above zero, or 0 to switch the domain off")
         }
-        quotas = Self.largestRemainder(weights)
-        if let index = quotas.firstIndex(of: 0) {
+        guard weights.contains(where: { $0 > 0 }) else {
+            throw DataError(
+                key: "data.train", problem: "every weight is 0", remedy: "give at least one domain a weight above zero")
+        }
+        let quotas = Self.largestRemainder(weights)
+        self.quotas = quotas
+        if let index = weights.indices.first(where: { weights[$0] > 0 && quotas[$0] == 0 }) {
             let total = weights.reduce(0, +)
             throw DataError(
                 key: "data.train[\(index)].weight",
                 problem: "the weight of \"\(names[index])\" is \(weights[index]) of a total of \(total): less than one "
                     + "in \(Self.blockSize) sequences",
-                remedy: "give at least \(total / Double(Self.blockSize)), or leave the domain out")
+                remedy: "give at least \(total / Double(Self.blockSize)), or 0 to switch the domain off")
         }
         domainOfPlace = quotas.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
         self.seed = seed

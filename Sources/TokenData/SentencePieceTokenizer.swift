@@ -2,6 +2,9 @@
 
 internal import SentencePieceText
 
+/// A SentencePiece model has no token that ends documents.
+struct MissingEndToken: Error {}
+
 /// A `.model` file. Its ids are the library's own for each document, without a begin token; `</s>` ends a document.
 ///
 /// Bytes that are no UTF-8 are read as U+FFFD, one for each byte, as the library does.
@@ -30,6 +33,19 @@ public struct SentencePieceTokenizer: Tokenizer {
     ///   - origin: what errors name: the file's path, or the checkpoint that holds it.
     /// - Throws: ``DataError`` for bytes that are no model, and for a model without an end token.
     public init(modelBytes: [UInt8], name: String, origin: String) throws {
+        do {
+            try self.init(reading: modelBytes, name: name, origin: origin)
+        } catch is MissingEndToken {
+            throw DataError(
+                file: origin, problem: "the SentencePiece model has no end token (eos, \"</s>\"), which ends documents",
+                remedy: "a new one gets it from mile-dist tokenizer train, and from spm_train without --eos_id=-1; a "
+                    + "model that was trained with this one continues on data that another program prepared, with "
+                    + "data.tokenizer: \(noTokenizerName)")
+        }
+    }
+
+    /// - Throws: ``DataError`` for bytes that are no model, ``MissingEndToken``.
+    init(reading modelBytes: [UInt8], name: String, origin: String) throws {
         let unknown: [UInt8]
         do {
             processor = try SentencePieceProcessor(modelBytes: modelBytes)
@@ -37,13 +53,9 @@ public struct SentencePieceTokenizer: Tokenizer {
         } catch {
             throw DataError(
                 file: origin, problem: error.message,
-                remedy: "give a SentencePiece model (\(Self.suffix)), copied completely")
+                remedy: error.remedy ?? "give a SentencePiece model (\(Self.suffix)), copied completely")
         }
-        guard let end = processor.endId else {
-            throw DataError(
-                file: origin, problem: "the SentencePiece model has no end token (eos, \"</s>\"), which ends documents",
-                remedy: "train it with one: mile-dist tokenizer train does; spm_train without --eos_id=-1")
-        }
+        guard let end = processor.endId else { throw MissingEndToken() }
         self.name = name
         self.modelBytes = modelBytes
         size = processor.pieceCount

@@ -10,39 +10,55 @@ public struct SentenceSample: Sendable {
     public private(set) var lineCount = 0
     /// Bytes of text that were read.
     public private(set) var byteCount = 0
-    /// Lines that nothing is learned from, because they are no UTF-8 or hold a character that SentencePiece uses itself.
-    public private(set) var unusableCount = 0
+    /// What nothing is learned from: lines and files with mistakes, and lines that hold a character that SentencePiece uses
+    /// itself.
+    public private(set) var skipped = SkippedCounts()
 
     private let limit: Int
+    private let skipsMalformed: Bool
     private var random: SplitMix64
 
     /// - Parameters:
     ///   - limit: lines that are chosen at most; 0: all.
     ///   - seed: of the choice.
-    public init(limit: Int, seed: UInt64) {
+    ///   - skipsMalformed: whether mistakes are counted and left out; otherwise the first is an error.
+    public init(limit: Int, seed: UInt64, skipsMalformed: Bool = true) {
         precondition(limit >= 0, "a sample of \(limit) lines")
         self.limit = limit
+        self.skipsMalformed = skipsMalformed
         random = SplitMix64(seed: seed)
     }
 
     /// Adds the documents of a `.txt`, `.jsonl` or `.jsonl.zst` file.
     ///
-    /// - Parameter progress: called after each document.
-    /// - Throws: ``DataError`` naming file and line.
+    /// - Parameter progress: called now and then.
+    /// - Throws: ``DataError`` naming file and line, for what cannot be read, and for mistakes unless they are skipped.
     public mutating func add(path: String, progress: (SentenceSample) -> Void = { _ in }) throws {
         guard let format = TextFile.Format(path: path) else {
-            throw DataError(
-                file: path, problem: "the file's ending is not known", remedy: "allowed: .txt, .jsonl and .jsonl.zst")
+            throw try wrongEnding(path, allowed: "allowed: .txt, .jsonl and .jsonl.zst") { _ in
+                "give the text that it was prepared from"
+            }
         }
-        // A .txt file is read in pieces, whose borders need not be those of lines.
-        var rest: [UInt8] = []
-        try TextFile(path: path, format: format).forEachDocument(inPieces: true) { text, isEnd in
-            byteCount += text.count
-            rest += text
-            if isEnd || rest.count >= Self.pieceSize {
-                let end = isEnd ? rest.count : (rest.lastIndex(of: Self.lineFeed) ?? rest.count)
-                add(document: Array(rest[..<end]))
-                rest.removeFirst(end)
+        if case .regular(0) = FileKind.at(path) {
+            return try reject("the file is empty", "give a file that holds text", path)
+        }
+        let file = TextFile(path: path, format: format)
+        // A line of another encoding has mistakes, whatever the tokenizer; one of an archive has no words.
+        if let content = try ForeignContent(path: path) {
+            // Compressed lines that cannot be decompressed are an error, wherever in the file that is found.
+            guard format != .compressedJSONLines else {
+                throw DataError(file: path, problem: content.problem, remedy: content.remedy)
+            }
+            return try reject(content.problem, content.remedy, path)
+        }
+        if format == .text { return try add(text: file, progress) }
+        try file.forEachLine { number, line in
+            switch line {
+            case .blank: break
+            case .document(let document):
+                byteCount += document.text.count
+                try add(document: document.text, path: path, line: number)
+            case .malformed(let problem): try reject(problem.words, TextFile.lineRemedy, path, line: number)
             }
             progress(self)
         }
@@ -52,19 +68,66 @@ public struct SentenceSample: Sendable {
     /// Longer than lines are.
     private static let pieceSize = 1 << 22
 
-    /// Adds the lines of a text.
-    mutating func add(document: [UInt8]) {
-        for line in document.split(whereSeparator: { $0 == Self.lineFeed || $0 == UInt8(ascii: "\r") }) {
-            for part in Self.parts(of: line) { add(sentence: part) }
+    /// Adds a .txt file, which is read in pieces, whose borders need not be those of lines.
+    private mutating func add(text file: TextFile, _ progress: (SentenceSample) -> Void) throws {
+        var rest: [UInt8] = []
+        var before = 0
+        try file.forEachDocument(inPieces: true) { text, isEnd in
+            byteCount += text.count
+            rest += text
+            if isEnd || rest.count >= Self.pieceSize {
+                let end = isEnd ? rest.count : (rest.lastIndex(of: Self.lineFeed) ?? rest.count)
+                try add(document: Array(rest[..<end]), path: file.path, line: before + 1, countsLines: true)
+                before += rest[..<end].count { $0 == Self.lineFeed }
+                rest.removeFirst(end)
+            }
+            progress(self)
         }
     }
 
-    private mutating func add(sentence: [UInt8]) {
-        guard SentencePieceTraining.accepts(sentence) else {
-            // Blank lines are nothing that somebody could miss.
-            if !sentence.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { unusableCount += 1 }
-            return
+    /// Adds the lines of a text.
+    ///
+    /// - Parameters:
+    ///   - line: the line of the file that the text starts in.
+    ///   - countsLines: whether a line of the text is one of the file.
+    mutating func add(
+        document: [UInt8], path: String = "", line firstLine: Int = 1, countsLines: Bool = false
+    ) throws {
+        // Counted as far as the last mistake: all lines may have one.
+        var counted = (lines: firstLine, end: document.startIndex)
+        for line in document.split(whereSeparator: { $0 == Self.lineFeed || $0 == UInt8(ascii: "\r") }) {
+            for part in Self.parts(of: line) where !add(sentence: part) {
+                // Blank lines are nothing that somebody could miss.
+                if part.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
+                if countsLines {
+                    counted.lines += document[counted.end..<line.startIndex].count { $0 == Self.lineFeed }
+                    counted.end = line.startIndex
+                }
+                if InvalidUTF8(in: part).isEmpty {
+                    skipped.add(SkippedCounts.Example(file: path, line: counted.lines, problem: Self.unusable))
+                } else {
+                    try reject(
+                        JSONDocument.Problem.notUTF8.words, InvalidUTF8.remedy(path), path, line: counted.lines)
+                }
+            }
         }
+    }
+
+    private static let unusable = "the line has only blanks, or U+2585, which SentencePiece uses itself"
+
+    /// Counts a mistake, or throws it.
+    private mutating func reject(_ problem: String, _ remedy: String, _ path: String, line: Int? = nil) throws {
+        guard skipsMalformed else {
+            let skipping = "; or use --on-error skip, which leaves it out"
+            throw DataError(file: path, line: line, problem: problem, remedy: remedy + skipping)
+        }
+        let words = line == nil ? "\(problem); \(remedy)" : problem
+        skipped.add(SkippedCounts.Example(file: path, line: line, problem: words), reason: problem)
+    }
+
+    /// - Returns: whether something can be learned from the sentence.
+    private mutating func add(sentence: [UInt8]) -> Bool {
+        guard SentencePieceTraining.accepts(sentence) else { return false }
         lineCount += 1
         if limit == 0 || sentences.count < limit {
             sentences.append(sentence)
@@ -73,6 +136,7 @@ public struct SentenceSample: Sendable {
             let place = random.next(below: lineCount)
             if place < limit { sentences[place] = sentence }
         }
+        return true
     }
 
     /// A line in parts that are not too long, cut before blanks where there are any: no piece goes across those.

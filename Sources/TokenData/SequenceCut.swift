@@ -7,16 +7,22 @@ public protocol SequenceSource: Sendable {
     /// N; `Int.max` if the source has no end.
     var tokenCount: Int { get }
     /// What the tokens are: their SHA-256 in hex, or the identity of their generator. May take a while at first use.
-    var fingerprint: String { get }
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile.
+    var fingerprint: String { get throws }
 
     /// The T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``.
-    func sequence(_ s: Int) -> [Int32]
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile.
+    func sequence(_ s: Int) throws -> [Int32]
 
     /// Number of ``piece(_:)``s.
     var pieceCount: Int { get }
 
     /// Piece `p` of all tokens, 0 ..< ``pieceCount``: what is counted, each token once.
-    func piece(_ p: Int) -> [Int32]
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile.
+    func piece(_ p: Int) throws -> [Int32]
 }
 
 extension SequenceSource {
@@ -26,30 +32,33 @@ extension SequenceSource {
     /// Sequences, where they are what the source consists of.
     public var pieceCount: Int { sequenceCount == .max ? Self.sampleSize : sequenceCount }
 
-    public func piece(_ p: Int) -> [Int32] { sequence(p) }
+    public func piece(_ p: Int) throws -> [Int32] { try sequence(p) }
 }
 
 /// Random access to a run of token ids.
 protocol TokenSequence: Sendable {
     var count: Int { get }
-    func tokens(in range: Range<Int>) -> [Int32]
+    func tokens(in range: Range<Int>) throws -> [Int32]
 }
 
-/// Tokens that exist, in memory or in a mapped file, cut into sequences.
+/// Tokens that exist, in memory or in a file, cut into sequences.
 public struct TokenSource: SequenceSource {
     public let sequenceCount: Int
     private let tokens: any TokenSequence
     private let sequenceLength: Int
     private let hash: TokenHash
 
+    /// - Parameter name: what errors call the sequence length.
     /// - Throws: ``DataError`` if the tokens are fewer than one sequence of T + 1.
-    init(_ tokens: any TokenSequence, sequenceLength: Int, file: String) throws {
+    init(
+        _ tokens: any TokenSequence, sequenceLength: Int, file: String, name: String = "data.sequence_length"
+    ) throws {
         precondition(sequenceLength > 0, "a sequence has at least one target")
         guard tokens.count > sequenceLength else {
             throw DataError(
                 file: file,
                 problem: "the file holds \(tokens.count) tokens, no whole sequence",
-                remedy: "data.sequence_length \(sequenceLength) needs at least \(sequenceLength + 1)")
+                remedy: "\(name) \(sequenceLength) needs at least \(sequenceLength + 1)")
         }
         self.tokens = tokens
         self.sequenceLength = sequenceLength
@@ -58,7 +67,7 @@ public struct TokenSource: SequenceSource {
     }
 
     public var tokenCount: Int { tokens.count }
-    public var fingerprint: String { hash.hexadecimal }
+    public var fingerprint: String { get throws { try hash.hexadecimal } }
 
     /// Large enough that asking for one costs nothing beside its tokens.
     private static let pieceSize = 1 << 16
@@ -66,12 +75,12 @@ public struct TokenSource: SequenceSource {
     public var pieceCount: Int { (tokens.count + Self.pieceSize - 1) / Self.pieceSize }
 
     /// Also what no sequence holds: the first token as a target, and the tokens behind the last sequence.
-    public func piece(_ p: Int) -> [Int32] {
-        tokens.tokens(in: (p * Self.pieceSize)..<min((p + 1) * Self.pieceSize, tokens.count))
+    public func piece(_ p: Int) throws -> [Int32] {
+        try tokens.tokens(in: (p * Self.pieceSize)..<min((p + 1) * Self.pieceSize, tokens.count))
     }
 
-    public func sequence(_ s: Int) -> [Int32] {
+    public func sequence(_ s: Int) throws -> [Int32] {
         precondition(s >= 0 && s < sequenceCount, "sequence \(s) of \(sequenceCount)")
-        return tokens.tokens(in: (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1))
+        return try tokens.tokens(in: (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1))
     }
 }

@@ -36,8 +36,16 @@ struct TextFile {
     ///
     /// - Throws: ``DataError`` naming file and line; what `body` throws.
     func forEachDocument(inPieces: Bool, _ body: (_ text: [UInt8], _ isEnd: Bool) throws -> Void) throws {
+        guard format == .text else {
+            return try forEachLine { number, line in
+                switch line {
+                case .blank: break
+                case .document(let document): try body(document.text, true)
+                case .malformed(let problem): throw mistake(problem.description, line: number)
+                }
+            }
+        }
         let stream = try TextStream(self)
-        guard format == .text else { return try forEachLine(of: stream) { try body($0, true) } }
         var document: [UInt8] = []
         while let block = try stream.next() {
             if inPieces { try body(block, false) } else { document += block }
@@ -48,18 +56,37 @@ struct TextFile {
     /// Bytes of lines that are in memory at a time.
     private static let chunkSize = 1 << 22
 
-    private func forEachLine(of stream: TextStream, _ body: (_ text: [UInt8]) throws -> Void) throws {
+    /// Calls `body` with each line of a .jsonl file and its number, counted from 1.
+    ///
+    /// - Throws: ``DataError`` for a file that cannot be read; what `body` throws.
+    func forEachLine(_ body: (_ number: Int, _ line: LineChunk.Line) throws -> Void) throws {
+        precondition(format != .text, "a text has no lines")
+        let stream = try TextStream(self)
         var chunks = LineChunks(size: Self.chunkSize) { try stream.next() }
         var before = 0
         while let chunk = try chunks.next() {
-            before += try chunk.forEachLine { number, line in
-                switch line {
-                case .blank: break
-                case .document(let document): try body(document.text)
-                case .malformed(let problem): throw mistake(problem.words, line: before + number)
-                }
-            }
+            before += try chunk.forEachLine { number, line in try body(before + number, line) }
         }
+    }
+
+    /// Checks that the file holds text for `tokenizer`, as far as its first bytes tell.
+    ///
+    /// - Throws: ``DataError`` saying what it holds instead.
+    func requireText(for tokenizer: any Tokenizer) throws {
+        guard let content = try foreignContent(for: tokenizer) else { return }
+        throw DataError(file: path, problem: content.problem, remedy: content.remedy)
+    }
+
+    /// What the file holds in place of text, as far as its first bytes tell. For a tokenizer of bytes every .txt file is a
+    /// text.
+    func foreignContent(for tokenizer: any Tokenizer) throws -> ForeignContent? {
+        format == .text && tokenizer.readsAnyBytes ? nil : try ForeignContent(path: path)
+    }
+
+    /// What somebody should know who has a tokenizer of bytes read the file; nil for what may be text.
+    func remark(for tokenizer: any Tokenizer) throws -> String? {
+        guard format == .text, tokenizer.readsAnyBytes, let content = try ForeignContent(path: path) else { return nil }
+        return "\(path): \(content.problem); it is read byte by byte as it is (otherwise \(content.remedy))"
     }
 
     /// The error about a line that is no document.

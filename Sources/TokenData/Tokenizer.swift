@@ -12,6 +12,8 @@ public protocol Tokenizer: Sendable {
     var modelBytes: [UInt8] { get }
     /// Whether a text cut anywhere and encoded in pieces gives the same ids: then long documents are read in pieces.
     var splitsAnywhere: Bool { get }
+    /// Whether every run of bytes is a text; otherwise texts are UTF-8, and other bytes are read as U+FFFD.
+    var readsAnyBytes: Bool { get }
 
     /// The ids of a text, without end token.
     func encode(_ text: [UInt8]) throws -> [Int32]
@@ -36,6 +38,7 @@ public protocol Tokenizer: Sendable {
 
 extension Tokenizer {
     public var splitsAnywhere: Bool { false }
+    public var readsAnyBytes: Bool { false }
 
     /// What resumes compare: `bytes`, or `sentencepiece`, whose model is compared byte by byte and may have moved.
     public var kind: String { modelBytes.isEmpty ? name : "sentencepiece" }
@@ -68,19 +71,61 @@ public func makeTokenizer(_ setting: String, key: String = "data.tokenizer") thr
     }
 }
 
+/// What `data.tokenizer` says, and what a checkpoint calls its tokenizer, where there is none: ids come from prepared data.
+public let noTokenizerName = "none"
+
+/// The tokenizer of a configuration: ``makeTokenizer(_:key:)``, or nil for ``noTokenizerName``.
+public func configuredTokenizer(_ setting: String) throws -> (any Tokenizer)? {
+    setting == noTokenizerName ? nil : try makeTokenizer(setting)
+}
+
 /// The tokenizer that a checkpoint holds: no file is needed.
-///
-/// - Parameters:
-///   - name: as the checkpoint names it.
-///   - modelBytes: as the checkpoint stores them.
-///   - origin: the checkpoint's path, for errors.
-/// - Throws: ``DataError`` if the checkpoint has none, or none that can be used.
-public func makeTokenizer(name: String, modelBytes: [UInt8], origin: String) throws -> any Tokenizer {
-    if !modelBytes.isEmpty { return try SentencePieceTokenizer(modelBytes: modelBytes, name: name, origin: origin) }
-    guard name == "bytes" else {
-        throw DataError(
-            file: origin, problem: "the checkpoint has no tokenizer that this program reads",
-            remedy: "import the model from a directory with its tokenizer.model")
+public enum CheckpointTokenizer: Sendable {
+    case usable(any Tokenizer)
+    /// There is none, or none with an end token: prepared data can be read, text cannot. The error says so.
+    case unusable(DataError)
+
+    /// - Parameters:
+    ///   - name: as the checkpoint names it.
+    ///   - modelBytes: as the checkpoint stores them.
+    ///   - origin: the checkpoint's path, for errors.
+    /// - Throws: ``DataError`` if the checkpoint has one that is no tokenizer of this program.
+    public init(name: String, modelBytes: [UInt8], origin: String) throws {
+        let remedy =
+            "without one only prepared data can be read (eval --data PREFIX; training with data.tokenizer: \(noTokenizerName))"
+            + "; for text, mile-dist export it and mile-dist import it with --tokenizer"
+        if !modelBytes.isEmpty {
+            do {
+                self = .usable(try SentencePieceTokenizer(reading: modelBytes, name: name, origin: origin))
+            } catch is MissingEndToken {
+                self = .unusable(
+                    DataError(
+                        file: origin,
+                        problem: "the model's tokenizer, \(name), has no end token (eos, \"</s>\"), which ends "
+                            + "documents",
+                        remedy: remedy + " and a \(name) that has one"))
+            }
+        } else if name == "bytes" {
+            self = .usable(ByteTokenizer())
+        } else {
+            self = .unusable(
+                DataError(
+                    file: origin, problem: "the checkpoint has no tokenizer", remedy: remedy))
+        }
     }
-    return ByteTokenizer()
+
+    public var tokenizer: (any Tokenizer)? {
+        if case .usable(let tokenizer) = self { tokenizer } else { nil }
+    }
+
+    /// The tokenizer, for what cannot do without.
+    ///
+    /// - Parameter key: the option that needs it.
+    /// - Throws: the error of ``unusable(_:)``.
+    public func required(by key: String) throws -> any Tokenizer {
+        switch self {
+        case .usable(let tokenizer): return tokenizer
+        case .unusable(let error): throw error.with(key: key)
+        }
+    }
 }

@@ -6,11 +6,14 @@ public struct TokenDomain: Sendable {
     /// Share of the training sequences, relative to the other domains'. Unused for validation.
     public var weight: Double
     public var source: any SequenceSource
+    /// Which tokenizer gave the ids.
+    public var origin: TokenOrigin
 
-    public init(name: String, weight: Double, source: any SequenceSource) {
+    public init(name: String, weight: Double, source: any SequenceSource, origin: TokenOrigin = .own) {
         self.name = name
         self.weight = weight
         self.source = source
+        self.origin = origin
     }
 }
 
@@ -31,7 +34,7 @@ public struct TrainingStream: Sendable {
     public init(
         domains: [TokenDomain], sequenceLength: Int, seed: UInt64, tokenizerName: String = "bytes"
     ) throws {
-        try requireDomains(domains.map(\.name), key: "data.train")
+        try requireDomains(domains.map(\.name), .configuration(.training))
         precondition(sequenceLength > 0, "a sequence has at least one target")
         precondition(domains.allSatisfy { $0.source.sequenceCount > 0 }, "a domain without a whole sequence")
         mixture = try Mixture(weights: domains.map(\.weight), names: domains.map(\.name), seed: seed)
@@ -57,43 +60,48 @@ public struct TrainingStream: Sendable {
     public func uses(before g: Int) -> [Int] { mixture.uses(before: g) }
 
     /// The T + 1 ids at global position `g`.
-    public func sequence(at g: Int) -> [Int32] {
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile.
+    public func sequence(at g: Int) throws -> [Int32] {
         let place = location(of: g)
-        let tokens = domains[place.domain].source.sequence(place.sequence)
+        let tokens = try domains[place.domain].source.sequence(place.sequence)
         precondition(tokens.count == sequenceLength + 1, "a domain cut for another sequence length")
         return tokens
     }
 
     /// What a resume compares, as JSON; see ``DataFingerprint``. Hashes all tokens at first use.
     public var fingerprint: String {
-        DataFingerprint(
-            domains: domains.map {
-                let tokens = $0.source.tokenCount
-                return DataFingerprint.Domain(
-                    name: $0.name, weight: $0.weight, tokens: tokens == .max ? nil : tokens,
-                    hash: $0.source.fingerprint)
-            }, sequenceLength: sequenceLength, tokenizer: tokenizerName
-        ).json
+        get throws {
+            DataFingerprint(
+                domains: try domains.map {
+                    let tokens = $0.source.tokenCount
+                    return DataFingerprint.Domain(
+                        name: $0.name, weight: $0.weight, tokens: tokens == .max ? nil : tokens,
+                        hash: try $0.source.fingerprint)
+                }, sequenceLength: sequenceLength, tokenizer: tokenizerName
+            ).json
+        }
     }
 }
 
-/// Checks that there are domains and that no two have the same name; `key` is `data.train` or `data.validation`.
-func requireDomains(_ names: [String], key: String) throws {
+/// Checks that there are domains and that no two have the same name.
+func requireDomains(_ names: [String], _ settings: DataSettingNames) throws {
     guard !names.isEmpty else {
-        throw DataError(key: key, problem: "the list is empty", remedy: "give at least one domain with name and path")
+        throw DataError(
+            key: settings.list, problem: "the list is empty", remedy: "give at least one domain with name and path")
     }
     guard names.count <= Mixture.blockSize else {
         throw DataError(
-            key: key, problem: "\(names.count) domains", remedy: "allowed: at most \(Mixture.blockSize)")
+            key: settings.list, problem: "\(names.count) domains", remedy: "allowed: at most \(Mixture.blockSize)")
     }
     var seen: [String: Int] = [:]
     for (index, name) in names.enumerated() {
         guard !name.isEmpty else {
-            throw DataError(key: "\(key)[\(index)].name", problem: "the name is empty", remedy: "name the domain")
+            throw DataError(key: settings.name(index), problem: "the name is empty", remedy: "name the domain")
         }
         if let first = seen.updateValue(index, forKey: name) {
             throw DataError(
-                key: "\(key)[\(index)].name", problem: "\"\(name)\" is also the name of \(key)[\(first)]",
+                key: settings.name(index), problem: "\"\(name)\" is also the name of \(settings.domain(first))",
                 remedy: "give each domain a name of its own")
         }
     }

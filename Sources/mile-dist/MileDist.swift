@@ -38,6 +38,7 @@ struct MileDist: ParsableCommand {
     static func main() {
         // Its checks have run before this; the call only keeps them in the program.
         cstartup_link()
+        StandardStreams.prepare()
         do {
             var command = try parseAsRoot()
             try command.run()
@@ -46,12 +47,13 @@ struct MileDist: ParsableCommand {
         } catch {
             let message = fullMessage(for: error)
             if exitCode(for: error).isSuccess {
-                if Launcher.isFirstRank { print(message) }
-                Glibc.exit(0)
+                launch(.one) { session in
+                    session.console.line(message)
+                    return .done
+                }
             }
-            // ArgumentParser's status for bad arguments is 64, ours is 2. All ranks found the mistake, but each in its own
-            // time, and mpirun ends the others when the first one leaves: they wait until rank 0 has spoken.
-            launch { _ in throw ProgramFailure(.badInput, withoutPrefix(message), isShared: true) }
+            // ArgumentParser's status for bad arguments is 64, ours is 2. All ranks found the mistake; the first one speaks.
+            launch(.one) { _ in throw ProgramFailure(.badInput, withoutPrefix(message)) }
         }
     }
 
@@ -63,28 +65,40 @@ struct MileDist: ParsableCommand {
 }
 
 /// Runs the body of a command that shares its work among ranks, unless ranks were started that do not know of each other.
-func launchOnAllRanks(_ body: (Session) throws -> ExitStatus) -> Never {
+///
+/// - Parameter loss: what follows when standard output cannot be written.
+func launchOnAllRanks(
+    loss: Console.OutputLoss = .isFailure, _ body: (Session) throws -> ExitStatus
+) -> Never {
     if let failure = LaunchCheck.beforeMPI() {
         if Launcher.isFirstRank { Console.writeError("mile-dist: \(failure.message)") }
         exit(failure.status.rawValue)
     }
-    launch { session in
+    launch(.all, loss: loss) { session in
         do {
             try session.requireAllRanks()
-        } catch where !Launcher.isFirstRank {
-            // Each of them is rank 0 of a job of its own: one voice is enough.
-            return .runtimeFailure
+        } catch {
+            // Where each rank is rank 0 of a job of its own, one voice is enough.
+            if session.isAlone && !Launcher.isFirstRank { return .runtimeFailure }
+            throw error
         }
         return try body(session)
     }
 }
 
-/// Runs a command's body between the start and the end of MPI and ends the program with its status.
-func launch(_ body: (Session) throws -> ExitStatus) -> Never {
+/// Runs a command's body and ends the program with its status.
+///
+/// - Parameters:
+///   - ranks: what the command needs of the job's ranks; MPI is started where it needs them.
+///   - loss: what follows when standard output cannot be written.
+func launch(
+    _ ranks: RankNeed = .all, loss: Console.OutputLoss = .isFailure, _ body: (Session) throws -> ExitStatus
+) -> Never {
     waitForSignals()
     let session: Session
     do {
-        session = try Session()
+        guard let started = try Session.start(ranks, loss: loss) else { exit(ExitStatus.done.rawValue) }
+        session = started
     } catch {
         Console.writeError("mile-dist: MPI could not be started: \(error)")
         exit(ExitStatus.runtimeFailure.rawValue)

@@ -263,6 +263,30 @@ struct CheckpointStoreTests {
         #expect(try store.stepDirectories().map(\.step) == [7])
     }
 
+    /// `checkpoint.every` 5 and `checkpoint.keep_every` 7: of each seven steps the first checkpoint stays.
+    @Test func `the first checkpoint at or after each multiple stays`() throws {
+        for step in stride(from: 5, through: 30, by: 5) {
+            try save(store, step: step, model: .tiny)
+            _ = try store.applyRetention(keep: 1, keepEvery: 7)
+        }
+        #expect(try store.stepDirectories().map(\.step) == [30, 25, 15, 10])
+        // 7: 10; 14: 15; 21: 25; 28: 30, which is the newest as well.
+        try save(store, step: 35, model: .tiny)
+        #expect(try store.applyRetention(keep: 1, keepEvery: 7) == [])
+    }
+
+    @Test func `later steps are moved aside, and found there`() throws {
+        for step in 1...4 { try save(store, step: step, model: .tiny) }
+        let folder = store.directory + "/before"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        #expect(try store.moveAside(stepsAfter: 3, into: folder) == ["step-00000004"])
+        // As after a crash in between.
+        #expect(try store.moveAside(stepsAfter: 2, into: folder) == ["step-00000004", "step-00000003"])
+        #expect(try store.stepDirectories().map(\.step) == [2, 1])
+        for step in 3...4 { try CheckpointReader(directory: "\(folder)/step-0000000\(step)").verifyAll() }
+        #expect(try CheckpointStore.candidates(folder).count == 2)
+    }
+
     @Test func `what was just written stays, whatever its step`() throws {
         for step in 1...3 { try save(store, step: step, model: .tiny) }
         // A run that went back to step 1 and saved it again.

@@ -1,7 +1,9 @@
 // InspectionTests - the JSON of `inspect`.
 
 @testable import Checkpointing
+import Foundation
 import LlamaModel
+import Tensors
 import Testing
 
 struct InspectionTests {
@@ -26,6 +28,40 @@ struct InspectionTests {
                 #""lm_head.weight":{"first_moment":"\#(head.firstMoment)","parameter":"\#(head.parameter)","#
                     + #""second_moment":"\#(head.secondMoment)","shape":[4,2]}"#))
         #expect(text.hasSuffix(#","tokens":2304}"#))
+    }
+
+    /// Numbers that are not finite are counted by tensor and role; without any there is no word of them.
+    @Test func `numbers that are not finite are counted`() throws {
+        let files = try TemporaryFiles()
+        let store = CheckpointStore(directory: files.directory)
+        let temporary = try store.begin(step: 3)
+        let values = Values(count: 56)
+        let head = ModelConfiguration.tiny.tensorTable.entries[ModelConfiguration.tiny.tensorTable.entries.count - 1]
+            .range
+        (values.parameters[head.lowerBound], values.parameters[head.lowerBound + 3]) = (.nan, -.infinity)
+        values.secondMoment[head.lowerBound] = .infinity
+        values.firstMoment[0] = .nan
+        let shards = try writeShards(in: temporary, layout: [[0..<20], [20..<56]], values: values)
+        let index = makeIndex(step: 3, model: .tiny, shards: shards)
+        let reader = try CheckpointReader(directory: store.complete(temporary, index: index))
+        let hashes = try reader.tensorHashes()
+        #expect(
+            "\(reader.nonFiniteTensors(hashes))" == "2 of 12 tensors hold NaN or infinite numbers: "
+                + "model.embed_tokens.weight (1 of 8), lm_head.weight (2 of 8)")
+        let text = try reader.inspectionJSON(hashes)
+        #expect(text.contains(#""non_finite":{"first_moment":0,"parameter":2,"second_moment":1}"#), "\(text)")
+        #expect(text.contains(#""non_finite":{"first_moment":1,"parameter":0,"second_moment":0}"#), "\(text)")
+        #expect(text.components(separatedBy: "non_finite").count == 3)
+        // An export says so too.
+        let notes = try HuggingFaceExport(reader).write(to: files.path("out"))
+        #expect(
+            notes.contains { $0.contains("1 of 12 tensors holds NaN or infinite numbers: lm_head.weight (2 of 8)") })
+        // And the other way nothing is imported.
+        let error = try #require(throws: HuggingFaceError.self) {
+            try HuggingFaceImport.checkpoint(files.path("out"), at: files.path("back"))
+        }
+        #expect(error.kind == .nonFinite && error.message.contains("lm_head.weight (2 of 8)"), "\(error)")
+        #expect(try names(in: files.directory).sorted() == ["out", "step-00000003"])
     }
 
     @Test func `an imported checkpoint has an empty configuration`() throws {

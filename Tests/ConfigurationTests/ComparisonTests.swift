@@ -52,12 +52,48 @@ import Testing
         #expect(result.changes.first?.hasPrefix("\(key): the checkpoint has ") == true)
     }
 
+    /// A domain that is switched off is as one that is not there.
+    @Test func domainsOfWeightZero() throws {
+        let off = "data.train=[{name: b, path: b, weight: 0}, {name: one, path: one.txt}]"
+        let added = try compare([off])
+        #expect(added.conflicts.isEmpty && added.changes.count == 1, "\(added)")
+        let back = try Sample.load(Self.text).comparison(with: try Sample.load(Self.text, off))
+        #expect(back.conflicts.isEmpty && back.changes.count == 1, "\(back)")
+        let (with, without) = (try Sample.load(Self.text, off).values, try Sample.load(Self.text).values)
+        #expect(with.map(\.text) == without.map(\.text))
+        let on = try compare([off.replacing("weight: 0", with: "weight: 0.1")])
+        #expect(on.conflicts.count == 1 && on.changes.isEmpty, "\(on)")
+    }
+
+    /// Weights of a model compute one function: what changes it is a conflict, and what does not is a change.
+    @Test(arguments: [
+        "model.hidden_size=64", "model.intermediate_size=1", "model.num_hidden_layers=3", "model.num_attention_heads=8",
+        "model.num_key_value_heads=1", "model.vocab_size=300", "model.rms_norm_eps=1e-6", "model.rope_theta=20000",
+        "model.tie_word_embeddings=true", "model.max_position_embeddings=65", "model.initializer_range=0.02",
+    ])
+    func modelsOfTheSameFunction(override: String) throws {
+        let model = try Sample.load(Self.text).model
+        let result = try Sample.load(Self.text, override, "training.seed=9", "data.sequence_length=2")
+            .modelComparison(with: model)
+        let key = String(override.prefix { $0 != "=" })
+        let isHarmless = ["model.max_position_embeddings", "model.initializer_range"].contains(key)
+        let (with, without) = isHarmless ? (result.changes, result.conflicts) : (result.conflicts, result.changes)
+        #expect(with.contains { $0.hasPrefix("\(key): the checkpoint has ") }, "\(result)")
+        #expect(without.isEmpty, "\(result)")
+    }
+
     /// A model may lie elsewhere, which the checkpoint's copy of it settles; another kind of tokenizer is another run.
     @Test func tokenizer() throws {
         let other = try compare(["data.tokenizer=a/t.model"])
         #expect(
             other.conflicts == ["data.tokenizer: the checkpoint has \"bytes\", the configuration \"a/t.model\""])
         #expect(other.changes.isEmpty)
+        for (before, now) in [("bytes", "none"), ("none", "bytes"), ("none", "a/t.model"), ("a/t.model", "none")] {
+            let lost = try Sample.load(Self.text, "data.tokenizer=\(now)")
+                .comparison(with: try Sample.load(Self.text, "data.tokenizer=\(before)"))
+            #expect(
+                lost.conflicts == ["data.tokenizer: the checkpoint has \"\(before)\", the configuration \"\(now)\""])
+        }
         let moved = try Sample.load(Self.text, "data.tokenizer=b/t.model")
             .comparison(with: try Sample.load(Self.text, "data.tokenizer=a/t.model"))
         #expect(moved.conflicts.isEmpty)

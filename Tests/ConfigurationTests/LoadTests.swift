@@ -159,10 +159,14 @@ import TokenData
             "a list of mappings, as in [{name: ..., path: ..., weight: ...}]"
         ),
         ("data.train=[]", "an empty list", "at least one mapping, as in [{name: ..., path: ...}]"),
-        ("data.train.0.weight=0", "0 (integer)", "a finite number above 0"),
+        ("data.train.0.weight=-1", "-1 (integer)", "a finite number of at least 0"),
+        (
+            "data.train=[{name: a, path: a, weight: 0}]", "domains that are all switched off by weight 0",
+            "at least one weight above 0"
+        ),
     ])
     func refused(override: String, found: String, allowed: String) {
-        let key = String(override.prefix { $0 != "=" })
+        let key = String(override.prefix { $0 != "=" }).replacing(".0.", with: "[0].")
         #expect(
             Sample.message(Sample.text, overrides: [override])
                 == "--set \(override): \(key): found \(found); allowed: \(allowed)")
@@ -172,10 +176,12 @@ import TokenData
         #expect(
             Sample.message(Sample.text, overrides: ["data.tokenizer=byte"])
                 == "--set data.tokenizer=byte: data.tokenizer: found \"byte\" (string), "
-                + "which is no tokenizer; allowed: bytes, or the path of a SentencePiece model, which ends in .model")
+                + "which is no tokenizer; allowed: bytes, none, or the path of a SentencePiece model, "
+                + "which ends in .model")
         // Whether the file is there is not the configuration's to say; nor how many ids it has.
         let run = try Sample.load(Sample.text, "data.tokenizer=a/tokenizer.model", "model.vocab_size=5")
         #expect(run.data.tokenizer == "a/tokenizer.model")
+        #expect(try Sample.load(Sample.text, "data.tokenizer=none", "model.vocab_size=5").data.tokenizer == "none")
     }
 
     /// Keys that are right alone and wrong together; the message stands at the line of the key to change.
@@ -199,16 +205,16 @@ import TokenData
         (["model.vocab_size=256"], "model.vocab_size", "256, which the tokenizer bytes exceeds"),
         (["data.sequence_length=65"], "data.sequence_length", "65, more than model.max_position_embeddings 64"),
         (
-            ["data.ignored_targets=[0, 257]"], "data.ignored_targets.1",
+            ["data.ignored_targets=[0, 257]"], "data.ignored_targets[1]",
             "257, which is no token of a vocabulary of this size"
         ),
         (["schedule.warmup_steps=100001"], "schedule.warmup_steps", "100001, more than schedule.total_steps 100000"),
         (["training.stop_at_step=100001"], "training.stop_at_step", "100001, more than schedule.total_steps 100000"),
         (
-            ["data.train=[{name: a, path: b}, {name: a, path: c}]"], "data.train.1.name", "\"a\" a second time"
+            ["data.train=[{name: a, path: b}, {name: a, path: c}]"], "data.train[1].name", "\"a\" a second time"
         ),
         (
-            ["data.validation=[{name: a, path: b}, {name: a, path: c}]"], "data.validation.1.name",
+            ["data.validation=[{name: a, path: b}, {name: a, path: c}]"], "data.validation[1].name",
             "\"a\" a second time"
         ),
         (
@@ -285,7 +291,7 @@ import TokenData
         #expect(
             Sample.message(text) == """
                 run.yaml:1: model.hidden_size: found no such key; allowed: an integer from 1 to 1048576
-                run.yaml:9: data.train.0.name: found no such key; allowed: text that is not empty
+                run.yaml:9: data.train[0].name: found no such key; allowed: text that is not empty
                 """)
         #expect(Sample.message("data: {train: [{name: a, path: b}]}\n").split(separator: "\n").count == 6)
     }

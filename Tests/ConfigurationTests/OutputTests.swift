@@ -124,7 +124,7 @@ import TokenData
         #expect(reference.contains("  hidden_size (required): an integer from 1 to 1048576\n"))
         #expect(reference.contains("  num_key_value_heads (default num_attention_heads): "))
         #expect(reference.contains("  train (required): a list of mappings"))
-        #expect(reference.contains("      weight (default 1.0): a finite number above 0\n"))
+        #expect(reference.contains("      weight (default 1.0): a finite number of at least 0\n"))
         #expect(reference.contains("  kind (default mile): one of mile, focal, cross_entropy\n"))
         for field in Schema.fields {
             #expect(reference.contains("  \(field.name.split(separator: ".")[1]) ("))

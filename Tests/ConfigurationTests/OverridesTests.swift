@@ -27,6 +27,11 @@ import TokenData
                 .init(name: "a", path: "a.txt"), .init(name: "b", path: "c=d.txt", weight: 2),
             ])
         #expect(run.data.ignoredTargets == [3, 256])
+        // As messages write it.
+        let same = try Sample.load(
+            Sample.text, "data.train=[{name: a, path: a.txt}, {name: b, path: b.txt, weight: 2}]",
+            "data.train[1].path=c=d.txt", "data.ignored_targets=[0, 256]", "data.ignored_targets[0]=3")
+        #expect(same == run)
     }
 
     @Test func wholeSection() throws {
@@ -61,7 +66,7 @@ import TokenData
             "training.seed=[1",
             "found text that is not YAML: did not find expected ',' or ']'; allowed: one YAML document"
         ),
-        ("data.train.1.path=x", "data.train.1: found no such element of the list; allowed: an index from 0 to 0"),
+        ("data.train.1.path=x", "data.train[1]: found no such element of the list; allowed: an index from 0 to 0"),
         ("data.train.x.path=x", "data.train.x: found no such element of the list; allowed: an index from 0 to 0"),
         (
             "data.sequence_length.x=1",
@@ -78,7 +83,7 @@ import TokenData
         ),
         (
             "data.train.0.wieght=3",
-            "data.train.0.wieght: found an unknown key; allowed: name, path, weight; did you mean data.train.0.weight?"
+            "data.train[0].wieght: found an unknown key; allowed: name, path, weight; did you mean data.train[0].weight?"
         ),
     ])
     func refused(override: String, expected: String) {

@@ -49,6 +49,19 @@ struct LearningRateScheduleTests {
         for step in 1...10 { #expect(factor(kind, step, warmup: 10, total: 10) == Double(step) / 10) }
     }
 
+    /// `transformers.get_cosine_schedule_with_warmup`: index i = s - 1 has 0.5 (1 + cos(pi (i - warmup) / (total - warmup)));
+    /// `CosineAnnealingLR` with T_max 100 has its minimum at index 100. So the minimum belongs to the step after the last.
+    @Test func stepsAreTheIndicesOfOtherSchedulersPlusOne() {
+        for step in [11, 12, 50, 110] {
+            let other = 0.5 * (1 + cos(Double.pi * Double(step - 1 - 10) / 100))
+            #expect(abs(factor(.cosine, step) - other) < 1e-15)
+        }
+        for kind in [LearningRateSchedule.Kind.cosine, .linear] {
+            #expect(factor(kind, 110, ratio: 0.1) > 0.1)
+            #expect(abs(factor(kind, 111, ratio: 0.1) - 0.1) < 1e-15)
+        }
+    }
+
     /// The last factor is one step's worth above the minimum.
     @Test(arguments: [LearningRateSchedule.Kind.cosine, .linear])
     func decayNeverRises(kind: LearningRateSchedule.Kind) {

@@ -83,13 +83,13 @@ extension ProgramTests {
             #expect(result.status == 0, "\(result)")
             #expect(
                 place.folder.names(in: "runs/small.model")
-                    == ["checkpoints", "configuration.yaml", "lock", "metrics.jsonl"])
+                    == ["checkpoints", "configuration.yaml", "lock", "metrics.jsonl", "starts.jsonl"])
             #expect(place.checkpoints("runs/small.model/checkpoints") == ["step-00000006"])
             #expect(try place.train(["logging.directory=a/b"]).status == 0)
             #expect(place.checkpoints("a/b/checkpoints") == ["step-00000006"])
             #expect(try place.train(["logging.directory=c", "checkpoint.directory=d"]).status == 0)
             #expect(place.checkpoints("d") == ["step-00000006"])
-            #expect(place.folder.names(in: "c") == ["configuration.yaml", "lock", "metrics.jsonl"])
+            #expect(place.folder.names(in: "c") == ["configuration.yaml", "lock", "metrics.jsonl", "starts.jsonl"])
         }
 
         @Test func inspectSaysWhatACheckpointHolds() throws {
@@ -145,6 +145,15 @@ extension ProgramTests {
             #expect(try generate("--seed", "3") == sampled)
             // 20 tokens of a model that has seen 60 steps: equal only if the seed did nothing.
             #expect(try generate("--seed", "4") != sampled)
+
+            // The end of the context is not the end of the text, which stays as it is.
+            let whole = ["generate", Self.checkpoints, "--prompt", "the sh", "--temperature", "0", "--max-tokens"]
+            let full = try place.run(whole + ["27"])
+            #expect(full.status == 0 && full.output.utf8.count == 32 + 1, "\(full)")
+            #expect(full.warnings.count == 1 && full.errors.contains("context is full"), "\(full)")
+            #expect(full.errors.contains("32 tokens of its max_position_embeddings"), "\(full)")
+            let fitting = try place.run(whole + ["26"])
+            #expect(fitting.output == full.output && fitting.errors.isEmpty, "\(fitting)")
 
             let long = try place.run(["generate", Self.checkpoints, "--prompt", Workplace.words(10, seed: 1)])
             expectOneMessage(long, status: 2, names: ["--prompt", "32 positions"])

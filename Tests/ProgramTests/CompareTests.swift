@@ -106,6 +106,38 @@ extension ProgramTests {
             #expect(result.output.contains("(runs/mile has no checkpoint that can be read)"), "\(result)")
         }
 
+        /// What a run began with, and what was changed on its way, as its directory tells.
+        @Test func runsThatWereNotTrainedAlikeAreFound() throws {
+            let place = try Workplace()
+            func train(_ name: String, _ set: [String], _ options: [String] = []) throws {
+                let result = try place.train(["logging.directory=runs/\(name)"] + set, options: options)
+                #expect(result.status == 0, "\(result)")
+            }
+            try train("ce", ["loss.kind=cross_entropy"])
+            try train("warm", ["loss.kind=mile"], ["--initialize-from", "runs/ce/checkpoints"])
+            try train("late", ["loss.kind=cross_entropy", "training.stop_at_step=5"])
+            try train("late", ["loss.kind=focal"])
+            try train("batch", ["loss.kind=mile", "training.global_batch_size=4", "training.stop_at_step=2"])
+            // Continued in another directory, which gets the rows of the first.
+            try train("moved", ["loss.kind=mile"], ["--resume", "runs/batch/checkpoints"])
+            var result = try place.run(["compare", "runs/ce", "runs/warm"])
+            expectOneMessage(
+                result, status: 2,
+                names: ["same weights", "runs/warm began with those of runs/ce/checkpoints/step-00000006"])
+            result = try place.run(["compare", "runs/ce", "runs/late"])
+            #expect(result.status == 0, "\(result)")
+            #expect(result.output.contains(" cross_entropy up to step 5, then focal 1 "), "\(result)")
+            #expect(!result.output.contains("came about"), "\(result)")
+            result = try place.run(["compare", "runs/ce", "runs/moved"])
+            expectOneMessage(
+                result, status: 2,
+                names: ["training.global_batch_size: runs/ce has 10, runs/moved has 4 up to step 2, then 10"])
+            // As an earlier version left it: compared by its last configuration, which is said.
+            try place.folder.remove("runs/late/starts.jsonl")
+            result = try place.run(["compare", "runs/ce", "runs/late"])
+            #expect(result.status == 0 && result.output.contains("How runs/late came about is not known"), "\(result)")
+        }
+
         @Test func mistakesAreNamed() throws {
             let place = try Workplace()
             #expect(try place.train(["loss.kind=cross_entropy", "logging.directory=runs/ce"]).status == 0)

@@ -157,6 +157,46 @@ extension ProgramTests {
             #expect(again.status == 0 && again.output.contains(", step 2\n"), "\(again)")
         }
 
+        /// Too small for a checkpoint, at the shard or at the index: every save fails, and none spoils what follows.
+        @Test(
+            .enabled(if: SmallDisk.isAvailable, "mounting a file system needs rights that are not given here"),
+            arguments: [(200, 1), (200, 2), (450, 1), (450, 2)])
+        func everySaveFailsAndTheEndIsClean(kibibytes: Int, ranks: Int) throws {
+            let place = try Workplace()
+            let disk = try SmallDisk(in: place.folder, "small", kibibytes: kibibytes)
+            defer { withExtendedLifetime(disk) {} }
+            let result = try place.train(
+                ["logging.directory=run", "checkpoint.directory=small/saved", "checkpoint.every=2"], ranks: ranks)
+            expectOneMessage(
+                result, status: 1,
+                names: [
+                    "step 6 could not be saved: rank ", "No space left on device",
+                    "There is no checkpoint of this run.",
+                ])
+            for step in [2, 4] {
+                #expect(result.warnings.contains { $0.contains("the save of step \(step) failed: ") }, "\(result)")
+            }
+            #expect(place.folder.names(in: "small/saved").allSatisfy { !$0.hasPrefix("step") })
+        }
+
+        /// The limit holds for the program alone: mpirun writes files too.
+        @Test(arguments: [(1, 100), (2, 20_000)]) func aLimitOnTheSizeOfFiles(ranks: Int, kibibytes: Int) throws {
+            let place = try Workplace()
+            // Two ranks share memory in a file that is larger than a shard.
+            let sizes = ranks == 1 ? [] : ["model.vocab_size=60000"]
+            let script = "ulimit -f \(2 * kibibytes) && exec \"$0\" \"$@\""
+            let arguments = ["-c", script, RunningProgram.executable] + place.arguments(["checkpoint.every=2"] + sizes)
+            let result =
+                ranks == 1
+                ? try RunningProgram(tool: "/bin/sh", arguments, in: place.folder.path).wait(limit: 60)
+                : try RunningProgram(
+                    tool: "/usr/bin/env", ["mpirun", "--oversubscribe", "-n", "\(ranks)", "/bin/sh"] + arguments,
+                    in: place.folder.path
+                ).wait(limit: 60)
+            expectOneMessage(
+                result, status: 1, names: ["step 6 could not be saved: rank ", "File too large; see ulimit -f"])
+        }
+
         private static let survived = "training goes on"
     }
 }

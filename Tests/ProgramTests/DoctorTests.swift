@@ -310,6 +310,7 @@ extension ProgramTests {
             let full = try report(try run(arguments))
             #expect(full.findings.map(\.check) == ["directory"], "\(full)")
             #expect(full.findings[0].what.contains("No space left on device"), "\(full)")
+            #expect(full.findings[0].remedy.hasPrefix("make room"), "\(full)")
         }
 
         /// A library between the program and the system's, as `LD_PRELOAD` puts it there.

@@ -167,12 +167,32 @@ extension ProgramTests {
             }
         }
 
+        /// A second pool's threads would take the first one's cores.
+        @Test func threadsAreStartedOnce() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=1"]).status == 0)
+            // No text: that is encoded on threads of its own.
+            try place.folder.writePrepared((0..<4000).map { $0 * 7 % 250 }, to: "p")
+            let program = try place.start(["eval", Self.checkpoints, "--data", "p", "--threads", "33"])
+            var most = 0
+            while program.isRunning {
+                let tasks = "/proc/\(program.processIdentifier)/task"
+                most = max(most, (try? FileManager.default.contentsOfDirectory(atPath: tasks).count) ?? 0)
+                Thread.sleep(forTimeInterval: 0.001)
+            }
+            let result = program.wait()
+            #expect(result.status == 0, "\(result)")
+            // The libraries have a few.
+            #expect(most < 33 + 16, "\(most) threads: \(result)")
+        }
+
         @Test func mistakesAreNamed() throws {
             let place = try Workplace()
             #expect(try place.train(["training.stop_at_step=1"]).status == 0)
             for ranks in [1, 3] {
                 var result = try place.run(["eval", Self.checkpoints, "--data", "absent.txt"], ranks: ranks)
-                expectOneMessage(result, status: 2, names: ["absent.txt", "no such file"])
+                expectOneMessage(result, status: 2, names: ["--data: absent.txt: there is no such file"])
+                #expect(!result.errors.contains("data.validation"), "\(result)")
                 result = try place.run(["eval", "absent", "--data", "held-out.txt"], ranks: ranks)
                 expectOneMessage(result, status: 3, names: ["absent", "no such directory"])
             }
@@ -181,6 +201,12 @@ extension ProgramTests {
             expectOneMessage(result, status: 2, names: ["--sequence-length 64", "max_position_embeddings, 32"])
             result = try place.run(["eval", Self.checkpoints])
             expectOneMessage(result, status: 2, names: ["--data"])
+            result = try place.run(["eval", Self.checkpoints, "--data", "x=text.txt", "x=held-out.txt"])
+            expectOneMessage(result, status: 2, names: ["--data: \"x\" names text.txt and held-out.txt"])
+            try place.folder.write("short", to: "short.txt")
+            result = try place.run(["eval", Self.checkpoints, "--data", "short.txt"])
+            expectOneMessage(
+                result, status: 2, names: ["--data: short.txt: the file holds 6 tokens", "--sequence-length 16 needs"])
             // A run directory is a likely mistake; the message says where its checkpoints are.
             result = try place.run(["eval", "runs/run", "--data", "held-out.txt"])
             expectOneMessage(result, status: 3, names: ["runs/run", "runs/run/checkpoints"])

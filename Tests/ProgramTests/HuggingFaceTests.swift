@@ -53,6 +53,144 @@ extension ProgramTests {
             expectOneMessage(refused, status: 2, names: ["model"])
         }
 
+        /// An end token that is not the tokenizer's stays unknown: through training, and from weights alone.
+        @Test func anotherEndIsNeverReplaced() throws {
+            let place = try Workplace()
+            #expect(try place.train(["training.stop_at_step=1"]).status == 0)
+            try expectSuccess(place, ["export", Self.checkpoints, "--output", "out"])
+            let configuration = try place.folder.text("out/config.json")
+            #expect(configuration.contains("\"eos_token_id\": 256,"))
+            try place.folder.write(
+                configuration.replacing("\"eos_token_id\": 256", with: "\"eos_token_id\": 200"), to: "out/config.json")
+            let imported = try place.run(["import", "out", "--output", "back"])
+            #expect(imported.status == 0 && imported.warnings.count == 1, "\(imported)")
+            #expect(imported.warnings[0].contains("eos_token_id is 200 in config.json, and 256"), "\(imported)")
+            for (name, option) in [("second", "--resume"), ("third", "--initialize-from")] {
+                let set = ["logging.directory=\(name)", "training.stop_at_step=1"]
+                #expect(try place.train(set, options: [option, "back"]).status == 0)
+                let result = try place.run(["export", "\(name)/checkpoints", "--output", "out-\(name)"])
+                #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
+                #expect(result.warnings[0].contains("eos_token_id: left out"), "\(result)")
+                #expect(try place.folder.text("out-\(name)/config.json").contains("\"eos_token_id\": null,"))
+            }
+        }
+
+        /// A learning rate beyond the largest float, and the weights are infinite after a step.
+        @Test func weightsThatAreNotFinite() throws {
+            let place = try Workplace()
+            let set = ["optimizer.learning_rate=1e39", "schedule.warmup_steps=0", "training.stop_at_step=1"]
+            #expect(try place.train(set).status == 0)
+            let words = "tensors hold NaN or infinite numbers: model.embed_tokens.weight ("
+            for arguments in [
+                ["generate", Self.checkpoints, "--prompt", "the", "--max-tokens", "4"],
+                ["eval", Self.checkpoints, "--data", "held-out.txt"],
+            ] {
+                let result = try place.run(arguments)
+                expectOneMessage(result, status: 1, names: ["step-00000001", words])
+                #expect(result.output.isEmpty, "\(result)")
+            }
+            let inspected = try place.run(["inspect", Self.checkpoints])
+            #expect(inspected.status == 0 && inspected.warnings.count == 1, "\(inspected)")
+            #expect(
+                inspected.warnings[0].contains(words) && inspected.output.contains(" NaN or infinite\n"), "\(inspected)"
+            )
+            let exported = try place.run(["export", Self.checkpoints, "--output", "out"])
+            #expect(exported.status == 0 && exported.warnings.count == 1, "\(exported)")
+            #expect(exported.warnings[0].contains(words), "\(exported)")
+            expectOneMessage(try place.run(["import", "out", "--output", "back"]), status: 2, names: [words])
+            #expect(!place.folder.exists("back"))
+        }
+
+        /// A model whose tokenizer this program does not read trains on prepared data, and never gets another tokenizer.
+        @Test func noTokenizerStaysNone() throws {
+            let place = try Workplace()
+            try place.folder.writeModel(to: "out")
+            try place.folder.write("{\"model\": {\"type\": \"BPE\"}}", to: "out/tokenizer.json")
+            let imported = try place.run(["import", "out", "--output", "in"])
+            #expect(imported.status == 0 && imported.output.contains("data: {tokenizer: none}"), "\(imported)")
+            try place.folder.writePrepared((0..<400).map { $0 * 7 % 250 }, to: "p")
+            let data = ["data.train.0.path=p", "data.validation.0.path=p"]
+
+            // A configuration that names no tokenizer says bytes, which this model has never seen.
+            let bytes = try place.train(data, options: ["--initialize-from", "in"])
+            expectOneMessage(
+                bytes, status: 2,
+                names: ["data.tokenizer: the checkpoint has none, the configuration bytes: set it to none"])
+            // A new run, and a branch of it.
+            func train(_ directory: String, steps: Int, _ options: [String]) throws {
+                let result = try place.train(
+                    data + ["data.tokenizer=none", "logging.directory=\(directory)", "schedule.total_steps=\(steps)"],
+                    options: options)
+                #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
+                #expect(result.errors.contains("text (there is no p.json)"), "\(result)")
+                #expect(try place.metrics(directory).evaluations[steps]?.isNull("bits_per_byte") == true)
+            }
+            try train("next", steps: 2, ["--initialize-from", "in"])
+            try train("branch", steps: 3, ["--resume", "next/checkpoints"])
+            let exported = try place.run(["export", "branch/checkpoints", "--output", "hf"])
+            #expect(exported.status == 0, "\(exported)")
+            #expect(place.folder.names(in: "hf") == ["config.json", "generation_config.json", "model.safetensors"])
+            let configuration = try place.folder.text("hf/config.json")
+            #expect(configuration.contains("\"eos_token_id\": null"), "\(configuration)")
+
+            let evaluated = try place.run(["eval", "branch/checkpoints", "--data", "p", "--json"])
+            #expect(evaluated.status == 0, "\(evaluated)")
+            let object = try JSONObject(evaluated.output)
+            #expect(object.isNull("bits_per_byte") && object.number("tokens") == 384, "\(evaluated)")
+            let generated = try place.run(["generate", "branch/checkpoints", "--prompt", "the"])
+            expectOneMessage(
+                generated, status: 2,
+                names: ["--prompt: branch/checkpoints/step-00000003: the checkpoint has no tokenizer", "--tokenizer"])
+            #expect(generated.output.isEmpty, "\(generated)")
+        }
+
+        /// Who knows the tokenizer of a directory that does not tell says so at the import.
+        @Test func theTokenizerMayBeGiven() throws {
+            let place = try Workplace()
+            try place.folder.writeModel(to: "out")
+            let none = try place.run(["import", "out", "--output", "none", "--tokenizer", "none"])
+            #expect(none.status == 0 && none.output.contains("data: {tokenizer: none}"), "\(none)")
+            let bytes = try place.run(["import", "out", "--output", "bytes", "--tokenizer", "bytes"])
+            #expect(bytes.status == 0 && bytes.output.contains("data: {tokenizer: bytes}"), "\(bytes)")
+            #expect(bytes.warnings.isEmpty, "\(bytes)")
+            let text = try place.run(["eval", "none", "--data", "held-out.txt"])
+            expectOneMessage(text, status: 2, names: ["--data: held-out.txt: the checkpoint has no tokenizer"])
+            try place.folder.write(HandmadeModel().bytes, to: "t.model")
+            let large = try place.run(["import", "out", "--output", "model", "--tokenizer", "t.model"])
+            expectOneMessage(large, status: 2, names: ["--tokenizer: t.model has 267 ids", "vocab_size, 257"])
+        }
+
+        /// A tokenizer without end token reads no text here, and that is what is said, by whatever meets it.
+        @Test func aTokenizerWithoutEndToken() throws {
+            let place = try Workplace()
+            var model = HandmadeModel()
+            model.pieces[2].text = "</x>"
+            try place.folder.writeModel(to: "out", vocabularySize: 300)
+            try place.folder.write(model.bytes, to: "out/tokenizer.model")
+            let imported = try place.run(["import", "out", "--output", "in"])
+            #expect(imported.status == 0 && imported.output.contains("data: {tokenizer: none}"), "\(imported)")
+            let cause = "the model's tokenizer, tokenizer.model, has no end token (eos, \"</s>\")"
+            let generated = try place.run(["generate", "in", "--prompt", "a"])
+            expectOneMessage(generated, status: 2, names: [cause, "prepared data", "--tokenizer"])
+            #expect(!generated.errors.contains("tokenizer train"), "\(generated)")
+            try place.folder.writePrepared((0..<400).map { $0 * 7 % 250 }, to: "p")
+            let evaluated = try place.run(["eval", "in", "--data", "p", "--json"])
+            #expect(evaluated.status == 0, "\(evaluated)")
+            // Its own file is no tokenizer for a run; without one the checkpoint keeps it.
+            let data = [
+                "model.vocab_size=300", "training.stop_at_step=1", "data.train.0.path=p", "data.validation=[]",
+                "logging.directory=next",
+            ]
+            let named = try place.train(data + ["data.tokenizer=out/tokenizer.model"], options: ["--resume", "in"])
+            expectOneMessage(
+                named, status: 2,
+                names: ["data.tokenizer: out/tokenizer.model: ", "no end token (eos", "data.tokenizer: none"])
+            let trained = try place.train(data + ["data.tokenizer=none"], options: ["--resume", "in"])
+            #expect(trained.status == 0, "\(trained)")
+            #expect(try place.run(["export", "next/checkpoints", "--output", "hf"]).status == 0)
+            #expect(try place.folder.bytes("hf/tokenizer.model") == model.bytes)
+        }
+
         @Test func mistakesAreSaidOnce() throws {
             let place = try Workplace()
             #expect(try place.train(["training.stop_at_step=1"]).status == 0)

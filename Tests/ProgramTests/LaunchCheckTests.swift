@@ -11,7 +11,8 @@ extension ProgramTests {
         private static let launches: [[String: String]] = [
             ["PMI_SIZE": "2", "PMI_RANK": "RANK"],
             [
-                "SLURM_JOB_ID": "7", "SLURM_JOBID": "7", "SLURM_STEP_ID": "0", "SLURM_STEPID": "0", "SLURM_NODELIST": "a",
+                "SLURM_JOB_ID": "7", "SLURM_JOBID": "7", "SLURM_STEP_ID": "0", "SLURM_STEPID": "0",
+                "SLURM_NODELIST": "a",
                 "SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "RANK",
             ],
         ]
@@ -54,7 +55,8 @@ extension ProgramTests {
             let place = try Workplace()
             func run(_ arguments: [String]) throws -> ProgramResult {
                 try RunningProgram(
-                    tool: "/bin/sh", ["-c", "ulimit -v \(kibibytes) && exec \"$0\" \"$@\"", RunningProgram.executable]
+                    tool: "/bin/sh",
+                    ["-c", "ulimit -v \(kibibytes) && exec \"$0\" \"$@\"", RunningProgram.executable]
                         + arguments, in: place.folder.path
                 ).wait(limit: 30)
             }

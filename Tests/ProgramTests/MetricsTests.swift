@@ -130,13 +130,44 @@ extension ProgramTests {
         @Test func skippedStepsAreNullAndMarked() throws {
             let place = try Workplace()
             let result = try place.train(["loss.gamma=1.0e6", "schedule.total_steps=2"])
-            #expect(result.status == 0, "\(result)")
+            // Nothing was learnt: the run is not done.
+            expectOneMessage(
+                result, status: 1,
+                names: ["step 2 without a single update", "steps skipped, each with a warning: 2"])
             #expect(result.warnings.count == 2, "\(result)")
             for row in try place.metrics().steps.values {
                 #expect(row.keys == Self.trainingKeys.union(["skipped"]))
                 #expect(row.isTrue("skipped") && row.isNull("loss") && row.isNull("grad_norm"), "\(row.text)")
                 #expect(row.number("ce")?.isFinite == true, "\(row.text)")
             }
+        }
+
+        /// The text has nothing but what is ignored, for three steps; then the weights of focal loss are all 0.
+        @Test(arguments: [["data.ignored_targets=[32,256]"], ["loss.kind=focal", "loss.gamma=1.0e6"]])
+        func stepsWithoutTargetsAreNullAndMarked(set: [String]) throws {
+            let place = try Workplace()
+            try place.folder.write(String(repeating: " ", count: 5000), to: "text.txt")
+            let result = try place.train(
+                set + ["schedule.total_steps=3", "training.maximum_skipped_steps=1"], ranks: 2)
+            expectOneMessage(
+                result, status: 1,
+                names: ["step 3 without a single update", "steps without a target that counts: 3"])
+            #expect(result.warnings.filter { $0.contains("step 1 has no target that counts") }.count == 1, "\(result)")
+            let rows = try place.metrics().steps
+            #expect(rows.keys.sorted() == [1, 2, 3])
+            for row in rows.values {
+                #expect(row.keys == Self.trainingKeys.union(["skipped", "no_targets"]))
+                #expect(row.isTrue("skipped") && row.isTrue("no_targets"), "\(row.text)")
+                #expect(row.isNull("loss") && row.isNull("alpha") && row.isNull("grad_norm"), "\(row.text)")
+            }
+            // The weights are those that the seed gave, without decay.
+            let start = try Workplace()
+            try start.folder.write(String(repeating: " ", count: 5000), to: "text.txt")
+            #expect(try start.train(["checkpoint.initial=true", "checkpoint.keep=9"] + set).status == 1)
+            let inspected = try ["step-00000000", "step-00000006"].map {
+                try start.inspect("runs/run/checkpoints/\($0)").hashes("parameter")
+            }
+            #expect(inspected[0] == inspected[1] && !inspected[0].isEmpty)
         }
 
         @Test func resumedRunAppendsAfterAnUnfinishedRow() throws {
@@ -146,7 +177,7 @@ extension ProgramTests {
             try place.folder.write(rows + #"{"step": 4, "tok"#, to: "runs/run/metrics.jsonl")
             #expect(try place.train().status == 0)
             #expect(try place.folder.text("runs/run/metrics.jsonl").hasPrefix(rows))
-            #expect(try place.metrics().rows.compactMap { $0.number("step") } == [1, 2, 3, 3, 4, 5, 6, 6, 6])
+            #expect(try place.metrics().rows.compactMap { $0.number("step") } == [1, 2, 3, 3, 3, 4, 5, 6, 6, 6])
         }
     }
 }

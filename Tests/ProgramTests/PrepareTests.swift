@@ -89,7 +89,8 @@ extension ProgramTests {
             #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
             for words in [
                 "2 lines or files were skipped", "  1 times: \"text\" is not a string",
-                "  bad.jsonl:6: the line is not valid JSON", "  bad.jsonl:7: \"text\" is not a string",
+                "  1 times: the line is not valid JSON\n", "  bad.jsonl:6: the line is not valid JSON: at column 2",
+                "  bad.jsonl:7: \"text\" is not a string",
             ] {
                 #expect(result.errors.contains(words), "\(words): \(result)")
             }
@@ -101,6 +102,35 @@ extension ProgramTests {
             #expect(again.status == 0 && again.output.contains("nothing to do"), "\(again)")
             let strict = try place.run(command + ["--on-error", "fail"], ranks: ranks)
             expectOneMessage(strict, status: 2, names: ["--on-error", "2 lines or files were skipped"])
+        }
+
+        /// What was skipped is shown where nothing is left, and the mended file needs no other command.
+        @Test func nothingThatCanBeUsed() throws {
+            let place = try Workplace()
+            try place.folder.write("{\"content\": \"x\"}\n", to: "a.jsonl")
+            let command = Self.arguments("out", ["a.jsonl"])
+            let failed = try place.run(command, ranks: 2)
+            expectOneMessage(
+                failed, status: 2,
+                names: ["no document that can be used", "1 lines or files", "a.jsonl:1: the object has no \"text\""])
+            #expect(place.folder.names().filter { $0.hasPrefix("out") }.isEmpty)
+            try place.folder.write("{\"text\": \"x\"}\n", to: "a.jsonl")
+            let result = try place.run(command)
+            #expect(result.status == 0 && result.output.contains("1 documents"), "\(result)")
+        }
+
+        /// The pair of a run becomes shorter under it: an error that names the file, and no crash.
+        @Test(arguments: [1, 3]) func aPairThatShrinksUnderARun(ranks: Int) throws {
+            let place = try Workplace()
+            #expect(try place.run(Self.arguments("pair", ["text.txt"])).status == 0)
+            let program = try place.start(
+                place.arguments(["data.train.0.path=pair", "schedule.total_steps=1000000"]), ranks: ranks)
+            let isRunning = place.waitForRows(3, of: program)
+            #expect(unsafe truncate(place.folder.path("pair.bin"), 1000) == 0)
+            let result = program.wait(limit: 30)
+            #expect(isRunning && !result.timedOut && result.status == 1, "\(result)")
+            #expect(result.errors.contains("pair.bin: the file became shorter while it was in use"), "\(result)")
+            #expect(!result.errors.contains("Signal") && !result.errors.contains("crash"), "\(result)")
         }
 
         @Test func domainsHaveOutputsOfTheirOwn() throws {

@@ -75,6 +75,61 @@ extension ProgramTests {
             #expect(again.output.contains("already continued from \(older)"), "\(again)")
         }
 
+        /// Newer checkpoints are moved, rows of later steps leave the metrics, and the same command, repeated, goes on.
+        @Test func aBranchGoesBackAndLosesNothing() throws {
+            let place = try trained(["checkpoint.every=2"])
+            let before = try place.folder.text("runs/run/metrics.jsonl")
+            let back = ["--resume", "\(Self.checkpoints)/step-00000002", "--branch", "low"]
+            let set = ["optimizer.learning_rate=1.0e-4"]
+            // A configuration that may not continue it moves nothing.
+            let refused = try place.train(["training.seed=6"], options: back, ranks: 2)
+            expectOneMessage(refused, status: 2, names: ["training.seed"])
+            #expect(place.checkpoints() == ["step-00000002", "step-00000004", "step-00000006"])
+            let first = try place.train(set + ["training.stop_at_step=3"], options: back, ranks: 2)
+            #expect(first.status == 0 && first.output.contains(", step 2\n"), "\(first)")
+            #expect(place.checkpoints() == ["step-00000002", "step-00000003"])
+            let left = "\(Self.checkpoints)/before-low"
+            #expect(place.checkpoints(left) == ["step-00000004", "step-00000006"])
+            #expect(try place.folder.text("\(left)/metrics.jsonl") == before)
+            #expect(try place.metrics().rows.compactMap { $0.number("step") }.max() == 3)
+            // A requeued job, whose checkpoint to go back to is gone by now.
+            let again = try place.train(set + ["checkpoint.keep=1"], options: back)
+            #expect(again.status == 0 && again.output.contains(", step 3\n"), "\(again)")
+            #expect(place.checkpoints() == ["step-00000006"])
+            let last = try place.train(set + ["checkpoint.keep=1"], options: back)
+            #expect(last.status == 0 && last.output.contains("nothing to do"), "\(last)")
+            // What was left is a run directory and holds the undisturbed end.
+            #expect(try place.inspect(left).object.number("step") == 6)
+        }
+
+        /// The checkpoint that a requeued command names may have been removed by `checkpoint.keep`.
+        @Test func aRequeuedPathNeedNotBeThereAnyMore() throws {
+            let place = try trained(["training.stop_at_step=2"])
+            let set = ["checkpoint.keep=1", "checkpoint.every=1"]
+            let options = ["--resume", "\(Self.checkpoints)/step-00000002"]
+            #expect(try place.train(set + ["training.stop_at_step=4"], options: options).status == 0)
+            #expect(place.checkpoints() == ["step-00000004"])
+            let again = try place.train(set, options: options)
+            #expect(again.status == 0 && again.output.contains(", step 4\n"), "\(again)")
+        }
+
+        /// One evaluation follows the last step, wherever a run is told to stop; a step beyond is called so.
+        @Test func theStepToStopAtIsEvaluated() throws {
+            let place = try trained()
+            #expect(try place.metrics().evaluations.keys.sorted() == [3])
+            let rows = try place.folder.text("runs/run/metrics.jsonl")
+            let before = try place.train(["training.stop_at_step=2"])
+            #expect(before.status == 0, "\(before)")
+            #expect(
+                before.output.contains(
+                    "nothing to do: the checkpoint is at step 3, beyond the last one of this run, step 2 "
+                        + "(training.stop_at_step)"), "\(before)")
+            // A start that does nothing leaves no trace.
+            #expect(try place.folder.text("runs/run/metrics.jsonl") == rows)
+            #expect(try place.folder.text("runs/run/starts.jsonl").count { $0 == "\n" } == 1)
+            #expect(try place.folder.text("runs/run/configuration.yaml").contains("stop_at_step: 3"))
+        }
+
         @Test func everyDifferenceIsNamed() throws {
             let place = try trained()
             try place.folder.write(Workplace.words(2000, seed: 9), to: "text.txt")
@@ -187,7 +242,19 @@ extension ProgramTests {
 
             let other = try place.train(
                 ["logging.directory=wide", "model.hidden_size=64"], options: ["--initialize-from", Self.checkpoints])
-            expectOneMessage(other, status: 2, names: ["--initialize-from", "configured model"])
+            expectOneMessage(
+                other, status: 2,
+                names: [
+                    "--initialize-from", "configured model",
+                    "model.hidden_size: the checkpoint has 32, the configuration 64",
+                ])
+            // The same tensors, and another function.
+            let heads = try place.train(
+                ["logging.directory=heads", "model.num_attention_heads=2", "model.rope_theta=500.0"],
+                options: ["--initialize-from", Self.checkpoints], ranks: 2)
+            expectOneMessage(
+                heads, status: 2,
+                names: ["num_attention_heads: the checkpoint has 4", "model.rope_theta: the checkpoint has 10000.0"])
             // A requeued job is given the same command: now it continues its own run.
             let again = try place.train(set, options: ["--initialize-from", Self.checkpoints])
             #expect(again.output.contains("nothing to do"), "\(again)")

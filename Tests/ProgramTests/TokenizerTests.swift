@@ -35,6 +35,11 @@ extension ProgramTests {
             try place.folder.write(ids.output, to: "ids")
             let back = try place.run(["tokenizer", "decode", "--tokenizer", "t.model", "ids"])
             #expect(Array(back.output.utf8) == text + [0x0A], "\(back)")
+            try place.folder.write(text + [0x0A, 0xFC, 0xDF], to: "latin.txt")
+            let latin = try place.run(["tokenizer", "encode", "--tokenizer", "t.model", "latin.txt"])
+            #expect(latin.status == 0 && latin.output.hasPrefix(ids.output), "\(latin)")
+            #expect(latin.warnings.count == 1 && latin.errors.contains("2 bytes in 1 lines"), "\(latin)")
+            #expect(latin.errors.contains("the first in latin.txt:6"), "\(latin)")
             let pieces = try place.run(["tokenizer", "encode", "--tokenizer", "t.model", "--format", "piece", "in.txt"])
             // The text with a blank in front, in pieces: more letters than pieces.
             let words = (pieces.outputLines.first ?? "").split(separator: " ")
@@ -132,6 +137,47 @@ extension ProgramTests {
             #expect(try place.train(["data.tokenizer=same.model", Self.overrides[1]]).status == 0)
         }
 
+        /// Ids of another tokenizer train and evaluate without a complaint, and everything they give is wrong.
+        @Test func preparedDataOfAnotherTokenizerAreRefused() throws {
+            let place = try workplace()
+            for (tokenizer, output) in [("t.model", "p"), ("bytes", "b")] {
+                let result = try place.run(["prepare", "--tokenizer", tokenizer, "--output", output, "text.txt"])
+                #expect(result.status == 0, "\(result)")
+            }
+            let names = ["p.json: p was prepared with the tokenizer t.model (SHA-256 ", ", data.tokenizer is bytes;"]
+            let wide = Self.overrides[1]
+            var result = try place.train([wide, "data.train.0.path=p"])
+            expectOneMessage(result, status: 2, names: ["data.train[0].path: "] + names)
+            result = try place.train([wide, "data.validation.0.path=p"], options: ["--dry-run"])
+            expectOneMessage(result, status: 2, names: ["data.validation[0].path: "] + names)
+            #expect(!place.folder.exists("runs"))
+
+            let own = Self.overrides + ["data.train.0.path=p", "data.validation.0.path=p", "schedule.total_steps=2"]
+            result = try place.train(own)
+            #expect(result.status == 0 && result.warnings.isEmpty, "\(result)")
+            #expect(try place.metrics().evaluations[2]?.number("bits_per_byte") != nil)
+            func evaluate(_ options: String...) throws -> ProgramResult {
+                try place.run(["eval", Self.checkpoints, "--sequences", "2", "--json", "--data"] + options)
+            }
+            result = try evaluate("p", "x=b")
+            expectOneMessage(
+                result, status: 2,
+                names: [
+                    "--data: b.json: b was prepared with the tokenizer bytes,",
+                    "the checkpoint's tokenizer is t.model (",
+                ])
+            result = try evaluate("p", "--counts", "b")
+            expectOneMessage(result, status: 2, names: ["--counts: b.json: b was prepared with the tokenizer bytes"])
+
+            // Whoever made a pair without a summary: it is used, and what cannot be known is not said.
+            try place.folder.remove("p.json")
+            result = try evaluate("p", "held-out.txt")
+            #expect(result.status == 0 && result.warnings.count == 1, "\(result)")
+            #expect(result.errors.contains("p (there is no p.json)"), "\(result)")
+            let object = try JSONObject(result.output)
+            #expect(object.isNull("bits_per_byte") && object.number("ce") != nil, "\(result)")
+        }
+
         /// Everything after training works without the model's file, also through Hugging Face's.
         @Test func checkpointsHoldTheModel() throws {
             let place = try workplace()
@@ -208,13 +254,25 @@ extension ProgramTests {
                 let result = try train("text.txt", "--output", "n", option, value)
                 expectOneMessage(result, status: 2, names: [option, value, allowed])
             }
+            // Latin-1.
+            try place.folder.write([0x47, 0x72, 0xFC, 0xDF, 0x65, 0x0A], to: "latin.txt")
+            expectOneMessage(
+                try train("latin.txt", "--output", "n"), status: 2,
+                names: ["latin.txt: there is no line of text", "1 times: the line is not valid UTF-8", "latin.txt:1: "])
+            expectOneMessage(
+                try train("text.txt", "latin.txt", "--output", "n", "--on-error", "fail"), status: 2,
+                names: ["latin.txt:1: the line is not valid UTF-8; convert it", "iconv"])
             expectOneMessage(try train("text.txt", "--output", "no/n"), status: 2, names: ["--output", "no folder"])
             #expect(!place.folder.exists("n.model"))
 
             try place.folder.write("1 2\n3 300\n", to: "ids")
-            expectOneMessage(
-                try place.run(["tokenizer", "decode", "--tokenizer", "t.model", "ids"]), status: 2,
-                names: ["ids:2: \"300\" is no id of t.model; allowed: 0 to 299"])
+            let decoded = try place.run(["tokenizer", "decode", "--tokenizer", "bytes", "ids"])
+            expectOneMessage(decoded, status: 2, names: ["ids:2: \"300\" is no id of bytes; allowed: 0 to 256"])
+            // The lines before the mistake are written.
+            #expect(decoded.output == "\u{1}\u{2}\n", "\(decoded)")
+            try place.folder.makeFolder("folder")
+            let both = try place.run(["tokenizer", "encode", "--tokenizer", "bytes", "ids", "folder"])
+            expectOneMessage(both, status: 2, names: ["folder: this is a directory"])
             expectOneMessage(
                 try place.run(["tokenizer", "encode", "--tokenizer", "text.txt", "ids"]), status: 2,
                 names: ["--tokenizer: \"text.txt\" is no tokenizer"])

@@ -181,6 +181,8 @@ final class CheckpointSaverTests: RankTestCase {
 
         func truncate(to length: UInt64) throws(SystemError) {}
 
+        func restore() throws(SystemError) -> UInt64? { nil }
+
         func synchronize() throws(SystemError) {
             state.withLock { state in
                 let names = (try? FileManager.default.contentsOfDirectory(atPath: state.directory)) ?? []

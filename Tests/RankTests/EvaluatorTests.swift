@@ -43,10 +43,10 @@ final class EvaluatorTests: RankTestCase {
         let transformer = Transformer(
             TinyRun.model, parameters: .fp32(FloatSlice(run.initialParameters)), sequenceLength: TinyRun.sequenceLength,
             maximumSequences: 1, forTraining: false, pool: run.pool)
-        return domains.map { domain in
+        return try domains.map { domain in
             let count = limit == 0 ? domain.source.sequenceCount : min(limit, domain.source.sequenceCount)
-            return (0..<count).flatMap { s in
-                let tokens = domain.source.sequence(s)
+            return try (0..<count).flatMap { s in
+                let tokens = try domain.source.sequence(s)
                 let targets = Array(tokens.dropFirst())
                 let losses = transformer.evaluate(
                     inputs: Array(tokens.dropLast()), targets: targets, loss: LossConfiguration(kind: .crossEntropy))
@@ -96,6 +96,18 @@ final class EvaluatorTests: RankTestCase {
                 XCTAssertTrue(digests.allSatisfy { $0 == digests[0] }, "\(label): ranks have other sums")
             }
         }
+    }
+
+    /// Ids that another tokenizer may have given stand for nobody knows how many bytes; all else is the same.
+    func testBytesOfUncheckedDomainsAreNotKnown() throws {
+        let known = try evaluator(batch: 2, limit: 0, ignored: []).run()
+        var domains = domains
+        domains[1].origin = .unrecorded("nobody knows")
+        let result = try evaluator(batch: 2, limit: 0, ignored: [], domains: domains).run()
+        XCTAssertEqual(result.domains[0], known.domains[0])
+        XCTAssertEqual(result.domains[1].sums.all, known.domains[1].sums.all)
+        XCTAssertEqual(result.domains.map(\.hasBytes), [true, false])
+        XCTAssertTrue(result.bitsPerByte.isNaN && known.bitsPerByte > 0)
     }
 
     /// Buckets and calibration by definition.
@@ -148,7 +160,7 @@ final class EvaluatorTests: RankTestCase {
             var sums = EvaluationSums()
             for s in 0..<domain.source.sequenceCount {
                 let one = TokenDomain(
-                    name: "one", weight: 1, source: MemorySource(sequences: [domain.source.sequence(s)]))
+                    name: "one", weight: 1, source: MemorySource(sequences: [try domain.source.sequence(s)]))
                 sums += try evaluator(batch: 1, limit: 0, ignored: [3], domains: [one]).run().sums
             }
             alone.append(sums)
@@ -169,7 +181,7 @@ final class EvaluatorTests: RankTestCase {
         var expected = [Int](repeating: 0, count: TinyRun.model.vocabularySize)
         for domain in domains {
             for s in 0..<domain.source.sequenceCount {
-                for token in domain.source.sequence(s) { expected[Int(token)] += 1 }
+                for token in try domain.source.sequence(s) { expected[Int(token)] += 1 }
             }
         }
         var shares: [Double] = []
@@ -215,6 +227,37 @@ final class EvaluatorTests: RankTestCase {
         }
         XCTAssertEqual(failure?.isShared, true)
         XCTAssertEqual(failure?.status, .runtimeFailure)
+    }
+
+    /// A file that only the last rank cannot read: every rank throws the same error, and none is left waiting.
+    func testAnErrorWhileReadingIsEverybodys() throws {
+        struct Broken: SequenceSource {
+            struct Unreadable: Error {}
+            let isReadable: Bool
+            let whole = EvaluatorTests.source(160, seed: 5)
+            let fingerprint = "broken"
+            var sequenceCount: Int { whole.sequenceCount }
+            var tokenCount: Int { whole.tokenCount }
+
+            func sequence(_ s: Int) throws -> [Int32] {
+                guard isReadable else { throw Unreadable() }
+                return whole.sequence(s)
+            }
+        }
+        let isReadable = ranks.rank < ranks.size - 1
+        let domains = [TokenDomain(name: "broken", weight: 1, source: Broken(isReadable: isReadable))]
+        let evaluation = try failure {
+            _ = try evaluator(batch: 2, limit: 0, ignored: [], domains: domains).run()
+        }
+        let counting = TokenCounting(communicator: ranks, pool: try ThreadPool(threadCount: 2, spins: false))
+        let counts = try failure {
+            _ = try counting.counts(domains, vocabularySize: TinyRun.model.vocabularySize)
+        }
+        for failure in [evaluation, counts] {
+            XCTAssertEqual(failure?.isShared, true)
+            XCTAssertEqual(failure?.status, .runtimeFailure)
+            XCTAssertEqual(failure?.message.contains("Unreadable"), true)
+        }
     }
 
     func testProgressRises() throws {

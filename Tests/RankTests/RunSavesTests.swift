@@ -47,7 +47,7 @@ final class RunSavesTests: RankTestCase {
             }
             saves = RunSaves(
                 communicator: ranks, console: Console(speaks: false), saver: saver, state: state, metrics: nil,
-                tokenizer: ByteTokenizer(), fingerprint: "{}", newest: newest, savedStep: savedStep)
+                tokenizer: .init(name: "bytes"), fingerprint: "{}", newest: newest, savedStep: savedStep)
         }
 
         /// Steps that are saved; on rank 0 only.

@@ -72,7 +72,7 @@ struct TinyRun {
 
     /// Inputs and targets of the sequence at a global position; ignored targets are -1.
     func sequence(at position: Int) -> (inputs: [Int32], targets: [Int32]) {
-        let tokens = stream.sequence(at: position)
+        guard let tokens = try? stream.sequence(at: position) else { preconditionFailure("memory cannot fail") }
         let ignored = configuration.data.ignoredTargets
         return (tokens.dropLast().map { $0 }, tokens.dropFirst().map { ignored.contains($0) ? -1 : $0 })
     }

@@ -185,15 +185,29 @@ final class TrainingStepTests: RankTestCase {
         }
     }
 
-    func testAStepWithoutATargetHasNoLoss() throws {
-        let everything = (0..<Int32(TinyRun.model.vocabularySize)).map { $0 }
-        for loss in [mile, reference(2)] {
-            let run = try TinyRun(loss: loss, globalBatchSize: 4, microBatchSize: 1, ignored: everything)
-            let outcome = try TinyRank(run, ranks).advance(1)
-            XCTAssertEqual(outcome.loss.loss, 0)
-            XCTAssertEqual(outcome.gradientNorm, 0)
-            XCTAssertFalse(outcome.isSkipped)
-            XCTAssertEqual(outcome.positions, 4 * TinyRun.sequenceLength)
+    /// 0 / 0 is no loss, and nothing changes: neither by weight decay nor by what moments hold from an earlier step.
+    func testAStepWithoutATargetHasNoLossAndUpdatesNothing() throws {
+        let focal = LossConfiguration(kind: .focal, gamma: 1e6)
+        for (loss, ignored) in [(mile, Array(0..<13)), (reference(2), Array(0..<13)), (focal, [])]
+            as [(LossConfiguration, [Int32])]
+        {
+            for isReproducible in [false, true] {
+                let run = try TinyRun(
+                    loss: loss, globalBatchSize: 8, microBatchSize: 2, ignored: ignored, reproducible: isReproducible)
+                let rank = TinyRank(run, ranks)
+                let place = "\(loss.kind.rawValue), \(loss.normalization.rawValue), reproducible \(isReproducible)"
+                for number in 1...2 {
+                    let outcome = try rank.advance(number)
+                    XCTAssertTrue(outcome.isSkipped && outcome.isWithoutTargets, place)
+                    XCTAssertTrue(outcome.loss.loss.isNaN && outcome.loss.alpha.isNaN, place)
+                    XCTAssertTrue(outcome.gradientNorm.isNaN && outcome.culprits.isEmpty, place)
+                    // Focal weights of 0 leave the cross-entropy what it is.
+                    XCTAssertEqual(outcome.loss.crossEntropy.isFinite, ignored.isEmpty, place)
+                    XCTAssertEqual(outcome.positions, 8 * TinyRun.sequenceLength, place)
+                }
+                XCTAssertNil(bitDifference(rank.parameters.array, run.initialParameters), place)
+                XCTAssertTrue(rank.optimizer.firstMoment.array.allSatisfy { $0 == 0 }, place)
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ public struct HandmadeModel {
     public var modelType: UInt8 = 2
     /// Identity, a blank in front, blanks kept, blanks as U+2581: as LLaMA's.
     public var normalizer: [UInt8] = [0x12, 0, 0x18, 1, 0x20, 0, 0x28, 1]
+    /// Whether the blank is put behind the text.
+    public var blanksBehind = false
 
     /// <unk> <s> </s>, all bytes, and a few letters with merges.
     public init() {
@@ -30,7 +32,7 @@ public struct HandmadeModel {
         let none = [UInt8](repeating: 0xFF, count: 9) + [1]
         // Model type, bytes for what is unknown, ids of <unk>, <s> and </s>, and none of <pad>.
         let ids: [UInt8] = [0x98, 2, 1, 0xC0, 2, 0, 0xC8, 2, 1, 0xD0, 2, 2, 0xD8, 2] + none
-        let trainer = [0x18, modelType] + ids
+        let trainer = [0x18, modelType] + (blanksBehind ? [0xC0, 1, 1] : []) + ids
         return list + [0x12, UInt8(trainer.count)] + trainer + [0x1A, UInt8(normalizer.count)] + normalizer
     }
 }

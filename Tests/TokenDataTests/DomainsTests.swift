@@ -1,6 +1,7 @@
 // DomainsTests - what a configuration's data may be, and what is said when it is not.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TokenData
@@ -40,6 +41,44 @@ import Testing
         #expect(try loadDomains(none, vocabularySize: 257, purpose: .validation).isEmpty)
     }
 
+    /// Tokenizers of characters read a byte that is none as U+FFFD: training and evaluation say so. Bytes are bytes.
+    @Test func textsThatAreNotUTF8AreReadWithAWarning() throws {
+        let model = try directory.write("t.model", HandmadeModel().bytes)
+        let latin = try directory.write("l.txt", Array("line\naa".utf8) + [0xFC, 0xDF] + Array("aa\n".utf8))
+        let good = try directory.write("g.txt", "line\naa\u{FFFD}\u{FFFD}aa\n")
+        let wide = try directory.write("w.txt", [0xFF, 0xFE, 0x61, 0, 0x61, 0, 0x61, 0])
+        func read(_ path: String, _ tokenizer: String) throws -> (tokens: [Int32], warnings: [String]) {
+            let configuration = DataConfiguration(tokenizer: tokenizer, train: [domain(path)], sequenceLength: 1)
+            var warnings: [String] = []
+            let domains = try loadDomains(
+                configuration, vocabularySize: 300, purpose: .training, tokenizer: makeTokenizer(tokenizer),
+                warn: { warnings.append($0) })
+            return (try covered(domains[0].source), warnings)
+        }
+        let replaced = try read(latin, model)
+        #expect(replaced.warnings.count == 1, "\(replaced.warnings)")
+        #expect(
+            replaced.warnings.first?.hasPrefix(
+                "\(latin):2: 2 bytes are not valid UTF-8, the first at byte 7; each is read as U+FFFD (convert it")
+                == true)
+        #expect(replaced.tokens == (try read(good, model)).tokens)
+        #expect(try read(good, model).warnings.isEmpty && read(latin, "bytes").warnings.isEmpty)
+
+        let refused = try #require(throws: DataError.self) { try read(wide, model) }
+        #expect(refused.key == "data.train[0].path" && refused.problem == "the text is UTF-16, not UTF-8")
+        let bytes = try read(wide, "bytes")
+        #expect(bytes.tokens == [255, 254, 97, 0, 97, 0, 97, 0, 256])
+        #expect(bytes.warnings.count == 1 && bytes.warnings[0].contains("byte by byte"), "\(bytes.warnings)")
+    }
+
+    @Test func aDirectoryIsNamed() throws {
+        try FileManager.default.createDirectory(atPath: directory.path("d"), withIntermediateDirectories: true)
+        _ = try directory.write("d/a.jsonl", "")
+        let error = try failure([domain(directory.path("d"))])
+        #expect(error.problem == "this is a directory")
+        #expect(error.remedy.contains("\(directory.path("d"))/*.jsonl") && error.remedy.contains("mile-dist prepare"))
+    }
+
     /// N = 13: with T = 4 sequences 0, 1, 2 use all; the last target is the last token.
     @Test(arguments: [(4, 3), (5, 2), (6, 2), (12, 1)])
     func sequencesOverlapByOneToken(sequenceLength: Int, count: Int) throws {
@@ -47,7 +86,7 @@ import Testing
         #expect(source.sequenceCount == count)
         let all = "abcdefghijkl".utf8.map { Int32($0) } + [256]
         for s in 0..<count {
-            #expect(source.sequence(s) == Array(all[(s * sequenceLength)...(s * sequenceLength + sequenceLength)]))
+            #expect(try source.sequence(s) == Array(all[(s * sequenceLength)...(s * sequenceLength + sequenceLength)]))
         }
     }
 
@@ -87,10 +126,38 @@ import Testing
         #expect(error.key == "data.validation[0].path")
     }
 
-    @Test(arguments: [0, -1, .nan, .infinity])
-    func weightsMustBePositive(weight: Double) throws {
+    @Test(arguments: [-1, .nan, .infinity])
+    func weightsMustBeShares(weight: Double) throws {
         let error = try failure([domain("synthetic:train"), domain("synthetic:train", name: "b", weight: weight)])
-        #expect(error.key == "data.train[1].weight" && error.remedy == "allowed: a number above zero")
+        #expect(error.key == "data.train[1].weight")
+        #expect(error.remedy == "allowed: a number above zero, or 0 to switch the domain off")
+    }
+
+    /// The file need not exist, and the run is that without the domain: sequences, uses and fingerprint.
+    @Test func aDomainOfWeightZeroIsNotRead() throws {
+        let text = try directory.write("on.txt", String(repeating: "some text. ", count: 20))
+        let (first, last) = (domain(text, name: "x", weight: 3), domain("synthetic:train", name: "z", weight: 1))
+        var lines: [String] = []
+        func stream(_ train: [DataConfiguration.Domain]) throws -> TrainingStream {
+            let data = DataConfiguration(train: train, sequenceLength: 16)
+            let domains = try loadDomains(data, vocabularySize: 257, purpose: .training) { lines.append($0) }
+            return try TrainingStream(domains: domains, sequenceLength: 16, seed: 3)
+        }
+        let off = try stream([first, domain("absent.txt", name: "y", weight: 0), last])
+        #expect(lines.contains("train domain y: weight 0, switched off"), "\(lines)")
+        let without = try stream([first, last])
+        #expect(try off.fingerprint == without.fingerprint)
+        for position in 0..<2048 {
+            #expect(off.location(of: position) == without.location(of: position), "position \(position)")
+        }
+        // The list of validation domains has no weights.
+        let data = DataConfiguration(train: [first], validation: [domain(text, weight: 0)], sequenceLength: 16)
+        #expect(try loadDomains(data, vocabularySize: 257, purpose: .validation).count == 1)
+    }
+
+    @Test func oneDomainMustBeOn() throws {
+        let error = try failure([domain("absent.txt", weight: 0), domain("absent.txt", name: "b", weight: 0)])
+        #expect(error.key == "data.train" && error.problem == "every weight is 0")
     }
 
     @Test func namesMustDiffer() throws {
@@ -115,7 +182,7 @@ import Testing
         #expect(try load("synthetic:train", sequenceLength: 64).sequenceCount == .max)
         let validation = try load("synthetic:validation", sequenceLength: 64)
         #expect(validation.sequenceCount == 256 && validation.tokenCount == 256 * 65)
-        #expect(validation.sequence(255).count == 65)
+        #expect(try validation.sequence(255).count == 65)
         #expect(try failure([domain("synthetic:test")]).remedy.contains("synthetic:validation"))
         let endless = try failure([], validation: [domain("synthetic:train")], purpose: .validation)
         #expect(endless.key == "data.validation[0].path" && endless.problem.contains("has no end"))

@@ -44,8 +44,8 @@ func load(_ path: String, sequenceLength: Int = 4, vocabularySize: Int = 257) th
 }
 
 /// All tokens that the sequences of a source cover.
-func covered(_ source: any SequenceSource) -> [Int32] {
-    (0..<source.sequenceCount).flatMap { source.sequence($0).dropLast() }
+func covered(_ source: any SequenceSource) throws -> [Int32] {
+    try (0..<source.sequenceCount).flatMap { try source.sequence($0).dropLast() }
         + source.sequence(source.sequenceCount - 1).suffix(1)
 }
 

@@ -118,7 +118,8 @@ private enum IndexMutation {
             default: Int32(bits)
             }
         }
-        require(dataset.tokens(in: 0..<dataset.count) == expected, "the tokens are read wrongly: \(index)")
+        let read = try dataset.tokens(in: 0..<dataset.count)
+        require(read == expected, "the tokens are read wrongly: \(index)")
         return .read
     }
 }

@@ -1,6 +1,7 @@
 // IndexedDatasetTests - Megatron's .bin/.idx, well-formed and hostile.
 
 import Foundation
+import Glibc
 import Testing
 
 @testable import TokenData
@@ -69,13 +70,14 @@ private struct Pair {
         let pair = Pair(code: code)
         let source = try load(try pair.write(to: directory), sequenceLength: 2)
         #expect(source.tokenCount == 7 && source.sequenceCount == 3)
-        #expect(covered(source) == pair.tokens.map { Int32($0) })
+        #expect(try covered(source) == pair.tokens.map { Int32($0) })
     }
 
     @Test(arguments: [1, 2] as [UInt8])
     func readsBytes(code: UInt8) throws {
         let pair = Pair(code: code, tokens: [1, 2, 3, 65, 66, 67, 127])
-        #expect(covered(try load(try pair.write(to: directory), sequenceLength: 2)) == pair.tokens.map { Int32($0) })
+        #expect(
+            try covered(try load(try pair.write(to: directory), sequenceLength: 2)) == pair.tokens.map { Int32($0) })
     }
 
     /// What is prepared from a text has the text's fingerprint, whatever the type of its ids.
@@ -153,6 +155,42 @@ private struct Pair {
         #expect(try failure(".bin") { ($0.code, $0.tokens[1]) = (5, 1 << 32 + 7) }.problem.contains("position 1"))
     }
 
+    // MARK: Files that change under a run
+
+    /// A file that becomes shorter, or changes, is an error wherever it is read; nothing ends the process.
+    @Test(arguments: [1, 3, 4, 5, 8] as [UInt8]) func aFileThatShrinksUnderARun(code: UInt8) throws {
+        let tokens = [Int64](repeating: 7, count: 200_000)
+        let pair = Pair(code: code, lengths: [200_000], documents: [0, 1], tokens: tokens)
+        let prefix = try pair.write(to: directory)
+        let source = try load(prefix, sequenceLength: 64)
+        let last = source.sequenceCount - 1
+        #expect(try source.sequence(last) == [Int32](repeating: 7, count: 65))
+        #expect(unsafe truncate(prefix + ".bin", 1000) == 0)
+        for read in [{ _ = try source.sequence(last) }, { _ = try source.piece(3) }, { _ = try source.fingerprint }] {
+            let error = try #require(throws: InputError.self) { try read() }
+            #expect(error.file == prefix + ".bin")
+            #expect(error.problem.hasPrefix("the file became shorter while it was in use"))
+            #expect(error.problem.hasSuffix("it had \(pair.data.count) bytes and has 1000 now"))
+        }
+        #expect(try source.sequence(0) == [Int32](repeating: 7, count: 65))
+    }
+
+    @Test func aFileThatChangesUnderARun() throws {
+        var pair = Pair(code: 4)
+        let prefix = try pair.write(to: directory)
+        let source = try load(prefix, sequenceLength: 2, vocabularySize: 300)
+        #expect(try source.sequence(0) == [1, 2, 256])
+        for id in [300, -1] as [Int64] {
+            pair.tokens[1] = id
+            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: prefix + ".bin"))
+            try file.write(contentsOf: Data(pair.data))
+            try file.close()
+            let error = try #require(throws: InputError.self) { try source.sequence(0) }
+            #expect(error.file == prefix + ".bin" && error.problem.hasSuffix("it holds id \(id) now"))
+            #expect(try source.sequence(1) == [256, 65, 66])
+        }
+    }
+
     @Test func halfAPairIsNamed() throws {
         let prefix = try Pair().write(to: directory)
         let half = try #require(throws: DataError.self) { try load(prefix + ".bin") }
@@ -163,7 +201,9 @@ private struct Pair {
         _ = try Pair().write(to: directory)
         try FileManager.default.removeItem(atPath: prefix + ".idx")
         let index = try #require(throws: DataError.self) { try load(prefix) }
-        #expect(index.file == prefix + ".idx")
+        #expect(index.file == prefix + ".idx" && index.remedy.contains("nanoGPT"))
+        let ids = try #require(throws: DataError.self) { try load(prefix + ".bin") }
+        #expect(ids.problem.contains("there is no \(prefix).idx") && ids.remedy.contains("nanoGPT"))
     }
 
     @Test func tooFewTokens() throws {

@@ -47,6 +47,19 @@ import Testing
         #expect(throws: problem) { try document(line) }
     }
 
+    /// Where in the line it is, behind the words that mistakes are counted by.
+    @Test(arguments: [
+        (#"{"text":"a","meta":{"n":NaN}}"#, ": NaN at column 25"), (#"{"é":-Infinity}"#, ": Infinity at column 7"),
+        (#"{"text":Infinity}"#, ": Infinity at column 9"), ("{'text':1}", ": at column 2"),
+        ("nonsense", ": at column 2"),
+        (#"{"text":"a"} x"#, ": at column 14"), (#"{"text":"a""#, ": it ends too early"), ("", ": it ends too early"),
+        ("{\"text\":\"\u{0}\"}", " at column 10"),
+    ])
+    func places(line: String, place: String) throws {
+        let problem = try #require(throws: JSONDocument.Problem.self) { try document(line) }
+        #expect(problem.place == place && problem.description == problem.words + place)
+    }
+
     @Test(
         arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0xF4, 0x90, 0x80, 0x80]] as [[UInt8]])
     func invalidUTF8(bytes: [UInt8]) {
@@ -81,5 +94,14 @@ import Testing
         #expect(try domain(#", "meta": {"pile_set_name": ""}"#) == .malformed("\"meta.pile_set_name\" is no name"))
         let twice = try domain(#", "meta": {"pile_set_name": "a"}, "meta": {"pile_set_name": "a"}"#)
         #expect(twice == .malformed("the object has two \"meta\""))
+    }
+
+    @Test func repeatedKeysAreFound() {
+        func key(_ line: String) -> String? { repeatedKey(ofObject: Array(line.utf8)) }
+        #expect(key(#" {"a": 1, "b": {"a": 2, "a": 3}, "c": ["a"]}"#) == nil)
+        #expect(key(#"{"a": 1, "b": 2, "b": 2, "a": 3}"#) == "b")
+        // However it is spelled.
+        #expect(key(#"{"label": 1, "l\u0061bel": 2}"#) == "label")
+        #expect(key("[1]") == nil && key(#"{"a": 1, "a""#) == nil && key("") == nil)
     }
 }

@@ -29,9 +29,11 @@ import Testing
         #expect(tokenizer.decode([-1, 262, 2, 267, 9999]) == Array("aé".utf8))
         #expect(try tokenizer.encode([]).isEmpty && tokenizer.decode([]).isEmpty)
         // The same from a checkpoint.
-        let stored = try makeTokenizer(name: tokenizer.name, modelBytes: tokenizer.modelBytes, origin: "step-1")
+        let stored = try CheckpointTokenizer(
+            name: tokenizer.name, modelBytes: tokenizer.modelBytes, origin: "step-1"
+        ).required(by: "")
         #expect(stored.name == "hand.model" && stored.size == 267 && stored.modelBytes == model)
-        #expect(try makeTokenizer(name: "bytes", modelBytes: [], origin: "step-1").size == 257)
+        #expect(try CheckpointTokenizer(name: "bytes", modelBytes: [], origin: "step-1").tokenizer?.size == 257)
     }
 
     /// What is generated token by token is the text of all tokens, and a document's own bytes are what is counted.
@@ -87,14 +89,14 @@ import Testing
         let source = try loadDomains(configuration, vocabularySize: 300, purpose: .training, threads: threads)[0].source
         let expected: [Int32] = try texts.flatMap { try processor.encode(Array($0.utf8)) + [2] }
         #expect(source.tokenCount == expected.count)
-        #expect(covered(source) == expected)
+        #expect(try covered(source) == expected)
         // A .txt file is one document.
         let whole = texts.joined(separator: "\n")
         let text = try directory.write("a.txt", whole)
         let one = try loadDomains(
             DataConfiguration(tokenizer: path, train: [.init(name: "a", path: text)], sequenceLength: 1),
             vocabularySize: 300, purpose: .training, threads: threads)[0].source
-        #expect(covered(one) == (try processor.encode(Array(whole.utf8))) + [2])
+        #expect(try covered(one) == (try processor.encode(Array(whole.utf8))) + [2])
     }
 
     /// Ids and hashes by Python's sentencepiece 0.1.97 and hashlib: each document encoded, and id 2 behind it.
@@ -107,7 +109,24 @@ import Testing
             train: [.init(name: "a", path: try #require(SharedData.path(golden.file)))], sequenceLength: 1024)
         let domains = try loadDomains(configuration, vocabularySize: 32_000, purpose: .training, threads: 2)
         #expect(domains[0].source.tokenCount == golden.tokens)
-        #expect(domains[0].source.fingerprint == golden.hash)
+        #expect(try domains[0].source.fingerprint == golden.hash)
+    }
+
+    /// What the file is, and what to do: also where the tokenizer comes from a checkpoint.
+    @Test func otherFilesAreNamed() throws {
+        for (name, text, problem, remedy) in [
+            (
+                "lfs.model", "version https://git-lfs.github.com/spec/v1\nsize 9\n", "this is a Git LFS pointer",
+                "git lfs pull"
+            ),
+            ("llama3.model", "IQ== 0\nIg== 1\n", "this is a vocabulary of tiktoken", "prepared token files"),
+            ("tokenizer.model", "{\"model\": {}}", "this is JSON", "prepared token files"),
+        ] {
+            let path = try directory.write(name, text)
+            let error = try #require(throws: DataError.self) { try makeTokenizer(path, key: "--tokenizer") }
+            #expect(error.key == "--tokenizer" && error.file == path, "\(error)")
+            #expect(error.problem.hasPrefix(problem) && error.remedy.contains(remedy), "\(error)")
+        }
     }
 
     @Test func mistakesNameTheFile() throws {
@@ -124,18 +143,33 @@ import Testing
         var endless = HandmadeModel()
         // The library knows the end token by its text.
         endless.pieces[2].text = "</x>"
-        #expect(try failure("d.model", endless.bytes).problem.contains("no end token (eos"))
+        let noEnd = try failure("d.model", endless.bytes)
+        #expect(noEnd.problem.contains("no end token (eos") && noEnd.remedy.contains("data.tokenizer: none"))
         let missing = try #require(throws: DataError.self) { try makeTokenizer("no/such.model") }
         #expect(missing.description.hasPrefix("data.tokenizer: no/such.model: there is no such file"))
         let folder = try #require(throws: DataError.self) { try makeTokenizer("x.model/") }
         #expect(folder.description.contains("allowed: bytes, or the path of a SentencePiece model"))
         // A checkpoint's.
         let stored = try #require(throws: DataError.self) {
-            try makeTokenizer(name: "t.model", modelBytes: [1, 2, 3], origin: "run/step-00000001")
+            try CheckpointTokenizer(name: "t.model", modelBytes: [1, 2, 3], origin: "run/step-00000001")
         }
         #expect(stored.file == "run/step-00000001")
-        let none = try #require(throws: DataError.self) { try makeTokenizer(name: "none", modelBytes: [], origin: "c") }
-        #expect(none.description.contains("the checkpoint has no tokenizer"))
+    }
+
+    /// Prepared data can be read all the same, so it is an error only where text is to be read.
+    @Test func aCheckpointMayHaveNoneThatReadsText() throws {
+        let none = try CheckpointTokenizer(name: "none", modelBytes: [], origin: "c")
+        #expect(none.tokenizer == nil)
+        var error = try #require(throws: DataError.self) { try none.required(by: "--prompt") }
+        #expect(error.description.hasPrefix("--prompt: c: the checkpoint has no tokenizer; "))
+        var endless = HandmadeModel()
+        endless.pieces[2].text = "</x>"
+        let noEnd = try CheckpointTokenizer(name: "e.model", modelBytes: endless.bytes, origin: "c")
+        #expect(noEnd.tokenizer == nil)
+        error = try #require(throws: DataError.self) { try noEnd.required(by: "--tasks") }
+        let start = "--tasks: c: the model's tokenizer, e.model, has no end token (eos, \"</s>\")"
+        #expect(error.description.hasPrefix(start), "\(error)")
+        #expect(!error.remedy.contains("tokenizer train") && error.remedy.contains("import"))
     }
 
     @Test func theVocabularyMustHoldTheModel() throws {

@@ -19,10 +19,43 @@ import Testing
         try sample.add(path: text)
         try sample.add(path: documents)
         #expect(lines(sample) == ["one", "  two ", "three", "four", "five", "six"])
-        #expect(sample.lineCount == 6 && sample.unusableCount == 1)
+        #expect(sample.lineCount == 6 && sample.skipped.count == 1)
+        #expect(sample.skipped.examples.map { "\($0.file ?? ""):\($0.line ?? 0)" } == ["\(text):4"])
         #expect(sample.byteCount == "one\r\n\n  two \nhas \u{2585}\nthreefour\nfivesix".utf8.count)
         let error = try #require(throws: DataError.self) { try sample.add(path: "a.csv") }
         #expect(error.description.contains("allowed: .txt, .jsonl and .jsonl.zst"))
+    }
+
+    /// What is malformed is counted and left out, or ends the reading, as `prepare` does.
+    @Test func malformedLinesAreCountedWithTheirPlaces() throws {
+        let latin = try directory.write(
+            "l.txt", [UInt8]("one\ntwo\n\nGr".utf8) + [0xFC, 0xDF] + [UInt8]("e\nthree".utf8))
+        let lines = try directory.write(
+            "b.jsonl", "{\"text\": \"four\"}\nnonsense\n{\"content\": 1}\n{\"text\": \"five\"}")
+        let empty = try directory.write("e.txt", "")
+        let wide = try directory.write("w.txt", [0xFF, 0xFE] + "wide".utf16.flatMap { [UInt8($0), 0] })
+        var sample = SentenceSample(limit: 0, seed: 0)
+        for file in [latin, lines, empty, wide] { try sample.add(path: file) }
+        #expect(self.lines(sample) == ["one", "two", "three", "four", "five"])
+        #expect(
+            sample.skipped.examples.map { "\($0.file ?? ""):\($0.line ?? 0)" }
+                == ["\(latin):4", "\(lines):2", "\(lines):3", "\(empty):0", "\(wide):0"])
+        #expect(
+            sample.skipped.reasons.map(\.problem) == [
+                "the line is not valid UTF-8", "the line is not valid JSON", "the object has no \"text\"",
+                "the file is empty", "the text is UTF-16, not UTF-8",
+            ])
+        for (file, line) in [(latin, 4), (lines, 2), (empty, nil), (wide, nil)] as [(String, Int?)] {
+            var strict = SentenceSample(limit: 0, seed: 0, skipsMalformed: false)
+            let error = try #require(throws: DataError.self) { try strict.add(path: file) }
+            #expect(error.file == file && error.line == line, "\(error)")
+        }
+        // Lines of later pieces have their numbers too.
+        let word = String(repeating: "word ", count: 200) + "\n"
+        let long = [UInt8](String(repeating: word, count: 5000).utf8) + [0xFF, 0x0A, 0xFE]
+        var late = SentenceSample(limit: 1, seed: 0)
+        try late.add(path: try directory.write("long.txt", long))
+        #expect(late.skipped.examples.map(\.line) == [5001, 5002] && late.lineCount == 5000)
     }
 
     /// A file is read in pieces; its lines are whole all the same.
@@ -40,7 +73,7 @@ import Testing
         var uses = [Int](repeating: 0, count: 1000)
         for seed in 0..<200 as Range<UInt64> {
             var sample = SentenceSample(limit: 100, seed: seed)
-            for number in 0..<1000 { sample.add(document: Array("\(number)".utf8)) }
+            for number in 0..<1000 { try sample.add(document: Array("\(number)".utf8)) }
             #expect(sample.sentences.count == 100 && sample.lineCount == 1000 && Set(lines(sample)).count == 100)
             for line in lines(sample) { uses[try #require(Int(line))] += 1 }
         }

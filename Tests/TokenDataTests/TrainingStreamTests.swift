@@ -123,6 +123,17 @@ import Testing
         }
     }
 
+    /// Domains of weight 0 are never sampled, and leave the others as they are.
+    @Test func aWeightOfZeroHasNoQuota() throws {
+        for (weights, quotas) in [([0, 1.0], [0, 1024]), ([0.5, 0, 0.3, 0.2, 0], [512, 0, 307, 205, 0])] {
+            let mixture = try Mixture(weights: weights, names: weights.indices.map { "d\($0)" }, seed: 3)
+            #expect(mixture.quotas == quotas)
+            #expect((0..<1024).allSatisfy { weights[mixture.use(at: $0).domain] > 0 })
+        }
+        let error = try #require(throws: DataError.self) { try Mixture(weights: [0, 0], names: ["a", "b"], seed: 1) }
+        #expect(error.key == "data.train")
+    }
+
     @Test func aWeightTooSmallForABlockIsRefused() throws {
         let error = try #require(throws: DataError.self) {
             try Mixture(weights: [1, 0.0001], names: ["big", "small"], seed: 1)
@@ -158,7 +169,7 @@ import Testing
         }
         let alone = try stream([(1, 5)], seed: 7)
         #expect((0..<10).map { alone.location(of: $0).sequence } == [3, 1, 4, 2, 0, 2, 1, 0, 3, 4])
-        #expect(alone.sequence(at: 2) == [4, 4])
+        #expect(try alone.sequence(at: 2) == [4, 4])
     }
 
     /// The k-th use, counted naively, is use k; every epoch reads every sequence once before the next one starts.

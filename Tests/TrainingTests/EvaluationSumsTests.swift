@@ -123,6 +123,14 @@ import Testing
         #expect(table[0].split(separator: " ").first == "domain")
         #expect(table[1].hasPrefix("a ") && table[1].hasSuffix("2.0000"))
         #expect(!table.contains { $0.contains("frequency") || $0.contains("worst") })
+        // Where one domain's bytes are not known, those of all are not; one without targets does not matter.
+        let unknown = EvaluationResult.Domain(name: "b", sums: sums, hasBytes: false)
+        let mixed = EvaluationResult(domains: result.domains + [unknown], hasFrequencies: false)
+        #expect(mixed.bitsPerByte.isNaN && mixed.json.text.contains("\"bits_per_byte\": null"))
+        #expect(mixed.json(step: 1).text.contains("\"bits_per_byte\": null"))
+        #expect(mixed.lines[1].hasSuffix(" 2.0000") && mixed.lines[2...3].allSatisfy { $0.hasSuffix(" -") })
+        let empty = EvaluationResult.Domain(name: "c", sums: EvaluationSums(), hasBytes: false)
+        #expect(EvaluationResult(domains: result.domains + [empty], hasFrequencies: false).bitsPerByte == 2)
     }
 }
 

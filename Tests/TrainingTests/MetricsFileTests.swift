@@ -1,5 +1,6 @@
 // MetricsFileTests - rows on a disk that is full for a while, without one.
 
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -13,6 +14,7 @@ private final class LimitedFile: RowFile {
         var capacity = Int.max
         var mostPerCall = Int.max
         var canTruncate = true
+        var isRemoved = false
         /// Sizes of what was to be written, call by call.
         var offered: [Int] = []
     }
@@ -44,6 +46,21 @@ private final class LimitedFile: RowFile {
     }
 
     func synchronize() throws(SystemError) {}
+
+    /// Forgets the file, as if somebody had removed it.
+    func remove() {
+        state.withLock { state in
+            state.bytes = []
+            state.isRemoved = true
+        }
+    }
+
+    func restore() throws(SystemError) -> UInt64? {
+        state.withLock { state in
+            defer { state.isRemoved = false }
+            return state.isRemoved ? 0 : nil
+        }
+    }
 }
 
 @Suite struct MetricsFileTests {
@@ -159,6 +176,29 @@ private final class LimitedFile: RowFile {
         for step in 1...4 { try rig.append(step) }
     }
 
+    /// A row that was in part in the file that is gone is whole in the new one.
+    @Test func rowsGoOnInANewFileWhereTheFileIsRemoved() throws {
+        let rig = try Rig()
+        for step in 1...3 { try rig.append(step) }
+        rig.file.limit(to: 3 * 12 + 5)
+        try rig.append(4)
+        rig.file.remove()
+        rig.file.limit(to: 12 + 1)
+        try rig.append(5)
+        #expect(rig.file.text == rows(4...4) + "{")
+        rig.file.limit(to: .max)
+        try rig.append(6)
+        #expect(rig.file.text == rows(4...6))
+        #expect(
+            rig.warnings == [
+                "here/metrics.jsonl cannot be written: No space left on device; training goes on, and its rows are kept "
+                    + "until it can be",
+                "here/metrics.jsonl was removed or replaced under this run. It is made again, and training goes on; the "
+                    + "earlier rows of here/metrics.jsonl are lost",
+                "here/metrics.jsonl is written again, with the 2 rows that had to wait",
+            ])
+    }
+
     /// The file of the file system, in another order than from start to end.
     @Test func theSystemsFile() throws {
         let folder = try TemporaryFolder()
@@ -170,6 +210,19 @@ private final class LimitedFile: RowFile {
         #expect(try file.lengthOfWholeLines() == 6)
         try file.truncate(to: 6)
         #expect(try folder.text(of: "a") == "Jello\n")
+        // Another file in its place, and none.
+        #expect(try file.restore() == nil)
+        try folder.write("other\nrows\ntorn", to: "b")
+        try FileManager.default.removeItem(atPath: folder.file("a"))
+        try FileManager.default.moveItem(atPath: folder.file("b"), toPath: folder.file("a"))
+        #expect(try file.restore() == 11)
+        #expect(try file.write(Array("next\n".utf8)[0...], at: 11) == 5)
+        #expect(try folder.text(of: "a") == "other\nrows\nnext\n")
+        try FileManager.default.removeItem(atPath: folder.file("a"))
+        #expect(try file.restore() == 0)
+        #expect(try file.restore() == nil)
+        try file.synchronize()
+        #expect(try folder.text(of: "a") == "")
         // A device that is always full.
         let full = try SystemRowFile(path: "/dev/full")
         #expect(throws: SystemError(code: ENOSPC)) { try full.write([1], at: 0) }

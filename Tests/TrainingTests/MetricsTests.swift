@@ -30,6 +30,14 @@ import Testing
         #expect(object.count == 11)
     }
 
+    @Test func aStepWithoutTargetsSaysSo() throws {
+        var row = Self.row(loss: .nan, isSkipped: true)
+        row.isWithoutTargets = true
+        let object = try parse(row.json.text)
+        #expect(object["loss"] is NSNull && object["skipped"] as? Bool == true && object["no_targets"] as? Bool == true)
+        #expect(object.count == 12)
+    }
+
     @Test func anEvaluationRowHasTheKeysOfTheInterface() {
         var books = EvaluationSums()
         for (ce, entropy) in [(1.0, 0.5), (2, 0.75), (3, 7)] {

@@ -30,6 +30,15 @@ import Testing
                 == "step 10/100  skipped: not finite  lr 3.00e-04  12346 tokens/s  ETA 3m00s")
     }
 
+    @Test func aStepWithoutTargetsShowsNoLoss() {
+        var line = ProgressLine(totalSteps: 100, floor: nil)
+        var row = row(10, isSkipped: true)
+        row.isWithoutTargets = true
+        #expect(
+            line.text(row)
+                == "step 10/100  no update: no target counts  lr 3.00e-04  12346 tokens/s  ETA 3m00s")
+    }
+
     @Test func theTimeToGoIsSmoothed() {
         var line = ProgressLine(totalSteps: 101, floor: nil)
         _ = line.text(row(0, seconds: 1))

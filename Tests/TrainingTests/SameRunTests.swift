@@ -3,6 +3,7 @@
 import Checkpointing
 import Configuration
 import LlamaModel
+import TestSupport
 import Testing
 import TokenData
 @testable import Training
@@ -115,6 +116,52 @@ import TokenData
         #expect(message.contains("tokenizer: the checkpoint has another bytes"), "\(message)")
     }
 
+    /// One of the two has no tokenizer: bytes, which every configuration says that names nothing, must not come from it.
+    @Test func noneStaysNone() throws {
+        let none = CheckpointIndex.Tokenizer(name: "none")
+        var endless = HandmadeModel()
+        endless.pieces[2].text = "</x>"
+        let noEnd = CheckpointIndex.Tokenizer(name: "tokenizer.model", bytes: endless.bytes)
+        let whole = CheckpointIndex.Tokenizer(name: "tokenizer.model", bytes: HandmadeModel().bytes)
+        let model = try SentencePieceTokenizer(modelBytes: whole.bytes, name: "my.model", origin: "")
+
+        let fromNothing = try #require(none.lackConflict(with: tokenizer))
+        let start = "data.tokenizer: the checkpoint has none, the configuration bytes: set it to none"
+        #expect(fromNothing.hasPrefix(start), "\(fromNothing)")
+        #expect(none.lackConflict(with: nil) == nil)
+        // Who names the model's file knows it; it is said that nobody else does.
+        #expect(none.lackConflict(with: model) == nil)
+        #expect(none.assumption(of: model)?.contains("my.model") == true && none.assumption(of: nil) == nil)
+        for stored in [CheckpointIndex.Tokenizer(name: "bytes"), whole] {
+            let lost = try #require(stored.lackConflict(with: nil))
+            let start = "data.tokenizer: the checkpoint has \(stored.name), the configuration none"
+            #expect(lost.hasPrefix(start), "\(lost)")
+            #expect(stored.assumption(of: model) == nil)
+        }
+        #expect(whole.conflict(with: model) == nil && whole.conflict(with: tokenizer) != nil)
+        // A model that cannot end documents reads no text, and so counts as none; it is passed on.
+        #expect(noEnd.conflict(with: nil) == nil && noEnd.conflict(with: model) != nil)
+        #expect(CheckpointIndex.Tokenizer(nil, origin: noEnd) == noEnd)
+        #expect(CheckpointIndex.Tokenizer(nil, origin: nil) == none)
+        #expect(CheckpointIndex.Tokenizer(tokenizer, origin: none) == .init(name: "bytes"))
+    }
+
+    @Test func anImportedCheckpointWithoutTokenizer() throws {
+        let run = try configuration("data.tokenizer=none")
+        var imported = index(run, json: "{}", fingerprint: "")
+        imported.tokenizer = .init(name: "none")
+        #expect(try imported.requireSameRun(as: run, tokenizer: nil, fingerprint: fingerprint()) == [])
+        let message = conflict(imported, try configuration(), fingerprint: fingerprint())
+        #expect(message.contains("data.tokenizer: the checkpoint has none, the configuration bytes"), "\(message)")
+        // Also bytes are not another tokenizer.
+        let model = try SentencePieceTokenizer(modelBytes: HandmadeModel().bytes, name: "my.model", origin: "")
+        let failure = #expect(throws: ProgramFailure.self) {
+            try index(run, json: "{}", fingerprint: "")
+                .requireSameRun(as: run, tokenizer: model, fingerprint: fingerprint())
+        }
+        #expect(failure?.message.contains("tokenizer: the checkpoint has bytes, the configuration my.model") == true)
+    }
+
     @Test func anUnreadableFingerprintIsAnError() throws {
         let run = try configuration()
         let error = #expect(throws: DataError.self) {
@@ -122,5 +169,66 @@ import TokenData
                 .requireSameRun(as: run, tokenizer: tokenizer, fingerprint: fingerprint())
         }
         #expect(error?.problem.contains("fingerprint") == true)
+    }
+
+    // MARK: - Weights of another model
+
+    private func otherFunction(
+        _ index: CheckpointIndex, _ configuration: RunConfiguration, _ tokenizer: any TokenData.Tokenizer
+    ) -> [String] {
+        let failure = #expect(throws: ProgramFailure.self) {
+            try index.requireSameFunction(as: configuration, tokenizer: tokenizer, path: "runs/a")
+        }
+        #expect(failure?.status == .badInput)
+        return failure?.message.split(separator: "\n").map(String.init) ?? []
+    }
+
+    /// Heads, frequencies and epsilons change no shape; each difference has a line, those of shapes too.
+    @Test func weightsOfAnotherFunctionAreRefusedKeyByKey() throws {
+        let source = index(try configuration(), fingerprint: fingerprint())
+        for overrides in [
+            ["model.num_attention_heads=4"], ["model.rope_theta=500000"], ["model.rms_norm_eps=1e-6"],
+            ["model.tie_word_embeddings=true"],
+            ["model.hidden_size=16", "model.num_hidden_layers=2", "model.vocab_size=301", "model.rope_theta=20000"],
+        ] {
+            let now = try RunConfiguration.load(
+                text: try configuration().yaml.replacing("num_key_value_heads: 2", with: "num_key_value_heads: 1"),
+                file: "a.yaml", name: "a", overrides: overrides + ["model.num_key_value_heads=2"])
+            let lines = otherFunction(source, now, tokenizer)
+            #expect(lines.first == "--initialize-from runs/a: its weights are not those of the configured model:")
+            #expect(lines.count == overrides.count + 2, "\(lines)")
+            for override in overrides {
+                let key = override.prefix { $0 != "=" }
+                #expect(lines.filter { $0.hasPrefix("  \(key): the checkpoint has ") }.count == 1, "\(lines)")
+            }
+        }
+    }
+
+    @Test func whatLeavesTheFunctionMayDiffer() throws {
+        let source = index(try configuration(), fingerprint: fingerprint())
+        let same = try configuration(
+            "training.seed=9", "data.sequence_length=16", "loss.kind=focal", "data.train.0.name=other")
+        #expect(try source.requireSameFunction(as: same, tokenizer: tokenizer, path: "runs/a") == [])
+        let longer = try configuration("model.max_position_embeddings=64")
+        #expect(
+            try source.requireSameFunction(as: longer, tokenizer: tokenizer, path: "runs/a")
+                == ["--initialize-from: model.max_position_embeddings: the checkpoint has 16, the configuration 64"])
+    }
+
+    /// Its own is compared byte by byte; a checkpoint without one is not one of bytes.
+    @Test func weightsForOtherTokenIdsAreRefused() throws {
+        let run = try configuration()
+        var source = index(run, bytes: [1, 2], fingerprint: fingerprint())
+        source.tokenizer.name = "t.model"
+        let lines = otherFunction(source, run, tokenizer)
+        #expect(
+            lines.contains("  data.tokenizer: the checkpoint has another t.model than the configuration's bytes"),
+            "\(lines)")
+        source.tokenizer = .init(name: CheckpointIndex.Tokenizer.noneName)
+        let none = otherFunction(source, run, tokenizer)
+        #expect(
+            none.contains { $0.hasPrefix("  data.tokenizer: the checkpoint has none, the configuration bytes") },
+            "\(none)")
+        #expect(try source.requireSameFunction(as: run, tokenizer: nil, path: "runs/a") == [])
     }
 }

@@ -21,92 +21,32 @@ struct HuggingFaceConfiguration: Equatable {
         static let initializerRange = 0.02
     }
 
-    /// Keys that do not change the numbers of a forward or backward pass, whatever their value.
-    private static let immaterial: Set<String> = [
-        // Storage and provenance.
-        "torch_dtype", "dtype", "transformers_version", "_name_or_path", "_commit_hash",
-        // Token ids: padding and generation; a pretraining run has its own tokenizer.
-        "bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id",
-        // How inference is run and what it returns.
-        "use_cache", "output_attentions", "output_hidden_states", "return_dict", "torchscript", "use_return_dict",
-        "_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "keys_to_ignore_at_inference",
-        // Earlier LLaMA conversions wrote it beside max_position_embeddings.
-        "max_sequence_length",
-        // Labels of classifiers, which earlier versions wrote for every model.
-        "id2label", "label2id", "problem_type", "finetuning_task", "task_specific_params",
-    ]
+    /// Keys that are unusual and change nothing, each with its value.
+    let passedOver: [String]
 
-    /// Keys that are only understood at the values that change nothing; null stands for absent.
-    private static let fixed: [String: (allowed: [JSONTree], meaning: String)] = [
-        "model_type": ([.string("llama")], "only models of type llama are read"),
-        "architectures": ([.array([.string("LlamaForCausalLM")]), .null], "only LlamaForCausalLM is read"),
-        "hidden_act": ([.string("silu"), .null], "the MLP's activation is silu"),
-        "attention_bias": ([.boolean(false), .null], "projections have no bias"),
-        "mlp_bias": ([.boolean(false), .null], "projections have no bias"),
-        "rope_scaling": ([.null], "scaled rotary embeddings are not supported"),
-        "pretraining_tp": ([.null, .number("1")], "sliced products are not supported"),
-        "quantization_config": ([.null], "quantized weights are not supported: export them unquantized first"),
-        "sliding_window": ([.null], "attention is over the whole sequence"),
-        "is_encoder_decoder": ([.boolean(false), .null], "the model is a decoder"),
-        "add_cross_attention": ([.boolean(false), .null], "the model is a decoder"),
-        "is_decoder": ([.boolean(false), .boolean(true), .null], "the model is a decoder"),
-        "tie_encoder_decoder": ([.boolean(false), .null], "the model is a decoder"),
-        "pruned_heads": ([.object([]), .null], "pruned heads are not supported"),
-    ]
-
-    init(model: ModelConfiguration) { self.model = model }
+    init(model: ModelConfiguration) { (self.model, passedOver) = (model, []) }
 
     /// Reads a `config.json`.
     ///
     /// - Throws: ``HuggingFaceError``: `unsupported`, `unknownKey`, `badConfiguration`, or what is wrong with the JSON.
     init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
-        let tree = try JSONTree(bytes, file: file)
-        guard case .object(let members) = tree else {
+        try self.init(JSONTree(bytes, file: file), file: file)
+    }
+
+    init(_ tree: JSONTree, file: String) throws(HuggingFaceError) {
+        guard case .object = tree else {
             throw HuggingFaceError(.wrongType, file: file, "the file must hold a JSON object")
         }
         guard tree["model_type"] != nil else {
             throw HuggingFaceError(.unsupported, file: file, "it has no model_type; only models of type llama are read")
         }
-        for member in members {
-            if let rule = Self.fixed[member.key] {
-                try Self.require(member, rule.allowed, rule.meaning, file: file)
-            } else if member.key == "attention_dropout" {
-                try Self.requireNoDropout(member, file: file)
-            } else if !Self.immaterial.contains(member.key), !Fields.keys.contains(member.key) {
-                throw HuggingFaceError(
-                    .unknownKey, file: file,
-                    "\(quoted(member.key)) is unknown here and may change what the model computes; if it does not,"
-                        + " remove it from the file")
-            }
-        }
+        let keys = ConfigurationKeys(tree, read: Fields.keys)
+        try keys.requireSupported(file: file)
+        passedOver = keys.passedOver
         let fields = Fields(tree: tree, file: file)
         model = try fields.model(
             maxPositionEmbeddings: Default.maxPositionEmbeddings, rmsNormEpsilon: Default.rmsNormEpsilon,
             ropeTheta: Default.ropeTheta, initializerRange: Default.initializerRange)
-    }
-
-    private static func require(
-        _ member: JSONTree.Member, _ allowed: [JSONTree], _ meaning: String, file: String
-    ) throws(HuggingFaceError) {
-        if allowed.contains(member.value) { return }
-        let values = allowed.map(shown).joined(separator: " or ")
-        throw HuggingFaceError(
-            .unsupported, file: file, "\(member.key) is \(shown(member.value)); allowed: \(values) (\(meaning))")
-    }
-
-    private static func requireNoDropout(_ member: JSONTree.Member, file: String) throws(HuggingFaceError) {
-        if member.value == .null { return }
-        guard case .number(let digits) = member.value, Double(digits) == 0 else {
-            throw HuggingFaceError(
-                .unsupported, file: file,
-                "attention_dropout is \(shown(member.value)); allowed: 0.0 (dropout is not supported)")
-        }
-    }
-
-    /// A value as it stands in a message.
-    private static func shown(_ value: JSONTree) -> String {
-        let text = value.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return text.count > 120 ? text.prefix(120) + "..." : text
     }
 }
 
@@ -194,14 +134,15 @@ private struct Fields {
         let top = try positive("rope_theta", tree["rope_theta"])
         guard let parameters = tree["rope_parameters"], parameters != .null else { return top }
         guard case .object(let members) = parameters else { throw bad("rope_parameters must be an object") }
-        for member in members where member.key != "rope_theta" {
-            guard member.key == "rope_type" || member.key == "type", member.value == .string("default") else {
-                let value = if case .string(let text) = member.value { " " + quoted(text) } else { "" }
-                throw HuggingFaceError(
-                    .unsupported, file: file,
-                    "rope_parameters has \(quoted(member.key))\(value); allowed: rope_type 'default' and rope_theta"
-                        + " (scaled rotary embeddings are not supported)")
+        let others = members.filter { $0.key != "rope_theta" }
+        guard RotaryScaling(.object(others)) == .none else {
+            let named = others.map { member in
+                quoted(member.key) + (member.value.string.map { " " + quoted($0) } ?? "")
             }
+            throw HuggingFaceError(
+                .unsupported, file: file,
+                "rope_parameters has \(named.prefix(8).joined(separator: ", ")); allowed: rope_type 'default' and"
+                    + " rope_theta (scaled rotary embeddings are not supported)")
         }
         let inner = try positive("rope_parameters.rope_theta", parameters["rope_theta"])
         if let top, let inner, top != inner {

@@ -74,6 +74,11 @@ public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
 
         /// `tokenizer.model` is no SentencePiece model.
         case badTokenizer
+
+        /// A file that holds something else than its name says: a pointer, a web page, another format.
+        case unexpectedContent
+        /// Weights that are NaN or infinite.
+        case nonFinite
     }
 
     public let kind: Kind

@@ -34,10 +34,12 @@ public struct HuggingFaceExport {
         let directory = Files.trimmingSlashes(directory)
         try Self.requireFree(directory)
         let index = reader.index
-        let tokenizer = try HuggingFaceTokenizer(index.tokenizer, model: index.model)
+        let tokenizer = try HuggingFaceTokenizer(
+            index.tokenizer, model: index.model, withheld: index.withheldTokens)
         let temporary = directory + ".mile-dist-partial"
         if try Files.status(temporary) != .absent { try Files.removeDirectory(temporary) }
         try Files.makeDirectories(temporary)
+        let nonFinite: NonFiniteTensors
         do {
             let configuration = HuggingFaceConfiguration(model: index.model)
             try Files.write(
@@ -47,7 +49,7 @@ public struct HuggingFaceExport {
                 Array(HuggingFaceConfiguration.generationText(tokens: tokenizer.special).utf8),
                 to: temporary + "/" + ModelFiles.generation)
             for file in tokenizer.files { try Files.write(file.bytes, to: temporary + "/" + file.name) }
-            try writeTensors(index.model.tensorTable, in: temporary)
+            nonFinite = try writeTensors(index.model.tensorTable, in: temporary)
             try Files.sync(temporary)
             // Takes the place of an empty directory, which is all that can be there.
             try Files.rename(temporary, to: directory)
@@ -57,7 +59,18 @@ public struct HuggingFaceExport {
             try? Files.removeDirectory(temporary)
             throw error
         }
-        return tokenizer.notes
+        return tokenizer.notes + Self.withheldNote(index)
+            + (nonFinite.isEmpty ? [] : ["\(nonFinite): the model cannot compute"])
+    }
+
+    /// Says which ids are left out, because they are not known.
+    private static func withheldNote(_ index: CheckpointIndex) -> [String] {
+        let keys = TokenRole.allCases.filter(index.withheldTokens.contains).map(\.idKey)
+        guard !keys.isEmpty else { return [] }
+        return [
+            "\(keys.joined(separator: ", ")): left out, because the model was imported with other values than its"
+                + " tokenizer's; set the right ones in \(ModelFiles.configuration) and \(ModelFiles.generation)"
+        ]
     }
 
     private static func requireFree(_ directory: String) throws {
@@ -75,20 +88,36 @@ public struct HuggingFaceExport {
         }
     }
 
-    private func writeTensors(_ table: TensorTable, in directory: String) throws {
+    /// - Returns: the tensors with numbers that are not finite.
+    private func writeTensors(_ table: TensorTable, in directory: String) throws -> NonFiniteTensors {
         let buffer = Arena(count: min(Self.blockCount, max(table.count, 1))).all
+        var damaged: [NonFiniteTensors.Tensor] = []
         func write(_ tensors: [TensorTable.Entry], _ name: String) throws {
+            var counts: [Int: Int] = [:]
             try SafetensorsWriter.write(tensors, to: directory + "/" + name, buffer: buffer) { range, target in
                 try reader.read(.parameter, range: range, into: target)
+                // A block lies within one tensor.
+                if let tensor = tensors.first(where: { $0.range.contains(range.lowerBound) }) {
+                    counts[tensor.range.lowerBound, default: 0] += target.nonFiniteCount
+                }
+            }
+            damaged += tensors.map { tensor in
+                NonFiniteTensors.Tensor(
+                    name: tensor.name, count: counts[tensor.range.lowerBound] ?? 0, elementCount: tensor.count)
             }
         }
+        func found() -> NonFiniteTensors { NonFiniteTensors(damaged, of: table.entries.count) }
         let groups = Self.groups(table.entries, byteCount: shardByteCount)
-        if groups.count == 1 { return try write(groups[0], ModelFiles.single) }
+        if groups.count == 1 {
+            try write(groups[0], ModelFiles.single)
+            return found()
+        }
         let shards = groups.enumerated().map { number, tensors in
             (file: ModelFiles.shard(number + 1, of: groups.count), tensors: tensors)
         }
         for shard in shards { try write(shard.tensors, shard.file) }
         try Files.write(Array(SafetensorsIndex.text(shards).utf8), to: directory + "/" + ModelFiles.index)
+        return found()
     }
 
     /// Cuts tensors into files in the order of the forward pass, each as full as it gets.

@@ -11,6 +11,8 @@ public struct HuggingFaceImport {
     public let tokenizer: CheckpointIndex.Tokenizer
     /// What the user should know, a sentence each.
     public let notes: [String]
+    /// Roles for which the directory names another id than the tokenizer has.
+    private let withheldTokens: Set<TokenRole>
     /// Path of the directory.
     public let directory: String
 
@@ -22,21 +24,36 @@ public struct HuggingFaceImport {
     /// Reads and checks everything but the weights themselves. Nothing of the model's size is allocated before the files
     /// were found to hold it.
     ///
+    /// - Parameter tokenizer: the model's, whatever the directory holds; nil: the one that it holds.
     /// - Throws: ``HuggingFaceError``.
-    public init(directory: String) throws {
+    public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil) throws {
         let directory = Files.trimmingSlashes(directory)
         guard try Files.status(directory) == .directory else {
             throw HuggingFaceError(
                 .missing, file: directory,
-                "there is no such directory: give one with config.json and model.safetensors, on this machine")
+                try Files.status(directory) == .absent
+                    ? "there is no such directory: give one with config.json and model.safetensors, on this machine"
+                    : "this is no directory: give the one with config.json and model.safetensors")
         }
         let path = directory + "/" + ModelFiles.configuration
         guard let bytes = try Self.contents(path, limit: HuggingFaceConfiguration.largestByteCount) else {
-            throw HuggingFaceError(.missing, file: path, "the model's configuration is missing")
+            throw HuggingFaceError(
+                .missing, file: path, "the model's configuration is missing\(try FoundFiles(directory).advice)")
         }
-        model = try HuggingFaceConfiguration(bytes, file: path).model
+        let tree = try JSONTree(bytes, file: path)
+        let configuration = try HuggingFaceConfiguration(tree, file: path)
+        model = configuration.model
         weights = try WeightFiles(directory: directory, model: model)
-        (tokenizer, notes) = try Self.tokenizer(directory, vocabularySize: model.vocabularySize)
+        let found: [String]
+        (tokenizer, found) =
+            try given.map { ($0, []) } ?? Self.tokenizer(directory, vocabularySize: model.vocabularySize)
+        let uncarried = try UncarriedSettings(directory: directory, configuration: tree, tokenizer: tokenizer)
+        withheldTokens = uncarried.withheld
+        let passedOver = configuration.passedOver
+        notes =
+            found + uncarried.notes
+            + (passedOver.isEmpty
+                ? [] : ["\(path): passed over, because it changes nothing: " + passedOver.joined(separator: ", ")])
         self.directory = directory
     }
 
@@ -60,6 +77,12 @@ public struct HuggingFaceImport {
         let table = model.tensorTable
         let parameters = Arena(count: table.count).all
         try weights.read(table, into: parameters)
+        let nonFinite = NonFiniteTensors(table, in: parameters)
+        guard nonFinite.isEmpty else {
+            throw HuggingFaceError(
+                .nonFinite, file: directory,
+                "\(nonFinite): the model cannot compute; save it again from one that is whole (fp16 ends at 65504)")
+        }
 
         let temporary = try store.begin(step: 0)
         let zeros = Arena(count: min(Self.shardCount, table.count)).all
@@ -73,18 +96,26 @@ public struct HuggingFaceImport {
         let index = CheckpointIndex(
             step: 0, position: 0, tokens: 0, optimizerSteps: 0, configuration: "{}", seed: 0, model: model,
             tokenizer: tokenizer, dataFingerprint: "{}", processor: processor, blas: blas, ranksWritten: 1,
-            shards: shards)
+            shards: shards, withheldTokens: withheldTokens)
         return try store.complete(temporary, index: index)
     }
 
     /// The bytes of a file that may be absent.
-    static func contents(_ path: String, limit: Int) throws -> [UInt8]? {
+    ///
+    /// - Parameter isJSON: whether the file should hold JSON.
+    /// - Throws: ``HuggingFaceError``: `unexpectedContent` for what is known to be something else than JSON.
+    static func contents(_ path: String, limit: Int, isJSON: Bool = true) throws -> [UInt8]? {
         switch try Files.status(path) {
         case .absent: return nil
         case .file(let byteCount) where byteCount > limit:
             throw HuggingFaceError(
                 .badConfiguration, file: path, "the file has \(byteCount) bytes; allowed are at most \(limit)")
-        case .file: return try Files.read(path, limit: limit)
+        case .file:
+            let bytes = try Files.read(path, limit: limit)
+            if isJSON, let content = UnexpectedContent(bytes, insteadOf: .json) {
+                throw HuggingFaceError(.unexpectedContent, file: path, "\(content.problem); \(content.remedy)")
+            }
+            return bytes
         case .directory, .other: throw HuggingFaceError(.io, file: path, "this is no regular file")
         }
     }
@@ -95,7 +126,14 @@ public struct HuggingFaceImport {
     ) throws -> (CheckpointIndex.Tokenizer, notes: [String]) {
         let limit = HuggingFaceTokenizer.largestByteCount
         let path = directory + "/" + HuggingFaceTokenizer.sentencePieceName
-        if let bytes = try contents(path, limit: limit) {
+        if let bytes = try contents(path, limit: limit, isJSON: false) {
+            // Llama 3's own tokenizer has the same name: without it the model can be trained on prepared files.
+            if let content = UnexpectedContent(bytes, insteadOf: .sentencePieceModel), content.isTiktoken {
+                return (
+                    CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
+                    ["\(path): \(content.problem): the checkpoint has none, and continues on prepared token files only"]
+                )
+            }
             let size = try SentencePieceModel(bytes, file: path).pieces.count
             guard size <= vocabularySize else {
                 throw HuggingFaceError(
@@ -106,7 +144,8 @@ public struct HuggingFaceImport {
         }
         let fast = try contents(directory + "/" + HuggingFaceTokenizer.fastName, limit: limit)
         let hasOther = try fast != nil || Files.status(directory + "/vocab.json") != .absent
-        if vocabularySize >= ByteLevel.size, fast == ByteLevel.file || !hasOther {
+        // Without files, only the size of this program's own byte models tells of bytes: most models have another tokenizer.
+        if fast == ByteLevel.file ? vocabularySize >= ByteLevel.size : !hasOther && vocabularySize == ByteLevel.size {
             let notes =
                 hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]
             return (CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.bytesName), notes)
@@ -114,7 +153,7 @@ public struct HuggingFaceImport {
         let reason =
             hasOther
             ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))"
-            : "it has no tokenizer, and vocab_size \(vocabularySize) is too small for bytes"
+            : "it has no tokenizer"
         return (
             CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
             ["\(directory): \(reason): the checkpoint has none, and continues on prepared token files only"]

@@ -19,18 +19,21 @@ struct HuggingFaceTokenizer {
 
     /// The tokenizer that stands in a checkpoint.
     ///
+    /// - Parameter withheld: roles whose id is not known to be the tokenizer's: nothing is written for them.
     /// - Throws: `badTokenizer` if its SentencePiece model cannot be read.
-    init(_ tokenizer: CheckpointIndex.Tokenizer, model: ModelConfiguration) throws(HuggingFaceError) {
+    init(
+        _ tokenizer: CheckpointIndex.Tokenizer, model: ModelConfiguration, withheld: Set<TokenRole> = []
+    ) throws(HuggingFaceError) {
         switch tokenizer.name {
         case CheckpointIndex.Tokenizer.bytesName:
             guard model.vocabularySize >= ByteLevel.size else {
                 self.init(files: [], special: SpecialTokens(), notes: ["the model has too few tokens for a tokenizer"])
                 return
             }
-            let special = SpecialTokens(end: ByteLevel.endToken)
+            let special = SpecialTokens(end: ByteLevel.endToken).without(withheld)
             let settings = Self.settings([
                 "clean_up_tokenization_spaces": .boolean(false),
-                "eos_token": .string(ByteLevel.endText),
+                "eos_token": special.end == nil ? .null : .string(ByteLevel.endText),
                 "model_max_length": .integer(model.maxPositionEmbeddings),
                 "tokenizer_class": .string("PreTrainedTokenizerFast"),
             ])
@@ -40,30 +43,47 @@ struct HuggingFaceTokenizer {
                 files: [], special: SpecialTokens(),
                 notes: ["the checkpoint has no tokenizer: copy the tokenizer's files from where it was imported"])
         default:
-            let pieces = try SentencePieceModel(tokenizer.bytes, file: tokenizer.name)
-            let special = pieces.special.within(model.vocabularySize)
-            func text(_ id: Int?) -> JSONTree { pieces.text(id).map(JSONTree.string) ?? .null }
-            let fast = pieces.tokenizerJSON
-            // No begin token: training documents have none.
-            let settings = Self.settings([
-                "add_bos_token": .boolean(false),
-                "add_eos_token": .boolean(false),
-                "bos_token": text(special.begin),
-                "clean_up_tokenization_spaces": .boolean(false),
-                "eos_token": text(special.end),
-                "legacy": .boolean(true),
-                "model_max_length": .integer(model.maxPositionEmbeddings),
-                "pad_token": text(special.padding),
-                "tokenizer_class": .string(fast == nil ? "LlamaTokenizer" : "PreTrainedTokenizerFast"),
-                "unk_token": text(special.unknown),
-            ])
-            var files = [(name: Self.sentencePieceName, bytes: tokenizer.bytes), settings]
-            if let fast { files.append((Self.fastName, fast)) }
-            let note =
-                "the tokenizer is not a byte-pair model as LLaMA has: transformers may cut some texts differently;"
-                + " use the sentencepiece package with \(Self.sentencePieceName) where ids must be those of training"
-            self.init(files: files, special: special, notes: fast == nil ? [note] : [])
+            self = try Self.sentencePiece(tokenizer, model: model, withheld: withheld)
         }
+    }
+
+    /// What only uses the model's file, with SentencePiece itself, whatever the kind of model.
+    private static let nativeClass = "SentencePieceBackend"
+
+    private static func sentencePiece(
+        _ tokenizer: CheckpointIndex.Tokenizer, model: ModelConfiguration, withheld: Set<TokenRole>
+    ) throws(HuggingFaceError) -> HuggingFaceTokenizer {
+        let pieces = try SentencePieceModel(tokenizer.bytes, file: tokenizer.name)
+        let special = pieces.special.within(model.vocabularySize).without(withheld)
+        func text(_ id: Int?) -> JSONTree { pieces.text(id).map(JSONTree.string) ?? .null }
+        let fast = pieces.tokenizerJSON
+        // No begin token: training documents have none.
+        let settings = settings([
+            "add_bos_token": .boolean(false),
+            "add_eos_token": .boolean(false),
+            "bos_token": text(special.begin),
+            "clean_up_tokenization_spaces": .boolean(false),
+            "eos_token": text(special.end),
+            "legacy": .boolean(true),
+            "model_max_length": .integer(model.maxPositionEmbeddings),
+            "pad_token": text(special.padding),
+            "tokenizer_class": .string(fast == nil ? nativeClass : "PreTrainedTokenizerFast"),
+            "unk_token": text(special.unknown),
+        ])
+        var files = [(name: sentencePieceName, bytes: tokenizer.bytes), settings]
+        if let fast { files.append((fastName, fast)) }
+        return HuggingFaceTokenizer(files: files, special: special, notes: fast == nil ? [nativeNote(pieces)] : [])
+    }
+
+    /// What a user has to know where there is no exact `tokenizer.json`.
+    private static func nativeNote(_ pieces: SentencePieceModel) -> String {
+        let bytes =
+            pieces.pieces.contains { $0.kind == .byte }
+            ? "; it decodes bytes as <0x0A>, so decode with the package sentencepiece" : ""
+        return
+            "the tokenizer (\(pieces.kindInWords)) has no exact tokenizer.json: AutoTokenizer gives the ids of training"
+            + " from \(sentencePieceName), by the class \(nativeClass) of transformers 5 with the package sentencepiece;"
+            + " transformers 4 refuses it" + bytes
     }
 
     private init(files: [(name: String, bytes: [UInt8])], special: SpecialTokens, notes: [String]) {
@@ -127,8 +147,27 @@ extension SentencePieceModel {
         do {
             try self.init(bytes)
         } catch {
-            throw HuggingFaceError(.badTokenizer, file: file, error.message)
+            throw HuggingFaceError(.badTokenizer, file: file, error.description)
         }
+    }
+
+    /// What sets the model apart from LLaMA's.
+    var kindInWords: String {
+        let kind =
+            switch algorithm {
+            case .unigram: "unigram"
+            case .bpe: "BPE"
+            case .word: "word"
+            case .character: "character"
+            case nil: "of an unknown kind"
+            }
+        let traits = [
+            (replacesText, "normalisation"), (!escapesBlanks, "plain blanks"),
+            (addsBlank && addsBlankBehind, "blanks behind words"),
+            (pieces.contains { $0.kind == .userDefined }, "user-defined symbols"),
+            (pieces.contains { $0.kind == .unused }, "unused pieces"),
+        ].filter(\.0).map(\.1)
+        return kind + (traits.isEmpty ? "" : " with " + traits.joined(separator: ", "))
     }
 
     var special: SpecialTokens {

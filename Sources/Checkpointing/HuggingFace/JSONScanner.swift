@@ -40,8 +40,17 @@ struct JSONScanner {
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
         case UInt8(ascii: "n"): return .null
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
-        default: throw malformed("no value begins")
+        default: throw malformed(wordThatIsNone ?? "no value begins")
         }
+    }
+
+    /// What is wrong with a number of Python's or JavaScript's that JSON does not have; nil for anything else.
+    private var wordThatIsNone: String? {
+        let rest = bytes[position...]
+        guard let word = ["NaN", "Infinity", "-Infinity"].first(where: { rest.starts(with: Array($0.utf8)) }) else {
+            return nil
+        }
+        return "\(word) is no JSON value; write null or a number"
     }
 
     /// Reads an object: `body` gets each key and must read its value.
@@ -104,6 +113,7 @@ struct JSONScanner {
     mutating func number(_ what: String) throws(HuggingFaceError) -> String {
         try require(.number, what)
         let start = position
+        if let problem = wordThatIsNone { throw malformed(problem) }
         if position < bytes.count, bytes[position] == UInt8(ascii: "-") { position += 1 }
         if position < bytes.count, bytes[position] == UInt8(ascii: "0") {
             position += 1
@@ -152,7 +162,17 @@ struct JSONScanner {
     // MARK: - Pieces
 
     private func malformed(_ problem: String) -> HuggingFaceError {
-        HuggingFaceError(.malformedJSON, file: file, "byte \(position) of the JSON: \(problem)")
+        HuggingFaceError(.malformedJSON, file: file, "byte \(position) of the JSON\(lineAndColumn): \(problem)")
+    }
+
+    /// The place as editors show it, counted from 1; nothing for a text of one line.
+    private var lineAndColumn: String {
+        let lineFeed = UInt8(ascii: "\n")
+        guard bytes.contains(lineFeed) else { return "" }
+        let before = bytes[..<position]
+        let start = before.lastIndex(of: lineFeed).map { $0 + 1 } ?? 0
+        let column = String(decoding: before[start...], as: UTF8.self).unicodeScalars.count + 1
+        return " (line \(before.count { $0 == lineFeed } + 1), column \(column))"
     }
 
     /// Checks the type of the next value. A value of another type is read first: what is not JSON at all, or too deep,

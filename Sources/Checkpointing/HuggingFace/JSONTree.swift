@@ -24,6 +24,15 @@ indirect enum JSONTree: Equatable, Sendable {
         .object(pairs.map { Member(key: $0.key, value: $0.value) })
     }
 
+    /// The value of a number.
+    var double: Double? { if case .number(let digits) = self { Double(digits) } else { nil } }
+
+    /// The value of a number that is whole and written so.
+    var integer: Int? { if case .number(let digits) = self { Int(digits) } else { nil } }
+
+    /// The text of a string.
+    var string: String? { if case .string(let text) = self { text } else { nil } }
+
     /// The value of `key` in an object.
     subscript(key: String) -> JSONTree? {
         guard case .object(let members) = self else { return nil }
@@ -38,6 +47,9 @@ extension JSONTree {
         self = try Self.read(&scanner)
         try scanner.finish()
     }
+
+    /// Reads the next value of a scanner.
+    init(_ scanner: inout JSONScanner) throws(HuggingFaceError) { self = try Self.read(&scanner) }
 
     private static func read(_ scanner: inout JSONScanner) throws(HuggingFaceError) -> JSONTree {
         switch try scanner.peek() {

@@ -6,43 +6,36 @@ extension SentencePieceModel {
     /// The `tokenizer.json` that gives this model's ids; nil for a model that the format cannot follow exactly.
     ///
     /// transformers can convert a `tokenizer.model` itself, but needs two more packages for it, and from version 5 on
-    /// treats runs of blanks differently from SentencePiece. What is followed is the kind of model that LLaMA has: pairs
-    /// merged by score, unknown characters as bytes, the text as it is.
+    /// treats runs of blanks differently from SentencePiece. The kind of model that LLaMA has is followed: pairs merged by
+    /// score, and no character replaced.
+    ///
+    /// Why not others: the format's `Unigram` adds scores as doubles, SentencePiece as floats, so nearly equal cuts
+    /// differ. Its `Precompiled` takes the shortest rule for a grapheme, SentencePiece the longest anywhere: of a
+    /// ligature with an accent the format drops the accent. User-defined symbols are cut out before a blank is added.
     var tokenizerJSON: [UInt8]? {
-        guard mergesPairs, !changesText, let unknown = text(special.unknown),
-            pieces.count(where: { $0.kind == .byte }) == 256,
-            !pieces.contains(where: { $0.kind == .userDefined || String(validating: $0.text, as: UTF8.self) == nil }),
+        let byteCount = pieces.count { $0.kind == .byte }
+        guard mergesPairs, !replacesText, escapesBlanks, !(addsBlank && addsBlankBehind),
+            let unknown = text(special.unknown), byteCount == 0 || byteCount == 256,
+            !pieces.contains(where: { $0.kind == .userDefined || $0.kind == .unused }),
             // Real pieces have some tens of bytes; the ways to cut one cost its length squared.
-            !pieces.contains(where: { $0.text.count > 1000 }),
-            Set(pieces.map(\.text)).count == pieces.count
+            pieces.allSatisfy({
+                (1...1000).contains($0.text.count) && String(validating: $0.text, as: UTF8.self) != nil
+            }),
+            // A blank separates the two parts of a merge.
+            !pieces.contains(where: { $0.kind == .normal && $0.text.contains(0x20) }),
+            Set(pieces.map(\.text)).count == pieces.count, knowsCharactersOfPieces, ranksMergesByPairs
         else { return nil }
-        let blank = "\u{2581}"
-        let replaced: JSONTree = .members([
-            "type": .string("Replace"), "pattern": .members(["String": .string(" ")]), "content": .string(blank),
-        ])
-        let prepended: JSONTree = .members(["type": .string("Prepend"), "prepend": .string(blank)])
-        let restored: JSONTree = .members([
-            "type": .string("Replace"), "pattern": .members(["String": .string(blank)]), "content": .string(" "),
-        ])
-        let stripped: JSONTree = .members([
-            "type": .string("Strip"), "content": .string(" "), "start": .integer(1), "stop": .integer(0),
-        ])
-        let decoders = [
-            restored, .members(["type": .string("ByteFallback")]), .members(["type": .string("Fuse")]),
-        ]
         let tree = JSONTree.members([
             "version": .string("1.0"), "truncation": .null, "padding": .null, "added_tokens": .array(addedTokens),
-            "normalizer": .members([
-                "type": .string("Sequence"), "normalizers": .array(addsBlank ? [prepended, replaced] : [replaced]),
-            ]),
+            "normalizer": .members(["type": .string("Sequence"), "normalizers": .array(normalizers)]),
             "pre_tokenizer": .null, "post_processor": .null,
             "decoder": .members([
-                "type": .string("Sequence"), "decoders": .array(addsBlank ? decoders + [stripped] : decoders),
+                "type": .string("Sequence"), "decoders": .array(decoders(hasBytes: byteCount > 0)),
             ]),
             "model": .members([
                 "type": .string("BPE"), "dropout": .null, "unk_token": .string(unknown),
                 "continuing_subword_prefix": .null, "end_of_word_suffix": .null, "fuse_unk": .boolean(true),
-                "byte_fallback": .boolean(true),
+                "byte_fallback": .boolean(byteCount > 0),
                 "vocab": .object(
                     pieces.enumerated().map { id, piece in
                         JSONTree.Member(key: String(decoding: piece.text, as: UTF8.self), value: .integer(id))
@@ -53,6 +46,35 @@ extension SentencePieceModel {
         return Array(tree.text.utf8)
     }
 
+    private static let mark = "\u{2581}"
+
+    /// The model's own changes to a text, in their order.
+    private var normalizers: [JSONTree] {
+        func replace(_ kind: String, _ pattern: String, by content: String) -> JSONTree {
+            .members([
+                "type": .string("Replace"), "pattern": .members([kind: .string(pattern)]), "content": .string(content),
+            ])
+        }
+        // Only U+0020 counts as a blank; \A and \z, because ^ and $ stand for the ends of lines here.
+        let leading = [replace("Regex", "\\A +", by: ""), replace("Regex", " {2,}", by: " ")]
+        let added: JSONTree = .members(["type": .string("Prepend"), "prepend": .string(Self.mark)])
+        // At the end U+2581 of the text itself goes too, and so does the added blank if nothing else is left.
+        let trailing = replace("Regex", Self.mark + "+\\z", by: "")
+        return (removesBlanks ? leading : []) + (addsBlank ? [added] : [])
+            + [replace("String", " ", by: Self.mark)] + (removesBlanks ? [trailing] : [])
+    }
+
+    private func decoders(hasBytes: Bool) -> [JSONTree] {
+        let restored: JSONTree = .members([
+            "type": .string("Replace"), "pattern": .members(["String": .string(Self.mark)]), "content": .string(" "),
+        ])
+        let stripped: JSONTree = .members([
+            "type": .string("Strip"), "content": .string(" "), "start": .integer(1), "stop": .integer(0),
+        ])
+        return [restored] + (hasBytes ? [.members(["type": .string("ByteFallback")])] : [])
+            + [.members(["type": .string("Fuse")])] + (addsBlank ? [stripped] : [])
+    }
+
     private var addedTokens: [JSONTree] {
         pieces.enumerated().filter { $0.element.kind == .unknown || $0.element.kind == .control }.map { id, piece in
             .members([
@@ -60,6 +82,50 @@ extension SentencePieceModel {
                 "single_word": .boolean(false), "lstrip": .boolean(false), "rstrip": .boolean(false),
                 "normalized": .boolean(false), "special": .boolean(true),
             ])
+        }
+    }
+
+    // MARK: - Merges
+
+    /// Pieces that texts are cut into, other than bytes and unknown characters.
+    private var joinable: [Piece] {
+        pieces.enumerated().filter { $0.element.kind == .normal && $0.offset != unknownId }.map(\.element)
+    }
+
+    /// Whether each character of each piece is a piece.
+    ///
+    /// Why: SentencePiece joins characters that are no pieces into pieces; the format makes bytes of them first.
+    private var knowsCharactersOfPieces: Bool {
+        let known = Set(joinable.map(\.text))
+        return joinable.allSatisfy { piece in
+            String(decoding: piece.text, as: UTF8.self).unicodeScalars.allSatisfy {
+                known.contains(Array(String($0).utf8))
+            }
+        }
+    }
+
+    /// Whether ranks of pairs can stand for scores of pieces.
+    ///
+    /// SentencePiece takes the best piece and, among equal ones, the leftmost. The format takes the best pair. So scores
+    /// must differ. The exception are runs of one character in all lengths, as LLaMA has of blanks: if all other merges
+    /// come before them and make no such run, longer left parts first grow a run from the left.
+    ///
+    /// Pairs that make the same piece need no order: no cut of a text lets two of them overlap.
+    private var ranksMergesByPairs: Bool {
+        let merged = joinable.map {
+            (scalars: Array(String(decoding: $0.text, as: UTF8.self).unicodeScalars), score: $0.score)
+        }
+        .filter { $0.scalars.count > 1 }
+        guard merged.allSatisfy({ $0.score.isFinite }) else { return false }
+        let repeated = Dictionary(grouping: merged, by: \.score).filter { $0.value.count > 1 }
+        guard let (score, runs) = repeated.first else { return true }
+        guard repeated.count == 1, let first = runs.first?.scalars.first, merged.allSatisfy({ $0.score >= score }),
+            runs.allSatisfy({ run in run.scalars.allSatisfy { $0 == first } }),
+            runs.map(\.scalars.count).sorted() == Array(2...(runs.count + 1))
+        else { return false }
+        return merged.allSatisfy { piece in
+            piece.score == score
+                || !zip(piece.scalars, piece.scalars.dropFirst()).contains { $0 == first && $1 == first }
         }
     }
 

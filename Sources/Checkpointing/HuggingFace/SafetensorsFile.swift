@@ -1,6 +1,7 @@
 // SafetensorsFile - tensors read from an open safetensors file, as fp32, a block at a time.
 
 internal import Glibc
+internal import SentencePieceText
 internal import Tensors
 
 /// A safetensors file whose header has been checked.
@@ -28,16 +29,7 @@ final class SafetensorsFile {
             guard unsafe fstat(descriptor, &info) == 0 else {
                 throw HuggingFaceError.system(errno, "look at the file", path)
             }
-            header = try SafetensorsHeader(fileByteCount: Int(info.st_size), file: path) {
-                range throws(HuggingFaceError) in
-                var bytes = [UInt8](repeating: 0, count: range.count)
-                try unsafe bytes.withUnsafeMutableBytes { buffer in
-                    Result { () throws(HuggingFaceError) in
-                        try unsafe Self.fill(buffer, from: range.lowerBound, descriptor, path)
-                    }
-                }.get()
-                return bytes
-            }
+            header = try Self.header(descriptor, path, byteCount: Int(info.st_size))
         } catch {
             close(descriptor)
             throw error
@@ -48,6 +40,33 @@ final class SafetensorsFile {
 
     // Nothing was written, so a failing close loses nothing.
     deinit { _ = close(descriptor) }
+
+    private static func header(
+        _ descriptor: Int32, _ path: String, byteCount: Int
+    ) throws(HuggingFaceError) -> SafetensorsHeader {
+        do throws(HuggingFaceError) {
+            return try SafetensorsHeader(fileByteCount: byteCount, file: path) { range throws(HuggingFaceError) in
+                try bytes(range, descriptor, path)
+            }
+        } catch {
+            // What the file really is helps more than what is wrong with it as a header.
+            let start = try bytes(0..<min(byteCount, UnexpectedContent.byteCount), descriptor, path)
+            guard let content = UnexpectedContent(start, insteadOf: .safetensors) else { throw error }
+            throw HuggingFaceError(.unexpectedContent, file: path, "\(content.problem); \(content.remedy)")
+        }
+    }
+
+    private static func bytes(
+        _ range: Range<Int>, _ descriptor: Int32, _ path: String
+    ) throws(HuggingFaceError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        try unsafe bytes.withUnsafeMutableBytes { buffer in
+            Result { () throws(HuggingFaceError) in
+                try unsafe fill(buffer, from: range.lowerBound, descriptor, path)
+            }
+        }.get()
+        return bytes
+    }
 
     /// Reads a tensor of type F32, F16 or BF16, which convert to fp32 without loss.
     ///

@@ -12,4 +12,32 @@ struct SpecialTokens: Equatable {
         func kept(_ id: Int?) -> Int? { id.flatMap { (0..<vocabularySize).contains($0) ? $0 : nil } }
         return SpecialTokens(begin: kept(begin), end: kept(end), padding: kept(padding), unknown: kept(unknown))
     }
+
+    /// The id of a role.
+    subscript(role: TokenRole) -> Int? {
+        switch role {
+        case .begin: begin
+        case .end: end
+        case .padding: padding
+        }
+    }
+
+    /// Without the ids of some roles.
+    func without(_ roles: Set<TokenRole>) -> SpecialTokens {
+        SpecialTokens(
+            begin: roles.contains(.begin) ? nil : begin, end: roles.contains(.end) ? nil : end,
+            padding: roles.contains(.padding) ? nil : padding, unknown: unknown)
+    }
+}
+
+/// The roles whose ids stand in `config.json`; raw values are the keys' beginnings, as in `eos_token_id`.
+public enum TokenRole: String, Sendable, CaseIterable {
+    case begin = "bos"
+    case end = "eos"
+    case padding = "pad"
+
+    /// The key of the id in `config.json` and `generation_config.json`.
+    var idKey: String { rawValue + "_token_id" }
+    /// The key of the text in `tokenizer_config.json`.
+    var textKey: String { rawValue + "_token" }
 }

@@ -87,11 +87,8 @@ struct WeightFiles {
         if try Files.status(single) != .absent { return [try SafetensorsFile(path: single)] }
         let path = directory + "/" + ModelFiles.index
         guard let bytes = try HuggingFaceImport.contents(path, limit: SafetensorsIndex.largestByteCount) else {
-            let pickled = try Files.list(directory).first { $0.hasPrefix("pytorch_model") }
             throw HuggingFaceError(
-                .missing, file: single,
-                "the weights are missing"
-                    + (pickled.map { "; \($0) is not read: save the model as safetensors first" } ?? ""))
+                .missing, file: single, "the weights are missing\(try FoundFiles(directory).advice)")
         }
         let index = try SafetensorsIndex(bytes, file: path)
         let files = try index.files.map { name in

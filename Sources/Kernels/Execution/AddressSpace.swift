@@ -7,8 +7,9 @@ internal import Glibc
 /// Why: libraries do not expect such a limit. OpenBLAS asks for its buffers again for ever, libdispatch for its threads, and
 /// others crash. So the program looks before they ask.
 public struct AddressSpace: Sendable, Equatable {
-    /// What a computing thread takes, in bytes: its stack, an arena of malloc, and the buffer of OpenBLAS.
-    public static let bytesPerThread = (8 + 64 + 128) << 20
+    /// What `threads` computing threads take, in bytes: each a buffer of OpenBLAS; all but the first, which exists, also a stack
+    /// and an arena of malloc.
+    public static func bytes(threads: Int) -> Int { (128 * threads + (8 + 64) * max(threads - 1, 0)) << 20 }
     /// What libraries take beside that, in bytes: stacks of their threads, buffers of HDF5 and MPI.
     public static let reserveBytes = 64 << 20
     /// What MPI takes when it starts, in bytes.

@@ -70,15 +70,16 @@ public final class ThreadPool: Sendable {
     }
 
     private static func requireAddressSpace(_ threadCount: Int) throws(ThreadPoolError) {
-        let more = threadCount - mostThreads.load(ordering: .relaxed)
-        guard more > 0 else { return }
+        let before = mostThreads.load(ordering: .relaxed)
+        guard threadCount > before else { return }
         let space = AddressSpace.current
-        let room = space.availableBytes.map { max($0 - AddressSpace.reserveBytes, 0) / AddressSpace.bytesPerThread }
-        if let room, room < more {
-            throw ThreadPoolError(threadCount: threadCount, startedCount: threadCount - more + room, code: ENOMEM)
+        func bytes(_ threads: Int) -> Int { AddressSpace.bytes(threads: threads) - AddressSpace.bytes(threads: before) }
+        if let room = space.availableBytes, room < bytes(threadCount) + AddressSpace.reserveBytes {
+            let fitting = (before..<threadCount).last { bytes($0) + AddressSpace.reserveBytes <= room }
+            throw ThreadPoolError(threadCount: threadCount, startedCount: fitting ?? before, code: ENOMEM)
         }
         mostThreads.max(threadCount, ordering: .relaxed)
-        addressSpaceEnd.max(space.usedBytes + more * AddressSpace.bytesPerThread, ordering: .relaxed)
+        addressSpaceEnd.max(space.usedBytes + bytes(threadCount), ordering: .relaxed)
     }
 
     /// Called by the thread that calls ``run(_:_:)`` between its tasks, now and then: what keeps messages moving while it
@@ -162,7 +163,7 @@ public struct ThreadPoolError: Error, CustomStringConvertible {
     public var description: String {
         unsafe "only \(startedCount) of \(threadCount) compute threads could be started: \(String(cString: strerror(code))). "
             + "Use fewer (training.threads, --threads), or raise the limits on processes and memory (ulimit -u, ulimit -v; "
-            + "h_vmem in SGE); a thread needs up to \(AddressSpace.bytesPerThread >> 20) MiB of address space."
+            + "h_vmem in SGE); \(threadCount) threads need up to \(AddressSpace.bytes(threads: threadCount) >> 20) MiB of address space."
     }
 }
 

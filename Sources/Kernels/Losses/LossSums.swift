@@ -75,6 +75,14 @@ extension LossSums {
             alpha: weight != 0 ? targets / weight : 0)
     }
 
+    /// The numbers of a step whose weights sum to 0: what divides by 0 is not a number. Where there are targets all the same,
+    /// CE and entropy are theirs.
+    public var undefinedLoss: NormalizedLoss {
+        NormalizedLoss(
+            loss: .nan, crossEntropy: targets != 0 ? crossEntropy / targets : .nan,
+            entropy: targets != 0 ? entropy / targets : .nan, alpha: .nan)
+    }
+
     /// Factor on the accumulated gradient under `global`.
     public var globalGradientScale: Double { weight != 0 ? 1 / weight : 0 }
 }

@@ -13,13 +13,15 @@ public struct DomainCount: Codable, Equatable, Sendable {
 
 /// Documents, tokens and bytes by domain, in the order in which the domains first appear.
 struct DomainCounts: Sendable {
-    /// Domains that are counted by themselves; what bounds memory when every document names another.
-    static let most = 1024
     /// The name under which the others are counted.
     static let others = "(other names)"
 
+    private let most: Int
     private(set) var list: [DomainCount] = []
     private var places: [String?: Int] = [:]
+
+    /// - Parameter most: domains that are counted by themselves; what bounds memory when every document names another.
+    init(most: Int = 1024) { self.most = most }
 
     mutating func add(_ count: DomainCount) {
         let place = place(of: count.name)
@@ -30,7 +32,7 @@ struct DomainCounts: Sendable {
 
     private mutating func place(of name: String?) -> Int {
         if let place = places[name] { return place }
-        guard list.count < Self.most || name == Self.others else { return place(of: Self.others) }
+        guard list.count < most || name == Self.others else { return place(of: Self.others) }
         places[name] = list.count
         list.append(DomainCount(name: name))
         return list.count - 1
@@ -72,8 +74,23 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
 
     public var count: Int { reasons.reduce(0) { $0 + $1.count } }
 
-    mutating func add(_ example: Example) {
-        add(Reason(problem: example.problem, count: 1))
+    /// What people read: a headline, the reasons, the first examples.
+    public var lines: [String] {
+        guard count > 0 else { return [] }
+        return ["\(count) lines or files were skipped:"] + reasons.map { "  \($0.count) times: \($0.problem)" }
+            + examples.map { example in
+                let place = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
+                return "  \(place): \(example.problem)"
+            } + (count > examples.count ? ["  ..."] : [])
+    }
+
+    /// Adds `count` lines or files of one reason.
+    ///
+    /// - Parameters:
+    ///   - example: the first.
+    ///   - reason: in words of few kinds; nil: the example's.
+    mutating func add(_ example: Example, reason: String? = nil, count: Int = 1) {
+        add(Reason(problem: reason ?? example.problem, count: count))
         addExample(example)
     }
 
@@ -95,5 +112,37 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
         } else {
             reasons.append(reason)
         }
+    }
+}
+
+/// Bytes of .txt files that are no UTF-8 and were read as U+FFFD.
+public struct ReplacedBytes: Codable, Equatable, Sendable {
+    /// One file.
+    public struct File: Codable, Equatable, Sendable {
+        public var file: String
+        public var bytes: InvalidUTF8
+    }
+
+    public private(set) var count = 0
+    public private(set) var fileCount = 0
+    /// The first, in the order of the input.
+    public private(set) var files: [File] = []
+
+    init() {}
+
+    mutating func add(_ bytes: InvalidUTF8, file: String) {
+        guard !bytes.isEmpty else { return }
+        count += bytes.count
+        fileCount += 1
+        if files.count < SkippedCounts.mostExamples { files.append(File(file: file, bytes: bytes)) }
+    }
+
+    /// What people read: a headline, the first files, what to do.
+    public var lines: [String] {
+        guard let first = files.first else { return [] }
+        return ["\(count) bytes of \(fileCount) files are no UTF-8, and each was read as U+FFFD:"]
+            + files.map { "  \($0.file):\($0.bytes.line): \($0.bytes.words)" }
+            + (fileCount > files.count ? ["  ..."] : [])
+            + ["  to mend it, \(InvalidUTF8.remedy(first.file))"]
     }
 }

@@ -7,14 +7,27 @@ struct DomainNames: Sendable {
     /// Longest safe name, in bytes: file systems allow 255 with all that is added.
     static let longest = 160
 
+    private let most: Int
     /// Domains by safe name.
     private(set) var domains: [String: String] = [:]
+
+    init(most: Int = Self.most) { self.most = most }
 
     /// Letters, digits, `.`, `-` and `_` stay; runs of anything else become one `_`, and none at the ends:
     /// "Wikipedia (en)" gives "Wikipedia_en".
     static func safe(_ name: String) -> String {
         name.split { !$0.isLetter && !$0.isNumber && $0 != "." && $0 != "-" && $0 != "_" }.joined(separator: "_")
     }
+
+    /// Why no file can have a name: nothing of it remains, or it is too long; nil for one that a file can have.
+    static func problem(_ name: String) -> String? {
+        let safe = safe(name)
+        guard safe.isEmpty || safe.utf8.count > longest else { return nil }
+        return "\"meta.pile_set_name\" cannot be part of a file's name"
+    }
+
+    /// What ``problem(_:)`` allows.
+    static let nameRemedy = "allowed: up to \(longest) bytes, with a letter or digit among them"
 
     /// Notes a domain.
     ///
@@ -31,13 +44,11 @@ struct DomainNames: Sendable {
             throw failure(
                 "\"\(first)\" and \"\(second)\" would both be -\(safe)", "rename one in the input, or do not split")
         }
-        guard !safe.isEmpty, safe.utf8.count <= Self.longest else {
-            throw failure(
-                "\"\(domain.prefix(80))\" cannot be part of a file's name",
-                "allowed: up to \(Self.longest) bytes, with a letter or digit among them")
+        guard Self.problem(domain) == nil else {
+            throw failure("\"\(domain.prefix(80))\" cannot be part of a file's name", Self.nameRemedy)
         }
-        guard domains.count < Self.most else {
-            throw failure("there are more than \(Self.most) domains", "allowed: at most \(Self.most)")
+        guard domains.count < most else {
+            throw failure("there are more than \(most) domains", "allowed: at most \(most)")
         }
         domains[safe] = domain
     }

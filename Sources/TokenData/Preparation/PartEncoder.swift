@@ -18,6 +18,8 @@ struct PartEncoder: Sendable {
         let line: Int?
         let problem: String
         let remedy: String
+        /// What mistakes are counted by; nil: the problem.
+        var reason: String?
     }
 
     /// A part that grows.
@@ -25,7 +27,7 @@ struct PartEncoder: Sendable {
         var header: PartHeader
         var sections: [Part.Section] = []
         var places: [String?: Int] = [:]
-        var counts = DomainCounts()
+        var counts: DomainCounts
 
         /// The section of a domain.
         mutating func section(_ domain: String?) -> Int {
@@ -47,7 +49,9 @@ struct PartEncoder: Sendable {
     /// - Throws: ``DataError`` for a file that cannot be read; also for what is malformed, unless that is skipped.
     func part(_ ticket: ChunkTicket) throws -> Part {
         let file = layout.files[ticket.number.file]
-        var growing = Growing(header: PartHeader(number: ticket.number))
+        // With outputs of their own, domains are told apart in any number: which of them have an output is not known yet.
+        let counts = splitsDomains ? DomainCounts(most: .max) : DomainCounts()
+        var growing = Growing(header: PartHeader(number: ticket.number), counts: counts)
         switch ticket.content {
         case .lines(let chunk): try add(chunk, to: &growing)
         case .unread where file.text.format == .text: try addText(file, to: &growing)
@@ -68,8 +72,13 @@ struct PartEncoder: Sendable {
         let text = try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
         part.header.continuesDocument = start > 0
         part.header.endsDocument = end == file.size
+        // Only bytes are cut anywhere: another text is whole here.
+        precondition(tokenizer.readsAnyBytes || !layout.cutsTexts, "a text that is cut within characters")
+        let invalid = tokenizer.readsAnyBytes ? InvalidUTF8() : InvalidUTF8(in: text)
+        guard invalid.isEmpty || skipsMalformed else { throw Self.replacement(invalid, file: file.text.path) }
         do {
             try add(text, domain: nil, to: &part)
+            part.header.replaced = invalid
         } catch let error as DataError {
             // Only a whole text can fail: what is cut anywhere is bytes.
             try reject(Mistake(line: nil, problem: error.problem, remedy: error.remedy), in: &part)
@@ -83,7 +92,9 @@ struct PartEncoder: Sendable {
             case .document(let document): try add(document, line: number, to: &part)
             case .malformed(let problem):
                 try reject(
-                    Mistake(line: number, problem: problem.words, remedy: TextFile.lineRemedy), in: &part)
+                    Mistake(
+                        line: number, problem: problem.description, remedy: TextFile.lineRemedy, reason: problem.words),
+                    in: &part)
             }
         }
     }
@@ -91,13 +102,16 @@ struct PartEncoder: Sendable {
     private func add(_ document: JSONDocument, line: Int, to part: inout Growing) throws {
         var domain: String?
         var problem: String?
+        var remedy = "--split-domains needs a string \"meta\": {\"pile_set_name\": ...} in each line"
         switch document.domain {
-        case .named(let name): domain = name
+        case .named(let name):
+            domain = name
+            problem = DomainNames.problem(name)
+            if problem != nil { remedy = DomainNames.nameRemedy }
         case .absent: problem = Self.noDomain
         case .malformed(let words): problem = words
         }
         if splitsDomains, let problem {
-            let remedy = "--split-domains needs a string \"meta\": {\"pile_set_name\": ...} in each line"
             return try reject(Mistake(line: line, problem: problem, remedy: remedy), in: &part)
         }
         do {
@@ -105,6 +119,13 @@ struct PartEncoder: Sendable {
         } catch let error as DataError {
             try reject(Mistake(line: line, problem: error.problem, remedy: error.remedy), in: &part)
         }
+    }
+
+    /// The error about a text that is no UTF-8, where that may not be skipped.
+    static func replacement(_ found: InvalidUTF8, file: String) -> DataError {
+        DataError(
+            file: file, line: found.line, problem: found.words,
+            remedy: InvalidUTF8.remedy(file) + "; or use --on-error skip, which reads each as U+FFFD")
     }
 
     static let noDomain = "the document has no \"meta.pile_set_name\""
@@ -138,7 +159,8 @@ struct PartEncoder: Sendable {
     /// Counts a mistake, or throws it.
     private func reject(_ mistake: Mistake, in part: inout Growing) throws {
         if skipsMalformed {
-            part.header.skipped.add(SkippedCounts.Example(line: mistake.line, problem: mistake.problem))
+            part.header.skipped.add(
+                SkippedCounts.Example(line: mistake.line, problem: mistake.problem), reason: mistake.reason)
             return
         }
         let number = part.header.number

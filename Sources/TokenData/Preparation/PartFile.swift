@@ -29,6 +29,8 @@ struct PartHeader: Codable, Equatable, Sendable {
     var sections: [Section] = []
     var domains: [DomainCount] = []
     var skipped = SkippedCounts()
+    /// Bytes of a .txt file that were read as U+FFFD.
+    var replaced = InvalidUTF8()
 }
 
 /// A part: header and sections.
@@ -61,6 +63,12 @@ enum PartFile {
             return String(repeating: "0", count: max(count - text.count, 0)) + text
         }
         return "part-\(digits(number.file, 5))-\(digits(number.index, 7))"
+    }
+
+    /// Whether a part's name is that of a chunk of a file.
+    static func isPart(_ name: String, ofFile file: Int) -> Bool {
+        let pieces = name.split(separator: "-")
+        return pieces.count == 3 && pieces[0] == "part" && Int(pieces[1]) == file
     }
 
     /// How the name of a part that is being written ends.

@@ -15,6 +15,8 @@ public struct Preparation: Sendable {
         public var skipsMalformed: Bool
         /// Bytes of text in a part; nil: chosen by the size of the files.
         var chunkSize: Int?
+        /// Most domains with outputs of their own; tests set a small number.
+        var mostDomains = DomainNames.most
 
         public init(
             tokenizer: any Tokenizer, files: [String], output: String, splitsDomains: Bool, skipsMalformed: Bool
@@ -33,6 +35,8 @@ public struct Preparation: Sendable {
     public let manifest: PreparationManifest
     /// Whole files that hold nothing that can be used.
     let skippedFiles: SkippedCounts
+    /// What somebody should know of files that are used as they are.
+    public let remarks: [String]
 
     /// Looks at the files.
     ///
@@ -44,31 +48,32 @@ public struct Preparation: Sendable {
         var usable: [ChunkLayout.File] = []
         var skipped = SkippedCounts()
         var stamps: [PreparationManifest.File] = []
+        var remarks: [String] = []
         for path in request.files {
             guard seen.insert(path).inserted else {
                 throw DataError(file: path, problem: "the file is given twice", remedy: "give each file once")
             }
             guard let format = TextFile.Format(path: path) else {
-                throw DataError(
-                    file: path, problem: "the file's ending is not known", remedy: "allowed: .txt, .jsonl, .jsonl.zst")
-            }
-            var problem: String?
-            if case .regular(0) = FileKind.at(path) { problem = "the file is empty" }
-            if request.splitsDomains, format == .text { problem = PartEncoder.noDomain }
-            if let problem {
-                guard request.skipsMalformed else {
-                    throw DataError(file: path, problem: problem, remedy: "leave it out, or use --on-error skip")
+                throw try wrongEnding(path, allowed: "allowed: .txt, .jsonl, .jsonl.zst") {
+                    "it is prepared already: a configuration's data has \($0) as a path"
                 }
-                skipped.add(SkippedCounts.Example(file: path, problem: problem))
+            }
+            let file = TextFile(path: path, format: format)
+            if let mistake = try Self.mistake(in: file, request) {
+                guard request.skipsMalformed, !mistake.isFatal else { throw mistake.error }
+                let example = SkippedCounts.Example(file: path, problem: mistake.words)
+                skipped.add(example, reason: mistake.error.problem)
                 continue
             }
+            if let remark = try file.remark(for: request.tokenizer) { remarks.append(remark) }
             let stamp = try FileStamp(path)
-            usable.append(ChunkLayout.File(text: TextFile(path: path, format: format), size: stamp.size))
+            usable.append(ChunkLayout.File(text: file, size: stamp.size))
             stamps.append(PreparationManifest.File(path: path, stamp: stamp))
         }
         guard !usable.isEmpty else {
             throw DataError(
-                problem: "no file holds text that can be used", remedy: "give .txt, .jsonl, .jsonl.zst files")
+                problem: "no file holds text that can be used",
+                remedy: (["give .txt, .jsonl, .jsonl.zst files"] + skipped.lines).joined(separator: "\n"))
         }
         let size =
             request.chunkSize
@@ -78,9 +83,36 @@ public struct Preparation: Sendable {
         layout = ChunkLayout(files: usable, chunkSize: size, cutsTexts: request.tokenizer.splitsAnywhere)
         elementType = IndexedDatasetWriter.elementType(vocabularySize: request.tokenizer.size)
         skippedFiles = skipped
+        self.remarks = remarks
         manifest = PreparationManifest(
             tokenizer: PreparationManifest.Tokenizer(request.tokenizer), files: stamps, chunkSize: size,
             splitsDomains: request.splitsDomains)
+    }
+
+    /// What is wrong with a whole file.
+    private struct FileMistake {
+        let error: DataError
+        /// What is listed where the file is skipped.
+        let words: String
+        /// Whether it is an error also where mistakes are skipped.
+        let isFatal: Bool
+    }
+
+    /// What is wrong with a whole file, as far as its size and its first bytes tell.
+    private static func mistake(in file: TextFile, _ request: Request) throws -> FileMistake? {
+        var problem: String?
+        if case .regular(0) = FileKind.at(file.path) { problem = "the file is empty" }
+        if request.splitsDomains, file.format == .text { problem = PartEncoder.noDomain }
+        if let problem {
+            let error = DataError(
+                file: file.path, problem: problem, remedy: "leave it out, or use --on-error skip")
+            return FileMistake(error: error, words: problem, isFatal: false)
+        }
+        guard let content = try file.foreignContent(for: request.tokenizer) else { return nil }
+        // Lines that cannot be decompressed are an error, wherever in the file that is found.
+        return FileMistake(
+            error: DataError(file: file.path, problem: content.problem, remedy: content.remedy),
+            words: "\(content.problem); \(content.remedy)", isFatal: file.format == .compressedJSONLines)
     }
 
     private static func requireOutput(_ output: String) throws {
@@ -103,7 +135,7 @@ public struct Preparation: Sendable {
         for file in manifest.files where try FileStamp(file.path) != file.stamp {
             throw DataError(
                 file: file.path, problem: "the file has changed while it was prepared",
-                remedy: "remove \(folder) and run the same command again when it is complete")
+                remedy: "run the same command again when it is complete")
         }
     }
 

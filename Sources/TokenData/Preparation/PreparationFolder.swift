@@ -3,8 +3,8 @@
 /// What a preparation found where its output is to be.
 public enum PreparationStart: Sendable {
     case new
-    /// Parts of an earlier start are there.
-    case restart(parts: Int)
+    /// Parts of an earlier start are there; those of files that have changed since are not.
+    case restart(parts: Int, changedFiles: [String])
     /// The output is there, complete and made of the same input.
     case finished(PreparationSummary)
 }
@@ -25,12 +25,7 @@ extension Preparation {
         if let summary, isWhole(summary), !overwrites {
             let differences = manifest.differences(from: summary.manifest)
             if differences.isEmpty {
-                guard summary.skippedCount == 0 || request.skipsMalformed else {
-                    throw DataError(
-                        key: "--on-error", file: summaryPath,
-                        problem: "\(summary.skippedCount) lines or files were skipped when this was prepared",
-                        remedy: "mend them and use --overwrite, or accept them with --on-error skip")
-                }
+                try requireNothingSkipped(summary)
                 return summary
             }
             if FileKind.at(replacingPath) == .missing {
@@ -42,6 +37,22 @@ extension Preparation {
         }
         if !overwrites { try requireFree([request.output], alsoSummary: true) }
         return nil
+    }
+
+    /// Checks that a finished output lacks nothing, where nothing may be skipped.
+    private func requireNothingSkipped(_ summary: PreparationSummary) throws {
+        guard !request.skipsMalformed else { return }
+        var problem: String?
+        if let replaced = summary.replaced, replaced.count > 0 {
+            problem = "\(replaced.count) bytes that are no UTF-8 were read as U+FFFD when this was prepared"
+        }
+        if summary.skippedCount > 0 {
+            problem = "\(summary.skippedCount) lines or files were skipped when this was prepared"
+        }
+        guard let problem else { return }
+        throw DataError(
+            key: "--on-error", file: summaryPath, problem: problem,
+            remedy: "mend them and use --overwrite, or accept them with --on-error skip")
     }
 
     /// Whether all outputs of a summary are there with their sizes.
@@ -71,15 +82,26 @@ extension Preparation {
 
     /// Begins, or goes on: afterwards ``folder`` holds the manifest. Rank 0 only, with the lock.
     ///
+    /// Parts of files that were mended since are dropped and made again; the others stay.
+    ///
     /// - Throws: ``DataError`` if it holds the parts of another input, unless `overwrites`.
     public func begin(overwrites: Bool) throws -> PreparationStart {
         let names = try OutputFolder.names(folder).filter { $0 != Self.lockName }
         let earlier = PreparationJSON.read(PreparationManifest.self, at: manifestPath)
-        if let earlier, manifest.differences(from: earlier).isEmpty {
+        if let earlier, let changed = manifest.changedFiles(since: earlier), changed.isEmpty || !overwrites {
             if overwrites { try OutputFolder.write("", to: replacingPath) }
             // What was being written at the time of the stop.
             for name in names where name.hasSuffix(PartFile.unfinished) { try OutputFolder.remove(folder + "/" + name) }
-            return .restart(parts: names.count { isPart($0) && !$0.hasSuffix(PartFile.unfinished) })
+            var parts = names.filter { isPart($0) && !$0.hasSuffix(PartFile.unfinished) }
+            if !changed.isEmpty {
+                // Before the manifest says that the parts in the folder are those of the files as they are now.
+                for name in parts where changed.contains(where: { PartFile.isPart(name, ofFile: $0) }) {
+                    try OutputFolder.remove(folder + "/" + name)
+                }
+                parts.removeAll { name in changed.contains { PartFile.isPart(name, ofFile: $0) } }
+                try OutputFolder.write(try PreparationJSON.text(manifest), to: manifestPath)
+            }
+            return .restart(parts: parts.count, changedFiles: changed.map { manifest.files[$0].path })
         }
         let foreign = names.filter { !isOwn($0) }
         guard foreign.isEmpty else {

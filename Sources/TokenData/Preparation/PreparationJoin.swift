@@ -7,12 +7,24 @@ extension Preparation {
     ///   - chunkCounts: number of chunks of each file.
     ///   - progress: called now and then with the share of the tokens that is joined.
     /// - Throws: ``OutputError`` for a part that is missing or altered and for what cannot be written; ``DataError`` if
-    ///   there is no document at all, and for files that have changed.
+    ///   there is no document at all, saying what was skipped, and for files that have changed.
     public func join(chunkCounts: [Int], progress: (Double) -> Void = { _ in }) throws -> PreparationSummary {
         try requireUnchanged()
         let headers = try readHeaders(chunkCounts)
-        let outputs = try join(headers, progress: progress)
-        let summary = try self.summary(headers, outputs)
+        let domains = try chooseDomains(headers)
+        let skipped = self.skipped(headers, domains)
+        guard headers.contains(where: { $0.sections.contains { $0.documents > 0 && domains.has($0.domain) } }) else {
+            // Nothing of it is worth keeping, and parts would be in the way of the same command on other files.
+            try removeFolder()
+            let blankLines = headers.reduce(0) { $0 + $1.blankLines }
+            throw DataError(
+                problem: "the files hold no document that can be used",
+                remedy: (["nothing was written"] + skipped.lines
+                    + (blankLines > 0 ? ["\(blankLines) blank lines, which are no documents"] : []))
+                    .joined(separator: "\n"))
+        }
+        let outputs = try join(headers, domains, progress: progress)
+        let summary = self.summary(headers, domains, outputs, skipped)
         try requireFree(outputs.map(\.prefix))
         try allowReplacing()
         for (place, output) in outputs.enumerated() {
@@ -51,22 +63,61 @@ extension Preparation {
         }
     }
 
-    private func join(
-        _ headers: [PartHeader], progress: (Double) -> Void
-    ) throws -> [PreparationSummary.Output] {
-        var domains: [String?] = [nil]
-        if request.splitsDomains {
-            var names = DomainNames()
-            for domain in headers.flatMap(\.domains) { if let name = domain.name { try names.add(name) } }
-            domains = names.domains.values.sorted()
+    /// The domains of all parts.
+    private struct ChosenDomains {
+        /// Those that have an output; one nil where domains have none of their own.
+        var outputs: [String?] = [nil]
+        /// Why the others have none.
+        var rejected: [String: String] = [:]
+
+        func has(_ domain: String?) -> Bool { domain.map { rejected[$0] == nil } ?? true }
+    }
+
+    /// In the order of the input: of two names that would be one file, the first has the output.
+    ///
+    /// - Throws: ``DataError`` for a domain that can have no output, unless mistakes are skipped.
+    private func chooseDomains(_ headers: [PartHeader]) throws -> ChosenDomains {
+        var chosen = ChosenDomains()
+        guard request.splitsDomains else { return chosen }
+        var names = DomainNames(most: request.mostDomains)
+        for section in headers.flatMap(\.sections) {
+            guard let name = section.domain, chosen.rejected[name] == nil else { continue }
+            do { try names.add(name) } catch let error as DataError {
+                guard request.skipsMalformed else { throw error }
+                chosen.rejected[name] = error.problem
+            }
         }
-        let total = headers.reduce(0) { $0 + $1.sections.reduce(0) { $0 + $1.bytes } }
-        guard total > 0 else {
-            throw DataError(
-                problem: "the files hold no document that can be used", remedy: "look at what was skipped, and why")
+        chosen.outputs = names.domains.values.sorted()
+        return chosen
+    }
+
+    /// What was left out: files, lines, and the documents of domains without an output.
+    private func skipped(_ headers: [PartHeader], _ domains: ChosenDomains) -> SkippedCounts {
+        var skipped = skippedFiles
+        var (file, lines) = (0, 0)
+        for header in headers {
+            if header.number.file != file { (file, lines) = (header.number.file, 0) }
+            let path = layout.files[file].text.path
+            skipped.add(header.skipped, file: path, linesBefore: lines)
+            for section in header.sections where section.documents > 0 {
+                guard let name = section.domain, let problem = domains.rejected[name] else { continue }
+                skipped.add(
+                    SkippedCounts.Example(file: path, problem: problem),
+                    reason: "the domain can have no output of its own", count: section.documents)
+            }
+            lines += header.lines
+        }
+        return skipped
+    }
+
+    private func join(
+        _ headers: [PartHeader], _ domains: ChosenDomains, progress: (Double) -> Void
+    ) throws -> [PreparationSummary.Output] {
+        let total = headers.reduce(0) {
+            $0 + $1.sections.reduce(0) { $0 + (domains.has($1.domain) ? $1.bytes : 0) }
         }
         var done = 0
-        return try domains.enumerated().map { place, domain in
+        return try domains.outputs.enumerated().map { place, domain in
             let writer = try IndexedDatasetWriter(
                 data: joined(place, ".bin"), index: joined(place, ".idx"), elementType: elementType)
             for header in headers {
@@ -92,25 +143,23 @@ extension Preparation {
     }
 
     private func summary(
-        _ headers: [PartHeader], _ outputs: [PreparationSummary.Output]
-    ) throws -> PreparationSummary {
-        var domains = DomainCounts()
-        var skipped = skippedFiles
-        var (file, lines) = (0, 0)
+        _ headers: [PartHeader], _ domains: ChosenDomains, _ outputs: [PreparationSummary.Output],
+        _ skipped: SkippedCounts
+    ) -> PreparationSummary {
+        var counts = DomainCounts()
+        var replaced = ReplacedBytes()
         for header in headers {
-            if header.number.file != file { (file, lines) = (header.number.file, 0) }
-            for domain in header.domains { domains.add(domain) }
-            skipped.add(header.skipped, file: layout.files[file].text.path, linesBefore: lines)
-            lines += header.lines
+            for domain in header.domains where !request.splitsDomains || domains.has(domain.name) { counts.add(domain) }
+            replaced.add(header.replaced, file: layout.files[header.number.file].text.path)
         }
-        let total = domains.total
+        let total = counts.total
         precondition(
             total.tokens == outputs.reduce(0) { $0 + $1.tokens }
                 && total.documents == outputs.reduce(0) { $0 + $1.documents }, "what was counted is what was written")
         return PreparationSummary(
             tokenizer: request.tokenizer.name, elementType: "\(elementType)", outputs: outputs,
-            documents: total.documents, tokens: total.tokens, bytes: total.bytes, domains: domains.list,
+            documents: total.documents, tokens: total.tokens, bytes: total.bytes, domains: counts.list,
             blankLines: headers.reduce(0) { $0 + $1.blankLines }, skippedCount: skipped.count, skipped: skipped,
-            parts: headers.count, manifest: manifest)
+            replaced: replaced, parts: headers.count, manifest: manifest)
     }
 }

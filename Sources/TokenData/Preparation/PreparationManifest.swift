@@ -48,6 +48,15 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         return list
     }
 
+    /// The places of the files that have changed since `earlier`; nil if something else differs.
+    func changedFiles(since earlier: PreparationManifest) -> [Int]? {
+        guard files.map(\.path) == earlier.files.map(\.path) else { return nil }
+        var same = earlier
+        same.files = files
+        guard same == self else { return nil }
+        return files.indices.filter { files[$0] != earlier.files[$0] }
+    }
+
     private static func words(_ paths: [String]) -> String {
         let shown = paths.prefix(3).joined(separator: ", ")
         return paths.count <= 3 ? shown : "\(shown) and \(paths.count - 3) others"
@@ -80,6 +89,8 @@ public struct PreparationSummary: Codable, Equatable, Sendable {
     public var blankLines: Int
     public var skippedCount: Int
     public var skipped: SkippedCounts
+    /// Nil in files of earlier versions, which did not count them.
+    public var replaced: ReplacedBytes?
     public var parts: Int
     var manifest: PreparationManifest
 

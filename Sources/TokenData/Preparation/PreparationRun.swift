@@ -23,7 +23,7 @@ public struct PreparationProgress: Sendable, Equatable {
 public final class PreparationRun: Sendable {
     private struct State {
         var progress = PreparationProgress()
-        var names = DomainNames()
+        var names: DomainNames
         /// Chunks from here on are not begun.
         var limit = Int.max
         var failure: (order: Int, error: any Error)?
@@ -32,11 +32,12 @@ public final class PreparationRun: Sendable {
     private let preparation: Preparation
     private let encoder: PartEncoder
     private let source: Mutex<ChunkSource>
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let group = DispatchGroup()
 
     public init(_ preparation: Preparation, rank: Int, rankCount: Int) {
         self.preparation = preparation
+        state = Mutex(State(names: DomainNames(most: preparation.request.mostDomains)))
         encoder = PartEncoder(
             layout: preparation.layout, tokenizer: preparation.request.tokenizer, elementType: preparation.elementType,
             splitsDomains: preparation.request.splitsDomains, skipsMalformed: preparation.request.skipsMalformed)
@@ -114,7 +115,8 @@ public final class PreparationRun: Sendable {
             header = part.header
         }
         try state.withLock { state in
-            if preparation.request.splitsDomains {
+            // Where mistakes are skipped, names that cannot be used are left out when all are known.
+            if preparation.request.splitsDomains, !preparation.request.skipsMalformed {
                 for domain in header.domains { if let name = domain.name { try state.names.add(name) } }
             }
             state.progress.parts += 1
@@ -130,6 +132,10 @@ public final class PreparationRun: Sendable {
 
     /// A part of an earlier start with `--on-error skip`.
     private func requireNothingSkipped(_ header: PartHeader) throws {
+        if !header.replaced.isEmpty {
+            throw PartEncoder.replacement(
+                header.replaced, file: preparation.layout.files[header.number.file].text.path)
+        }
         guard let first = header.skipped.examples.first else { return }
         let line = try first.line.map { $0 + (try preparation.layout.lines(before: header.number)) }
         throw DataError(

@@ -14,7 +14,10 @@ public struct SyntheticSource: SequenceSource {
 
     /// - Throws: ``DataError`` for a path that is not one of the two, another tokenizer than `bytes`, or an endless
     ///   validation set.
-    init(path: String, tokenizer: any Tokenizer, sequenceLength: Int, purpose: DataPurpose) throws {
+    init(
+        path: String, tokenizer: (any Tokenizer)?, sequenceLength: Int, purpose: DataPurpose,
+        settings: DataSettingNames
+    ) throws {
         switch path {
         case Self.prefix + "train": stream = .training
         case Self.prefix + "validation": stream = .validation
@@ -23,10 +26,10 @@ public struct SyntheticSource: SequenceSource {
                 problem: "\"\(path)\" is not a synthetic text",
                 remedy: "allowed: \(Self.prefix)train and \(Self.prefix)validation")
         }
-        guard tokenizer.name == "bytes" else {
+        guard tokenizer?.kind == "bytes" else {
             throw DataError(
-                problem: "\(path) is spelled in bytes, data.tokenizer is \(tokenizer.name)",
-                remedy: "set data.tokenizer to bytes")
+                problem: "\(path) is spelled in bytes, \(settings.tokenizer) is \(tokenizer?.name ?? noTokenizerName)",
+                remedy: "allowed: bytes")
         }
         guard stream == .validation || purpose == .training else {
             throw DataError(

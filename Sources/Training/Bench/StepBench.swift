@@ -92,7 +92,7 @@ public struct StepBench: Sendable {
     ) throws -> ([Sample], Exposure?, tokens: Int) {
         let configuration = trainer.configuration
         let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
-        try trainer.fill(state, from: nil, pool: pool)
+        try trainer.fill(state, from: nil, nil, data, pool: pool)
         let step = try TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
         var tokens = 0
         var number = 0

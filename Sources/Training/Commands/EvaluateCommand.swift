@@ -75,15 +75,12 @@ public struct EvaluateCommand: Sendable {
                     + "\(loaded.model.maxPositionEmbeddings)", isShared: true)
         }
         let ignored = loaded.run?.data.ignoredTargets ?? []
-        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
-        let pool = try session.makePool(requested: threads)
         let domains = try communicator.agreed {
-            try loadDomains(
-                DataConfiguration(
-                    tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(data), sequenceLength: T,
-                    ignoredTargets: ignored), vocabularySize: loaded.model.vocabularySize, purpose: .validation,
-                tokenizer: loaded.tokenizer, threads: pool.threadCount)
+            try load(
+                session, loaded, NamedFiles.domains(data), .option("--data", loaded.checkpointTokenizer), T, ignored,
+                pool)
         }
+        if let note = TokenDomain.uncheckedNote(domains) { session.console.warning(note) }
         let transformer = Transformer(
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
             forTraining: false, pool: pool)
@@ -97,24 +94,26 @@ public struct EvaluateCommand: Sendable {
             }
         }
         var shown = OccasionalProgress(session.console)
-        return try evaluator.run(
+        let result = try evaluator.run(
             perToken: writer.map { writer in { results in try writer?.append(results.map(\.json)) } },
             progress: { if !isJSON { shown.show("evaluating", share: $0) } })
+        try result.requireFinite()
+        return result
     }
 
-    /// Names the domains: as given, otherwise by the file's name, with its folders where two would be the same.
-    private static func named(_ files: [String]) -> [DataConfiguration.Domain] {
-        let pairs = files.map { text -> (name: String, path: String) in
-            if let equals = text.firstIndex(of: "="), !FileManager.default.fileExists(atPath: text) {
-                return (String(text[..<equals]), String(text[text.index(after: equals)...]))
-            }
-            let file = text.split(separator: "/").last.map(String.init) ?? text
-            return (file.split(separator: ".").first.map(String.init) ?? file, text)
-        }
-        return pairs.map { pair in
-            let isUnique = pairs.filter { $0.name == pair.name }.count == 1
-            return DataConfiguration.Domain(name: isUnique ? pair.name : pair.path, path: pair.path)
-        }
+    /// Loads the files of an option with the checkpoint's tokenizer.
+    private func load(
+        _ session: Session, _ loaded: LoadedModel, _ files: [DataConfiguration.Domain], _ settings: DataSettingNames,
+        _ sequenceLength: Int, _ ignored: [Int32], _ pool: ThreadPool
+    ) throws -> [TokenDomain] {
+        let domains = try loadDomains(
+            DataConfiguration(
+                tokenizer: loaded.tokenizer?.name ?? noTokenizerName, train: [], validation: files,
+                sequenceLength: sequenceLength, ignoredTargets: ignored),
+            vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
+            settings: settings, threads: pool.threadCount, warn: session.console.warning)
+        try TokenDomain.requireOneTokenizer(domains, key: settings.list)
+        return domains
     }
 
     /// The buckets of the training data: counted in `counts` or, without, as the checkpoint knows them; nil where it does
@@ -133,12 +132,11 @@ public struct EvaluateCommand: Sendable {
         }
         // Every token of the files counts, however they are cut.
         let domains = try session.communicator.agreed {
-            try loadDomains(
-                DataConfiguration(
-                    tokenizer: loaded.tokenizer.name, train: [], validation: Self.named(counts), sequenceLength: 1),
-                vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
-                threads: pool.threadCount)
+            let settings = DataSettingNames.option(
+                "--counts", loaded.checkpointTokenizer, sequenceLength: "a sequence of")
+            return try load(session, loaded, NamedFiles.unnamedDomains(counts), settings, 1, [], pool)
         }
+        if let note = TokenDomain.uncheckedNote(domains) { session.console.warning("--counts: \(note)") }
         var shown = OccasionalProgress(session.console)
         return FrequencyBuckets(
             counts: try TokenCounting(communicator: session.communicator, pool: pool).counts(

@@ -18,13 +18,15 @@ public struct ExportCommand: Sendable {
 
     public func run(_ session: Session) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
-        let reader = try finder.open(checkpoint)
-        // One rank writes; an error is everybody's.
-        try session.communicator.agreed {
-            guard session.communicator.rank == 0 else { return }
-            for note in try HuggingFaceExport(reader).write(to: output) { session.console.warning(note) }
-            let count = MemoryLayoutPlan.grouped(reader.index.model.tensorTable.count)
-            session.console.line("\(output): \(count) parameters of \(reader.directory), step \(reader.index.step)")
+        try finder.withCheckpoint(checkpoint) { reader in
+            // One rank writes; an error is everybody's.
+            try session.communicator.agreed {
+                guard session.communicator.rank == 0 else { return }
+                for note in try HuggingFaceExport(reader).write(to: output) { session.console.warning(note) }
+                let count = MemoryLayoutPlan.grouped(reader.index.model.tensorTable.count)
+                session.console.line(
+                    "\(output): \(count) parameters of \(reader.directory), step \(reader.index.step)")
+            }
         }
         return .done
     }

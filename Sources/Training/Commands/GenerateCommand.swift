@@ -34,12 +34,14 @@ public struct GenerateCommand: Sendable {
         self.threads = threads
     }
 
-    /// Prints the prompt and what follows it, as it is generated. Ends at the end token or when the model's
-    /// `max_position_embeddings` are used up.
+    /// Prints the prompt and what follows it, as it is generated. Ends at the end token or, with a note, when the
+    /// model's `max_position_embeddings` are used up.
     public func run(_ session: Session) throws -> ExitStatus {
         let loaded = try LoadedModel(session, path: checkpoint)
-        let tokenizer = loaded.tokenizer
-        let promptTokens = try session.communicator.agreed { try tokenizer.encode(Array(prompt.utf8)) }
+        let (tokenizer, promptTokens) = try session.communicator.agreed {
+            let tokenizer = try loaded.checkpointTokenizer.required(by: "--prompt")
+            return (tokenizer, try tokenizer.encode(Array(prompt.utf8)))
+        }
         let capacity = loaded.model.maxPositionEmbeddings
         guard promptTokens.count < capacity else {
             throw ProgramFailure(
@@ -55,14 +57,27 @@ public struct GenerateCommand: Sendable {
         session.console.raw(prompt)
         // Without a prompt the model continues a document's end: it starts a new one.
         var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
+        var isFull = false
         for _ in 0..<maximumTokens {
-            guard generator.position + next.count < capacity else { break }
-            let token = sampler.next(generator.feed(next))
+            isFull = generator.position + next.count >= capacity
+            if isFull || session.console.hasLostOutput { break }
+            let logits = generator.feed(next)
+            // Finite weights can be so large that what is computed with them is not.
+            guard logits.allSatisfy(\.isFinite) else {
+                throw ProgramFailure(
+                    .runtimeFailure, "\(loaded.path): the model's logits are not finite numbers", isShared: true)
+            }
+            let token = sampler.next(logits)
             if token == tokenizer.endToken { break }
             session.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))
             next = [token]
         }
         session.console.raw(text.finish() + "\n")
+        if isFull {
+            session.console.warning(
+                "the text ends because the model's context is full: prompt and text have the \(capacity) tokens of its "
+                    + "max_position_embeddings")
+        }
         return .done
     }
 }

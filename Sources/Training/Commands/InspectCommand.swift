@@ -18,14 +18,20 @@ public struct InspectCommand: Sendable {
 
     public func run(_ session: Session) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
-        let reader = try finder.open(checkpoint)
-        // Rank 0 speaks, so rank 0 reads; an error is everybody's.
-        try session.communicator.agreed {
-            guard session.communicator.rank == 0 else { return }
-            if isJSON {
-                session.console.raw(try reader.inspectionJSON() + "\n")
-            } else {
-                describe(session.console, reader, try reader.tensorHashes())
+        try finder.withCheckpoint(checkpoint) { reader in
+            // Rank 0 speaks, so rank 0 reads; an error is everybody's.
+            try session.communicator.agreed {
+                guard session.communicator.rank == 0 else { return }
+                let hashes = try reader.tensorHashes()
+                if isJSON {
+                    session.console.raw(try reader.inspectionJSON(hashes) + "\n")
+                } else {
+                    describe(session.console, reader, hashes)
+                }
+                let nonFinite = reader.nonFiniteTensors(hashes)
+                if !nonFinite.isEmpty {
+                    session.console.warning("\(reader.directory): \(nonFinite); the model cannot compute with them")
+                }
             }
         }
         return .done
@@ -43,8 +49,9 @@ public struct InspectCommand: Sendable {
         for hash in hashes {
             let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)
             let shape = "[" + hash.shape.map(String.init).joined(separator: ", ") + "]"
-            console.line(
-                "\(name)  \(shape.padding(toLength: 16, withPad: " ", startingAt: 0))  \(hash.parameter.prefix(16))")
+            let mark = hash.nonFinite.parameter > 0 ? "  \(hash.nonFinite.parameter) NaN or infinite" : ""
+            let size = shape.padding(toLength: 16, withPad: " ", startingAt: 0)
+            console.line("\(name)  \(size)  \(hash.parameter.prefix(16))\(mark)")
         }
     }
 }

@@ -12,7 +12,8 @@ internal import TokenData
 struct LoadedModel {
     let model: ModelConfiguration
     let parameters: FloatSlice
-    let tokenizer: any TokenData.Tokenizer
+    /// What the checkpoint has of a tokenizer; text needs one, prepared data do not.
+    let checkpointTokenizer: CheckpointTokenizer
     /// The configuration of the run that wrote it; nil for an imported checkpoint.
     let run: RunConfiguration?
     let path: String
@@ -22,29 +23,43 @@ struct LoadedModel {
 
     /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
     init(_ session: Session, path: String) throws {
-        let reader = try CheckpointFinder(communicator: session.communicator, console: session.console).open(path)
+        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+        let (reader, target) = try finder.withCheckpoint(path) { reader in
+            let count = reader.index.model.tensorTable.count
+            try session.communicator.agreed {
+                try AddressSpace.current.require(
+                    MemoryLayout<Float>.stride * count + AddressSpace.reserveBytes, for: "this model")
+            }
+            let target = Arena(count: count).all
+            try session.communicator.agreed {
+                try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
+            }
+            return (reader, target)
+        }
         let index = reader.index
         model = index.model
-        let count = index.model.tensorTable.count
-        try session.communicator.agreed {
-            try AddressSpace.current.require(
-                MemoryLayout<Float>.stride * count + AddressSpace.reserveBytes, for: "this model")
-        }
-        parameters = Arena(count: count).all
+        parameters = target
         self.path = reader.directory
         step = index.step
         tokenCounts = index.tokenCounts
-        let target = parameters
-        (tokenizer, run) = try session.communicator.agreed {
-            try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
+        (checkpointTokenizer, run) = try session.communicator.agreed {
+            let nonFinite = NonFiniteTensors(index.model.tensorTable, in: target)
+            guard nonFinite.isEmpty else {
+                throw ProgramFailure(
+                    .runtimeFailure,
+                    "\(reader.directory): \(nonFinite): the model cannot compute; use a checkpoint from before")
+            }
             let run =
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             let stored = index.tokenizer
-            let tokenizer = try makeTokenizer(
+            let tokenizer = try CheckpointTokenizer(
                 name: stored.name, modelBytes: stored.bytes, origin: reader.directory)
             return (tokenizer, run)
         }
     }
+
+    /// Nil where only prepared data can be read.
+    var tokenizer: (any TokenData.Tokenizer)? { checkpointTokenizer.tokenizer }
 
     /// Sequence length that the model was trained with.
     var sequenceLength: Int { run?.data.sequenceLength ?? model.maxPositionEmbeddings }

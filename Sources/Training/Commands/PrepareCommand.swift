@@ -42,6 +42,7 @@ public struct PrepareCommand: Sendable {
             return .done
         }
         let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, session) : nil }
+        for remark in preparation.remarks { session.console.warning(remark) }
         // Kept until the parts are joined and gone.
         defer { withExtendedLifetime(lock) {} }
         try communicator.agreed { try preparation.requireShared() }
@@ -85,8 +86,12 @@ public struct PrepareCommand: Sendable {
         try preparation.makeFolder()
         let lock = try FileLock(
             preparation.folder + "/" + Preparation.lockName, host: session.communicator.host, key: "--output")
-        if case .restart(let parts) = try preparation.begin(overwrites: overwrites) {
-            session.console.line("\(preparation.folder): going on, \(parts) parts are there already")
+        if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrites) {
+            if parts > 0 { session.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
+            if let first = changed.first {
+                let others = changed.count > 1 ? " and \(changed.count - 1) other files" : ""
+                session.console.line("\(first)\(others) changed since then: parts of it are made again")
+            }
         }
         return lock
     }

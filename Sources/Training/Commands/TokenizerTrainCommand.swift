@@ -23,13 +23,15 @@ public struct TokenizerTrainCommand: Sendable {
     public var lines: Int
     public var seed: UInt64
     public var threads: Int
+    /// Whether lines with mistakes are counted and left out; otherwise the first ends the command.
+    public var skipsMalformed: Bool
     /// Whether the library's own words are shown.
     public var isVerbose: Bool
 
     public init(
         files: [String], output: String, vocabularySize: Int, modelType: String, characterCoverage: Double,
         byteFallback: Bool, splitDigits: Bool, normalization: String, lines: Int, seed: UInt64 = 0, threads: Int = 0,
-        isVerbose: Bool = false
+        skipsMalformed: Bool = true, isVerbose: Bool = false
     ) {
         self.files = files
         self.output = output
@@ -42,6 +44,7 @@ public struct TokenizerTrainCommand: Sendable {
         self.lines = lines
         self.seed = seed
         self.threads = threads
+        self.skipsMalformed = skipsMalformed
         self.isVerbose = isVerbose
     }
 
@@ -70,10 +73,7 @@ public struct TokenizerTrainCommand: Sendable {
         console.line(
             "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(modelType) model of "
                 + "\(vocabularySize) pieces on \(sample.sentences.count) of them ...")
-        if sample.unusableCount > 0 {
-            console.warning(
-                "\(sample.unusableCount) lines are left out: no UTF-8, or with U+2585, which SentencePiece uses")
-        }
+        if sample.skipped.count > 0 { console.warning(sample.skipped.lines.joined(separator: "\n")) }
         let bytes: [UInt8]
         do {
             bytes = try SentencePieceTrainer.train(on: sample.sentences, settings)
@@ -94,7 +94,7 @@ public struct TokenizerTrainCommand: Sendable {
     }
 
     private func readSample(_ console: Console) throws -> SentenceSample {
-        var sample = SentenceSample(limit: lines, seed: seed)
+        var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: skipsMalformed)
         var spoken = ContinuousClock.now
         for file in files {
             try sample.add(path: file) { sample in
@@ -105,7 +105,8 @@ public struct TokenizerTrainCommand: Sendable {
         }
         console.endLiveLine()
         guard !sample.sentences.isEmpty else {
-            throw ProgramFailure(.badInput, "\(files.joined(separator: ", ")): there is no line of text to learn from.")
+            let problem = "\(files.joined(separator: ", ")): there is no line of text to learn from."
+            throw ProgramFailure(.badInput, ([problem] + sample.skipped.lines).joined(separator: "\n"))
         }
         return sample
     }

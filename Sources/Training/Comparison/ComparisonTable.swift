@@ -105,6 +105,8 @@ extension StudyComparison {
             JSONValue.object([
                 ("directory", .string(run.directory)), ("seed", .integer(Int(run.seed))),
                 ("values", .object(columns.map { ($0.key, .number(values(arm: arm, $0)[index])) })),
+                ("origin", run.history?.origin.map { .string($0.origin.rawValue) } ?? .null),
+                ("origin_path", run.history?.origin?.path.map { .string($0) } ?? .null),
             ])
         }
         let means = columns.map { column -> (key: String, value: JSONValue) in

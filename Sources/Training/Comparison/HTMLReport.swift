@@ -112,7 +112,7 @@ struct HTMLReport: Sendable {
         let rows = study.arms.flatMap { arm in
             arm.runs.map { run -> Markup in
                 let value = run.evaluations.last?.values[.validation]
-                let settings = run.configuration.values
+                let settings = run.settings
                 let texts =
                     [run.directory, arm.name, "\(run.seed)", value.map(NumberText.value) ?? "-"]
                     + keys.map { key in settings.first { $0.key == key }?.text ?? "" }
@@ -129,7 +129,7 @@ struct HTMLReport: Sendable {
 
     /// What all runs share, for those who want to repeat them.
     private var common: [Markup] {
-        let settings = study.runs.map(\.configuration.values)
+        let settings = study.runs.map(\.settings)
         let shared = settings[0].enumerated().filter { index, setting in
             settings.allSatisfy { $0[index].text == setting.text }
         }.map(\.element)
@@ -154,7 +154,8 @@ struct HTMLReport: Sendable {
         let n = study.seeds.count
         let notes = [
             "Runs are arms by their loss and pairs by training.seed. Runs that differ in model, data, schedule, batch or "
-                + "evaluation are refused, and so are those that have not come to the end that their own configuration sets "
+                + "evaluation are refused, at whatever steps, and so are pairs that began with different weights, runs that "
+                + "have not come to the end that their own configuration sets "
                 + "(schedule.total_steps, or training.stop_at_step before it) and those whose checkpoints say that they were "
                 + "trained on other tokens under the same paths. What is compared is the last evaluation of "
                 + "each run, after the same step.",

@@ -34,6 +34,18 @@ enum KeyRole {
     }
 }
 
+extension KeyRole {
+    /// Whether the value of a key at each step made the model what it is, and not only the value at the end. The model itself
+    /// and its data cannot change on the way; evaluations before the last one are not compared.
+    static func isOfEachStep(_ key: String) -> Bool {
+        switch KeyRole(key) {
+        case .ofTheArm: true
+        case .common: key == "training.global_batch_size" || key.hasPrefix("schedule.")
+        case .ofTheRun, .execution: false
+        }
+    }
+}
+
 /// The runs of one loss.
 struct Arm: Sendable {
     /// For example `mile 0.5`; with other keys that make it differ, where any do.
@@ -61,7 +73,7 @@ struct Study: Sendable {
     /// - Throws: status 2 when the runs cannot be compared, naming runs and reasons.
     init(runs: [RunRecord], baseline: String) throws {
         guard let first = runs.first else { throw ProgramFailure(.badInput, "there is no run to compare.") }
-        let settings = runs.map(\.configuration.values)
+        let settings = runs.map(\.settings)
         let varying = settings[0].indices.filter { key in settings.contains { $0[key].text != settings[0][key].text } }
             .map { (index: $0, key: settings[0][$0].key) }
         try Self.refuseDifferences(runs, settings, varying.filter { KeyRole($0.key) == .common }.map(\.index))
@@ -71,7 +83,7 @@ struct Study: Sendable {
         // Arms by name: a name holds all that makes an arm and differs anywhere.
         let ofTheArm = varying.filter { KeyRole($0.key) == .ofTheArm && !$0.key.hasPrefix("loss.") }
         let names = zip(runs, settings).map { run, settings in
-            ([Self.name(of: run.configuration.loss)] + ofTheArm.map { "\($0.key) \(settings[$0.index].text)" })
+            ([run.lossName] + ofTheArm.map { "\($0.key) \(settings[$0.index].text)" })
                 .joined(separator: ", ")
         }
         var order: [String] = []
@@ -93,6 +105,7 @@ struct Study: Sendable {
                 runs: zip(names, runs).filter { $0.0 == name }.map(\.1).sorted { $0.seed < $1.seed })
         }
         seeds = try Self.pair(arms)
+        try Self.refuseOtherOrigins(arms)
         step = try Self.commonStep(runs)
         totalSteps = first.configuration.schedule.totalSteps
     }

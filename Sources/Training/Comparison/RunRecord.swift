@@ -22,6 +22,9 @@ struct RunRows: Sendable, Equatable {
     var lastStep = 0
     /// By step, ascending.
     var evaluations: [EvaluationRow] = []
+
+    /// The last step that was taken. An evaluation says so too, where the row of its step was lost.
+    var reachedStep: Int { max(lastStep, evaluations.last?.step ?? 0) }
 }
 
 /// A run, as its directory tells.
@@ -31,6 +34,10 @@ struct RunRecord: Sendable {
     let configuration: RunConfiguration
     /// What it was trained on, by its checkpoints; nil where there is none.
     let data: DataFingerprint?
+    /// How its steps were computed; nil for a run of a version that did not tell.
+    let history: RunHistory?
+    /// Every key with its value, in the order of the configuration; of all steps where each step's value matters.
+    let settings: [(key: String, text: String)]
     private let rows: RunRows
 
     var seed: UInt64 { configuration.training.seed }
@@ -47,12 +54,15 @@ struct RunRecord: Sendable {
 
     /// Whether it has come to the end that its configuration sets, with the evaluation that belongs there.
     var isFinished: Bool {
-        reachedStep >= configuration.lastStep
-            && (evaluations.last?.step ?? 0) >= configuration.lastEvaluationStep
+        let last = configuration.lastStep
+        // A version that told nothing of its starts did not evaluate after training.stop_at_step.
+        let isEvaluatedAtStop = history != nil || last == configuration.schedule.totalSteps
+        let every = configuration.evaluation.every
+        return reachedStep >= last
+            && (evaluations.last?.step ?? 0) >= (isEvaluatedAtStop ? last : last / every * every)
     }
 
-    /// An evaluation says so too, where the row of its step was lost.
-    private var reachedStep: Int { max(rows.lastStep, evaluations.last?.step ?? 0) }
+    private var reachedStep: Int { rows.reachedStep }
 
     /// Reads `directory`.
     ///
@@ -79,13 +89,23 @@ struct RunRecord: Sendable {
         }
         rows = try Self.rows(of: text, file: metricsPath)
         data = Self.dataFingerprint(directory: path, configuration: configuration)
+        let starts = try StartsFile(directory: path).rows() ?? []
+        history =
+            starts.isEmpty
+            ? nil : RunHistory(starts.map(\.record), reachedStep: rows.reachedStep).unifyingSchedules()
+        settings = Self.settings(configuration, history)
     }
 
-    init(directory: String, configuration: RunConfiguration, rows: RunRows, data: DataFingerprint? = nil) {
+    init(
+        directory: String, configuration: RunConfiguration, rows: RunRows, data: DataFingerprint? = nil,
+        starts: [StartRecord] = []
+    ) {
         self.directory = directory
         self.configuration = configuration
         self.rows = rows
         self.data = data
+        history = starts.isEmpty ? nil : RunHistory(starts, reachedStep: rows.reachedStep).unifyingSchedules()
+        settings = Self.settings(configuration, history)
     }
 
     /// The rows that count: of a kind and step the last. What an earlier pass wrote of steps that a resumed run computed

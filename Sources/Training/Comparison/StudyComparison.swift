@@ -128,6 +128,6 @@ struct StudyComparison: Sendable {
                 "Suggestions, which Holm's correction for \(testCount) tests does not confirm and which may be chance: "
                     + "\(suggestions).")
         }
-        return notes + [study.dataNote]
+        return notes + study.originNotes + [study.dataNote]
     }
 }

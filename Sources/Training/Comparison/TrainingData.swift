@@ -9,6 +9,8 @@ extension RunRecord {
     /// that holds none, in the one that its configuration names. nil where there is none, which the comparison says.
     static func dataFingerprint(directory: String, configuration: RunConfiguration) -> DataFingerprint? {
         newest(in: directory + "/checkpoints") { _ in true }
+            // Where --branch moved checkpoints, they lie with the metrics.
+            ?? newest(in: directory) { _ in true }
             // Seen from where the program runs, that may be another run's by now.
             ?? newest(in: configuration.checkpoint.directory) {
                 $0.logging.directory == configuration.logging.directory

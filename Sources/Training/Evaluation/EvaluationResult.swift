@@ -7,15 +7,18 @@ public struct EvaluationResult: Sendable, Equatable {
     public struct Domain: Sendable, Equatable {
         public var name: String
         public var sums: EvaluationSums
+        /// Whether it is known how many bytes of text the targets stand for.
+        public var hasBytes: Bool
 
         /// Non-ignored targets.
         public var targets: Int { sums.all.targets }
         /// Mean CE, nats; NaN without targets.
         public var crossEntropy: Double { sums.all.crossEntropy }
 
-        public init(name: String, sums: EvaluationSums) {
+        public init(name: String, sums: EvaluationSums, hasBytes: Bool = true) {
             self.name = name
             self.sums = sums
+            self.hasBytes = hasBytes
         }
     }
 
@@ -46,14 +49,23 @@ public struct EvaluationResult: Sendable, Equatable {
     }
 
     /// Total CE in bits over the bytes of the targets' text, as lm-evaluation-harness has it: end tokens add to the loss and are
-    /// no bytes. NaN without bytes.
-    public var bitsPerByte: Double { Self.bitsPerByte(sums) }
+    /// no bytes. NaN without bytes, and where the bytes of a domain are not known.
+    public var bitsPerByte: Double { hasBytes ? Self.bitsPerByte(sums) : .nan }
+
+    private var hasBytes: Bool { evaluated.allSatisfy(\.hasBytes) }
 
     static func bitsPerByte(_ sums: EvaluationSums) -> Double {
         sums.bytes > 0 ? sums.all.crossEntropySum / log(2) / Double(sums.bytes) : .nan
     }
 
     private var evaluated: [Domain] { domains.filter { $0.targets > 0 } }
+
+    /// - Throws: status 1 naming the first domain whose CE is not finite: its numbers say nothing. On all ranks.
+    func requireFinite() throws {
+        guard let domain = evaluated.first(where: { !$0.crossEntropy.isFinite }) else { return }
+        throw ProgramFailure(
+            .runtimeFailure, "\(domain.name): the model's cross-entropy is not a finite number", isShared: true)
+    }
 }
 
 extension EvaluationResult {
@@ -109,13 +121,13 @@ extension EvaluationResult {
                 isEmpty ? "-" : String(format: "%.3f", exp(bucket.crossEntropy)),
             ]
         }
-        func bits(_ sums: EvaluationSums) -> String {
-            sums.bytes > 0 ? String(format: "%.4f", Self.bitsPerByte(sums)) : "-"
+        func bits(_ sums: EvaluationSums, isKnown: Bool) -> String {
+            isKnown && sums.bytes > 0 ? String(format: "%.4f", Self.bitsPerByte(sums)) : "-"
         }
         let header = ["tokens", "CE", "perplexity"]
         var rows = [["domain"] + header + ["bits per byte"]]
-        rows += domains.map { row($0.name, $0.sums.all) + [bits($0.sums)] }
-        rows.append(row("all", sums.all) + [bits(sums)])
+        rows += domains.map { row($0.name, $0.sums.all) + [bits($0.sums, isKnown: $0.hasBytes)] }
+        rows.append(row("all", sums.all) + [bits(sums, isKnown: hasBytes)])
         var lines = TextTable.lines(rows)
         if domains.count > 1, let worst {
             lines.append(

@@ -17,17 +17,17 @@ final class Evaluator {
     private let domains: [TokenDomain]
     private let limit: Int
     private let ignoredTargets: Set<Int32>
-    private let tokenizer: any Tokenizer
+    private let tokenizer: (any Tokenizer)?
     private let frequencies: FrequencyBuckets?
 
     /// - Parameters:
     ///   - domains: what is evaluated; their sequence length is the transformer's.
     ///   - limit: sequences per domain, from its start; 0: all.
-    ///   - tokenizer: tells the bytes of the targets' text.
+    ///   - tokenizer: tells the bytes of the targets' text; nil where nobody knows them.
     ///   - frequencies: how frequent the ids are in training; nil where that is not known.
     init(
         communicator: Communicator, transformer: Transformer, domains: [TokenDomain], limit: Int,
-        ignoredTargets: [Int32], tokenizer: any Tokenizer, frequencies: FrequencyBuckets?
+        ignoredTargets: [Int32], tokenizer: (any Tokenizer)?, frequencies: FrequencyBuckets?
     ) {
         self.communicator = communicator
         self.transformer = transformer
@@ -64,20 +64,28 @@ final class Evaluator {
         var isFirst = true
         var results: [EvaluationResult.Domain] = []
         for (domain, count) in zip(domains, counts) {
-            var result = EvaluationResult.Domain(name: domain.name, sums: EvaluationSums())
+            var result = EvaluationResult.Domain(
+                name: domain.name, sums: EvaluationSums(), hasBytes: bytesTokenizer(of: domain) != nil)
             for window in windows(of: count) {
                 let shares = self.shares(of: window)
                 let own = batches(shares[communicator.rank])
                 var sums: [EvaluationSums] = []
                 var tokens: [Double] = []
+                var failure: (any Error)?
                 // All ranks look equally often.
                 for turn in 0..<(shares.map { batches($0).count }.max() ?? 0) {
                     if let mustGiveUp, !isFirst, try communicator.isTrueOnAny(mustGiveUp()) { return nil }
                     isFirst = false
-                    guard turn < own.count else { continue }
-                    sums += evaluate(domain, own[turn], perToken: perToken == nil ? nil : { tokens += $0 })
+                    guard failure == nil, turn < own.count else { continue }
+                    do {
+                        sums += try evaluate(domain, own[turn], perToken: perToken == nil ? nil : { tokens += $0 })
+                    } catch {
+                        failure = error
+                    }
                     progress(Double(done + min(sums.count * communicator.size, window.count)) / Double(total))
                 }
+                // A file that one rank cannot read is an error of all ranks: none is left waiting.
+                try communicator.agreed { if let failure { throw failure } }
                 let before = result.targets
                 try add(sums, shares, to: &result.sums)
                 if let perToken { try hand(tokens, countingFrom: before, to: perToken) }
@@ -154,8 +162,8 @@ final class Evaluator {
     /// - Returns: the sums of each sequence.
     private func evaluate(
         _ domain: TokenDomain, _ sequences: Range<Int>, perToken: (([Double]) -> Void)?
-    ) -> [EvaluationSums] {
-        let texts = sequences.map { domain.source.sequence($0) }
+    ) throws -> [EvaluationSums] {
+        let texts = try sequences.map { try domain.source.sequence($0) }
         let targets = texts.flatMap { $0.dropFirst().map { ignoredTargets.contains($0) ? -1 : $0 } }
         let losses = transformer.evaluate(
             inputs: texts.flatMap { $0.dropLast() }, targets: targets, loss: LossConfiguration(kind: .crossEntropy))
@@ -171,11 +179,18 @@ final class Evaluator {
                     frequency: frequencies.map { Int($0.bucketOfID[Int(targets[n])]) })
                 perToken?([Double(targets[n]), Double(crossEntropy[n]), Double(entropy[n])])
             }
-            // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
-            let counted = text.dropFirst().filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
-            sums.add(bytes: tokenizer.byteCount(of: counted, after: text[0]))
+            if let tokenizer = bytesTokenizer(of: domain) {
+                // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
+                let counted = text.dropFirst().filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
+                sums.add(bytes: tokenizer.byteCount(of: counted, after: text[0]))
+            }
             return sums
         }
+    }
+
+    /// The tokenizer that knows the bytes of a domain's ids; nil where another one may have given the ids.
+    private func bytesTokenizer(of domain: TokenDomain) -> (any Tokenizer)? {
+        domain.origin == .own ? tokenizer : nil
     }
 }
 

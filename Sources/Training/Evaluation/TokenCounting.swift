@@ -20,6 +20,7 @@ struct TokenCounting {
     ///   - mustGiveUp: this rank's wish to stop, asked now and then.
     ///   - progress: called on every rank with the share that is done.
     /// - Returns: nil on all ranks where one of them gave up.
+    /// - Throws: ``ProgramFailure``, the same on all ranks, if a file failed or changed meanwhile.
     func counts(
         _ domains: [TokenDomain], vocabularySize: Int, mustGiveUp: () -> Bool, progress: (Double) -> Void = { _ in }
     ) throws -> [Int]? {
@@ -29,6 +30,7 @@ struct TokenCounting {
         let own =
             (total * communicator.rank / communicator.size)..<(total * (communicator.rank + 1) / communicator.size)
         let counts = Mutex([Int](repeating: 0, count: vocabularySize))
+        let failure = Mutex<(any Error)?>(nil)
         let window = Self.grain * pool.threadCount * 4
         var isGivenUp = false
         for start in stride(from: own.lowerBound, to: own.upperBound, by: window) {
@@ -37,11 +39,17 @@ struct TokenCounting {
             let end = min(start + window, own.upperBound)
             pool.runRanges(count: end - start, grain: Self.grain) { range, _ in
                 var partial = [Int](repeating: 0, count: vocabularySize)
-                for number in range { Self.add(Self.piece(start + number, of: sources, pieces), to: &partial) }
+                do {
+                    for number in range { Self.add(try Self.piece(start + number, of: sources, pieces), to: &partial) }
+                } catch {
+                    return failure.withLock { $0 = error }
+                }
                 counts.withLock { all in for id in partial.indices { all[id] += partial[id] } }
             }
+            if failure.withLock({ $0 != nil }) { break }
             progress(Double(end - own.lowerBound) / Double(own.count))
         }
+        try communicator.agreed { if let error = failure.withLock({ $0 }) { throw error } }
         if try communicator.isTrueOnAny(isGivenUp) { return nil }
         return try communicator.sum(counts.withLock { $0 })
     }
@@ -57,10 +65,10 @@ struct TokenCounting {
         return counts
     }
 
-    private static func piece(_ number: Int, of sources: [any SequenceSource], _ pieces: [Int]) -> [Int32] {
+    private static func piece(_ number: Int, of sources: [any SequenceSource], _ pieces: [Int]) throws -> [Int32] {
         var number = number
         for (source, count) in zip(sources, pieces) {
-            if number < count { return source.piece(number) }
+            if number < count { return try source.piece(number) }
             number -= count
         }
         preconditionFailure("piece \(number) beyond the last one")

@@ -32,6 +32,9 @@ public enum LaunchCheck {
 }
 
 extension Session {
+    /// Whether this is the only rank that MPI sees.
+    public var isAlone: Bool { communicator.size == 1 }
+
     /// Throws where the launcher has started more ranks than MPI sees; for commands that share work among ranks.
     public func requireAllRanks() throws { try LaunchCheck.requireAllRanks(communicator) }
 }

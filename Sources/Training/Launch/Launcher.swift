@@ -8,9 +8,7 @@ public enum Launcher {
     /// Whether this process may speak for the job although MPI is not up yet, judged by what launchers put into the
     /// environment: Open MPI's `mpirun`, PMIx, PMI and Slurm number their ranks.
     public static var isFirstRank: Bool {
-        let environment = ProcessInfo.processInfo.environment
-        let rank = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy
-            .compactMap { environment[$0] }.first
+        let rank = FactReader().rankVariable?.value
         return rank == nil || rank == "0"
     }
 }

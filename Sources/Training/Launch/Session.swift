@@ -1,6 +1,5 @@
 // Session - what every command starts with: ranks, threads, console.
 
-internal import Glibc
 public import Kernels
 public import LinearAlgebra
 public import MessagePassing
@@ -14,20 +13,44 @@ public final class Session {
 
     /// Starts MPI (one rank without `mpirun`) and the console.
     ///
+    /// - Parameter loss: what follows when standard output cannot be written.
     /// - Throws: also where the limit on address space is too low for that.
-    public init() throws {
+    public convenience init(loss: Console.OutputLoss = .isFailure) throws {
         try AddressSpace.current.require(AddressSpace.startBytes, for: "MPI")
-        communicator = try Communicator.start()
-        console = Console(speaks: communicator.rank == 0)
-        // A reader of the output that goes away (`| head`) is no reason to lose a run.
-        signal(SIGPIPE, SIG_IGN)
-        // A write beyond `ulimit -f` shall be an error with a message, and not the end.
-        signal(SIGXFSZ, SIG_IGN)
+        self.init(try Communicator.start(), loss)
+        StopRequest.start()
+    }
+
+    private init(_ communicator: Communicator, _ loss: Console.OutputLoss) {
+        self.communicator = communicator
+        console = Console(speaks: communicator.rank == 0, loss: loss)
         ProductLibrary.useCallingThreadOnly()
     }
 
+    /// What a command starts with: MPI where it `needs` ranks; otherwise a session of one rank, without MPI, in the one
+    /// process that does the work.
+    ///
+    /// - Returns: nil in a process for which another one does all the work.
+    public static func start(_ needs: RankNeed, loss: Console.OutputLoss) throws -> Session? {
+        let reader = FactReader()
+        switch LaunchRole(reader).part(in: needs, isStranded: reader.isStrandedUnderSlurm) {
+        case .joins:
+            if let warning = reader.warningOfLeftovers { Console.writeError("mile-dist: warning: \(warning)") }
+            return try Session(loss: loss)
+        case .worksAlone: return Session(Communicator.alone(), loss)
+        case .isSilent(let note):
+            if let note { Console.writeError("mile-dist: \(note)") }
+            return nil
+        }
+    }
+
     /// Ends MPI in order; collective.
-    public func finish() throws { try communicator.finish() }
+    ///
+    /// - Throws: also when the command's output could not be written.
+    public func finish() throws {
+        try communicator.agreed { try console.requireOutput() }
+        try communicator.finish()
+    }
 
     /// Reports `error` and ends the program everywhere: rank 0 speaks for a failure that all ranks share, otherwise the
     /// failing rank does and ends the others. Returns the status for `exit` where ranks can end in order.

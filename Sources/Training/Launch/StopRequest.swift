@@ -16,6 +16,7 @@ public enum StopRequest {
     /// The awaited signal that came last since ``listen()``, or 0.
     private static let received = Atomic<Int32>(0)
     private static let isListening = Atomic<Bool>(false)
+    private static let hasStarted = Atomic<Bool>(false)
 
     /// Starts the waiting thread. Call it once per process, before any other thread of the program starts: threads inherit
     /// the mask of the one that starts them.
@@ -43,10 +44,14 @@ public enum StopRequest {
         check(pthread_detach(thread), "pthread_detach")
     }
 
-    /// From now on the awaited signals are remembered instead of ending the program. A second SIGINT still ends it.
+    /// From now on the awaited signals are remembered instead of ending the program. A second SIGINT still ends it; before
+    /// ``start()`` any second signal does.
     ///
     /// A SIGHUP that the program's starter ignores, as `nohup` does, stays ignored.
     public static func listen() { isListening.store(true, ordering: .sequentiallyConsistent) }
+
+    /// MPI is up, and a stop will be noticed: what could wait for ever before cannot any more.
+    static func start() { hasStarted.store(true, ordering: .sequentiallyConsistent) }
 
     /// The signal that was received, or 0.
     public static var signalNumber: Int32 { received.load(ordering: .relaxed) }
@@ -71,7 +76,9 @@ public enum StopRequest {
             return
         }
         if number == SIGHUP && isIgnored { return }
-        if number == SIGINT && received.load(ordering: .relaxed) == SIGINT { end(by: number) }
+        let earlier = received.load(ordering: .relaxed)
+        let isStarting = !hasStarted.load(ordering: .sequentiallyConsistent)
+        if earlier != 0 && isStarting || number == SIGINT && earlier == SIGINT { end(by: number) }
         received.store(number, ordering: .relaxed)
     }
 

@@ -14,6 +14,12 @@ final class LineInput {
         var opened: Int32
         repeat { opened = unsafe open(path, O_RDONLY | O_CLOEXEC) } while opened < 0 && errno == EINTR
         guard opened >= 0 else { throw Self.failure(path) }
+        var status = stat()
+        if unsafe fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            // Nothing was written, so a failing close loses nothing.
+            _ = close(opened)
+            throw ProgramFailure(.badInput, "\(path): this is a directory; give the files in it.")
+        }
         (name, descriptor, isOwned) = (path, opened, true)
     }
 
@@ -81,17 +87,9 @@ struct StandardOutput {
 
     /// Writes what is pending. The corresponding C function is `write`.
     mutating func flush() throws {
-        var rest = pending[...]
-        while !rest.isEmpty {
-            let written = unsafe rest.withUnsafeBytes { unsafe write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-            if written < 0 && errno == EINTR { continue }
-            guard written > 0 else {
-                if errno == EPIPE { throw ReaderHasGone() }
-                throw ProgramFailure(
-                    .runtimeFailure,
-                    "standard output cannot be written: \(unsafe String(cString: strerror(errno)))")
-            }
-            rest = rest.dropFirst(written)
+        if let code = StandardStreams.write(pending, to: STDOUT_FILENO) {
+            if code == EPIPE { throw ReaderHasGone() }
+            throw ProgramFailure(.runtimeFailure, Console.unwritten(code))
         }
         pending.removeAll(keepingCapacity: true)
     }

@@ -21,8 +21,10 @@ public struct StepMetrics: Sendable {
     /// Without evaluation and saving.
     public var stepSeconds: Double
     public var tokensPerSecond: Double
-    /// The step was not applied because something in it was not finite.
+    /// The step was not applied: something in it was not finite, its loss was a spike, or no target counted.
     public var isSkipped: Bool
+    /// The last of these.
+    public var isWithoutTargets = false
     /// Sequences that each rank computed.
     public var rankSequences: [Int] = []
     /// Seconds for which each rank computed them.
@@ -42,6 +44,7 @@ public struct StepMetrics: Sendable {
         if let ranks { pairs.append(("ranks", ranks)) }
         if let mixture { pairs.append(("mixture", .object(mixture.map { ($0.domain, .number($0.fraction)) }))) }
         if isSkipped { pairs.append(("skipped", .boolean(true))) }
+        if isWithoutTargets { pairs.append(("no_targets", .boolean(true))) }
         if let phases { pairs.append(("phases", .object(phases.map { ($0.phase.name, .number($0.seconds)) }))) }
         return .object(pairs)
     }

@@ -26,6 +26,8 @@ final class MetricsFile {
     private var waitingBytes = 0
     /// Rows that have had to wait since the last time when none did.
     private var delayed = 0
+    /// Whether another job has taken the directory.
+    private var hasLostPlace = false
 
     /// Opens for appending. A line that a killed run left unfinished is cut off: readers expect whole rows.
     ///
@@ -78,14 +80,22 @@ final class MetricsFile {
     /// Appends a row, and before it those that wait.
     ///
     /// Throws only when so many wait that keeping more would take the memory that training needs.
+    ///
+    /// Where somebody has removed the file or its directory, they are made again, and a warning says so.
     func append(_ row: JSONValue) throws {
+        if hasLostPlace { return }
         let bytes = Array((row.text + "\n").utf8)
         waiting.append(bytes)
         waitingBytes += bytes.count
         do {
+            try restore()
             try writeWaiting()
             if delayed > 0 { warn("\(path) is written again, with the \(delayed) rows that had to wait") }
             delayed = 0
+        } catch let failure as ProgramFailure {
+            // Another job writes there: the run ends, and what is still said of it has no place.
+            hasLostPlace = true
+            throw failure
         } catch {
             let text = "\(path) cannot be written: \(error)"
             if delayed == 0 { warn(text + "; training goes on, and its rows are kept until it can be") }
@@ -94,9 +104,25 @@ final class MetricsFile {
         }
     }
 
+    /// Makes the directory and the file again where somebody has removed them.
+    private func restore() throws {
+        var removed = try directory.restore()
+        let start = try file.restore()
+        if let start {
+            end = start
+            waitingBytes += begun
+            begun = 0
+            removed = removed ?? path
+        }
+        guard let removed else { return }
+        warn(
+            "\(removed) was removed or replaced under this run. It is made again, and training goes on"
+                + (start == nil ? "" : "; the earlier rows of \(path) are lost"))
+    }
+
     /// The end of the run: throws when rows are still missing.
     func finish() throws {
-        guard !waiting.isEmpty else { return }
+        guard !waiting.isEmpty, !hasLostPlace else { return }
         do {
             try writeWaiting()
         } catch {

@@ -45,8 +45,9 @@ struct PrepareReport {
 
     func print(to console: Console) {
         for line in lines { console.line(line) }
-        guard summary.skippedCount > 0 else { return }
-        console.warning(([skippedHeadline] + skippedLines).joined(separator: "\n"))
+        for list in [summary.skipped.lines, summary.replaced?.lines ?? []] where !list.isEmpty {
+            console.warning(list.joined(separator: "\n"))
+        }
     }
 
     var lines: [String] {
@@ -71,17 +72,5 @@ struct PrepareReport {
         if summary.blankLines > 0 { list.append("\(summary.blankLines) blank lines, which are no documents") }
         list.append("\(summary.parts) parts, \(reusedParts) of them from an earlier start")
         return list
-    }
-
-    private var skippedHeadline: String { "\(summary.skippedCount) lines or files were skipped:" }
-
-    /// Indented: they belong to the headline.
-    private var skippedLines: [String] {
-        summary.skipped.reasons.map { "  \($0.count) times: \($0.problem)" }
-            + summary.skipped.examples.map { example in
-                let place = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
-                return "  \(place): \(example.problem)"
-            }
-            + (summary.skippedCount > summary.skipped.examples.count ? ["  ..."] : [])
     }
 }

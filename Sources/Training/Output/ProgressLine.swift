@@ -19,7 +19,9 @@ struct ProgressLine {
         let smoothed = secondsPerStep.map { 0.95 * $0 + 0.05 * metrics.stepSeconds } ?? metrics.stepSeconds
         secondsPerStep = smoothed
         var parts = ["step \(metrics.step)/\(totalSteps)"]
-        if metrics.isSkipped {
+        if metrics.isWithoutTargets {
+            parts.append("no update: no target counts")
+        } else if metrics.isSkipped {
             parts.append("skipped: not finite")
         } else {
             parts.append(String(format: "loss %.4f", metrics.loss))

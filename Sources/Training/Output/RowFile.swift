@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Glibc
+internal import Synchronization
 
 /// What the system says of a call that failed.
 struct SystemError: Error, CustomStringConvertible, Equatable {
@@ -9,6 +10,9 @@ struct SystemError: Error, CustomStringConvertible, Equatable {
     let code: Int32
 
     var description: String { unsafe String(cString: strerror(code)) }
+
+    /// Whether space, inodes or a quota are used up, so that permissions are not the remedy.
+    var isWantOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 }
 
 /// Writes at a place, as far as there is space.
@@ -22,21 +26,50 @@ protocol RowFile: Sendable {
 
     /// Returns once what was written is on the disk; may be called on another thread.
     func synchronize() throws(SystemError)
+
+    /// Makes the file anew where somebody has removed it, or put another in its place.
+    ///
+    /// - Returns: nil where it stands, otherwise where the next row of the file that is there goes.
+    func restore() throws(SystemError) -> UInt64?
 }
 
 /// A file of the file system.
 final class SystemRowFile: RowFile {
-    private let handle: FileHandle
+    private let path: String
+    /// Another one after ``restore()``; a thread that synchronizes keeps the earlier one open.
+    private let current: Mutex<FileHandle>
+
+    private var handle: FileHandle { current.withLock { $0 } }
 
     /// Opens it, and makes it where it is not there.
     init(path: String) throws {
-        if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(fileURLWithPath: path)) }
-        handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        self.path = path
+        current = Mutex(FileHandle(fileDescriptor: try Self.open(path), closeOnDealloc: true))
+    }
+
+    private static func open(_ path: String) throws(SystemError) -> Int32 {
+        let descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw SystemError(code: errno) }
+        return descriptor
+    }
+
+    func restore() throws(SystemError) -> UInt64? {
+        guard !PlacedFile.isInPlace(path, handle.fileDescriptor) else { return nil }
+        let opened = FileHandle(fileDescriptor: try Self.open(path), closeOnDealloc: true)
+        current.withLock { $0 = opened }
+        do {
+            let end = try lengthOfWholeLines()
+            try truncate(to: end)
+            return end
+        } catch {
+            throw (error as? SystemError) ?? SystemError(code: EIO)
+        }
     }
 
     /// The corresponding C function is `pwrite`.
     func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(SystemError) -> Int {
         while true {
+            let handle = handle
             let count = unsafe bytes.withUnsafeBytes {
                 unsafe pwrite(handle.fileDescriptor, $0.baseAddress, $0.count, off_t(offset))
             }
@@ -47,15 +80,18 @@ final class SystemRowFile: RowFile {
     }
 
     func truncate(to length: UInt64) throws(SystemError) {
+        let handle = handle
         guard ftruncate(handle.fileDescriptor, off_t(length)) == 0 else { throw SystemError(code: errno) }
     }
 
     func synchronize() throws(SystemError) {
+        let handle = handle
         guard fsync(handle.fileDescriptor) == 0 else { throw SystemError(code: errno) }
     }
 
     /// Where the last line that has an end ends.
     func lengthOfWholeLines() throws -> UInt64 {
+        let handle = handle
         var end = try handle.seekToEnd()
         // Rows are short: a few kilobytes from the end hold the last line break.
         while end > 0 {

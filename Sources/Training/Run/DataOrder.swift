@@ -12,6 +12,7 @@ extension Trainer {
         let stream = try loadData().training
         guard communicator.rank == 0 else { return .done }
         for start in stride(from: 0, to: count, by: 1024) {
+            if console.hasLostOutput { break }
             let lines = (start..<min(start + 1024, count)).map { position in
                 let place = stream.location(of: position)
                 return JSONValue.object([

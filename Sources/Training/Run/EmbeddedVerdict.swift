@@ -21,7 +21,9 @@ struct EmbeddedVerdict {
     func judge() throws -> ExitStatus {
         let console = run.session.console
         guard run.state.progress.step == run.configuration.schedule.totalSteps else { return .done }
-        if run.session.communicator.rank == 0 { console.line("sample: \(sample())") }
+        if run.session.communicator.rank == 0, let tokenizer = run.data.tokenizer {
+            console.line("sample: \(sample(tokenizer))")
+        }
         guard let floor = run.floor, let evaluation = run.lastEvaluation else {
             throw ProgramFailure(.runtimeFailure, "the embedded job ended without an evaluation", isShared: true)
         }
@@ -37,14 +39,14 @@ struct EmbeddedVerdict {
         return .done
     }
 
-    private func sample() -> String {
+    private func sample(_ tokenizer: any Tokenizer) -> String {
         let length = run.configuration.data.sequenceLength
         let generator = TextGenerator(
             run.configuration.model, parameters: run.state.wideParameters, capacity: length, pool: run.pool)
         var sampler = TokenSampler(temperature: 0.8, seed: run.configuration.training.seed)
         var tokens = [Int32(UInt8(ascii: " "))]
         while tokens.count < length { tokens.append(sampler.next(generator.feed([tokens[tokens.count - 1]]))) }
-        return String(decoding: run.data.tokenizer.decode(tokens), as: UTF8.self)
+        return String(decoding: tokenizer.decode(tokens), as: UTF8.self)
             .trimmingCharacters(in: .whitespaces)
     }
 }

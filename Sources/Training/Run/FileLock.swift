@@ -7,12 +7,14 @@ internal import Glibc
 /// killed job; the file's text names the holder.
 final class FileLock {
     private let descriptor: Int32
+    private let file: String
 
     /// - Parameters:
     ///   - file: the lock file, made where it is not there.
     ///   - key: what chose the directory, for errors.
     /// - Throws: status 2 when the file cannot be written or another job holds it.
     init(_ file: String, host: String, key: String) throws {
+        self.file = file
         descriptor = unsafe open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw ProgramFailure(
@@ -37,6 +39,28 @@ final class FileLock {
         }
     }
 
+    /// Whether the lock file is still the one that is held: a second job would take another one that is in its place.
+    var isInPlace: Bool { PlacedFile.isInPlace(file, descriptor) }
+
+    /// Whether another job holds the lock `file`.
+    static func isHeld(_ file: String) -> Bool {
+        let descriptor = unsafe open(file, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
     // The kernel gives the lock back; the file stays, because removing it would race with the next job.
     deinit { close(descriptor) }
+}
+
+/// Whether a file that is open still has its name.
+enum PlacedFile {
+    /// - Returns: true also where that cannot be told: a server that is away will answer later.
+    static func isInPlace(_ path: String, _ descriptor: Int32) -> Bool {
+        var (named, opened) = (stat(), stat())
+        guard unsafe stat(path, &named) == 0 else { return errno != ENOENT && errno != ENOTDIR }
+        guard unsafe fstat(descriptor, &opened) == 0 else { return true }
+        return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino
+    }
 }

@@ -33,7 +33,7 @@ struct CheckpointFinder {
     func find(_ mode: ResumeMode, in store: CheckpointStore) throws -> CheckpointReader? {
         switch mode {
         case .auto:
-            return try newest(in: store, quarantines: true)
+            return try startingOver(store.directory) { try newest(in: store, quarantines: true) }
         case .never:
             let existing = try communicator.textFromRankZero { try stepDirectories(store).first?.path ?? "" }
             guard existing.isEmpty else {
@@ -52,19 +52,31 @@ struct CheckpointFinder {
     /// either this very command's earlier work, which a requeued job continues, or another branch, which is refused: its
     /// checkpoints would be taken for this one's by the next `auto`.
     ///
+    /// A requeued job need not find PATH again: `checkpoint.keep` removes it like any other.
+    ///
     /// - Parameter origin: the PATH that the run was last continued from, if any (rank 0).
     func mode(resuming path: String, in store: CheckpointStore, origin: String?) throws -> ResumeMode {
+        let again = "this run was already continued from \(path): taking its newest checkpoint"
+        let isGone = try communicator.textFromRankZero {
+            guard origin == path, !FileManager.default.fileExists(atPath: path) else { return "" }
+            return try stepDirectories(store).isEmpty ? "" : "gone"
+        }
+        if !isGone.isEmpty {
+            console.line(again)
+            return .auto
+        }
         let wanted = try open(path).index.step
         let verdict = try communicator.textFromRankZero {
             guard let newest = try stepDirectories(store).first, newest.step > wanted else { return "" }
             if origin == path { return "continue" }
             throw ProgramFailure(
                 .badInput,
-                "--resume \(path) is step \(wanted), but \(newest.path) is newer. Move the newer checkpoints away, choose "
-                    + "another checkpoint.directory, or leave the option out to continue from the newest.")
+                "--resume \(path) is step \(wanted), but \(newest.path) is newer. Add --branch NAME to go back, which moves the "
+                    + "newer ones aside, choose another logging.directory, or leave the option out to continue from the "
+                    + "newest.")
         }
         guard verdict == "continue" else { return .path(path) }
-        console.line("this run was already continued from \(path): taking its newest checkpoint")
+        console.line(again)
         return .auto
     }
 
@@ -78,7 +90,9 @@ struct CheckpointFinder {
     }
 
     /// Opens a CHECKPOINT argument: a step directory or a checkpoints directory.
-    func open(_ path: String) throws -> CheckpointReader {
+    func open(_ path: String) throws -> CheckpointReader { try startingOver(path) { try openOnce(path) } }
+
+    func openOnce(_ path: String) throws -> CheckpointReader {
         let candidates = try communicator.textFromRankZero {
             do {
                 return try CheckpointStore.candidates(path).joined(separator: "\n")
@@ -167,8 +181,9 @@ struct CheckpointFinder {
     /// Opens one step directory on every rank and verifies its shards, each rank a part of them.
     ///
     /// - Returns: the reader, or nil and what is wrong when the checkpoint itself is bad.
-    /// - Throws: when it may be good but cannot be read, because falling back would silently lose its steps.
-    private func verified(_ path: String) throws -> (CheckpointReader?, String) {
+    /// - Throws: when it may be good but cannot be read, because falling back would silently lose its steps; when it is not there
+    ///   any more.
+    func verified(_ path: String) throws -> (CheckpointReader?, String) {
         let outcome = Result {
             let reader = try CheckpointReader(directory: path)
             for shard in stride(from: communicator.rank, to: reader.index.shards.count, by: communicator.size) {
@@ -181,6 +196,8 @@ struct CheckpointFinder {
             report = [Finding(error).rawValue] + Array("\(error)".utf8)
         }
         let all = try communicator.allGather(report)
+        let hasFailed = all.contains { !$0.isEmpty }
+        if hasFailed, try isGone(path) { throw Removed(checkpoint: path) }
         if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == Finding.absent.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint,
@@ -206,7 +223,7 @@ extension CheckpointIndex {
     /// - Returns: settings that differ and may.
     /// - Throws: status 2 naming every difference that may not be.
     func requireSameRun(
-        as configuration: RunConfiguration, tokenizer: any TokenData.Tokenizer, fingerprint: String
+        as configuration: RunConfiguration, tokenizer: (any TokenData.Tokenizer)?, fingerprint: String
     ) throws -> [String] {
         var conflicts: [String] = []
         var changes: [String] = []
@@ -221,15 +238,13 @@ extension CheckpointIndex {
             conflicts += now.differences(from: before)
         }
         let isNamed = conflicts.contains { $0.hasPrefix("data.tokenizer:") }
-        if !isNamed, !self.tokenizer.bytes.isEmpty, self.tokenizer.bytes != tokenizer.modelBytes {
-            conflicts.append("tokenizer: the checkpoint has another \(self.tokenizer.name)")
-        }
+        if !isNamed, let conflict = self.tokenizer.conflict(with: tokenizer) { conflicts.append(conflict) }
         guard conflicts.isEmpty else {
             throw ProgramFailure(
                 .badInput,
                 "the checkpoint is of another run:\n  " + conflicts.joined(separator: "\n  ")
-                    + "\nContinue with its settings, choose another checkpoint.directory, or start a new run from its "
-                    + "weights with --initialize-from.")
+                    + "\nContinue with its settings, choose another checkpoint.directory, or, where model and tokenizer are "
+                    + "its own, start a new run from its weights with --initialize-from.")
         }
         return changes
     }

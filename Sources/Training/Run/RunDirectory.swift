@@ -10,82 +10,149 @@ final class RunDirectory {
     static let originName = "resumed-from"
 
     let path: String
-    private let lock: FileLock
+    private var lock: FileLock
     /// A checkpoints directory elsewhere has a lock of its own: two run directories may name the same one.
-    private var checkpointLock: FileLock?
+    private var checkpointLock: (lock: FileLock, directory: String)?
     private let host: String
+    /// Texts of files that were written here, by name, for a directory that has to be made again.
+    private var texts: [String: String] = [:]
 
     /// Makes the directory and takes its lock.
     ///
     /// - Throws: status 2 when the directory cannot be written or another job holds it.
     init(path: String, host: String) throws {
         self.path = path
+        lock = try Self.takeLock(path, host)
+        self.host = host
+    }
+
+    private static func takeLock(_ path: String, _ host: String) throws -> FileLock {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
             throw ProgramFailure(
                 .badInput,
-                "logging.directory: \(path) cannot be made: \(Self.reason(error)). Choose a directory that this user may "
-                    + "write.")
+                "logging.directory: \(path) cannot be made: \(Self.reason(error)). "
+                    + (Self.isWantOfSpace(error)
+                        ? "Make room, or choose a directory on another file system."
+                        : "Choose a directory that this user may write."))
         }
-        lock = try FileLock(path + "/" + Self.lockName, host: host, key: "logging.directory")
-        self.host = host
+        return try FileLock(path + "/" + lockName, host: host, key: "logging.directory")
+    }
+
+    /// What somebody has removed cannot be made again, at the moment.
+    struct Unrestored: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Makes again what somebody has removed under the run: the directory, its lock, the lock of the checkpoints directory, and
+    /// the texts that were written.
+    ///
+    /// - Returns: what was removed, for a warning; nil where everything stands.
+    /// - Throws: ``Unrestored``; ``ProgramFailure`` when another job has taken the place, because two jobs would spoil each
+    ///   other's checkpoints.
+    func restore() throws -> String? {
+        if let (held, directory) = checkpointLock, !held.isInPlace, FileManager.default.fileExists(atPath: directory) {
+            try take(directory) { checkpointLock = (try takeCheckpointLock(directory), directory) }
+            if lock.isInPlace { return directory + "/" + Self.lockName }
+        }
+        let isThere = FileManager.default.fileExists(atPath: path)
+        var removed: String?
+        try take(path) {
+            if !lock.isInPlace {
+                lock = try Self.takeLock(path, host)
+                removed = Self.lockName
+            }
+            for (name, text) in texts where !FileManager.default.fileExists(atPath: path + "/" + name) {
+                try write(text, to: name)
+                removed = name
+            }
+        }
+        return removed.map { isThere ? path + "/" + $0 : path }
+    }
+
+    /// Runs `body`, which takes the lock of `directory` anew.
+    private func take(_ directory: String, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch {
+            let text = "\(directory) was removed under this run, and cannot be taken again: \(error)"
+            // This job's own lock, which a second look finds held as well, is no other job's.
+            let isOwn = directory == path ? lock.isInPlace : checkpointLock?.lock.isInPlace ?? false
+            guard !isOwn, FileLock.isHeld(directory + "/" + Self.lockName) else { throw Unrestored(description: text) }
+            throw ProgramFailure(.runtimeFailure, text)
+        }
     }
 
     /// Takes the lock of the checkpoints directory `directory`, which exists, where it does not lie in this one.
     func lockCheckpoints(in directory: String) throws {
         guard directory != path + "/checkpoints", checkpointLock == nil else { return }
-        checkpointLock = try FileLock(
-            directory + "/" + Self.lockName, host: host, key: "checkpoint.directory")
+        checkpointLock = (try takeCheckpointLock(directory), directory)
+    }
+
+    private func takeCheckpointLock(_ directory: String) throws -> FileLock {
+        try FileLock(directory + "/" + Self.lockName, host: host, key: "checkpoint.directory")
     }
 
     var metricsPath: String { path + "/" + Self.metricsName }
 
     /// Writes the resolved configuration.
-    func write(configuration: String) throws {
-        let file = path + "/" + Self.configurationName
+    func write(configuration: String) throws { try write(configuration, to: Self.configurationName) }
+
+    /// Writes a text that is made again with the directory.
+    private func write(_ text: String, to name: String) throws {
+        let file = path + "/" + name
         do {
-            try configuration.write(toFile: file, atomically: true, encoding: .utf8)
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
         } catch {
             throw ProgramFailure(.badInput, "\(file) cannot be written: \(Self.reason(error))")
         }
+        texts[name] = text
     }
 
-    /// Moves the metrics of an earlier run aside: a new run's rows must not follow them.
+    /// Moves the metrics and starts of an earlier run aside: a new run's rows must not follow them.
     ///
-    /// - Returns: the new name, or nil when there were none.
+    /// - Returns: the new names, or nil when there were none.
     func setAsideMetrics() throws -> String? {
-        try Self.setAside(metricsPath)
+        try Self.setAside([metricsPath, StartsFile(directory: path).path])
     }
 
     /// Moves `DIR/name.extension`, where there is one, to the first free `DIR/name.N.extension`, and returns that.
-    static func setAside(_ file: String) throws -> String? {
-        guard FileManager.default.fileExists(atPath: file) else { return nil }
-        let name = URL(fileURLWithPath: file)
-        let (stem, suffix) = (file.dropLast(name.pathExtension.count + 1), name.pathExtension)
+    static func setAside(_ file: String) throws -> String? { try setAside([file]) }
+
+    /// Moves those of `files` that exist, all with the first number that is free for each, and returns their new names.
+    private static func setAside(_ files: [String]) throws -> String? {
+        let existing = files.filter(FileManager.default.fileExists(atPath:))
+        guard !existing.isEmpty else { return nil }
+        func target(_ file: String, _ number: Int) -> String {
+            let suffix = URL(fileURLWithPath: file).pathExtension
+            return "\(file.dropLast(suffix.count + 1)).\(number).\(suffix)"
+        }
         var number = 1
-        while FileManager.default.fileExists(atPath: "\(stem).\(number).\(suffix)") { number += 1 }
-        let target = "\(stem).\(number).\(suffix)"
-        try FileManager.default.moveItem(atPath: file, toPath: target)
-        return target
+        while files.contains(where: { FileManager.default.fileExists(atPath: target($0, number)) }) { number += 1 }
+        for file in existing { try FileManager.default.moveItem(atPath: file, toPath: target(file, number)) }
+        return existing.map { target($0, number) }.joined(separator: " and ")
     }
 
     /// The PATH that `--resume` last continued this run from.
     var origin: String? { try? String(contentsOfFile: path + "/" + Self.originName, encoding: .utf8) }
 
-    func write(origin: String) throws {
-        let file = path + "/" + Self.originName
-        do {
-            try origin.write(toFile: file, atomically: true, encoding: .utf8)
-        } catch {
-            throw ProgramFailure(.badInput, "\(file) cannot be written: \(Self.reason(error))")
+    func write(origin: String) throws { try write(origin, to: Self.originName) }
+
+    /// Removes metrics and starts, for the embedded job, which starts over each time.
+    func removeMetrics() throws {
+        for file in [metricsPath, StartsFile(directory: path).path]
+        where FileManager.default.fileExists(atPath: file) {
+            try FileManager.default.removeItem(atPath: file)
         }
     }
 
-    /// Removes the metrics, for the embedded job, which starts over each time.
-    func removeMetrics() throws {
-        guard FileManager.default.fileExists(atPath: metricsPath) else { return }
-        try FileManager.default.removeItem(atPath: metricsPath)
+    /// Whether a file error says that space, inodes or a quota are used up.
+    static func isWantOfSpace(_ error: any Error) -> Bool {
+        let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        let cause = underlying ?? error as NSError
+        if cause.domain == NSPOSIXErrorDomain { return SystemError(code: Int32(cause.code)).isWantOfSpace }
+        return cause.domain == NSCocoaErrorDomain && cause.code == CocoaError.Code.fileWriteOutOfSpace.rawValue
     }
 
     /// What the system says of a file error, without a full stop: it goes into a sentence.

@@ -16,22 +16,27 @@ extension Trainer {
     func loadData() throws -> RunData {
         let data = configuration.data
         let threads = try session.threadPlan(requested: configuration.training.threads).threads
-        return try communicator.agreed {
+        let loaded = try communicator.agreed {
             let progress = { (line: String) in if !self.options.isQuiet { self.console.line(line) } }
             let vocabulary = configuration.model.vocabularySize
-            let tokenizer = try makeTokenizer(data.tokenizer)
+            let tokenizer = try configuredTokenizer(data.tokenizer)
             func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
                 try loadDomains(
                     data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,
-                    progress: progress, checkCancellation: { if StopRequest.signalNumber != 0 { throw Self.stopAtStart } })
+                    progress: progress, warn: console.warning,
+                    checkCancellation: { if StopRequest.signalNumber != 0 { throw Self.stopAtStart } })
             }
-            return RunData(
+            let loaded = RunData(
                 tokenizer: tokenizer,
                 training: try TrainingStream(
                     domains: try domains(.training), sequenceLength: data.sequenceLength,
-                    seed: configuration.training.seed, tokenizerName: tokenizer.kind),
+                    seed: configuration.training.seed, tokenizerName: tokenizer?.kind ?? noTokenizerName),
                 validation: try domains(.validation))
+            try TokenDomain.requireOneTokenizer(loaded.training.domains + loaded.validation, key: "data")
+            return loaded
         }
+        if let note = TokenDomain.uncheckedNote(loaded.training.domains + loaded.validation) { console.warning(note) }
+        return loaded
     }
 
     /// What depends on the number of ranks and so is not the configuration's to check.
@@ -48,26 +53,32 @@ extension Trainer {
         }
     }
 
-    /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed.
-    /// Where bits are promised that is an error, also for another build of the program.
+    /// Ranks that compute with other processors or libraries give other bits than the rest, and often run at another speed;
+    /// another build of the program may do anything else. Where bits are promised both are errors. Collective.
     func compareMachines() throws {
-        let isReproducible = configuration.training.reproducible
-        var own = "\(MachineIdentity.processor), \(MachineIdentity.libraries)"
-        if isReproducible { own += ", program \(try MachineIdentity.programHash())" }
-        let all = try communicator.allGather(Array("\(communicator.host): \(own)".utf8))
+        // One rank is compared with nobody, and its start is not kept waiting for the hash.
+        guard communicator.size > 1 else { return }
+        try compare("\(MachineIdentity.processor), \(MachineIdentity.libraries)", of: "the ranks' machines differ")
+        let hash = try communicator.agreed { try MachineIdentity.programHash() }
+        try compare(
+            "mile-dist \(VersionText.version), SHA-256 \(hash.prefix(16))",
+            of: "the ranks run different builds of the program",
+            remedy: ". Install one build on all nodes")
+    }
+
+    /// Warns, or throws where bits are promised, when a rank has another `text` than rank 0.
+    private func compare(_ text: String, of difference: String, remedy: String = "") throws {
+        let all = try communicator.allGather(Array("\(communicator.host): \(text)".utf8))
             .map { String(decoding: $0, as: UTF8.self) }
         let kinds = all.map { $0.drop { $0 != ":" } }
-        if let other = kinds.firstIndex(where: { $0 != kinds[0] }) {
-            let text = "the ranks' machines differ: rank 0 on \(all[0]); rank \(other) on \(all[other])"
-            guard !isReproducible else {
-                throw ProgramFailure(
-                    .badInput,
-                    text
-                        + ". training.reproducible needs one kind of processor and one build of the program on all ranks.",
-                    isShared: true)
-            }
-            console.warning(text)
-        }
+        guard let other = kinds.firstIndex(where: { $0 != kinds[0] }) else { return }
+        let message = "\(difference): rank 0 on \(all[0]); rank \(other) on \(all[other])\(remedy)"
+        guard configuration.training.reproducible else { return console.warning(message) }
+        throw ProgramFailure(
+            .badInput,
+            message
+                + ". training.reproducible needs one kind of processor and one build of the program on all ranks.",
+            isShared: true)
     }
 
     /// Says so where threads have not a core each; collective.
@@ -130,7 +141,8 @@ extension Trainer {
 
     /// How a run ends that was asked to stop before its first step.
     private static let stopAtStart = ProgramFailure(
-        .stoppedEarly, "stopped early, before the first step: nothing is lost; run the same command again", isShared: true)
+        .stoppedEarly, "stopped early, before the first step: nothing is lost; run the same command again",
+        isShared: true)
 
     /// Ends a start-up that a signal on any rank asks to stop. Collective.
     func stopIfAsked() throws {
@@ -159,10 +171,17 @@ extension Trainer {
             return try finder.find(.never, in: store)
         }
         guard case .path(let path) = options.resume else { return try finder.find(options.resume, in: store) }
-        let mode = try finder.mode(resuming: path, in: store, origin: directory?.origin)
-        let reader = try finder.find(mode, in: store)
-        try communicator.agreed { try directory?.write(origin: path) }
-        return reader
+        let mode =
+            try options.branch == nil
+            ? finder.mode(resuming: path, in: store, origin: directory?.origin)
+            : finder.mode(resuming: path, as: branch(directory, store))
+        return try finder.find(mode, in: store)
+    }
+
+    /// The branch of `--branch`; on rank 0 only.
+    private func branch(_ directory: RunDirectory?, _ store: CheckpointStore) -> Branch? {
+        guard let name = options.branch, let directory else { return nil }
+        return Branch(name: name, store: store, directory: directory)
     }
 
     /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.
@@ -195,7 +214,8 @@ extension Trainer {
 
     /// The fingerprint of the training data, which every rank forms of the files that it sees.
     func agreedFingerprint(_ stream: TrainingStream) throws -> String {
-        let all = try communicator.allGather(Array(stream.fingerprint.utf8))
+        let own = try communicator.agreed { try stream.fingerprint }
+        let all = try communicator.allGather(Array(own.utf8))
         if let other = all.firstIndex(where: { $0 != all[0] }) {
             throw ProgramFailure(
                 .badInput,
@@ -230,6 +250,7 @@ extension Trainer {
             try checkpoint.index.requireSameRun(
                 as: configuration, tokenizer: data.tokenizer, fingerprint: fingerprint)
         }
+        if let note = checkpoint.index.tokenizer.assumption(of: data.tokenizer) { console.warning(note) }
         for change in changes { console.line("changed since the checkpoint: \(change)") }
         warnAboutIdentity(checkpoint.index, products: products)
         return !changes.isEmpty
@@ -246,35 +267,45 @@ extension Trainer {
                 + "with \(now.joined(separator: ", ")): from here on its bits are not those of an undisturbed run")
     }
 
-    func fill(_ state: TrainingState, from checkpoint: CheckpointReader?, pool: ThreadPool) throws {
+    /// - Returns: the tokenizer that the run's own checkpoints hold.
+    @discardableResult
+    func fill(
+        _ state: TrainingState, from checkpoint: CheckpointReader?, _ weights: InitialWeights?, _ data: RunData,
+        pool: ThreadPool
+    ) throws -> CheckpointIndex.Tokenizer {
         if let checkpoint {
             try communicator.agreed {
                 try CheckpointFinder.reading { try state.load(checkpoint, rank: communicator.rank) }
             }
             if options.initializeFrom != nil { console.line("--initialize-from is for a new run and is not used") }
             console.line("continuing from \(checkpoint.directory), step \(state.progress.step)")
-        } else if let path = options.initializeFrom {
-            let source = try CheckpointFinder(communicator: communicator, console: console).open(path)
+        } else if let source = weights?.source {
             try communicator.agreed {
-                guard source.index.model.tensorTable == state.table else {
-                    throw ProgramFailure(
-                        .badInput, "--initialize-from \(path): its tensors are not those of the configured model.")
-                }
                 try CheckpointFinder.reading {
                     try state.setParameters { try source.read(.parameter, range: 0..<state.table.count, into: $0) }
                 }
             }
+            state.withheldTokens = source.index.withheldTokens
             console.line("new run from the weights of \(source.directory)")
         } else {
             state.setParameters {
                 configuration.model.initialize($0, seed: configuration.training.seed, pool: pool)
             }
         }
+        return CheckpointIndex.Tokenizer(data.tokenizer, origin: (checkpoint ?? weights?.source)?.index.tokenizer)
     }
 
-    func openRun(_ directory: RunDirectory, isNew: Bool) throws -> MetricsFile {
-        try directory.write(configuration: configuration.yaml)
-        if isNew, let name = try directory.setAsideMetrics() { console.line("earlier metrics moved to \(name)") }
+    /// Opens the metrics, after what must not stand before the next rows is out of the way; rank 0 only.
+    func openRun(
+        _ directory: RunDirectory, _ checkpoint: CheckpointReader?, _ store: CheckpointStore
+    ) throws -> MetricsFile {
+        if let checkpoint, let branch = branch(directory, store), try !branch.isBegun() {
+            console.line(try branch.begin(after: checkpoint.index.step))
+        }
+        let isAnother = checkpoint.map { tellsAnotherStory(directory, than: $0, store) } ?? true
+        if isAnother, let names = try directory.setAsideMetrics() {
+            console.line("earlier metrics moved to \(names)")
+        }
         return try MetricsFile(path: directory.metricsPath, holding: directory, warn: console.warning)
     }
 }

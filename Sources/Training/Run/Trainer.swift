@@ -16,6 +16,8 @@ public struct TrainOptions: Sendable {
     public var resume: ResumeMode
     /// A checkpoint whose weights, and nothing else, a new run starts from.
     public var initializeFrom: String?
+    /// With ``ResumeMode/path(_:)``: the name of a branch, for which what is newer is moved aside.
+    public var branch: String?
     /// The embedded job: starts over each time and judges itself at the end.
     public var isEmbedded: Bool
     /// Validate, print memory and layout, and end.
@@ -26,15 +28,29 @@ public struct TrainOptions: Sendable {
     public var printedOrder: Int
 
     public init(
-        resume: ResumeMode = .auto, initializeFrom: String? = nil, isEmbedded: Bool = false, isDryRun: Bool = false,
+        resume: ResumeMode = .auto, initializeFrom: String? = nil, branch: String? = nil, isEmbedded: Bool = false,
+        isDryRun: Bool = false,
         isQuiet: Bool = false, printedOrder: Int = 0
     ) {
         self.resume = resume
         self.initializeFrom = initializeFrom
+        self.branch = branch
         self.isEmbedded = isEmbedded
         self.isDryRun = isDryRun
         self.isQuiet = isQuiet
         self.printedOrder = printedOrder
+    }
+
+    /// What is wrong with a combination of options, in words; nil for none.
+    public var problem: String? {
+        if let branch {
+            guard case .path = resume else { return "--branch needs --resume PATH, the checkpoint to go back to." }
+            if let problem = Branch.problem(branch) { return problem }
+        }
+        if isEmbedded, resume != .auto || initializeFrom != nil {
+            return "--resume and --initialize-from need a CONFIG: the embedded job starts over each time."
+        }
+        return nil
     }
 }
 
@@ -105,26 +121,30 @@ public final class Trainer {
                 checkpoint, data, fingerprint,
                 products: TrainingState.productIdentity(configuration, pool))
         }
+        let weights = checkpoint == nil ? try openInitialWeights(data) : nil
         describeMixture(data, after: checkpoint?.index.step ?? 0, position: checkpoint?.index.position ?? 0)
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
-        try fill(state, from: checkpoint, pool: pool)
+        let tokenizer = try fill(state, from: checkpoint, weights, data, pool: pool)
         // Whoever changes something to mend a run that skips its steps gets all of the allowed ones again.
         if isChanged { state.progress.skippedInARow = 0 }
         try countTokens(data, state, pool)
 
-        let metrics = try communicator.agreed { try directory.map { try openRun($0, isNew: checkpoint == nil) } ?? nil }
+        let metrics = try communicator.agreed { try directory.map { try openRun($0, checkpoint, store) } ?? nil }
         let saver = CheckpointSaver(
             communicator: communicator, store: store, optimizer: state.optimizer, pool: pool,
             keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery,
             beforePublishing: metrics?.synchronizer)
         let saves = RunSaves(
             communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,
-            tokenizer: data.tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
+            tokenizer: tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
             savedStep: try isOwn(checkpoint, store) ? state.progress.step : nil)
         let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             pool: pool, started: started)
+        if try run.hasWork() {
+            try communicator.agreed { if let directory { try record(in: directory, checkpoint, weights) } }
+        }
         if checkpoint == nil, configuration.checkpoint.initial { try saves.finish() }
         let status: ExitStatus
         do {
@@ -155,7 +175,8 @@ public final class Trainer {
 
 /// What a run reads.
 struct RunData {
-    let tokenizer: any TokenData.Tokenizer
+    /// Nil for data.tokenizer none: all data are prepared.
+    let tokenizer: (any TokenData.Tokenizer)?
     let training: TrainingStream
     let validation: [TokenDomain]
 }

@@ -32,6 +32,7 @@ final class TrainingRun {
     private var activity = Activity.step(0)
     private var longestStepSeconds = 0.0
     private var longestEvaluationSeconds = 0.0
+    private var left = LeftOut()
 
     private var communicator: Communicator { session.communicator }
     private var console: Console { session.console }
@@ -73,7 +74,6 @@ final class TrainingRun {
 
     /// Runs to the last step and returns 0, or saves and returns 75 when it has to stop before.
     func loop() throws -> ExitStatus {
-        let total = configuration.schedule.totalSteps
         let last = configuration.lastStep
         try startWatchdog()
         defer { communicator.stopWatchdog() }
@@ -82,7 +82,8 @@ final class TrainingRun {
             return .stoppedEarly
         }
         if state.progress.step >= last {
-            console.line("nothing to do: the checkpoint is at step \(state.progress.step), the last one of this run")
+            console.line("nothing to do: the checkpoint is at step \(state.progress.step), \(placeOfCheckpoint)")
+            try requireUpdate()
             return .done
         }
         if configuration.logging.profile {
@@ -97,7 +98,7 @@ final class TrainingRun {
             }
             try saves.poll()
             let now = state.progress.step
-            let isDue = now % configuration.evaluation.every == 0 || now == total
+            let isDue = now % configuration.evaluation.every == 0 || now == last
             // The next step's forward pass waits for each layer's parameters as it comes to it; all else for all of them.
             if isDue || now == last || mustStop { try state.optimizer.finishGather() }
             var isEvaluated = true
@@ -121,8 +122,31 @@ final class TrainingRun {
         }
         try profiler?.close()
         reportMixture()
-        console.line("done: step \(last) of \(total), \(ProgressLine.duration(started.secondsAgo))")
+        try requireUpdate()
+        console.line(
+            "done: step \(last) of \(configuration.schedule.totalSteps), \(ProgressLine.duration(started.secondsAgo))")
         return .done
+    }
+
+    /// Whether there is something to train or to evaluate; collective.
+    func hasWork() throws -> Bool { try state.progress.step < configuration.lastStep || isEvaluationMissing() }
+
+    /// Where a checkpoint stands that has nothing to be trained after it.
+    private var placeOfCheckpoint: String {
+        let last = configuration.lastStep
+        let key = last < configuration.schedule.totalSteps ? "training.stop_at_step" : "schedule.total_steps"
+        return state.progress.step == last
+            ? "the last one of this run" : "beyond the last one of this run, step \(last) (\(key))"
+    }
+
+    /// A run that never changed its model has done nothing, whatever its steps were: an error of all ranks.
+    private func requireUpdate() throws {
+        guard state.progress.updates == 0 else { return }
+        throw ProgramFailure(
+            .runtimeFailure,
+            "the run came to step \(state.progress.step) without a single update, so that its model is the one that it began "
+                + "with\(left.words). Change what caused that, and begin anew in another logging.directory or with the "
+                + "checkpoints moved away.", isShared: true)
     }
 
     /// A step was given up for a stop: what is saved is the step before.
@@ -167,8 +191,7 @@ final class TrainingRun {
         state.progress.tokens += outcome.positions
         if !outcome.isSkipped {
             state.progress.updates += 1
-            // A step of ignored targets only has no alpha, and its loss of 0 says nothing about what is usual.
-            if outcome.loss.alpha != 0 { state.spikes.record(outcome.loss.loss) }
+            state.spikes.record(outcome.loss.loss)
         }
         let elapsed = begin.secondsAgo
         let phases = try profiler?.stepEnds(number)
@@ -178,11 +201,12 @@ final class TrainingRun {
             crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
             learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
             tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped,
-            rankSequences: outcome.rankSequences, rankSeconds: outcome.rankSeconds,
+            isWithoutTargets: outcome.isWithoutTargets, rankSequences: outcome.rankSequences,
+            rankSeconds: outcome.rankSeconds,
             mixture: metrics == nil ? nil : mixture.fractions(state.progress.position), phases: phases)
         try metrics?.append(row.json)
         let text = line.text(row)
-        if number % configuration.logging.every == 0 || number == configuration.schedule.totalSteps {
+        if number % configuration.logging.every == 0 || number == configuration.lastStep {
             console.progress(text)
         }
         try countSkipped(outcome, step: number)
@@ -194,6 +218,18 @@ final class TrainingRun {
             state.progress.skippedInARow = 0
             return
         }
+        if outcome.isWithoutTargets {
+            // Nothing went wrong in it, so it neither adds to the row of skipped steps nor ends it.
+            left.withoutTargets += 1
+            if left.withoutTargets == 1 {
+                console.warning(
+                    "step \(step) has no target that counts (data.ignored_targets ignores all of them, or loss.kind gives "
+                        + "each the weight 0): its loss is null, and it updates nothing. This is said once; such rows of "
+                        + "metrics.jsonl have \"no_targets\": true")
+            }
+            return
+        }
+        left.skipped += 1
         state.progress.skippedInARow += 1
         let skippedInARow = state.progress.skippedInARow
         let end = state.progress.position
@@ -223,7 +259,7 @@ final class TrainingRun {
     private func isEvaluationMissing() throws -> Bool {
         let now = state.progress.step
         guard !evaluator.isEmpty, now > 0,
-            now % configuration.evaluation.every == 0 || now == configuration.schedule.totalSteps
+            now % configuration.evaluation.every == 0 || now == configuration.lastStep
         else { return false }
         let isMissing = try communicator.agreed { try metrics?.lacksEvaluation(step: now) ?? false }
         return try communicator.isTrueOnAny(isMissing)
@@ -266,5 +302,20 @@ final class TrainingRun {
     private func isTimeUp(reserving seconds: Double) -> Bool {
         guard communicator.rank == 0, let limit = configuration.training.timeLimitSeconds else { return false }
         return started.secondsAgo + seconds + saves.reserveSeconds >= Double(limit)
+    }
+}
+
+/// Steps that a start of a run took without an update, by their reason.
+private struct LeftOut {
+    var withoutTargets = 0
+    /// For numbers that were not finite, and spikes.
+    var skipped = 0
+
+    /// Continues a sentence.
+    var words: String {
+        var parts: [String] = []
+        if withoutTargets > 0 { parts.append("steps without a target that counts: \(withoutTargets)") }
+        if skipped > 0 { parts.append("steps skipped, each with a warning: \(skipped)") }
+        return parts.isEmpty ? "" : " (\(parts.joined(separator: "; ")))"
     }
 }

@@ -33,6 +33,8 @@ public final class TrainingState {
     public var progress = Progress()
     /// Occurrences of every token id in the training data; empty until they are counted.
     public var tokenCounts: [Int] = []
+    /// What an export of the model must leave out, as the checkpoint that it began from says.
+    var withheldTokens: Set<TokenRole> = []
     /// Losses of the last steps, for `training.spike_z_score`.
     var spikes: SpikeGuard
     public let configuration: RunConfiguration
@@ -152,6 +154,7 @@ public final class TrainingState {
         progress.skippedInARow = reader.index.skippedInARow
         spikes = SpikeGuard(zScore: configuration.training.spikeZScore, losses: reader.index.recentLosses)
         tokenCounts = reader.index.tokenCounts
+        withheldTokens = reader.index.withheldTokens
     }
 }
 
@@ -167,9 +170,10 @@ enum MachineIdentity {
 
     /// SHA-256 of the running program's file.
     static func programHash() throws -> String {
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: "/proc/self/exe"), options: .mappedIfSafe)
+        // Read, not mapped: a file that becomes shorter while it is mapped ends the process.
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/exe"))
         let hasher = SHA256()
-        unsafe bytes.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
+        while let chunk = try file.read(upToCount: 1 << 20), !chunk.isEmpty { hasher.update(data: [UInt8](chunk)) }
         return hexadecimalDigits(of: hasher.finalize())
     }
 

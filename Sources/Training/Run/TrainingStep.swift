@@ -17,8 +17,10 @@ public struct StepOutcome: Sendable, Equatable {
     public var learningRate: Double
     /// Positions of the step, ignored targets included.
     public var positions: Int
-    /// Something was not finite or the loss a spike, and the update was left out.
+    /// The update was left out: something was not finite, the loss was a spike, or no target counted.
     public var isSkipped: Bool
+    /// The weights of the step's targets sum to 0, as where all are ignored: the loss is undefined and not a number.
+    public var isWithoutTargets = false
     /// The loss stands too far above those of the steps before.
     public var isSpike = false
     /// Some rank was asked to stop.
@@ -151,7 +153,10 @@ public final class TrainingStep {
             phases.enter(.other)
             return nil
         }
-        let (loss, scale, reports) = (gradient.loss, gradient.scale, gradient.reports)
+        let (scale, reports) = (gradient.scale, gradient.reports)
+        // 0 / 0 is no loss. An update by its gradient of 0 would still decay weights and moments.
+        let isWithoutTargets = reports.total.weight == 0
+        let loss = isWithoutTargets ? reports.total.undefinedLoss : gradient.loss
         // The norm reads the shard as the update does; what is exchanged for it is a few numbers.
         phases.enter(.optimizer)
         let isConverted = reports.ranks.allSatisfy { $0.finding == .fine }
@@ -161,7 +166,11 @@ public final class TrainingStep {
             loss: loss, gradientNorm: norm, learningRate: rate, positions: Int(reports.total.positions),
             isSkipped: !loss.loss.isFinite || !norm.isFinite, isStopRequested: reports.ranks.contains(where: \.stops),
             rankSequences: reports.ranks.map(\.sequences), rankSeconds: reports.ranks.map(\.seconds))
-        if !outcome.isSkipped && isSpike(loss.loss) {
+        outcome.isWithoutTargets = isWithoutTargets
+        if isWithoutTargets {
+            outcome.gradientNorm = .nan
+            outcome.isSkipped = true
+        } else if !outcome.isSkipped && isSpike(loss.loss) {
             outcome.isSpike = true
             outcome.isSkipped = true
         } else if outcome.isSkipped {
@@ -318,7 +327,7 @@ public final class TrainingStep {
         var inputs: [Int32] = []
         var targets: [Int32] = []
         for sequence in unit.sequences {
-            let tokens = stream.sequence(at: position + sequence)
+            let tokens = try stream.sequence(at: position + sequence)
             inputs += tokens.dropLast()
             targets += tokens.dropFirst()
         }

@@ -251,7 +251,9 @@ final class CheckpointSaver {
         let more = failures.count - 1
         return SaveFailure(
             message: first.message + (more > 0 ? "; and \(more) more rank\(more == 1 ? "" : "s") failed" : ""),
-            isNotShared: failures.contains(where: \.isNotShared))
+            // Where rank 0 of several fails too, it may be the one that does not see the directory: somebody has removed it.
+            isNotShared: (reports.count == 1 || reports.first?.isEmpty == true)
+                && failures.contains(where: \.isNotShared))
     }
 
     private var place: String { "rank \(communicator.rank) on \(communicator.host)" }

@@ -20,7 +20,7 @@ final class RunSaves {
     private let saver: CheckpointSaver
     private let state: TrainingState
     private let metrics: MetricsFile?
-    private let tokenizer: any Tokenizer
+    private let tokenizer: CheckpointIndex.Tokenizer
     private let fingerprint: String
     private let processor = MachineIdentity.processor
     /// Step of the newest checkpoint in the run's own directory, as far as this run knows.
@@ -39,7 +39,7 @@ final class RunSaves {
     ///   - savedStep: its step, if it lies where this run saves: it need not be saved again.
     init(
         communicator: Communicator, console: Console, saver: CheckpointSaver, state: TrainingState,
-        metrics: MetricsFile?, tokenizer: any Tokenizer, fingerprint: String, newest: String?,
+        metrics: MetricsFile?, tokenizer: CheckpointIndex.Tokenizer, fingerprint: String, newest: String?,
         savedStep: Int? = nil
     ) {
         self.communicator = communicator
@@ -100,8 +100,7 @@ final class RunSaves {
     }
 
     /// An error ends the run: where all ranks are at the same place, a save in flight is finished first. It may hold
-    /// the last good state; and a process must not end while a thread of it uses HDF5, which takes itself down at the
-    /// exit.
+    /// the last good state.
     ///
     /// - Returns: what to throw. A single rank that failed must not wait for the others: its job is aborted.
     func settle(after error: any Error) -> any Error {
@@ -183,10 +182,10 @@ final class RunSaves {
             step: progress.step, position: progress.position, tokens: progress.tokens,
             optimizerSteps: progress.updates, configuration: configuration.json, seed: configuration.training.seed,
             model: configuration.model,
-            tokenizer: CheckpointIndex.Tokenizer(name: tokenizer.name, bytes: tokenizer.modelBytes),
-            dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
+            tokenizer: tokenizer, dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
-            skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts)
+            skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts,
+            withheldTokens: state.withheldTokens)
     }
 }
 
@@ -195,10 +194,5 @@ extension RunConfiguration {
     var lastStep: Int {
         let total = schedule.totalSteps
         return training.stopAtStep > 0 ? min(training.stopAtStep, total) : total
-    }
-
-    /// The step of the last evaluation of a run that has come to its end; 0 where there is none.
-    var lastEvaluationStep: Int {
-        lastStep == schedule.totalSteps ? lastStep : lastStep / evaluation.every * evaluation.every
     }
 }

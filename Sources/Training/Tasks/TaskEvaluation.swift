@@ -18,14 +18,15 @@ struct TaskEvaluation {
         communicator = session.communicator
         self.loaded = loaded
         documents = try communicator.agreed {
-            guard loaded.tokenizer.size <= loaded.model.vocabularySize else {
+            let tokenizer = try loaded.checkpointTokenizer.required(by: TaskFile.option)
+            guard tokenizer.size <= loaded.model.vocabularySize else {
                 throw ProgramFailure(
                     .badInput,
-                    "--tasks: the tokenizer \(loaded.tokenizer.name) has \(loaded.tokenizer.size) ids, more than the "
+                    "--tasks: the tokenizer \(tokenizer.name) has \(tokenizer.size) ids, more than the "
                         + "model's vocab_size, \(loaded.model.vocabularySize): they do not belong together")
             }
             let encoder = TaskEncoder(
-                tokenizer: loaded.tokenizer, maximumLength: loaded.model.maxPositionEmbeddings)
+                tokenizer: tokenizer, maximumLength: loaded.model.maxPositionEmbeddings)
             return try TaskFile.read(files).map { try encoder.encode($0) }
         }
     }

@@ -42,6 +42,9 @@ enum TaskFile {
                     : type == .typeDirectory ? "this is a directory" : "cannot be read: \(RunDirectory.reason(error))",
                 remedy: "give the path of a .jsonl file, relative to the working directory")
         }
+        if let foreign = try ForeignContent(path: path) {
+            throw DataError(key: option, file: path, problem: foreign.problem, remedy: foreign.remedy)
+        }
         let lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let documents = try lines.enumerated().compactMap { index, line -> TaskDocument? in
             guard !line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) else { return nil }
@@ -72,13 +75,20 @@ private struct TaskLine {
         }
         // Checked here, because the decoder guesses another encoding from zero bytes.
         guard String(validating: bytes, as: UTF8.self) != nil else { throw failure("the line is not valid UTF-8") }
-        guard !bytes.contains(0) else { throw failure("the line is not valid JSON: it holds a zero byte") }
+        guard !bytes.contains(0) else {
+            throw failure("the line is not valid JSON: it holds a zero byte\(placeOfMalformedJSON(in: bytes))")
+        }
         do {
             fields = try JSONDecoder().decode([String: Field].self, from: Data(bytes))
         } catch DecodingError.typeMismatch {
             throw failure("the line is no JSON object")
         } catch {
-            throw failure("the line is not valid JSON")
+            throw failure("the line is not valid JSON\(placeOfMalformedJSON(in: bytes))")
+        }
+        // Some editors write a byte-order mark, which is no part of JSON.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        if let key = repeatedKey(ofObject: bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes) {
+            throw failure("the object has two \"\(key)\"")
         }
     }
 

@@ -8,8 +8,9 @@ struct Compare: ParsableCommand {
         abstract: "Compare runs of several losses: paired differences, intervals, and what they could detect.",
         discussion: """
             RUN is a run directory. Runs are grouped by their loss and paired by training.seed; every loss needs the same
-            seeds. Runs that differ in model, data, schedule, batch or evaluation, and unfinished ones, are refused. The last
-            evaluations are compared by unweighted cross-entropy, whatever the runs were trained with.
+            seeds. Runs that differ in model, data, schedule, batch, evaluation or the weights that they began with, and unfinished
+            ones, are refused. What a resume changed counts too, as starts.jsonl tells it. The last evaluations are compared by
+            unweighted cross-entropy, whatever the runs were trained with.
 
             Prints a table and writes a report, one HTML file with its drawings inside, replacing that file.
 
@@ -41,7 +42,7 @@ struct Compare: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try CompareCommand(
                 runs: runs, baseline: baseline, output: output, isJSON: json, confidence: confidence
             ).run(session)

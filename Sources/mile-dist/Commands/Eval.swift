@@ -7,7 +7,8 @@ struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Unweighted cross-entropy of a checkpoint on files, and its scores on multiple-choice tasks.",
         discussion: """
-            Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training.
+            Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training. Prepared data
+            must have been made with the checkpoint's tokenizer; where PREFIX.json does not say so, bits per byte are left out.
 
             Buckets: of the target's frequency in training (ids sorted by count and cut at 80 and 95 % of all
             occurrences: high, medium, low), and of the entropy of the model's prediction, in nats. Calibration

@@ -8,7 +8,8 @@ struct Export: ParsableCommand {
         abstract: "Write a checkpoint as a Hugging Face directory.",
         discussion: """
             The directory gets config.json, generation_config.json, model.safetensors in fp32 (several files and an index
-            above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer.
+            above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer, which gives
+            the ids of training; for others than BPE without normalisation it needs transformers 5 and sentencepiece.
 
             Example:
               mile-dist export runs/shakespeare/checkpoints --output shakespeare-hf
@@ -21,6 +22,8 @@ struct Export: ParsableCommand {
     var output: String
 
     func run() throws {
-        launch { session in try ExportCommand(checkpoint: checkpoint, output: output).run(session) }
+        launch(.helpers, loss: .isTold) { session in
+            try ExportCommand(checkpoint: checkpoint, output: output).run(session)
+        }
     }
 }

@@ -18,6 +18,6 @@ struct Inspect: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch { session in try InspectCommand(checkpoint: checkpoint, isJSON: json).run(session) }
+        launch(.helpers) { session in try InspectCommand(checkpoint: checkpoint, isJSON: json).run(session) }
     }
 }

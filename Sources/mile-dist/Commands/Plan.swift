@@ -68,7 +68,7 @@ struct Plan: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try PlanCommand(
                 config: config, overrides: overrides, ranks: ranks, nodes: nodes, ranksPerNode: ranksPerNode,
                 bandwidth: bandwidth, latency: latency, gflops: gflops, memoryBandwidth: memoryBandwidth,

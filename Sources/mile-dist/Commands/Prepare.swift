@@ -18,10 +18,12 @@ struct Prepare: ParsableCommand {
             threads.
 
             A line that is no such object, or not UTF-8, is counted and listed at the end (--on-error skip), or ends the
-            command (fail). A .txt file is taken byte by byte as it is. PREFIX.json holds all counts.
+            command (fail). A .txt file is taken as it is, with bytes byte by byte; other tokenizers read each byte that is no
+            UTF-8 as U+FFFD, which is counted and listed, or ends the command. PREFIX.json holds all counts.
 
-            Stopped or killed, the same command goes on with the parts in PREFIX.parts that are done. With ranks on
-            several nodes, FILES and PREFIX must be in directories that all see.
+            Stopped, killed or ended by a mistake in a file, the same command goes on with the parts in PREFIX.parts that
+            are done; those of files that were mended are made again. With ranks on several nodes, FILES and PREFIX must be
+            in directories that all see.
 
             Examples:
               mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
@@ -58,7 +60,7 @@ struct Prepare: ParsableCommand {
     }
 
     func run() throws {
-        launchOnAllRanks { session in
+        launchOnAllRanks(loss: .isTold) { session in
             try PrepareCommand(
                 tokenizer: tokenizer, output: output, files: files, splitsDomains: splitDomains,
                 skipsMalformed: onError == .skip, overwrites: overwrite, threads: threads

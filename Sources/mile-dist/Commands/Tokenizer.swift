@@ -26,6 +26,9 @@ struct TokenizerTrain: ParsableCommand {
             those of LLaMA's tokenizer: pairs are merged, texts stay as they are, digits are single pieces, characters
             without a piece are spelled in bytes. The sentences are held in memory, twice while training starts.
 
+            A line of a .jsonl file that is no object with a string "text", and a line of any file that is not UTF-8, is
+            counted and listed (--on-error skip), or ends the command (fail).
+
             Examples:
               mile-dist tokenizer train books.txt --vocab-size 8000 --output books
               mile-dist tokenizer train pile-*.jsonl.zst --lines 5000000 --output pile
@@ -66,6 +69,9 @@ struct TokenizerTrain: ParsableCommand {
     @Option(help: "Threads; 0: the cores bound to the process.")
     var threads = 0
 
+    @Option(help: "What to do with a malformed line: count it (skip), or end there (fail).")
+    var onError = Prepare.OnError.skip
+
     @Flag(help: "Show what the library says while it trains.")
     var verbose = false
 
@@ -76,12 +82,12 @@ struct TokenizerTrain: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        launch(.one, loss: .isTold) { session in
             try TokenizerTrainCommand(
                 files: files, output: output, vocabularySize: vocabSize, modelType: modelType,
                 characterCoverage: characterCoverage, byteFallback: byteFallback, splitDigits: splitDigits,
-                normalization: normalization,
-                lines: lines, seed: seed, threads: threads, isVerbose: verbose
+                normalization: normalization, lines: lines, seed: seed, threads: threads,
+                skipsMalformed: onError == .skip, isVerbose: verbose
             ).run(session)
         }
     }
@@ -96,7 +102,8 @@ struct TokenizerEncode: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encode", abstract: "Turn lines of text into lines of ids, as spm_encode does.",
         discussion: """
-            Each line is a text of its own; there are no begin and end tokens. Bytes that are no UTF-8 become U+FFFD.
+            Each line is a text of its own; there are no begin and end tokens. Bytes that are no UTF-8 become U+FFFD and are
+            counted at the end, unless the tokenizer is bytes.
 
             Examples:
               mile-dist tokenizer encode --tokenizer tokenizer.model books.txt > books.ids
@@ -113,7 +120,7 @@ struct TokenizerEncode: ParsableCommand {
     var files: [String] = []
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try TokenizerTextCommand(
                 format == .id ? .encode : .encodeAsPieces, tokenizer: tokenizer, files: files
             ).run(session)
@@ -137,7 +144,7 @@ struct TokenizerDecode: ParsableCommand {
     var files: [String] = []
 
     func run() throws {
-        launch { session in
+        launch(.one) { session in
             try TokenizerTextCommand(.decode, tokenizer: tokenizer, files: files).run(session)
         }
     }

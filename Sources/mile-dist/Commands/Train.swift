@@ -18,7 +18,7 @@ struct Train: ParsableCommand {
               mpirun -n 16 mile-dist train run.yaml --dry-run
             """)
 
-    @Argument(help: "The configuration (YAML). Without it: the embedded job.")
+    @Argument(help: "The configuration (YAML), also from a pipe; -: standard input. Without it: the embedded job.")
     var config: String?
 
     @Option(
@@ -31,6 +31,13 @@ struct Train: ParsableCommand {
             "auto: continue from the newest checkpoint that verifies, or start a new run where there is none; never: "
                 + "start a new run; PATH: continue from this checkpoint.", valueName: "auto|never|PATH"))
     var resume = "auto"
+
+    @Option(
+        help: ArgumentHelp(
+            "With --resume PATH, an older checkpoint of this run: go back to it. Newer checkpoints, and copies of metrics and "
+                + "starts, move to before-NAME in the checkpoints directory. Repeated, the command continues the branch.",
+            valueName: "NAME"))
+    var branch: String?
 
     @Option(
         help: ArgumentHelp("Start a new run from the weights of a checkpoint.", valueName: "CHECKPOINT"))
@@ -55,28 +62,34 @@ struct Train: ParsableCommand {
         if let printOrder, printOrder < 1 {
             throw ValidationError("--print-order: \(printOrder) found; allowed: 1 or more.")
         }
-        guard config == nil, resume != "auto" || initializeFrom != nil else { return }
-        throw ValidationError("--resume and --initialize-from need a CONFIG: the embedded job starts over each time.")
+        if let problem = options.problem { throw ValidationError(problem) }
+    }
+
+    private var options: TrainOptions {
+        TrainOptions(
+            resume: ResumeMode(resume), initializeFrom: initializeFrom, branch: branch, isEmbedded: config == nil,
+            isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
     }
 
     func run() throws {
+        let printsOnly = helpKeys || printConfig || printOrder != nil
+        if printsOnly { launch(.one, train) }
         // Before MPI starts, which takes a while: whoever stops a run that early gets the status that asks for another start.
-        if !helpKeys && !printConfig && printOrder == nil { StopRequest.listen() }
-        launchOnAllRanks { session in
-            if helpKeys {
-                session.console.raw(RunConfiguration.reference)
-                return .done
-            }
-            let source = try ConfigurationSource(session, path: config)
-            let configuration = try source.load(overrides: overrides)
-            if printConfig {
-                session.console.raw(configuration.yaml)
-                return .done
-            }
-            let options = TrainOptions(
-                resume: ResumeMode(resume), initializeFrom: initializeFrom, isEmbedded: config == nil,
-                isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
-            return try Trainer(session, configuration, options).run()
+        StopRequest.listen()
+        launchOnAllRanks(loss: dryRun ? .isFailure : .isTold, train)
+    }
+
+    private func train(_ session: Session) throws -> ExitStatus {
+        if helpKeys {
+            session.console.raw(RunConfiguration.reference)
+            return .done
         }
+        let source = try ConfigurationSource(session, path: config)
+        let configuration = try source.load(overrides: overrides)
+        if printConfig {
+            session.console.raw(configuration.yaml)
+            return .done
+        }
+        return try Trainer(session, configuration, options).run()
     }
 }

@@ -120,7 +120,7 @@ import Testing
         (#""mlp_bias":true"#, "mlp_bias"),
         (#""attention_dropout":0.1"#, "attention_dropout"),
         (#""attention_dropout":"0""#, "attention_dropout"),
-        (#""pretraining_tp":2"#, "pretraining_tp"),
+        (#""pretraining_tp":0"#, "pretraining_tp"),
         (#""quantization_config":{"bits":4}"#, "quantization_config"),
         (#""head_dim":4"#, "head_dim"),
         (#""architectures":["LlamaForSequenceClassification"]"#, "architectures"),

@@ -264,7 +264,8 @@ private enum ConfigurationMutation {
                     tieWordEmbeddings: reference.tie_word_embeddings ?? false), dump)
         require(
             reference.model_type == "llama" && (reference.hidden_act ?? "silu") == "silu"
-                && reference.attention_bias != true && reference.mlp_bias != true && reference.rope_scaling == nil
+                && reference.attention_bias != true && reference.mlp_bias != true
+                && (reference.rope_scaling ?? ["rope_type": "default"]) == ["rope_type": "default"]
                 && (reference.rope_parameters?.rope_type ?? "default") == "default"
                 && (reference.rope_parameters?.type ?? "default") == "default", dump)
         // What passes is a model that a checkpoint can hold, and what is written of it reads as the same.

@@ -149,6 +149,23 @@ import Testing
         #expect(configuration.kind == .missing && configuration.file == path + "/config.json")
     }
 
+    /// A directory without tokenizer files says nothing about its tokenizer, but for the size of this program's byte models.
+    @Test func withoutTokenizerFilesThereIsNone() throws {
+        var model = ModelConfiguration.small
+        for (size, name) in [(40, "none"), (257, "bytes"), (258, "none"), (32_000, "none")] {
+            model.vocabularySize = size
+            let imported = try HuggingFaceImport(directory: try ModelDirectory(model).write(files, "\(size)"))
+            #expect(imported.tokenizer == .init(name: name), "\(size)")
+            #expect(imported.notes.contains { $0.contains("has no tokenizer") }, "\(size): \(imported.notes)")
+        }
+        // Who knows it can say so.
+        let given = CheckpointIndex.Tokenizer(name: "bytes")
+        let imported = try HuggingFaceImport(directory: files.path("258"), tokenizer: given)
+        #expect(imported.tokenizer == given && imported.notes.isEmpty)
+        let path = try imported.write(to: files.path("given"), processor: "", blas: "")
+        #expect(try load(path).index.tokenizer == given)
+    }
+
     @Test func nothingIsOverwritten() throws {
         let source = try ModelDirectory(.small).write(files)
         let output = files.path("checkpoints")

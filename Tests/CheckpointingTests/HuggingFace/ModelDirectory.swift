@@ -53,15 +53,15 @@ struct ModelDirectory {
 
     init(_ model: ModelConfiguration, seed: UInt64 = 1) {
         self.model = model
-        // As transformers 5 writes it.
+        // As transformers 5 writes it, without the ids of tokens, which are the tests' to add.
         configuration = """
-            {"architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0, "bos_token_id": 1,
-             "dtype": "float32", "eos_token_id": 2, "head_dim": \(model.headSize), "hidden_act": "silu",
+            {"architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+             "dtype": "float32", "head_dim": \(model.headSize), "hidden_act": "silu",
              "hidden_size": \(model.hiddenSize), "initializer_range": \(model.initializerRange),
              "intermediate_size": \(model.intermediateSize), "max_position_embeddings": \(model.maxPositionEmbeddings),
              "mlp_bias": false, "model_type": "llama", "num_attention_heads": \(model.attentionHeadCount),
              "num_hidden_layers": \(model.hiddenLayerCount), "num_key_value_heads": \(model.keyValueHeadCount),
-             "pad_token_id": null, "pretraining_tp": 1, "rms_norm_eps": \(model.rmsNormEpsilon),
+             "pretraining_tp": 1, "rms_norm_eps": \(model.rmsNormEpsilon),
              "rope_parameters": {"rope_theta": \(model.ropeTheta), "rope_type": "default"},
              "tie_word_embeddings": \(model.tieWordEmbeddings), "transformers_version": "5.0.0", "use_cache": true,
              "vocab_size": \(model.vocabularySize)}
@@ -85,6 +85,9 @@ struct ModelDirectory {
             if let newValue { tensors.append(newValue) }
         }
     }
+
+    /// Adds members to `config.json`.
+    mutating func add(_ members: String) { configuration = "{\(members), " + configuration.dropFirst() }
 
     /// Writes the files into a new directory and returns its path.
     func write(_ files: TemporaryFiles, _ name: String = "hf") throws -> String {

@@ -80,13 +80,22 @@ private typealias Model = HandmadeModel
             { $0.pieces[260].kind = 4 },
             { $0.pieces[260].text = "a" },
             { $0.pieces[0].kind = 1 },
+            { $0.pieces[260].kind = 5 },
+            // A piece with a character that is none: SentencePiece makes it of unknown characters.
+            { $0.pieces[266].text = "x" },
+            // Equal scores, of which SentencePiece takes the leftmost.
+            { $0.pieces[263].score = -2 },
+            { $0.pieces[259].score = .nan },
+            { $0.blanksBehind = true },
+            { $0.pieces[261].text = "a a" },
         ]
         for (number, change) in changes.enumerated() {
             var model = Model()
             change(&model)
             let isConverted = try read(model).tokenizerJSON != nil
-            // Whether <unk> counts as unknown is for its id to say, not for its kind.
-            #expect(isConverted == (number == 7), "change \(number)")
+            // Blanks can be removed in the format's words. Whether <unk> counts as unknown is for its id to say, not for
+            // its kind.
+            #expect(isConverted == [2, 7].contains(number), "change \(number)")
         }
         var model = Model()
         model.normalizer = [0x18, 0, 0x20, 0]
@@ -96,6 +105,59 @@ private typealias Model = HandmadeModel
             return
         }
         #expect(steps.count == 1)
+    }
+
+    /// Runs of one character may have equal scores, if all other merges come before them and make no such run.
+    @Test func runsOfOneScoreAreConverted() throws {
+        let runs = (2...5).map { (String(repeating: "\u{2581}", count: $0), Float(-1e9), UInt8(1)) }
+        func isConverted(_ change: (inout Model) -> Void) throws -> Bool {
+            var model = Model()
+            model.pieces += runs
+            change(&model)
+            return try read(model).tokenizerJSON != nil
+        }
+        #expect(try isConverted { _ in })
+        #expect(try !isConverted { $0.pieces.remove(at: 268) })
+        #expect(try !isConverted { $0.pieces[260].score = -2e9 })
+        #expect(try !isConverted { $0.pieces[260].text = "\u{2581}\u{2581}a" })
+        #expect(try !isConverted { $0.pieces.append(("éé", -1e9, 1)) })
+    }
+
+    /// The library's cuts of random texts with random models, and those by the ranks that are exported.
+    @Test func ranksOfPairsGiveTheLibrarysCuts() throws {
+        var random = SeededGenerator(seed: 7)
+        for number in 0..<60 {
+            var model = Model()
+            let letters = ["a", "b", "c"].prefix(1 + number % 3)
+            model.pieces.removeLast(8)
+            var pieces: Set<String> = []
+            for _ in 0..<(2 + random.index(below: 7)) {
+                pieces.insert((0..<(2 + random.index(below: 5))).map { _ in random.pick(Array(letters)) }.joined())
+            }
+            model.pieces += pieces.sorted().shuffled(using: &random).enumerated().map {
+                ($0.element, -Float($0.offset), 1)
+            }
+            model.pieces += (letters + ["\u{2581}"]).map { ($0, Float(-100), 1) }
+            let tree = try JSONTree(try #require(read(model).tokenizerJSON), file: "")
+            guard case .array(let list) = tree["model"]?["merges"] else { return }
+            var ranks: [String: Int] = [:]
+            for (rank, merge) in list.enumerated() { ranks[try #require(merge.string)] = rank }
+            let processor = try SentencePieceProcessor(modelBytes: model.bytes)
+            for _ in 0..<20 {
+                let text = (0..<(1 + random.index(below: 16))).map { _ in random.pick(Array(letters)) }.joined()
+                var symbols = ["\u{2581}"] + text.map(String.init)
+                while true {
+                    let found = (0..<(symbols.count - 1)).compactMap { place in
+                        ranks[symbols[place] + " " + symbols[place + 1]].map { (rank: $0, place: place) }
+                    }
+                    guard let best = found.min(by: { ($0.rank, $0.place) < ($1.rank, $1.place) }) else { break }
+                    let joined = symbols[best.place] + symbols[best.place + 1]
+                    symbols.replaceSubrange(best.place...(best.place + 1), with: [joined])
+                }
+                let cuts = try processor.pieces(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
+                #expect(cuts == symbols, "\(model.pieces.dropFirst(259)): \(text)")
+            }
+        }
     }
 
     /// LLaMA's own model; the numbers are those of transformers' conversion, which gives the same list.
@@ -139,7 +201,8 @@ private typealias Model = HandmadeModel
             let settings = try JSONTree(bytes(of: output + "/tokenizer_config.json"), file: "")
             #expect(settings["eos_token"] == .string("</s>") && settings["bos_token"] == .string("<s>"))
             #expect(settings["pad_token"] == .null && settings["add_bos_token"] == .boolean(false))
-            let kind = isConverted ? "PreTrainedTokenizerFast" : "LlamaTokenizer"
+            // LlamaTokenizer would convert any model as if it were LLaMA's.
+            let kind = isConverted ? "PreTrainedTokenizerFast" : "SentencePieceBackend"
             #expect(settings["tokenizer_class"] == .string(kind))
             let generation = try bytes(of: output + "/generation_config.json")
             #expect(generation == Array("{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2\n}\n".utf8))

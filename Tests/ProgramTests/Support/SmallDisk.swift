@@ -10,19 +10,23 @@ final class SmallDisk {
 
     /// Whether this process may mount at all: tried, because rights depend on more than the user.
     static let isAvailable: Bool = {
-        guard let folder = try? TemporaryFolder(), let disk = try? SmallDisk(in: folder, "try", mebibytes: 1) else {
+        guard let folder = try? TemporaryFolder(), let disk = try? SmallDisk(in: folder, "try", kibibytes: 1024) else {
             return false
         }
         withExtendedLifetime(disk) {}
         return true
     }()
 
-    init(in folder: TemporaryFolder, _ name: String, mebibytes: Int) throws {
+    convenience init(in folder: TemporaryFolder, _ name: String, mebibytes: Int) throws {
+        try self.init(in: folder, name, kibibytes: mebibytes << 10)
+    }
+
+    init(in folder: TemporaryFolder, _ name: String, kibibytes: Int) throws {
         self.folder = folder
         self.name = name
         try folder.makeFolder(name)
         let result = try Self.run(
-            ["mount", "-t", "tmpfs", "-o", "size=\(mebibytes)m,mode=1777", "tmpfs", folder.path(name)], in: folder)
+            ["mount", "-t", "tmpfs", "-o", "size=\(kibibytes)k,mode=1777", "tmpfs", folder.path(name)], in: folder)
         guard result.status == 0 else { throw UnexpectedText("\(result)") }
     }
 

@@ -27,6 +27,7 @@ import Testing
                            mile 1         0.5000  0.00000
 
             Entropy buckets are of each model's own entropy: their CE is not of the same targets in all runs, and so is shown without a comparison.
+            How runs/c1 and 3 more came about is not known, because starts.jsonl does not tell (an earlier version did not write it): whether other weights were the beginning, or keys changed on the way, is not compared.
             That the data are the same is judged by their paths alone: no run has a checkpoint that can be read.
             """
         #expect(text == expected)

@@ -81,7 +81,7 @@ import Testing
         Plant(.freeFiles, .fault) { $0.storage.freeFiles = 7 },
         Plant(.openFiles, .fault) { $0.limits.openFiles = 65 },
         Plant(.fileSize, .fault) { $0.limits.fileSize = 899 * mebibyte },
-        Plant(.addressSpace, .fault) { $0.limits.addressSpace = 1963 * mebibyte },
+        Plant(.addressSpace, .fault) { $0.limits.addressSpace = 1891 * mebibyte },
         Plant(.coreTime, .warning) { $0.limits.coreTime = 3600 },
         Plant(.lockedMemory, .warning) { $0.limits.infiniband = ["mlx5_0"] },
         Plant(.memory, .fault, "of the node") { $0.limits.availableMemory = 999 * mebibyte },
@@ -95,6 +95,25 @@ import Testing
         #expect(Expected.all(of: [facts]) == [Expected(plant.check, plant.severity, [0])])
     }
 
+    /// A full disk is no want of permission, and no fault of HDF5's.
+    @Test func aFullDiskNeedsRoom() throws {
+        var full = HealthyFacts.one
+        full.storage.problem = "No space left on device"
+        full.storage.isFull = true
+        var fullForHDF5 = HealthyFacts.one
+        fullForHDF5.storage.hdf5Problem = "H5Fclose: unable to flush"
+        fullForHDF5.storage.hdf5WantsSpace = true
+        for (facts, check) in [(full, Check.directory), (fullForHDF5, .hdf5)] {
+            let finding = try #require(StorageJudgement.findings([facts]).first)
+            #expect(finding.check == check)
+            #expect(finding.verdict.remedy.hasPrefix("make room (space, inodes or quota)"), "\(finding)")
+        }
+        full.storage.isFull = false
+        #expect(
+            StorageJudgement.findings([full]).first?.verdict.remedy.hasPrefix("choose a directory that this user may")
+                == true)
+    }
+
     /// Limits that are just kept.
     @Test func atTheLimitNothingIsSaid() {
         var facts = HealthyFacts.one
@@ -103,8 +122,8 @@ import Testing
         facts.storage.freeFiles = 8
         facts.limits.openFiles = 66
         facts.limits.fileSize = 900 * Self.mebibyte
-        // Taken 500, the plan 1000, two threads 200 each, libraries 64.
-        facts.limits.addressSpace = 1964 * Self.mebibyte
+        // Taken 500, the plan 1000, two threads 328, libraries 64.
+        facts.limits.addressSpace = 1892 * Self.mebibyte
         facts.limits.availableMemory = 1000 * Self.mebibyte
         facts.limits.groupMemory = 1000 * Self.mebibyte
         facts.limits.commitMemory = 1000 * Self.mebibyte

@@ -44,6 +44,9 @@ struct TaskFileTests {
     @Test func aByteOrderMarkIsNoPartOfTheFirstLine() throws {
         let line = #"{"task": "l", "context": "c", "completion": "x"}"#
         #expect(try read("\u{FEFF}" + line).count == 1)
+        let twice = #"{"task": "l", "task": "l", "context": "c", "completion": "x"}"#
+        let error = try #require(throws: DataError.self) { try read("\u{FEFF}" + twice) }
+        #expect(error.problem == "the object has two \"task\"")
     }
 
     /// A line, and what the message about it must name.
@@ -86,7 +89,14 @@ struct TaskFileTests {
         Mistake(#"{"task": "a", "id": [1], "context": "c", "completion": "x"}"#, "\"id\" is a list"),
         Mistake(#"{"task": "a", "context": "c", "completion": "\ud800"}"#, "not valid JSON"),
         Mistake(#"{"task": "a", "context": "c", "completion": "x""#, "not valid JSON"),
-        Mistake("{\"task\": \"a\0\"}", "zero byte"), Mistake("[1]", "no JSON object"), Mistake("a", "not valid JSON"),
+        Mistake(#"{"task": "a", "context": NaN}"#, "not valid JSON: NaN at column 26"),
+        // A decoder would take one of the two without a word.
+        Mistake(
+            #"{"task": "a", "context": "c", "choices": ["x", "y"], "label": 0, "label": 1}"#,
+            "the object has two \"label\""),
+        Mistake(#"{"task": "a", "context": "c", "completion": "x", "comple\u0074ion": "x"}"#, "two \"completion\""),
+        Mistake("{\"task\": \"a\0\"}", "zero byte at column 12"), Mistake("[1]", "no JSON object"),
+        Mistake("a", "not valid JSON"),
         // A file's earlier line has other documents of the task.
         Mistake(
             #"{"task": "first", "context": "c", "choices": ["x", "y"], "label": 0}"#, "\"first\"", "\"choices\" here",
@@ -108,6 +118,9 @@ struct TaskFileTests {
         #expect("\(absent)".contains("absent.jsonl: there is no such file"), "\(absent)")
         let directory = try #require(throws: DataError.self) { try TaskFile.read([folder.path]) }
         #expect("\(directory)".contains("\(folder.path): this is a directory"), "\(directory)")
+        try folder.write("PK\u{3}\u{4}", to: "zip.jsonl")
+        let archive = try #require(throws: DataError.self) { try TaskFile.read([folder.file("zip.jsonl")]) }
+        #expect(archive.key == "--tasks" && archive.problem == "this is a zip archive", "\(archive)")
         try folder.write("", to: "empty.jsonl")
         let empty = try #require(throws: DataError.self) { try TaskFile.read([folder.file("empty.jsonl")]) }
         #expect("\(empty)".contains("no document"), "\(empty)")

@@ -15,6 +15,8 @@ struct FactReader {
     /// Text of a file; nil where it cannot be read.
     func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 
+    func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
     // MARK: Launch
 
     /// How many ranks the launcher has started, by what it puts into the environment of each.

@@ -102,12 +102,16 @@ struct StorageFacts: Codable, Sendable, Equatable {
     var probed: String
     /// Why no file could be written there; nil where one could.
     var problem: String?
+    /// Whether that was for want of space or quota, and not of permission.
+    var isFull = false
     /// Why `flock` failed; nil where it did not.
     var lockProblem: String?
     /// Why an HDF5 file could not be written or read back; nil where it could.
     var hdf5Problem: String?
     /// Whether that was for want of locks.
     var hdf5WantsLocks = false
+    /// Whether it was for want of space or quota.
+    var hdf5WantsSpace = false
     var hdf5Version: String
     /// Value of `HDF5_USE_FILE_LOCKING`.
     var lockVariable: String?

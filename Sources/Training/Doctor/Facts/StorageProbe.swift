@@ -32,14 +32,19 @@ struct StorageProbe {
         // There may be none yet.
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         facts.checkpoints = names.count { $0.hasPrefix("step-") && !$0.contains(".") }
-        (facts.problem, facts.lockProblem) = writeAndLock(path(in: place, ".tmp"))
+        let problem: SystemError?
+        (problem, facts.lockProblem) = writeAndLock(path(in: place, ".tmp"))
+        facts.problem = problem?.description
+        facts.isFull = problem?.isWantOfSpace ?? false
         guard facts.problem == nil else { return facts }
         let file = path(in: place, ".h5")
         do {
             try writeAndRead(file)
         } catch {
             facts.hdf5Problem = "\(error)"
-            facts.hdf5WantsLocks = (error as? HDF5Error)?.isLockingFailure ?? false
+            let error = error as? HDF5Error
+            facts.hdf5WantsLocks = error?.isLockingFailure ?? false
+            facts.hdf5WantsSpace = error?.systemError.map { SystemError(code: $0).isWantOfSpace } ?? false
         }
         unlink(file)
         return facts
@@ -60,19 +65,25 @@ struct StorageProbe {
     private func unlink(_ path: String) { _ = unsafe Glibc.unlink(path) }
 
     /// What the system says of a file that is made, locked and written.
-    private func writeAndLock(_ file: String) -> (problem: String?, lockProblem: String?) {
+    private func writeAndLock(_ file: String) -> (problem: SystemError?, lockProblem: String?) {
         let descriptor = unsafe open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { return (Self.reason(), nil) }
+        guard descriptor >= 0 else { return (SystemError(code: errno), nil) }
         defer { unlink(file) }
         var lockProblem: String?
-        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 { lockProblem = Self.reason() }
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 { lockProblem = SystemError(code: errno).description }
         let block = [UInt8](repeating: 1, count: 4096)
-        let isWritten = unsafe write(descriptor, block, block.count) == block.count && fsync(descriptor) == 0
-        let problem = isWritten ? nil : Self.reason()
-        return (close(descriptor) == 0 ? problem : problem ?? Self.reason(), lockProblem)
+        let count = unsafe write(descriptor, block, block.count)
+        var problem: SystemError?
+        if count < 0 {
+            problem = SystemError(code: errno)
+        } else if count < block.count {
+            // A write that ends early gives no reason; the next one would give this one.
+            problem = SystemError(code: ENOSPC)
+        } else if fsync(descriptor) != 0 {
+            problem = SystemError(code: errno)
+        }
+        return (close(descriptor) == 0 ? problem : problem ?? SystemError(code: errno), lockProblem)
     }
-
-    private static func reason() -> String { unsafe String(cString: strerror(errno)) }
 
     /// What a checkpoint does with a file: HDF5 writes and closes it, and reads it again.
     private func writeAndRead(_ file: String) throws {

@@ -35,7 +35,7 @@ enum LimitJudgement {
     private static func tooLittleAddressSpace(_ facts: NodeFacts) -> Finding.Verdict? {
         guard let limit = facts.limits.addressSpace else { return nil }
         let needed =
-            facts.limits.virtualBytes + facts.cores.threads * AddressSpace.bytesPerThread + AddressSpace.reserveBytes
+            facts.limits.virtualBytes + AddressSpace.bytes(threads: facts.cores.threads) + AddressSpace.reserveBytes
             + (facts.plan?.memoryBytes ?? 0)
         guard limit < needed else { return nil }
         return .fault(

@@ -14,12 +14,18 @@ enum StorageJudgement {
             facts.storage.probed == facts.storage.directory
             ? facts.storage.directory
             : "\(facts.storage.directory) does not exist, and nothing can be made in \(facts.storage.probed)"
+        let text = "\(place): \(problem)"
+        guard !facts.storage.isFull else { return .fault(text, remedy: wantOfSpaceRemedy) }
         return .fault(
-            "\(place): \(problem)",
+            text,
             remedy:
                 "choose a directory that this user may write (checkpoint.directory, logging.directory, --directory), or have "
                 + "it made")
     }
+
+    private static let wantOfSpaceRemedy =
+        "make room (space, inodes or quota), or choose another file system (checkpoint.directory, logging.directory, "
+        + "--directory)"
 
     private static func notShared(_ facts: NodeFacts) -> Finding.Verdict? {
         guard facts.storage.seesRankZero == false else { return nil }
@@ -43,8 +49,10 @@ enum StorageJudgement {
 
     private static func notReadBack(_ facts: NodeFacts) -> Finding.Verdict? {
         guard let problem = facts.storage.hdf5Problem, !facts.storage.hdf5WantsLocks else { return nil }
+        let text = "an HDF5 file could not be written and read back: \(problem)"
+        guard !facts.storage.hdf5WantsSpace else { return .fault(text, remedy: wantOfSpaceRemedy) }
         return .fault(
-            "an HDF5 file could not be written and read back: \(problem)",
+            text,
             remedy:
                 "choose another checkpoint.directory; where that fails too, look at HDF5 \(facts.storage.hdf5Version)'s "
                 + "installation")

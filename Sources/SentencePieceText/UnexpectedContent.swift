@@ -1,0 +1,158 @@
+// UnexpectedContent - what a file holds in place of a tokenizer, weights or settings, told from its first bytes.
+
+/// Content that is often found where a model's file should be, and what to do about it.
+///
+/// Why: a reader of the expected format only sees damage, and does not say that a download is missing.
+public struct UnexpectedContent: Sendable, Equatable {
+    /// What a reader wanted.
+    public enum Expected: Sendable, Equatable {
+        case sentencePieceModel
+        case safetensors
+        case json
+
+        var words: String {
+            switch self {
+            case .sentencePieceModel: "a SentencePiece model"
+            case .safetensors: "a safetensors file"
+            case .json: "JSON"
+            }
+        }
+    }
+
+    /// The file's real content in words.
+    public let problem: String
+    /// How to get the right file, or how to do without.
+    public let remedy: String
+    /// Whether it is the vocabulary of another tokenizer, which is nobody's mistake beside a model's weights.
+    public let isTiktoken: Bool
+
+    /// Bytes of a file's start that are enough to tell.
+    public static let byteCount = 4096
+
+    /// - Parameters:
+    ///   - start: the first ``byteCount`` bytes of a file; all of a shorter one.
+    ///   - expected: the format that the file should have.
+    /// - Returns: nil for content that is not known, and for content that looks as expected.
+    public init?(_ start: [UInt8], insteadOf expected: Expected) {
+        let start = Array(start.prefix(Self.byteCount))
+        guard let format = Format(start), !format.isPossible(for: expected) else { return nil }
+        problem = "\(format.words(start)), not \(expected.words)"
+        remedy = format.remedy(for: expected)
+        isTiktoken = format == .tiktoken
+    }
+}
+
+/// Formats that are told from first bytes.
+private enum Format {
+    case empty, gitLFSPointer, webPage, errorPage, tiktoken, json, pickle, zip, gguf, gzip, zstandard, hdf5, safetensors
+
+    private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
+
+    /// Fixed first bytes.
+    private static let magics: [(bytes: [UInt8], format: Format)] = [
+        (Array("GGUF".utf8), .gguf), (Array("PK\u{3}\u{4}".utf8), .zip), ([0x1F, 0x8B], .gzip),
+        ([0x28, 0xB5, 0x2F, 0xFD], .zstandard), ([0x89] + Array("HDF\r\n".utf8), .hdf5), ([0x80, 2], .pickle),
+        ([0x80, 3], .pickle), ([0x80, 4], .pickle), ([0x80, 5], .pickle),
+    ]
+
+    init?(_ start: [UInt8]) {
+        // Git LFS itself takes no larger file for a pointer.
+        let isShort = start.count < 1024
+        let text = start.drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        let opening = String(decoding: text.prefix(16), as: UTF8.self).lowercased()
+        if start.isEmpty {
+            self = .empty
+        } else if isShort, start.starts(with: Self.pointer) {
+            self = .gitLFSPointer
+        } else if opening.hasPrefix("<!doctype html") || opening.hasPrefix("<html") {
+            self = .webPage
+        } else if opening.hasPrefix("<?xml") || opening.hasPrefix("<error>") {
+            self = .errorPage
+        } else if let magic = Self.magics.first(where: { start.starts(with: $0.bytes) }) {
+            self = magic.format
+        } else if start.count > 8, start[8] == UInt8(ascii: "{"), start[4..<8].allSatisfy({ $0 == 0 }) {
+            self = .safetensors
+        } else if text.first == UInt8(ascii: "{") || text.first == UInt8(ascii: "[") {
+            self = .json
+        } else if Self.isTiktoken(start) {
+            self = .tiktoken
+        } else {
+            return nil
+        }
+    }
+
+    /// Whether lines are a token in base64, a blank and the token's rank: the format of OpenAI's tiktoken.
+    private static func isTiktoken(_ start: [UInt8]) -> Bool {
+        // The last line may be cut.
+        let lines = start.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast().prefix(20)
+        return !lines.isEmpty
+            && lines.allSatisfy { line in
+                let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+                return parts.count == 2 && !parts[0].isEmpty && parts[0].count % 4 == 0 && parts[0].allSatisfy(isBase64)
+                    && !parts[1].isEmpty && parts[1].allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            }
+    }
+
+    private static func isBase64(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="):
+            true
+        default: false
+        }
+    }
+
+    func isPossible(for expected: UnexpectedContent.Expected) -> Bool {
+        switch (self, expected) {
+        case (.safetensors, .safetensors), (.json, .json): true
+        default: false
+        }
+    }
+
+    func words(_ start: [UInt8]) -> String {
+        switch self {
+        case .empty: "the file is empty"
+        case .gitLFSPointer: "this is a Git LFS pointer to the file\(Self.pointedSize(start))"
+        case .webPage: "this is a web page"
+        case .errorPage: "this is an XML text, perhaps a server's error"
+        case .tiktoken: "this is a vocabulary of tiktoken, as Llama 3 has it"
+        case .json: "this is JSON"
+        case .pickle: "this is a Python pickle"
+        case .zip: "this is a zip archive, as torch.save writes it"
+        case .gguf: "this is a GGUF file of llama.cpp"
+        case .gzip: "this is gzip data"
+        case .zstandard: "this is zstd data"
+        case .hdf5: "this is an HDF5 file"
+        case .safetensors: "this is a safetensors file"
+        }
+    }
+
+    /// The size of the real file, as the pointer states it.
+    private static func pointedSize(_ start: [UInt8]) -> String {
+        let lines = String(decoding: start, as: UTF8.self).split(whereSeparator: \.isNewline)
+        guard let line = lines.first(where: { $0.hasPrefix("size ") }), let size = UInt64(line.dropFirst(5)) else {
+            return ""
+        }
+        return " (of \(size) bytes)"
+    }
+
+    func remedy(for expected: UnexpectedContent.Expected) -> String {
+        switch self {
+        case .gitLFSPointer: return "fetch the file: run git lfs pull in the repository that it was cloned with"
+        case .webPage, .errorPage:
+            return "download the file itself; on Hugging Face its address has \"resolve\" where the page has \"blob\""
+        case .empty: return "copy or download it again"
+        case .gzip: return "decompress it: gzip -d"
+        case .zstandard: return "decompress it: zstd -d"
+        case .tiktoken, .json, .pickle, .zip, .gguf, .hdf5, .safetensors: break
+        }
+        switch expected {
+        case .sentencePieceModel:
+            return
+                "this program encodes text with SentencePiece models only: give the one of the model if there is one; "
+                + "otherwise encode with the model's own tokenizer elsewhere, and train on prepared token files"
+        case .safetensors: return "save the model as safetensors: save_pretrained of transformers does"
+        case .json: return "give the file that transformers wrote"
+        }
+    }
+}

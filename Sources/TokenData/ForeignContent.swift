@@ -1,0 +1,150 @@
+// ForeignContent - files that are named as text and hold something else: an archive, a table, another encoding.
+
+internal import Foundation
+
+/// What a file holds instead of what its name says, and what to do with it.
+public struct ForeignContent: Equatable, Sendable {
+    /// What the file is.
+    public let problem: String
+    /// How to get a file that can be read.
+    public let remedy: String
+
+    /// Bytes at the start of a file that are looked at.
+    private static let startSize = 4096
+
+    /// Looks at the first bytes of a file.
+    ///
+    /// - Returns: nil for what may be the text that the name promises, for an empty file, and for none.
+    /// - Throws: ``DataError`` for a file that cannot be read.
+    public init?(path: String) throws {
+        guard case .regular(let size) = FileKind.at(path), size > 0 else { return nil }
+        let file = try ReadableFile(path: path)
+        let start = try file.bytes(at: 0, count: min(Self.startSize, size))
+        let end = try file.bytes(at: max(size - 4, 0), count: min(4, size))
+        self.init(path: path, start: start, end: end)
+    }
+
+    /// - Parameters:
+    ///   - path: the file's name, which says what it should be.
+    ///   - start: its first bytes; all of a short file.
+    ///   - end: its last four bytes.
+    init?(path: String, start: [UInt8], end: [UInt8]) {
+        let format = TextFile.Format(path: path)
+        guard let kind = Kind(start: start, end: end, isCompressed: format == .compressedJSONLines) else { return nil }
+        problem = kind.problem
+        remedy = kind.remedy(path: path, isText: format == .text)
+    }
+}
+
+/// What can be told from a file's first bytes.
+private enum Kind {
+    case gzip, bzip2, xz, lz4, zstandard, zip, sevenZip, tar, parquet, arrow, hdf5, numPy, index, gitLFSPointer
+    case utf16(order: String?)
+    case utf32(order: String?)
+    /// JSON lines in a file that is named as compressed.
+    case plainJSONLines
+
+    /// Formats with fixed first bytes.
+    private static let magics: [(bytes: [UInt8], kind: Kind)] = [
+        ([0x1F, 0x8B], .gzip), (Array("BZh".utf8), .bzip2), ([0xFD] + Array("7zXZ\0".utf8), .xz),
+        ([0x04, 0x22, 0x4D, 0x18], .lz4), ([0x28, 0xB5, 0x2F, 0xFD], .zstandard),
+        (Array("PK\u{3}\u{4}".utf8), .zip), (Array("7z".utf8) + [0xBC, 0xAF, 0x27, 0x1C], .sevenZip),
+        (Array("ARROW1\0\0".utf8), .arrow), ([0xFF, 0xFF, 0xFF, 0xFF], .arrow), ([0x89] + Array("HDF\r\n".utf8), .hdf5),
+        ([0x93] + Array("NUMPY".utf8), .numPy), (IndexedDataset.magic, .index),
+        (Array("version https://git-lfs.github.com/spec/".utf8), .gitLFSPointer),
+    ]
+
+    /// - Parameter isCompressed: whether the file should be zstd data.
+    init?(start: [UInt8], end: [UInt8], isCompressed: Bool) {
+        if let found = Self.magics.first(where: { start.starts(with: $0.bytes) })?.kind, found.isCertain(start) {
+            if case .zstandard = found, isCompressed { return nil }
+            self = found
+        } else if start.starts(with: "PAR1".utf8), end == Array("PAR1".utf8) {
+            self = .parquet
+        } else if start.count >= 512, start[257..<262].elementsEqual("ustar".utf8), start[..<257].contains(0) {
+            self = .tar
+        } else if let found = Self.wideText(start) {
+            self = found
+        } else if isCompressed, start.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") {
+            self = .plainJSONLines
+        } else {
+            return nil
+        }
+    }
+
+    /// Whether first bytes that might be those of a text are not.
+    private func isCertain(_ start: [UInt8]) -> Bool {
+        switch self {
+        // The level, then the first block's mark.
+        case .bzip2: start.count >= 10 && start[4..<10] == [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
+        // The format allows no larger one.
+        case .gitLFSPointer: start.count < 1024
+        default: true
+        }
+    }
+
+    /// UTF-16 and UTF-32, by their byte-order mark or by the zero bytes that texts in Latin letters have in them.
+    private static func wideText(_ start: [UInt8]) -> Kind? {
+        func begins(with marks: [[UInt8]]) -> Bool { marks.contains { start.starts(with: $0) } }
+        if begins(with: [[0xFF, 0xFE, 0, 0], [0, 0, 0xFE, 0xFF]]) { return .utf32(order: nil) }
+        if begins(with: [[0xFF, 0xFE], [0xFE, 0xFF]]) { return .utf16(order: nil) }
+        let quarters = start.count / 4
+        guard quarters >= 2 else { return nil }
+        var zeros = [0, 0, 0, 0]
+        for place in 0..<(4 * quarters) where start[place] == 0 { zeros[place % 4] += 1 }
+        let isMostlyZero = zeros.map { 2 * $0 > quarters }
+        let isNeverZero = zeros.map { 50 * $0 < quarters }
+        if isNeverZero[0], isMostlyZero[2], isMostlyZero[3] { return .utf32(order: "LE") }
+        if isNeverZero[3], isMostlyZero[0], isMostlyZero[1] { return .utf32(order: "BE") }
+        if isNeverZero[0], isNeverZero[2], isMostlyZero[1], isMostlyZero[3] { return .utf16(order: "LE") }
+        if isNeverZero[1], isNeverZero[3], isMostlyZero[0], isMostlyZero[2] { return .utf16(order: "BE") }
+        return nil
+    }
+
+    var problem: String {
+        switch self {
+        case .gzip: "this is gzip data"
+        case .bzip2: "this is bzip2 data"
+        case .xz: "this is xz data"
+        case .lz4: "this is lz4 data"
+        case .zstandard: "this is zstd data"
+        case .zip: "this is a zip archive"
+        case .sevenZip: "this is a 7z archive"
+        case .tar: "this is a tar archive"
+        case .parquet: "this is a Parquet file"
+        case .arrow: "this is an Arrow file"
+        case .hdf5: "this is an HDF5 file"
+        case .numPy: "this is a NumPy array"
+        case .index: "this is the index of prepared data"
+        case .gitLFSPointer: "this is a Git LFS pointer in place of the file"
+        case .utf16: "the text is UTF-16, not UTF-8"
+        case .utf32: "the text is UTF-32, not UTF-8"
+        case .plainJSONLines: "this is not compressed: it is JSON as it stands"
+        }
+    }
+
+    func remedy(path: String, isText: Bool) -> String {
+        let new = isText ? "NEW.txt" : "NEW.jsonl"
+        func decompress(_ tool: String) -> String { "decompress it: \(tool) -dc \(path) > \(new)" }
+        switch self {
+        case .gzip: return decompress("gzip")
+        case .bzip2: return decompress("bzip2")
+        case .xz: return decompress("xz")
+        case .lz4: return decompress("lz4")
+        case .zstandard: return decompress("zstd") + ", or name it .jsonl.zst if it holds JSON lines"
+        case .zip, .sevenZip, .tar: return "unpack it and give the files in it"
+        case .parquet:
+            return "write its texts as JSON lines, for example in Python: "
+                + "pandas.read_parquet(\"\(path)\")[[\"text\"]].to_json(\"NEW.jsonl\", orient=\"records\", lines=True)"
+        case .arrow:
+            return "write its texts as JSON lines, for example in Python: "
+                + "datasets.Dataset.from_file(\"\(path)\").to_json(\"NEW.jsonl\")"
+        case .hdf5, .numPy: return "give the text itself, as .txt, .jsonl or .jsonl.zst"
+        case .index: return "it is prepared: give its name without .idx as a path of a configuration's data"
+        case .gitLFSPointer: return "fetch the file: git lfs pull"
+        case .utf16(let order): return "convert it: iconv -f UTF-16\(order ?? "") -t UTF-8 \(path) > \(new)"
+        case .utf32(let order): return "convert it: iconv -f UTF-32\(order ?? "") -t UTF-8 \(path) > \(new)"
+        case .plainJSONLines: return "name it .jsonl, or compress it with zstd"
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// InvalidUTF8 - the bytes of a text that are no UTF-8, which tokenizers of characters read as U+FFFD.
+
+/// How many bytes of a text belong to no character, and where the first of them is.
+public struct InvalidUTF8: Codable, Equatable, Sendable {
+    /// Bytes, each of which is read as one U+FFFD.
+    public private(set) var count = 0
+    /// Bytes of the text before the first.
+    public private(set) var offset = 0
+    /// Line of the first, counted from 1.
+    public private(set) var line = 0
+
+    /// No such bytes.
+    init() {}
+
+    /// Looks through all of a text. A byte that starts no well-formed sequence (Unicode 15, table 3-7) is one by itself:
+    /// SentencePiece goes on behind it.
+    public init(in text: [UInt8]) {
+        var position = 0
+        while position < text.count {
+            if text[position] < 0x80 {
+                position += 1
+            } else if let length = Self.sequenceLength(text, position) {
+                position += length
+            } else {
+                if count == 0 {
+                    offset = position
+                    line = text[..<position].count { $0 == UInt8(ascii: "\n") } + 1
+                }
+                count += 1
+                position += 1
+            }
+        }
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    /// What is wrong with a text in `words` of one kind only, so that texts can be counted.
+    static let problem = "the text is not valid UTF-8"
+
+    /// What is wrong, with the place of the first byte in the file.
+    public var words: String {
+        "\(count == 1 ? "1 byte is" : "\(count) bytes are") not valid UTF-8, the first at byte \(offset)"
+    }
+
+    /// How a text of another encoding becomes one that can be read.
+    public static func remedy(_ path: String) -> String {
+        "convert it from its encoding, for example: iconv -f ISO-8859-1 -t UTF-8 \(path) > NEW.txt"
+    }
+
+    /// Length of the well-formed sequence of two to four bytes at `start`; nil where there is none.
+    private static func sequenceLength(_ text: [UInt8], _ start: Int) -> Int? {
+        let second: ClosedRange<UInt8>
+        let length: Int
+        switch text[start] {
+        case 0xC2...0xDF: (second, length) = (0x80...0xBF, 2)
+        // Shorter sequences spell what these would.
+        case 0xE0: (second, length) = (0xA0...0xBF, 3)
+        // Surrogates are no characters.
+        case 0xED: (second, length) = (0x80...0x9F, 3)
+        case 0xE1...0xEF: (second, length) = (0x80...0xBF, 3)
+        case 0xF0: (second, length) = (0x90...0xBF, 4)
+        case 0xF1...0xF3: (second, length) = (0x80...0xBF, 4)
+        // Unicode ends at U+10FFFF.
+        case 0xF4: (second, length) = (0x80...0x8F, 4)
+        default: return nil
+        }
+        guard start + length <= text.count, second.contains(text[start + 1]) else { return nil }
+        for place in (start + 2)..<(start + max(length, 2)) where text[place] & 0xC0 != 0x80 { return nil }
+        return length
+    }
+}

@@ -1,0 +1,137 @@
+// ReadableFile - reading a file from its start to its end, or at any place.
+
+internal import Glibc
+
+/// A file that failed or changed while a run was reading it: the machine's fault and not the configuration's.
+public struct InputError: Error, CustomStringConvertible, Equatable {
+    /// The file at fault.
+    public let file: String
+    /// What is wrong.
+    public let problem: String
+    /// How to go on.
+    public let remedy: String
+
+    public var description: String { "\(file): \(problem); \(remedy)" }
+}
+
+/// A file descriptor open for reading that closes itself.
+final class ReadableFile: Sendable {
+    let path: String
+    /// Bytes of the file when it was opened.
+    let size: Int
+    private let descriptor: Int32
+
+    /// Opens a regular, non-empty file. The corresponding C functions are `open` and `fstat`.
+    init(path: String) throws {
+        _ = try requireFile(path)
+        var descriptor: Int32
+        repeat { descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
+        var status = stat()
+        guard descriptor >= 0, unsafe fstat(descriptor, &status) == 0 else {
+            let words = lastSystemError()
+            // Nothing was written, so a failing close loses nothing.
+            if descriptor >= 0 { _ = close(descriptor) }
+            throw DataError(file: path, problem: "cannot be read: \(words)", remedy: "check its permissions")
+        }
+        self.path = path
+        self.descriptor = descriptor
+        size = Int(status.st_size)
+    }
+
+    // Nothing was written, so a failing close loses nothing.
+    deinit { _ = close(descriptor) }
+
+    /// Exactly `count` bytes from byte `offset` on; ``next(limit:)`` does not notice.
+    ///
+    /// - Throws: ``DataError`` also if the file ends before.
+    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+        do throws(ReadFailure) { return try stored(UInt8.self, at: offset, count: count) } catch {
+            switch error {
+            case .system(let words):
+                throw DataError(file: path, problem: "reading failed: \(words)", remedy: "check the file system")
+            case .short:
+                throw DataError(
+                    file: path, problem: "the file became shorter while it was read",
+                    remedy: "start again when it is complete")
+            }
+        }
+    }
+
+    /// `count` little-endian integers from byte `offset` on. Several threads may call this at once.
+    ///
+    /// Why: a file that is mapped ends the process when it becomes shorter; one that is read gives an error.
+    func integers<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Value.Type, at offset: Int, count: Int
+    ) throws(InputError) -> [Value] {
+        do throws(ReadFailure) {
+            let values = try stored(type, at: offset, count: count)
+            return Value(littleEndian: 1) == 1 ? values : values.map { Value(littleEndian: $0) }
+        } catch {
+            switch error {
+            case .system(let words):
+                throw InputError(
+                    file: path, problem: "reading failed: \(words)",
+                    remedy: "check the file system, then run the same command again")
+            case .short(let now):
+                throw InputError(
+                    file: path,
+                    problem: "the file became shorter while it was in use: it had \(size) bytes and has \(now) now",
+                    remedy: Self.changeRemedy)
+            }
+        }
+    }
+
+    /// What to do about a file that was changed under a run.
+    static let changeRemedy =
+        "write it again completely, leave it alone while runs read it, and run the same command again"
+
+    private enum ReadFailure: Error {
+        /// The operating system's words.
+        case system(String)
+        /// Bytes that the file has now.
+        case short(size: Int)
+    }
+
+    /// Values as the file stores them. The corresponding C function is `pread`.
+    private func stored<Value: BitwiseCopyable>(
+        _ type: Value.Type, at offset: Int, count: Int
+    ) throws(ReadFailure) -> [Value] {
+        precondition(offset >= 0 && count >= 0, "\(count) values at byte \(offset)")
+        let wanted = count * MemoryLayout<Value>.stride
+        var (failure, done): (String?, Int) = (nil, 0)
+        let values = unsafe [Value](unsafeUninitializedCapacity: count) { memory, initializedCount in
+            let bytes = UnsafeMutableRawBufferPointer(memory)
+            while done < wanted {
+                let got = unsafe pread(
+                    descriptor, bytes.baseAddress.map { unsafe $0 + done }, wanted - done, off_t(offset + done))
+                if got < 0 && errno == EINTR { continue }
+                if got < 0 { failure = lastSystemError() }
+                if got <= 0 { break }
+                done += got
+            }
+            initializedCount = done == wanted ? count : 0
+        }
+        if let failure { throw .system(failure) }
+        guard done == wanted else {
+            var status = stat()
+            guard unsafe fstat(descriptor, &status) == 0 else { throw .system(lastSystemError()) }
+            throw .short(size: Int(status.st_size))
+        }
+        return values
+    }
+
+    /// The next bytes, at most `limit`; nil at the end of the file. The corresponding C function is `read`.
+    func next(limit: Int = 1 << 20) throws -> [UInt8]? {
+        var failure: String?
+        let chunk = unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, initializedCount in
+            var count: Int
+            repeat { count = unsafe read(descriptor, memory.baseAddress, limit) } while count < 0 && errno == EINTR
+            if count < 0 { failure = lastSystemError() }
+            initializedCount = max(count, 0)
+        }
+        if let failure {
+            throw DataError(file: path, problem: "reading failed: \(failure)", remedy: "check the file system")
+        }
+        return chunk.isEmpty ? nil : chunk
+    }
+}

@@ -1,0 +1,52 @@
+// StartsFile - `starts.jsonl` in a run directory: every start, one row each, never changed afterwards.
+
+internal import Foundation
+
+/// The file of one run directory.
+struct StartsFile: Sendable {
+    static let name = "starts.jsonl"
+
+    let path: String
+
+    init(directory: String) { path = directory + "/" + Self.name }
+
+    /// A row as it stands in the file, and what it says.
+    typealias Row = (text: String, record: StartRecord)
+
+    /// The rows; nil where there is no file.
+    ///
+    /// - Throws: status 2 naming file and line for what is no row.
+    func rows() throws -> [Row]? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw ProgramFailure(.badInput, "\(path) cannot be read: \(RunDirectory.reason(error))")
+        }
+        // A line without an end is one that a start was writing when it was killed.
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        return try lines.enumerated().map { index, line in
+            (String(line), try StartRecord(line: line, place: "\(path):\(index + 1)"))
+        }
+    }
+
+    /// Appends rows, which are on the disk afterwards. An unfinished line at the end is cut off.
+    func append(_ lines: [String]) throws {
+        do {
+            let file = try SystemRowFile(path: path)
+            var end = try file.lengthOfWholeLines()
+            try file.truncate(to: end)
+            var bytes = Array(lines.map { $0 + "\n" }.joined().utf8)[...]
+            while !bytes.isEmpty {
+                let count = try file.write(bytes, at: end)
+                bytes = bytes.dropFirst(count)
+                end += UInt64(count)
+            }
+            try file.synchronize()
+        } catch {
+            let reason = (error as? SystemError).map { "\($0)" } ?? RunDirectory.reason(error)
+            throw ProgramFailure(.badInput, "\(path) cannot be written: \(reason)")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// TokenizerOrigin - whether a run's tokenizer is the one of the checkpoint that it starts from, and which one it saves.
+
+internal import Checkpointing
+internal import TokenData
+
+extension CheckpointIndex.Tokenizer {
+    /// The tokenizer that a run's checkpoints hold.
+    ///
+    /// A run without tokenizer passes on what it started from: also a SentencePiece model that cannot end documents.
+    ///
+    /// - Parameters:
+    ///   - tokenizer: the run's.
+    ///   - origin: the tokenizer of the checkpoint that the run started from, if any.
+    init(_ tokenizer: (any TokenData.Tokenizer)?, origin: CheckpointIndex.Tokenizer?) {
+        self =
+            tokenizer.map { CheckpointIndex.Tokenizer(name: $0.name, bytes: $0.modelBytes) }
+            ?? origin ?? CheckpointIndex.Tokenizer(name: Self.noneName)
+    }
+
+    /// Whether texts can be read with it. What is no tokenizer of this program at all cannot be used either.
+    var isUsable: Bool {
+        let tokenizer = try? CheckpointTokenizer(name: name, modelBytes: bytes, origin: "")
+        return tokenizer?.tokenizer != nil
+    }
+
+    /// Why a run with `tokenizer` cannot start from a checkpoint with this one, one of the two having none: a tokenizer must
+    /// neither come from nowhere nor get lost. Nil where it can.
+    func lackConflict(with tokenizer: (any TokenData.Tokenizer)?) -> String? {
+        if let tokenizer {
+            // Who names a model's file means it; bytes is what a configuration says that names nothing.
+            guard name == Self.noneName, tokenizer.modelBytes.isEmpty else { return nil }
+            return "data.tokenizer: the checkpoint has none, the configuration \(tokenizer.name): set it to none, with "
+                + "which prepared data are read, or to the SentencePiece model of these weights; if they are of a model for "
+                + "\(tokenizer.name), import them again with --tokenizer \(tokenizer.name)"
+        }
+        guard isUsable else { return nil }
+        return "data.tokenizer: the checkpoint has \(name), the configuration none: set it to "
+            + (bytes.isEmpty ? name : "the file of that model (mile-dist export writes it)")
+    }
+
+    /// Why a run with `tokenizer` cannot continue a checkpoint with this one; nil where it can.
+    func conflict(with tokenizer: (any TokenData.Tokenizer)?) -> String? {
+        if let conflict = lackConflict(with: tokenizer) { return conflict }
+        guard let tokenizer, name != Self.noneName, bytes != tokenizer.modelBytes else { return nil }
+        return bytes.isEmpty
+            ? "data.tokenizer: the checkpoint has \(name), the configuration \(tokenizer.name)"
+            : "data.tokenizer: the checkpoint has another \(name) than the configuration's \(tokenizer.name)"
+    }
+
+    /// What to say where a run names the tokenizer of a checkpoint that has none; nil elsewhere.
+    func assumption(of tokenizer: (any TokenData.Tokenizer)?) -> String? {
+        guard name == Self.noneName, let tokenizer else { return nil }
+        return "the checkpoint has no tokenizer: that its model was trained with \(tokenizer.name) is taken from the "
+            + "configuration and not checked"
+    }
+}

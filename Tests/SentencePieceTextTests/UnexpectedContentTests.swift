@@ -1,0 +1,63 @@
+// UnexpectedContentTests - what a file is that is no model, and what to do about it.
+
+import TestSupport
+import Testing
+
+@testable import SentencePieceText
+
+@Suite struct UnexpectedContentTests {
+    private static let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:9e55\nsize 499723\n"
+    private static let tiktoken = "IQ== 0\nIg== 1\nIw== 2\nZ2hp 3\n"
+
+    @Test(arguments: [
+        (
+            Self.pointer, "this is a Git LFS pointer to the file (of 499723 bytes), not a SentencePiece model",
+            "git lfs pull"
+        ),
+        (Self.tiktoken, "this is a vocabulary of tiktoken, as Llama 3 has it, not a", "prepared token files"),
+        ("", "the file is empty, not a", "download it again"),
+        ("<!DOCTYPE html>\n<html>", "this is a web page, not a", "resolve"),
+        ("\n <HTML lang=en>", "this is a web page, not a", "resolve"),
+        ("<?xml version=\"1.0\"?><Error>", "this is an XML text", "resolve"),
+        ("{\"version\": \"1.0\"}", "this is JSON, not a", "prepared token files"),
+        ("GGUF\u{3}\0\0\0", "this is a GGUF file", "prepared token files"),
+        ("PK\u{3}\u{4}....", "this is a zip archive", "prepared token files"),
+    ])
+    func whatIsFoundIsNamed(text: String, problem: String, remedy: String) throws {
+        let content = try #require(UnexpectedContent(Array(text.utf8), insteadOf: .sentencePieceModel))
+        #expect(content.problem.hasPrefix(problem), "\(content.problem)")
+        #expect(content.remedy.contains(remedy), "\(content.remedy)")
+        #expect(content.isTiktoken == (text == Self.tiktoken))
+        // The reader says the same, in place of "no SentencePiece model".
+        let error = try #require(throws: SentencePieceError.self) { try SentencePieceModel(Array(text.utf8)) }
+        #expect(error.kind == .notAModel && error.message == content.problem && error.remedy == content.remedy)
+        #expect(throws: error) { try SentencePieceProcessor(modelBytes: Array(text.utf8)) }
+    }
+
+    @Test func binaryFormatsAreNamed() throws {
+        for (bytes, words) in [
+            ([0x1F, 0x8B, 8], "gzip"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd"), ([0x80, 2, 0x7D], "Python pickle"),
+            ([0x89] + Array("HDF\r\n".utf8), "HDF5"),
+            ([30, 0, 0, 0, 0, 0, 0, 0] + Array("{\"a\"".utf8), "safetensors"),
+        ] as [([UInt8], String)] {
+            let content = try #require(UnexpectedContent(bytes, insteadOf: .sentencePieceModel))
+            #expect(content.problem.contains(words), "\(content.problem)")
+        }
+    }
+
+    /// What a format may look like is not unexpected, and what is not known stays unnamed.
+    @Test func nothingElseIsNamed() throws {
+        let json = Array(" {\"a\": 1}".utf8)
+        #expect(UnexpectedContent(json, insteadOf: .json) == nil)
+        #expect(UnexpectedContent(json, insteadOf: .safetensors)?.problem == "this is JSON, not a safetensors file")
+        let safetensors: [UInt8] = [8, 0, 0, 0, 0, 0, 0, 0] + Array("{      }".utf8)
+        #expect(UnexpectedContent(safetensors, insteadOf: .safetensors) == nil)
+        #expect(UnexpectedContent(HandmadeModel().bytes, insteadOf: .sentencePieceModel) == nil)
+        for text in ["IQ== 0", "IQ== 0\nno 1\n", "a b\n", "!!!! 0\n", "\n", "some text", "version 3"] {
+            #expect(UnexpectedContent(Array(text.utf8), insteadOf: .sentencePieceModel) == nil, "\(text)")
+        }
+        // Git LFS takes no file of 1024 bytes for a pointer.
+        let long = Array((Self.pointer + String(repeating: "x", count: 1024)).utf8)
+        #expect(UnexpectedContent(long, insteadOf: .json) == nil)
+    }
+}

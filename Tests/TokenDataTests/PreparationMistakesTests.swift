@@ -1,0 +1,190 @@
+// PreparationMistakesTests - files that are mended, names that cannot be used, and texts that are none.
+
+import Foundation
+import Testing
+
+@testable import TokenData
+
+extension PreparationTests {
+    /// A name that no file can have is that document's mistake and not the end of all.
+    @Test func namesThatCannotBeUsedAreSkipped() throws {
+        let long = String(repeating: "a", count: 161)
+        let names = ["a b", "((((", "a/b", "x", long, "a/b", "((((", "a b"]
+        let texts = names.indices.map { "text \($0)" }
+        let file = try directory.write("a.jsonl", lines(texts) { names[$0] })
+        for ranks in [1, 3] {
+            let output = "q\(ranks)"
+            let summary = try prepare(request([file], to: output, splits: true, skips: true), ranks: ranks)
+            #expect(summary.outputs.map(\.prefix) == ["a_b", "x"].map { directory.path("\(output)-\($0)") })
+            // The first of the two that would be one file has it.
+            #expect(try pair("\(output)-a_b").documents == ids(["text 0", "text 7"]))
+            #expect(try pair("\(output)-x").documents == ids(["text 3"]))
+            #expect(summary.documents == 3 && summary.skippedCount == 5)
+            #expect(summary.domains.map(\.name) == ["a b", "x"])
+            let unusable = "\"meta.pile_set_name\" cannot be part of a file's name"
+            #expect(
+                Set(summary.skipped.reasons.map { "\($0.count) \($0.problem)" })
+                    == ["3 \(unusable)", "2 the domain can have no output of its own"])
+            let places = summary.skipped.examples.filter { $0.problem == unusable }.map(\.line)
+            #expect(places == [2, 5, 7])
+            #expect(summary.skipped.examples.contains { $0.problem == "\"a b\" and \"a/b\" would both be -a_b" })
+        }
+        let error = try #require(throws: DataError.self) { try prepare(request([file], splits: true)) }
+        #expect(error.file == file && error.line == 2 && error.remedy.contains("160 bytes"))
+        // Without outputs of their own, any name is a name.
+        let together = try prepare(request([file], to: "r"))
+        #expect(together.skippedCount == 0 && together.documents == 8)
+    }
+
+    @Test func moreDomainsThanOutputs() throws {
+        let file = try directory.write("a.jsonl", lines(["a", "b", "c", "d", "e", "f"]) { "d\($0 % 5)" })
+        var request = self.request([file], splits: true, skips: true)
+        request.mostDomains = 3
+        let summary = try prepare(request, ranks: 2)
+        #expect(summary.outputs.map(\.domain) == ["d0", "d1", "d2"])
+        #expect(summary.documents == 4 && summary.skippedCount == 2)
+        #expect(
+            summary.skipped.examples.map(\.problem) == .init(repeating: "there are more than 3 domains", count: 2))
+        var strict = self.request([file], to: "q", splits: true)
+        strict.mostDomains = 3
+        #expect(throws: DataError.self) { try prepare(strict) }
+    }
+
+    // MARK: Texts that are no UTF-8
+
+    /// "Schöne Grüße" in Latin-1.
+    private static let latin =
+        [UInt8]("Sch".utf8) + [0xF6] + [UInt8]("ne\nGr".utf8) + [0xFC, 0xDF] + [UInt8]("e\n".utf8)
+
+    @Test func textsThatAreNotUTF8AreCounted() throws {
+        let tokenizer = WholeTexts(readsAnyBytes: false)
+        let bad = try directory.write("bad.txt", Self.latin)
+        let good = try directory.write("good.txt", "Schöne Grüße\n")
+        let summary = try prepare(request([good, bad], tokenizer: tokenizer, skips: true))
+        // Read all the same, as before.
+        let expected = [Int](Self.latin.map { Int($0) }) + [299]
+        #expect(try pair().documents == ids(["Schöne Grüße\n"], end: 299) + [expected])
+        let replaced = try #require(summary.replaced)
+        #expect(replaced.count == 3 && replaced.fileCount == 1 && summary.skippedCount == 0)
+        #expect(replaced.files.map(\.file) == [bad])
+        #expect(replaced.files[0].bytes == InvalidUTF8(in: Self.latin) && replaced.files[0].bytes.line == 1)
+        #expect(replaced.lines.contains("  \(bad):1: 3 bytes are not valid UTF-8, the first at byte 3"))
+        // It stands in the file of counts, and a finished output is not what was asked for with `fail`.
+        let strict = request([good, bad], tokenizer: tokenizer)
+        let refused = try #require(throws: DataError.self) { try Preparation(strict).finished(overwrites: false) }
+        #expect(refused.key == "--on-error" && refused.problem.hasPrefix("3 bytes that are no UTF-8"))
+        #expect(
+            try Preparation(request([good, bad], tokenizer: tokenizer, skips: true)).finished(overwrites: false)
+                == summary)
+    }
+
+    @Test func textsThatAreNotUTF8AreMistakesWhereNothingMayBeSkipped() throws {
+        let tokenizer = WholeTexts(readsAnyBytes: false)
+        let bad = try directory.write("bad.txt", "first line\n".utf8 + Self.latin)
+        let strict = request([bad], tokenizer: tokenizer)
+        // Also where the part of an earlier start is there.
+        for _ in 0..<2 {
+            let error = try #require(throws: DataError.self) { try prepare(strict) }
+            #expect(error.file == bad && error.line == 2)
+            #expect(error.problem == "3 bytes are not valid UTF-8, the first at byte 14")
+            #expect(error.remedy.contains("iconv") && error.remedy.contains("--on-error skip"))
+            #expect(FileKind.at(directory.path("p.bin")) == .missing)
+            _ = try makeParts(try Preparation(request([bad], tokenizer: tokenizer, skips: true)))
+        }
+        // Bytes are any bytes.
+        let summary = try prepare(request([bad], to: "q"))
+        #expect(summary.replaced?.count == 0 && summary.documents == 1)
+    }
+
+    @Test func filesOfSomethingElseAreNamed() throws {
+        let tokenizer = WholeTexts(readsAnyBytes: false)
+        let wide = try directory.write("wide.txt", [0xFF, 0xFE] + "wide text".utf16.flatMap { [UInt8($0), 0] })
+        let gzip = try directory.write("a.jsonl", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0])
+        let good = try directory.write("good.txt", "good")
+        for (file, problem, remedy) in [
+            (wide, "the text is UTF-16, not UTF-8", "iconv -f UTF-16 -t UTF-8 \(wide)"),
+            (gzip, "this is gzip data", "gzip -dc \(gzip)"),
+        ] {
+            let error = try #require(throws: DataError.self) {
+                try prepare(request([file, good], tokenizer: tokenizer))
+            }
+            #expect(error.file == file && error.problem == problem && error.remedy.contains(remedy))
+        }
+        let summary = try prepare(request([wide, gzip, good], tokenizer: tokenizer, skips: true))
+        #expect(summary.documents == 1 && summary.skippedCount == 2)
+        #expect(summary.skipped.examples.map(\.file) == [wide, gzip])
+        // Compressed lines that are none end the command, as damaged ones do.
+        let compressed = try directory.write("b.jsonl.zst", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0])
+        let error = try #require(throws: DataError.self) { try Preparation(request([compressed, good], skips: true)) }
+        #expect(error.file == compressed && error.problem == "this is gzip data")
+        // Bytes are any bytes; somebody is told.
+        let bytes = try Preparation(request([wide], to: "q"))
+        #expect(bytes.remarks.count == 1 && bytes.remarks[0].hasPrefix("\(wide): the text is UTF-16"))
+        #expect(try prepare(request([wide], to: "q")).documents == 1)
+    }
+
+    /// Who mends a line gives the same command again: only the parts of the mended file are made again.
+    @Test func aMendedFileIsNoOtherInput() throws {
+        let (first, second) = (texts(60), texts(30, seed: 2))
+        let good = try directory.write("a.jsonl", lines(first))
+        let bad = try directory.write("b.jsonl", lines(second) + "nonsense\n")
+        let broken = try Preparation(request([good, bad]))
+        #expect(throws: DataError.self) { try makeParts(broken) }
+        let goodParts = try OutputFolder.names(broken.folder).count { PartFile.isPart($0, ofFile: 0) }
+        #expect(goodParts > 20)
+
+        _ = try directory.write("b.jsonl", lines(second))
+        let mended = try Preparation(request([good, bad]))
+        try mended.makeFolder()
+        let start = try mended.begin(overwrites: false)
+        guard case .restart(goodParts, [bad]) = start else { Issue.record("\(start)"); return }
+        let parts = try makeParts(mended)
+        #expect(parts.reused == goodParts)
+        _ = try mended.join(chunkCounts: parts.counts)
+        #expect(try pair().documents == ids(first + second))
+        #expect(FileKind.at(mended.folder) == .missing)
+    }
+
+    /// What was skipped is said where nothing is left, and nothing stands in the way of the mended file.
+    @Test func whereNothingIsLeftTheReasonsAreSaid() throws {
+        let file = try directory.write("a.jsonl", "{\"content\": \"x\"}\n{\"content\": \"y\"}\n")
+        let empty = try directory.write("b.jsonl", "")
+        let request = request([file, empty], skips: true)
+        let error = try #require(throws: DataError.self) { try prepare(request) }
+        #expect(error.problem == "the files hold no document that can be used")
+        for words in [
+            "3 lines or files", "2 times: the object has no \"text\"", "\(file):2: the object", "\(empty): the file",
+        ] {
+            #expect(error.remedy.contains(words), "\(error)")
+        }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: directory.url.path).sorted() == ["a.jsonl", "b.jsonl"])
+        _ = try directory.write("a.jsonl", lines(["x"]))
+        #expect(try prepare(request).documents == 1)
+
+        let onlyEmpty = try #require(throws: DataError.self) { try Preparation(self.request([empty], skips: true)) }
+        #expect(onlyEmpty.problem == "no file holds text that can be used")
+        #expect(onlyEmpty.remedy.contains("\(empty): the file is empty"))
+    }
+
+    @Test func directoriesAndPreparedFilesAreNamed() throws {
+        try FileManager.default.createDirectory(atPath: directory.path("folder"), withIntermediateDirectories: true)
+        func error(_ name: String) throws -> DataError {
+            try #require(throws: DataError.self) { try Preparation(request([directory.path(name)])) }
+        }
+        #expect(try error("folder").problem == "this is a directory")
+        #expect(try error("folder").remedy.contains("holds none that ends in .txt"))
+        _ = try directory.write("folder/a.jsonl", "")
+        #expect(try error("folder").remedy == "give the files in it: \(directory.path("folder"))/*.jsonl")
+        _ = try directory.write("train.bin", [1, 0, 2, 0])
+        #expect(try error("train.bin").problem.contains("there is no \(directory.path("train")).idx"))
+        #expect(try error("train.bin").remedy.contains("nanoGPT"))
+        _ = try directory.write("train.idx", IndexedDataset.magic)
+        #expect(try error("train.bin").problem == "this is one file of a prepared pair")
+        #expect(try error("train.bin").remedy.contains("\(directory.path("train")) as a path"))
+        _ = try directory.write("a.csv", "x,y")
+        #expect(try error("a.csv").problem == "the file's ending is not known")
+        _ = try directory.write("a.jsonl.gz", [0x1F, 0x8B, 8, 0])
+        #expect(try error("a.jsonl.gz").problem == "this is gzip data")
+    }
+}
