@@ -17,7 +17,7 @@ public func loadDomains(
 }
 
 /// Loads the domains of `configuration` for one purpose: texts are read and turned into tokens, prepared pairs are
-/// mapped and checked.
+/// opened and checked.
 ///
 /// Training domains of weight 0 are left out without a look at their files. Why: a run without them has the same order.
 ///
