@@ -53,7 +53,7 @@ struct MileDist: ParsableCommand {
                 }
             }
             // ArgumentParser's status for bad arguments is 64, ours is 2. All ranks found the mistake; the first one speaks.
-            launch(.one) { _ in throw ProgramFailure(.badInput, withoutPrefix(message)) }
+            launch(.one, refusal: .badInput) { _ in throw ProgramFailure(.badInput, withoutPrefix(message)) }
         }
     }
 
@@ -91,13 +91,17 @@ func launchOnAllRanks(
 /// - Parameters:
 ///   - ranks: what the command needs of the job's ranks; MPI is started where it needs them.
 ///   - loss: what follows when standard output cannot be written.
+///   - refusal: the status of `body`'s error where every rank knows it; nil where only `body` tells.
 func launch(
-    _ ranks: RankNeed = .all, loss: Console.OutputLoss = .isFailure, _ body: (Session) throws -> ExitStatus
+    _ ranks: RankNeed = .all, loss: Console.OutputLoss = .isFailure, refusal: ExitStatus? = nil,
+    _ body: (Session) throws -> ExitStatus
 ) -> Never {
     waitForSignals()
     let session: Session
     do {
-        guard let started = try Session.start(ranks, loss: loss) else { exit(ExitStatus.done.rawValue) }
+        guard let started = try Session.start(ranks, loss: loss, isRefused: refusal != nil) else {
+            endSilently(refusal ?? .done)
+        }
         session = started
     } catch {
         Console.writeError("mile-dist: MPI could not be started: \(error)")
@@ -111,6 +115,14 @@ func launch(
     } catch {
         exit(session.end(after: error))
     }
+}
+
+/// Ends a process that leaves words and work to the first rank.
+///
+/// Why the second: mpirun ends the other ranks when one fails, and the first rank must have spoken before.
+func endSilently(_ status: ExitStatus) -> Never {
+    if status != .done { sleep(1) }
+    exit(status.rawValue)
 }
 
 /// Starts the thread that receives signals. A signal that came since the program began is received now.

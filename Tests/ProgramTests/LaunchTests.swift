@@ -68,6 +68,48 @@ extension ProgramTests {
             #expect(notes.count == 2, "\(result)")
         }
 
+        /// Wrong arguments are an error on every rank: a rank whose own are wrong does not end with status 0.
+        @Test func wrongArgumentsAreAnErrorOnEveryRank() throws {
+            let place = try Workplace()
+            let shells = try RunningProgram(
+                tool: "/usr/bin/env",
+                [
+                    "mpirun", "--oversubscribe", "-n", "2", "/bin/sh", "-c",
+                    "\"$0\" \"$@\"; echo \"status $?\"; true", RunningProgram.executable, "inspect", "x", "--what",
+                ], in: place.folder.path
+            ).wait(limit: 30)
+            #expect(shells.status == 0 && shells.outputLines == ["status 2", "status 2"], "\(shells)")
+            #expect(shells.errorLines.filter { $0.contains("'--what'") }.count == 1, "\(shells)")
+            #expect(shells.errorLines.filter { $0.contains("the arguments are wrong: ") }.count == 1, "\(shells)")
+            // The second rank's alone are wrong.
+            let second = try RunningProgram(
+                tool: "/usr/bin/env",
+                [
+                    "mpirun", "--oversubscribe", "-n", "1", RunningProgram.executable, "--version", ":", "-n", "1",
+                    RunningProgram.executable, "--what",
+                ], in: place.folder.path
+            ).wait(limit: 30)
+            #expect(second.status == 2, "\(second)")
+            #expect(second.outputLines.filter { $0.hasPrefix("mile-dist ") }.count == 1, "\(second)")
+        }
+
+        /// Only the first rank generates, so that no other one goes on where the reader of the text has gone.
+        @Test func textIsOfTheFirstRank() throws {
+            let place = try Workplace()
+            #expect(try place.train().status == 0)
+            let arguments = ["generate", Self.checkpoints, "--prompt", "the", "--max-tokens", "4"]
+            let alone = try place.run(arguments)
+            #expect(alone.status == 0 && alone.output.hasPrefix("the"), "\(alone)")
+            let several = try RunningProgram(
+                tool: "/usr/bin/env",
+                ["mpirun", "--oversubscribe", "-n", "1", RunningProgram.executable] + arguments
+                    + [":", "-n", "2", RunningProgram.executable, "generate", "nowhere", "--prompt", "the"],
+                in: place.folder.path
+            ).wait(limit: 30)
+            #expect(several.status == 0 && several.output == alone.output, "\(several)")
+            #expect(several.errors.isEmpty, "\(several)")
+        }
+
         /// mpirun starts every rank of a command that has none: the first one speaks, and its status counts.
         @Test func ranksOfCommandsWithoutRanks() throws {
             let place = try Workplace()

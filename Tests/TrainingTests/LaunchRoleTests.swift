@@ -8,15 +8,19 @@ import Testing
 @Suite struct LaunchRoleTests {
     /// A process below others, the parent first, with a launcher's variables.
     private func role(
-        _ environment: [String: String], below ancestors: [String], hasSessionFolder: Bool = false
+        _ environment: [String: String], below ancestors: [String], hasSessionFolder: Bool = false,
+        outermostVariables: String? = nil, beyond: Int = 0
     ) throws -> (role: LaunchRole, reader: FactReader, folder: TestSupport.TemporaryFolder) {
         let folder = try TestSupport.TemporaryFolder()
-        let own = "40 (mile (dist) S 3) R \(ancestors.isEmpty ? 0 : 100) 1 1"
+        let own = "40 (mile (dist) S 3) R \(ancestors.isEmpty ? beyond : 100) 1 1"
         try folder.write(own, to: "proc/self/stat")
         for (number, name) in ancestors.enumerated() {
-            let parent = number + 1 < ancestors.count ? 101 + number : 0
+            let parent = number + 1 < ancestors.count ? 101 + number : beyond
             try folder.write("\(100 + number) (\(name)) S \(parent) 1 1", to: "proc/\(100 + number)/stat")
             try folder.write(name + "\n", to: "proc/\(100 + number)/comm")
+        }
+        if let outermostVariables {
+            try folder.write(outermostVariables, to: "proc/\(99 + ancestors.count)/environ")
         }
         if hasSessionFolder { try folder.write("", to: "session/file") }
         var reader = FactReader()
@@ -67,6 +71,31 @@ import Testing
                 == .bystander(variable: "OMPI_COMM_WORLD_RANK", number: "1"))
     }
 
+    /// A container with process numbers of its own, started by the launcher for each rank.
+    @Test func aLauncherOutsideTheContainer() throws {
+        let bystander = LaunchRole.bystander(variable: "OMPI_COMM_WORLD_RANK", number: "1")
+        // The container's first process is the shell, or this process itself.
+        let variables = "HOME=/\0OMPI_COMM_WORLD_RANK=1\0PMIX_RANK=1\0"
+        let (hidden, reader, folder) = try role(
+            Self.rank(1), below: ["bash", "appinit"], outermostVariables: variables)
+        defer { withExtendedLifetime(folder) {} }
+        #expect(hidden == bystander && reader.ancestors == ["bash", "appinit"] && reader.warningOfLeftovers == nil)
+        #expect(try role(Self.rank(1), below: []).role == bystander)
+        #expect(try role(["SLURM_PROCID": "3"], below: []).role == .bystander(variable: "SLURM_PROCID", number: "3"))
+        // The first rank works.
+        let first = "OMPI_COMM_WORLD_RANK=0\0"
+        #expect(try role(Self.rank(0), below: ["appinit"], outermostVariables: first).role == .single)
+        // Slurm's daemon belongs to another user, whose processes cannot be seen.
+        #expect(try role(["SLURM_PROCID": "3"], below: [], beyond: 77).role != .single)
+        // The job ran inside the container, or its shell has outlived it and the system's first process cannot be seen.
+        for other in ["HOME=/\0", "OMPI_COMM_WORLD_RANK=10\0", "X_OMPI_COMM_WORLD_RANK=1\0", ""] {
+            let (role, reader, folder) = try role(Self.rank(1), below: ["bash", "sh"], outermostVariables: other)
+            defer { withExtendedLifetime(folder) {} }
+            #expect(role == .single && reader.warningOfLeftovers != nil, "\(other)")
+        }
+        #expect(try role(Self.rank(1), below: ["tmux"], outermostVariables: variables, beyond: 1).role == .single)
+    }
+
     @Test func leftovers() throws {
         for number in 0...1 {
             let (role, reader, folder) = try role(Self.rank(number), below: ["bash", "tmux: server", "systemd"])
@@ -98,7 +127,14 @@ import Testing
                 Issue.record("a bystander works")
                 return
             }
-            #expect(note?.contains("PMIX_RANK=1") == true && note?.contains("unset") == true)
+            let refused = bystander.part(in: need, isStranded: false, isRefused: true)
+            guard case .isSilent(let words) = refused else {
+                Issue.record("a bystander works")
+                return
+            }
+            #expect(words?.hasPrefix("the arguments are wrong: PMIX_RANK=1 says") == true)
+            #expect(note?.hasPrefix("nothing is done here: PMIX_RANK=1 says") == true)
+            #expect(note?.contains("does the work; where it is no rank at all, unset ${!PMIX_*}") == true)
         }
     }
 }

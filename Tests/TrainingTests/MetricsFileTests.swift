@@ -14,6 +14,7 @@ private final class LimitedFile: RowFile {
         var capacity = Int.max
         var mostPerCall = Int.max
         var canTruncate = true
+        var canRestore = true
         var isRemoved = false
         /// Sizes of what was to be written, call by call.
         var offered: [Int] = []
@@ -25,6 +26,7 @@ private final class LimitedFile: RowFile {
     func limit(to capacity: Int) { state.withLock { $0.capacity = capacity } }
     func writeAtMost(_ count: Int) { state.withLock { $0.mostPerCall = count } }
     func refuseToTruncate() { state.withLock { $0.canTruncate = false } }
+    func allowRestoring(_ isAllowed: Bool) { state.withLock { $0.canRestore = isAllowed } }
 
     func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(SystemError) -> Int {
         try state.withLock { state throws(SystemError) -> Int in
@@ -56,9 +58,11 @@ private final class LimitedFile: RowFile {
     }
 
     func restore() throws(SystemError) -> UInt64? {
-        state.withLock { state in
-            defer { state.isRemoved = false }
-            return state.isRemoved ? 0 : nil
+        try state.withLock { state throws(SystemError) -> UInt64? in
+            guard state.isRemoved else { return nil }
+            guard state.canRestore else { throw SystemError(code: EIO) }
+            state.isRemoved = false
+            return 0
         }
     }
 }
@@ -197,6 +201,43 @@ private final class LimitedFile: RowFile {
                     + "earlier rows of here/metrics.jsonl are lost",
                 "here/metrics.jsonl is written again, with the 2 rows that had to wait",
             ])
+    }
+
+    /// A file that cannot be made again at once is made later, and no row is lost or written beyond its end.
+    @Test(arguments: [true, false]) func aFileThatCannotBeMadeAgainIsMadeLater(atTheEnd: Bool) throws {
+        let rig = try Rig()
+        for step in 1...3 { try rig.append(step) }
+        rig.file.remove()
+        rig.file.allowRestoring(false)
+        for step in 4...5 { try rig.append(step) }
+        #expect(rig.file.text == "")
+        let failure = #expect(throws: ProgramFailure.self) { try rig.metrics.finish() }
+        #expect(
+            failure?.message
+                == "here/metrics.jsonl cannot be written: Input/output error. Its last 2 rows are lost; checkpoints are not "
+                + "concerned.")
+        rig.file.allowRestoring(true)
+        if atTheEnd { try rig.metrics.finish() } else { try rig.append(6) }
+        #expect(rig.file.text == rows(4...(atTheEnd ? 5 : 6)))
+        #expect(rig.warnings.count { $0.hasPrefix("here/metrics.jsonl was removed or replaced under this run.") } == 1)
+    }
+
+    /// A file in the other's place that cannot be truncated does not count as the current one.
+    @Test func aFileThatCannotBeTruncatedIsNotTaken() throws {
+        let folder = try TemporaryFolder()
+        let file = try SystemRowFile(path: folder.file("a"))
+        #expect(try file.write(Array("one\n".utf8)[0...], at: 0) == 4)
+        try FileManager.default.moveItem(atPath: folder.file("a"), toPath: folder.file("moved"))
+        try FileManager.default.createSymbolicLink(atPath: folder.file("a"), withDestinationPath: "/dev/null")
+        for _ in 1...2 { #expect(throws: SystemError(code: EINVAL)) { try file.restore() } }
+        // What is written meanwhile goes where the earlier rows are.
+        #expect(try file.write(Array("two\n".utf8)[0...], at: 4) == 4)
+        #expect(try folder.text(of: "moved") == "one\ntwo\n")
+        try FileManager.default.removeItem(atPath: folder.file("a"))
+        try folder.write("other\ntorn", to: "a")
+        #expect(try file.restore() == 6)
+        #expect(try folder.text(of: "a") == "other\n")
+        #expect(try file.restore() == nil)
     }
 
     /// The file of the file system, in another order than from start to end.

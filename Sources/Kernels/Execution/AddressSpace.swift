@@ -15,6 +15,17 @@ public struct AddressSpace: Sendable, Equatable {
     /// What MPI takes when it starts, in bytes.
     public static let startBytes = 96 << 20
 
+    /// Names by which people set the limit.
+    public static let limitNames = "ulimit -v; h_vmem in SGE"
+
+    /// The remedy of every error about too little room for threads.
+    ///
+    /// - Parameter others: names of further limits that may be the cause, for example `ulimit -u`.
+    static func remedy(others: String? = nil) -> String {
+        "Raise the limit on address space (\(limitNames))" + (others.map { " or on \($0)" } ?? "")
+            + ", or use fewer threads (training.threads, --threads)."
+    }
+
     /// Bytes; nil: no limit.
     public let limitBytes: Int?
     /// Bytes that are mapped, used or not.
@@ -68,7 +79,6 @@ public struct AddressSpaceError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         "\(purpose) needs \((neededBytes + (1 << 20) - 1) >> 20) MiB of address space, and a process may have "
-            + "\(limitBytes >> 20) MiB here (ulimit -v; h_vmem in SGE). Raise that limit, or use fewer threads "
-            + "(training.threads, --threads)."
+            + "\(limitBytes >> 20) MiB here. \(AddressSpace.remedy())"
     }
 }

@@ -162,8 +162,8 @@ public struct ThreadPoolError: Error, CustomStringConvertible {
 
     public var description: String {
         unsafe "only \(startedCount) of \(threadCount) compute threads could be started: \(String(cString: strerror(code))). "
-            + "Use fewer (training.threads, --threads), or raise the limits on processes and memory (ulimit -u, ulimit -v; "
-            + "h_vmem in SGE); \(threadCount) threads need up to \(AddressSpace.bytes(threads: threadCount) >> 20) MiB of address space."
+            + "\(threadCount) threads need up to \(AddressSpace.bytes(threads: threadCount) >> 20) MiB of address space. "
+            + AddressSpace.remedy(others: "processes (ulimit -u)")
     }
 }
 

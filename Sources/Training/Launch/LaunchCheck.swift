@@ -23,7 +23,7 @@ public enum LaunchCheck {
     private static func failure(
         _ verdict: Finding.Verdict, _ announced: LaunchFacts.Announcement
     ) -> ProgramFailure {
-        let variables = announced.launcher == .slurm ? "SLURM_STEP_NUM_TASKS -u SLURM_NTASKS" : announced.variable
+        let variables = LauncherVariables.sizes(of: announced.launcher).joined(separator: " -u ")
         return ProgramFailure(
             .runtimeFailure,
             "\(verdict.what). Remedy: \(verdict.remedy). If each process shall be a run of its own, start it with "

@@ -7,6 +7,8 @@ public enum RankNeed: Sendable {
     /// Rank 0 does the work; the others help where their launcher has started them for this command.
     case helpers
     /// Rank 0 does everything, without MPI.
+    ///
+    /// The other ranks end with status 0. Why: a script that every rank runs must go on, and rank 0's status tells the launcher.
     case one
 }
 
@@ -14,6 +16,9 @@ public enum RankNeed: Sendable {
 ///
 /// Why: the environment alone does not tell. A shell inside a job, and one that outlives it, still has the variables, with
 /// which MPI waits for ever or cannot start.
+///
+/// A launcher may be invisible, for example outside a container. Then the outermost visible process decides: it has the rank's
+/// variable only if the launcher has started it.
 enum LaunchRole: Equatable {
     /// Its launcher has started it, as one of several.
     case rank(number: String)
@@ -31,11 +36,8 @@ enum LaunchRole: Equatable {
         case isSilent(note: String?)
     }
 
-    /// Variables in which launchers number their ranks: Open MPI's `mpirun`, PMIx, PMI and Slurm.
-    static let rankVariables = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"]
-
     init(_ reader: FactReader) {
-        guard let (variable, number) = reader.rankVariable else {
+        guard let (variable, number) = reader.launcherVariables.rank else {
             self = .single
             return
         }
@@ -45,7 +47,9 @@ enum LaunchRole: Equatable {
         } else if number == "0" {
             self = .single
         } else {
-            let isRunning = ancestors.contains(where: Self.isLauncher) || reader.hasSessionFolder == true
+            let isRunning =
+                ancestors.contains(where: Self.isLauncher) || reader.hasSessionFolder == true
+                || reader.isLauncherHidden
             self = isRunning ? .bystander(variable: variable, number: number) : .single
         }
     }
@@ -56,46 +60,60 @@ enum LaunchRole: Equatable {
             .contains { name.hasPrefix($0) }
     }
 
-    /// - Parameter isStranded: whether Open MPI would end the process, because ranks cannot find each other.
-    func part(in need: RankNeed, isStranded: Bool) -> Part {
+    /// - Parameters:
+    ///   - isStranded: whether Open MPI would end the process, because ranks cannot find each other.
+    ///   - isRefused: whether the command's arguments are wrong, as the first rank says.
+    func part(in need: RankNeed, isStranded: Bool, isRefused: Bool = false) -> Part {
         switch (need, self) {
         case (.all, _): return .joins
         case (.helpers, .rank) where !isStranded: return .joins
         case (_, .rank(number: "0")), (_, .single): return .worksAlone
         case (_, .rank): return .isSilent(note: nil)
         case (_, .bystander(let variable, let number)):
+            let happens = isRefused ? "the arguments are wrong" : "nothing is done here"
+            let first = isRefused ? "says what is wrong" : "does the work"
             return .isSilent(
-                note:
-                    "nothing is done here: \(variable)=\(number) says that this is not the first rank of its job, which does "
-                    + "the work; where it is no rank at all, unset ${!PMIX_*} ${!OMPI_*} ${!PMI_*} ${!SLURM_*}")
+                note: "\(happens): \(variable)=\(number) says that this is not the first rank of its job, which "
+                    + "\(first); where it is no rank at all, \(LauncherVariables.removal)")
         }
     }
 }
 
 extension FactReader {
-    /// The first of the launchers' variables that numbers this rank, and its value.
-    var rankVariable: (name: String, value: String)? {
-        LaunchRole.rankVariables.lazy.compactMap { name in environment[name].map { (name, $0) } }.first
-    }
-
     /// Whether the folder is there that Open MPI or Slurm has made for the job; nil where none is named.
-    var hasSessionFolder: Bool? { environment["PMIX_SERVER_TMPDIR"].map { exists($0) } }
+    var hasSessionFolder: Bool? { launcherVariables.sessionFolder.map { exists($0) } }
 
     /// Names of the processes above this one, its parent first, as far as they can be seen.
-    var ancestors: [String] {
-        var names: [String] = []
+    var ancestors: [String] { lineage.visible.map(\.name) }
+
+    /// Whether the outermost visible process is a rank of a launcher that cannot be seen from here.
+    ///
+    /// Why: a container with process numbers of its own hides the launcher, and its first process has the rank's variable. A
+    /// shell that outlives its job is below the system's first process, which has none.
+    var isLauncherHidden: Bool {
+        guard let variable = launcherVariables.rank else { return false }
+        let (visible, beyond) = lineage
+        // The system's first process, which hides from users on some machines, adopts what outlives its parent.
+        if beyond == 1 { return false }
+        guard let outermost = visible.last else { return true }
+        return hasVariable(variable.name, variable.value, process: outermost.id)
+    }
+
+    /// Processes above this one, its parent first, and the number of the first that cannot be seen; 0: there is none.
+    private var lineage: (visible: [(id: Int, name: String)], beyond: Int?) {
+        var visible: [(id: Int, name: String)] = []
         var process = parent(of: "self")
         while let id = process, id > 0, let name = text("\(proc)/\(id)/comm") {
-            names.append(String(name.prefix { $0 != "\n" }))
+            visible.append((id, String(name.prefix { $0 != "\n" })))
             process = parent(of: "\(id)")
         }
-        return names
+        return (visible, process)
     }
 
     /// What to say before MPI is started with the variables of a job that has ended, because MPI ends the process then.
     var warningOfLeftovers: String? {
-        guard hasSessionFolder == false, let variable = rankVariable, let parent = ancestors.first,
-            !LaunchRole.isLauncher(parent)
+        guard hasSessionFolder == false, let variable = launcherVariables.rank, let parent = ancestors.first,
+            !LaunchRole.isLauncher(parent), !isLauncherHidden
         else { return nil }
         return
             "the environment is that of a job that has ended (\(variable.name)=\(variable.value), and PMIX_SERVER_TMPDIR is "

@@ -8,7 +8,7 @@ public enum Launcher {
     /// Whether this process may speak for the job although MPI is not up yet, judged by what launchers put into the
     /// environment: Open MPI's `mpirun`, PMIx, PMI and Slurm number their ranks.
     public static var isFirstRank: Bool {
-        let rank = FactReader().rankVariable?.value
+        let rank = LauncherVariables().rank?.value
         return rank == nil || rank == "0"
     }
 }

@@ -30,10 +30,14 @@ public final class Session {
     /// What a command starts with: MPI where it `needs` ranks; otherwise a session of one rank, without MPI, in the one
     /// process that does the work.
     ///
+    /// - Parameter isRefused: whether the command's arguments are wrong, which the one process says.
     /// - Returns: nil in a process for which another one does all the work.
-    public static func start(_ needs: RankNeed, loss: Console.OutputLoss) throws -> Session? {
+    public static func start(
+        _ needs: RankNeed, loss: Console.OutputLoss, isRefused: Bool = false
+    ) throws -> Session? {
         let reader = FactReader()
-        switch LaunchRole(reader).part(in: needs, isStranded: reader.isStrandedUnderSlurm) {
+        let role = LaunchRole(reader)
+        switch role.part(in: needs, isStranded: reader.isStrandedUnderSlurm, isRefused: isRefused) {
         case .joins:
             if let warning = reader.warningOfLeftovers { Console.writeError("mile-dist: warning: \(warning)") }
             return try Session(loss: loss)

@@ -31,7 +31,7 @@ public final class Console {
     /// launcher's output decides; on another node than the launcher's it cannot be seen and counts as none.
     private static func outputIsTerminal() -> Bool {
         guard isatty(STDOUT_FILENO) == 1 else { return false }
-        guard ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_RANK"] != nil else { return true }
+        guard LauncherVariables().isOfMpirun else { return true }
         let output = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(getppid())/fd/1")
         return output.map { $0.hasPrefix("/dev/pts/") || $0.hasPrefix("/dev/tty") } ?? false
     }

@@ -28,6 +28,8 @@ final class MetricsFile {
     private var delayed = 0
     /// Whether another job has taken the directory.
     private var hasLostPlace = false
+    /// A place that was made again without a warning so far, because the file in it could not be made.
+    private var untold: String?
 
     /// Opens for appending. A line that a killed run left unfinished is cut off: readers expect whole rows.
     ///
@@ -106,17 +108,18 @@ final class MetricsFile {
 
     /// Makes the directory and the file again where somebody has removed them.
     private func restore() throws {
-        var removed = try directory.restore()
+        if let place = try directory.restore() { untold = place }
         let start = try file.restore()
         if let start {
             end = start
             waitingBytes += begun
             begun = 0
-            removed = removed ?? path
+            untold = untold ?? path
         }
-        guard let removed else { return }
+        guard let place = untold else { return }
+        untold = nil
         warn(
-            "\(removed) was removed or replaced under this run. It is made again, and training goes on"
+            "\(place) was removed or replaced under this run. It is made again, and training goes on"
                 + (start == nil ? "" : "; the earlier rows of \(path) are lost"))
     }
 
@@ -124,7 +127,12 @@ final class MetricsFile {
     func finish() throws {
         guard !waiting.isEmpty, !hasLostPlace else { return }
         do {
+            // Rows in a file that somebody has removed would be lost without an error.
+            try restore()
             try writeWaiting()
+        } catch let failure as ProgramFailure {
+            hasLostPlace = true
+            throw failure
         } catch {
             let problem = cutOffBegunRow().map { ", and the beginning of a row not removed: \($0)" } ?? ""
             throw ProgramFailure(

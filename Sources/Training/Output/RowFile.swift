@@ -29,6 +29,8 @@ protocol RowFile: Sendable {
 
     /// Makes the file anew where somebody has removed it, or put another in its place.
     ///
+    /// Nothing has changed where it throws: the next call tries again.
+    ///
     /// - Returns: nil where it stands, otherwise where the next row of the file that is there goes.
     func restore() throws(SystemError) -> UInt64?
 }
@@ -56,14 +58,16 @@ final class SystemRowFile: RowFile {
     func restore() throws(SystemError) -> UInt64? {
         guard !PlacedFile.isInPlace(path, handle.fileDescriptor) else { return nil }
         let opened = FileHandle(fileDescriptor: try Self.open(path), closeOnDealloc: true)
-        current.withLock { $0 = opened }
+        let end: UInt64
         do {
-            let end = try lengthOfWholeLines()
-            try truncate(to: end)
-            return end
+            end = try Self.lengthOfWholeLines(opened)
+            try Self.truncate(opened, to: end)
         } catch {
             throw (error as? SystemError) ?? SystemError(code: EIO)
         }
+        // Last: after a failure the earlier file is still the current one, and the next call tries again.
+        current.withLock { $0 = opened }
+        return end
     }
 
     /// The corresponding C function is `pwrite`.
@@ -79,8 +83,9 @@ final class SystemRowFile: RowFile {
         }
     }
 
-    func truncate(to length: UInt64) throws(SystemError) {
-        let handle = handle
+    func truncate(to length: UInt64) throws(SystemError) { try Self.truncate(handle, to: length) }
+
+    private static func truncate(_ handle: FileHandle, to length: UInt64) throws(SystemError) {
         guard ftruncate(handle.fileDescriptor, off_t(length)) == 0 else { throw SystemError(code: errno) }
     }
 
@@ -90,8 +95,9 @@ final class SystemRowFile: RowFile {
     }
 
     /// Where the last line that has an end ends.
-    func lengthOfWholeLines() throws -> UInt64 {
-        let handle = handle
+    func lengthOfWholeLines() throws -> UInt64 { try Self.lengthOfWholeLines(handle) }
+
+    private static func lengthOfWholeLines(_ handle: FileHandle) throws -> UInt64 {
         var end = try handle.seekToEnd()
         // Rows are short: a few kilobytes from the end hold the last line break.
         while end > 0 {

@@ -50,7 +50,8 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
-        launch { session in
+        // One sequence is no work to share. Ranks that computed it too would go on where its reader has gone.
+        launch(.one) { session in
             try GenerateCommand(
                 checkpoint: checkpoint, prompt: prompt, maximumTokens: maxTokens, temperature: temperature,
                 topK: topK, topP: topP, seed: seed, threads: threads

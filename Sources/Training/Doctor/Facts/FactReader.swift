@@ -17,27 +17,22 @@ struct FactReader {
 
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
+    /// Whether a process was started with this variable; false where its environment cannot be read.
+    func hasVariable(_ name: String, _ value: String, process: Int) -> Bool {
+        guard let environment = FileManager.default.contents(atPath: "\(proc)/\(process)/environ") else { return false }
+        return environment.split(separator: 0).contains { $0.elementsEqual("\(name)=\(value)".utf8) }
+    }
+
     // MARK: Launch
 
-    /// How many ranks the launcher has started, by what it puts into the environment of each.
-    var announcement: LaunchFacts.Announcement? {
-        func count(_ variable: String) -> Int? { environment[variable].flatMap { Int($0) } }
-        if let ranks = count("OMPI_COMM_WORLD_SIZE") {
-            return .init(launcher: .openMPI, variable: "OMPI_COMM_WORLD_SIZE", ranks: ranks)
-        }
-        if let ranks = count("PMI_SIZE") { return .init(launcher: .pmi, variable: "PMI_SIZE", ranks: ranks) }
-        // The script of a batch job has SLURM_NTASKS and SLURM_PROCID=0 too, though srun has started nothing.
-        let steps = count("SLURM_STEP_NUM_TASKS").map { ("SLURM_STEP_NUM_TASKS", $0) }
-        let tasks = (count("SLURM_PROCID") ?? 0) > 0 ? count("SLURM_NTASKS").map { ("SLURM_NTASKS", $0) } : nil
-        return (steps ?? tasks).map { .init(launcher: .slurm, variable: $0.0, ranks: $0.1) }
-    }
+    /// What the launcher has put into the environment.
+    var launcherVariables: LauncherVariables { LauncherVariables(environment) }
 
-    /// Whether `srun` has started several ranks without offering them a way to find each other. Open MPI 4 ends a process that
-    /// tries to start in that case.
-    var isStrandedUnderSlurm: Bool {
-        guard let announcement, announcement.launcher == .slurm, announcement.ranks > 1 else { return false }
-        return ["PMIX_NAMESPACE", "PMIX_RANK", "PMI_FD", "PMI_RANK"].allSatisfy { environment[$0] == nil }
-    }
+    /// How many ranks the launcher has started.
+    var announcement: LaunchFacts.Announcement? { launcherVariables.announcement }
+
+    /// Whether `srun` has started several ranks without offering them a way to find each other.
+    var isStrandedUnderSlurm: Bool { launcherVariables.isStrandedUnderSlurm }
 
     // MARK: Cores
 
@@ -46,9 +41,9 @@ struct FactReader {
     ///   - parent: id of the process that has started this one.
     func cores(allowed: [Int], threads: Int, isRequested: Bool, parent: Int) -> CoreFacts {
         // mpirun, or its daemon on another node, starts the ranks itself and keeps all cores that it was given.
-        let isMpirun = environment["OMPI_COMM_WORLD_RANK"] != nil
+        let isOfMpirun = launcherVariables.isOfMpirun
         return CoreFacts(
-            allowed: allowed, ofLauncher: isMpirun ? Cores.allowed(statusFile: "\(proc)/\(parent)/status") : nil,
+            allowed: allowed, ofLauncher: isOfMpirun ? Cores.allowed(statusFile: "\(proc)/\(parent)/status") : nil,
             threads: threads, isRequested: isRequested, quota: ControlGroup(proc: proc, sys: sys).cores)
     }
 

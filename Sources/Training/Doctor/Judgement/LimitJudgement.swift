@@ -39,7 +39,7 @@ enum LimitJudgement {
             + (facts.plan?.memoryBytes ?? 0)
         guard limit < needed else { return nil }
         return .fault(
-            "a process may have \(ByteText.of(limit)) of address space (ulimit -v; h_vmem in SGE); a rank with "
+            "a process may have \(ByteText.of(limit)) of address space (\(AddressSpace.limitNames)); a rank with "
                 + "\(facts.cores.threads) thread\(facts.cores.threads == 1 ? "" : "s") takes \(ByteText.of(needed))",
             remedy: "ulimit -v unlimited before the launcher starts, on every node; or fewer threads")
     }
