@@ -46,30 +46,17 @@ public struct UnexpectedContent: Sendable, Equatable {
 private enum Format {
     case empty, gitLFSPointer, webPage, errorPage, tiktoken, json, pickle, zip, gguf, gzip, zstandard, hdf5, safetensors
 
-    private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
-
-    /// Fixed first bytes.
-    private static let magics: [(bytes: [UInt8], format: Format)] = [
-        (Array("GGUF".utf8), .gguf), (Array("PK\u{3}\u{4}".utf8), .zip), ([0x1F, 0x8B], .gzip),
-        ([0x28, 0xB5, 0x2F, 0xFD], .zstandard), ([0x89] + Array("HDF\r\n".utf8), .hdf5), ([0x80, 2], .pickle),
-        ([0x80, 3], .pickle), ([0x80, 4], .pickle), ([0x80, 5], .pickle),
-    ]
-
     init?(_ start: [UInt8]) {
-        // Git LFS itself takes no larger file for a pointer.
-        let isShort = start.count < 1024
         let text = start.drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
         let opening = String(decoding: text.prefix(16), as: UTF8.self).lowercased()
         if start.isEmpty {
             self = .empty
-        } else if isShort, start.starts(with: Self.pointer) {
-            self = .gitLFSPointer
+        } else if let magic = MagicFormat(start), let format = Self(magic: magic) {
+            self = format
         } else if opening.hasPrefix("<!doctype html") || opening.hasPrefix("<html") {
             self = .webPage
         } else if opening.hasPrefix("<?xml") || opening.hasPrefix("<error>") {
             self = .errorPage
-        } else if let magic = Self.magics.first(where: { start.starts(with: $0.bytes) }) {
-            self = magic.format
         } else if start.count > 8, start[8] == UInt8(ascii: "{"), start[4..<8].allSatisfy({ $0 == 0 }) {
             self = .safetensors
         } else if text.first == UInt8(ascii: "{") || text.first == UInt8(ascii: "[") {
@@ -78,6 +65,20 @@ private enum Format {
             self = .tiktoken
         } else {
             return nil
+        }
+    }
+
+    /// Nil for a format that is not found in the place of a model's file.
+    private init?(magic: MagicFormat) {
+        switch magic {
+        case .gitLFSPointer: self = .gitLFSPointer
+        case .gguf: self = .gguf
+        case .zip: self = .zip
+        case .gzip: self = .gzip
+        case .zstandard: self = .zstandard
+        case .hdf5: self = .hdf5
+        case .pickle: self = .pickle
+        case .bzip2, .xz, .lz4, .sevenZip, .arrow, .numPy: return nil
         }
     }
 

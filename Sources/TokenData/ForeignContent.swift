@@ -1,6 +1,6 @@
 // ForeignContent - files that are named as text and hold something else: an archive, a table, another encoding.
 
-internal import Foundation
+internal import SentencePieceText
 
 /// What a file holds instead of what its name says, and what to do with it.
 public struct ForeignContent: Equatable, Sendable {
@@ -44,21 +44,13 @@ private enum Kind {
     /// JSON lines in a file that is named as compressed.
     case plainJSONLines
 
-    /// Formats with fixed first bytes.
-    private static let magics: [(bytes: [UInt8], kind: Kind)] = [
-        ([0x1F, 0x8B], .gzip), (Array("BZh".utf8), .bzip2), ([0xFD] + Array("7zXZ\0".utf8), .xz),
-        ([0x04, 0x22, 0x4D, 0x18], .lz4), ([0x28, 0xB5, 0x2F, 0xFD], .zstandard),
-        (Array("PK\u{3}\u{4}".utf8), .zip), (Array("7z".utf8) + [0xBC, 0xAF, 0x27, 0x1C], .sevenZip),
-        (Array("ARROW1\0\0".utf8), .arrow), ([0xFF, 0xFF, 0xFF, 0xFF], .arrow), ([0x89] + Array("HDF\r\n".utf8), .hdf5),
-        ([0x93] + Array("NUMPY".utf8), .numPy), (IndexedDataset.magic, .index),
-        (Array("version https://git-lfs.github.com/spec/".utf8), .gitLFSPointer),
-    ]
-
     /// - Parameter isCompressed: whether the file should be zstd data.
     init?(start: [UInt8], end: [UInt8], isCompressed: Bool) {
-        if let found = Self.magics.first(where: { start.starts(with: $0.bytes) })?.kind, found.isCertain(start) {
-            if case .zstandard = found, isCompressed { return nil }
+        if let magic = MagicFormat(start), let found = Self(magic: magic) {
+            if isCompressed, magic == .zstandard { return nil }
             self = found
+        } else if start.starts(with: IndexedDataset.magic) {
+            self = .index
         } else if start.starts(with: "PAR1".utf8), end == Array("PAR1".utf8) {
             self = .parquet
         } else if start.count >= 512, start[257..<262].elementsEqual("ustar".utf8), start[..<257].contains(0) {
@@ -72,14 +64,21 @@ private enum Kind {
         }
     }
 
-    /// Whether first bytes that might be those of a text are not.
-    private func isCertain(_ start: [UInt8]) -> Bool {
-        switch self {
-        // The level, then the first block's mark.
-        case .bzip2: start.count >= 10 && start[4..<10] == [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
-        // The format allows no larger one.
-        case .gitLFSPointer: start.count < 1024
-        default: true
+    /// Nil for a format that is not found in the place of a text.
+    private init?(magic: MagicFormat) {
+        switch magic {
+        case .gitLFSPointer: self = .gitLFSPointer
+        case .gzip: self = .gzip
+        case .bzip2: self = .bzip2
+        case .xz: self = .xz
+        case .lz4: self = .lz4
+        case .zstandard: self = .zstandard
+        case .zip: self = .zip
+        case .sevenZip: self = .sevenZip
+        case .arrow: self = .arrow
+        case .hdf5: self = .hdf5
+        case .numPy: self = .numPy
+        case .gguf, .pickle: return nil
         }
     }
 

@@ -45,6 +45,24 @@ import Testing
         }
     }
 
+    /// The table serves texts too, whose formats are not named in the place of a model.
+    @Test func theTableOfFirstBytes() {
+        let bzip2 = Array("BZh91AY&SY".utf8)
+        for (bytes, format) in [
+            (Array("GGUF\u{3}".utf8), .gguf), (bzip2, .bzip2), (Array("ARROW1\0\0".utf8), .arrow),
+            ([0x04, 0x22, 0x4D, 0x18], .lz4), ([0x1F, 0x8B, 8], .gzip), ([0x80, 4], .pickle),
+            (Array(Self.pointer.utf8), .gitLFSPointer),
+        ] as [([UInt8], MagicFormat)] {
+            #expect(MagicFormat(bytes) == format)
+        }
+        // Text may begin so.
+        #expect(MagicFormat(Array("BZh9 is a text".utf8)) == nil && MagicFormat(Array("GGU".utf8)) == nil)
+        #expect(MagicFormat([]) == nil && MagicFormat([0x80, 6]) == nil)
+        let long = Array((Self.pointer + String(repeating: "x", count: 1024)).utf8)
+        #expect(MagicFormat(long) == nil)
+        #expect(UnexpectedContent(bzip2, insteadOf: .sentencePieceModel) == nil)
+    }
+
     /// What a format may look like is not unexpected, and what is not known stays unnamed.
     @Test func nothingElseIsNamed() throws {
         let json = Array(" {\"a\": 1}".utf8)

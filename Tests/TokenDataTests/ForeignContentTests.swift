@@ -63,7 +63,8 @@ import Testing
     @Test(
         arguments: [
             ("a.txt", Array("PAR1 is a magic number".utf8)), ("a.txt", Array("BZh9 is another".utf8)),
-            ("a.txt", Array("Schöne Grüße".utf8)), ("a.txt", [0x47, 0x72, 0xFC, 0xDF, 0x65]),
+            ("a.txt", Array("GGUF is of models".utf8)), ("a.txt", Array("Schöne Grüße".utf8)),
+            ("a.txt", [0x47, 0x72, 0xFC, 0xDF, 0x65]),
             ("a.txt", [0, 1, 2, 0, 4, 5, 6, 0, 8]),
             ("a.txt", Array("a\0b".utf8)), ("a.jsonl", Array("{\"text\": \"\"}".utf8)),
             ("a.jsonl", Array("\u{FEFF}{}".utf8)),
