@@ -30,6 +30,15 @@ struct JSONDocument: Equatable {
         static func == (a: Problem, b: Problem) -> Bool { a.words == b.words }
 
         static let notUTF8 = Problem("the line is not valid UTF-8")
+
+        /// ``notUTF8`` with the first byte that belongs to no character, and its column as editors count it, from 1.
+        static func invalidUTF8(_ byte: UInt8, column: Int) -> Problem {
+            var problem = notUTF8
+            let digits = String(byte, radix: 16, uppercase: true)
+            problem.place = ": byte 0x\(digits) at column \(column)"
+            return problem
+        }
+
         static let zeroByte = Problem("the line is not valid JSON: it holds a zero byte")
         static let notJSON = Problem("the line is not valid JSON")
         static let halfPair = Problem("the line is not valid JSON: \"text\" holds half a surrogate pair")
@@ -45,7 +54,10 @@ struct JSONDocument: Equatable {
     ///
     /// - Throws: ``Problem``.
     init(line: [UInt8]) throws(Problem) {
-        guard String(validating: line, as: UTF8.self) != nil else { throw .notUTF8 }
+        guard String(validating: line, as: UTF8.self) != nil else {
+            let place = InvalidUTF8(in: line).offset
+            throw .invalidUTF8(line[place], column: line[..<place].count { $0 & 0xC0 != 0x80 } + 1)
+        }
         var scanner = Scanner(bytes: line)
         var (text, domain): (Scanner.Value?, Domain) = (nil, .absent)
         scanner.skipBlanks()

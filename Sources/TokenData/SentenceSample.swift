@@ -58,56 +58,90 @@ public struct SentenceSample: Sendable {
             case .document(let document):
                 byteCount += document.text.count
                 try add(document: document.text, path: path, line: number)
-            case .malformed(let problem): try reject(problem.words, TextFile.lineRemedy, path, line: number)
+            case .malformed(let problem):
+                try reject(
+                    problem.description, TextFile.lineRemedy, path, line: number, reason: problem.words)
             }
             progress(self)
         }
     }
 
     private static let lineFeed = UInt8(ascii: "\n")
-    /// Longer than lines are.
+    private static let carriageReturn = UInt8(ascii: "\r")
+    /// Bytes of a text that are learned from at a time: longer than lines are.
     private static let pieceSize = 1 << 22
 
     /// Adds a .txt file, which is read in pieces, whose borders need not be those of lines.
     private mutating func add(text file: TextFile, _ progress: (SentenceSample) -> Void) throws {
         var rest: [UInt8] = []
-        var before = 0
+        var (before, column) = (0, 1)
         try file.forEachDocument(inPieces: true) { text, isEnd in
             byteCount += text.count
             rest += text
             if isEnd || rest.count >= Self.pieceSize {
-                let end = isEnd ? rest.count : (rest.lastIndex(of: Self.lineFeed) ?? rest.count)
-                try add(document: Array(rest[..<end]), path: file.path, line: before + 1, countsLines: true)
-                before += rest[..<end].count { $0 == Self.lineFeed }
+                let end = isEnd ? rest.count : Self.cut(rest)
+                let piece = Array(rest[..<end])
+                try add(document: piece, path: file.path, line: before + 1, column: column, countsLines: true)
+                before += piece.count { $0 == Self.lineFeed }
+                column = piece.last.map(Self.endsLine) == true ? 1 : column + Self.characterCount(piece[...])
                 rest.removeFirst(end)
             }
             progress(self)
         }
     }
 
+    /// Where a text is cut in two: behind its last line, else before its last blank, else before its last character.
+    ///
+    /// Why: a character that is cut in two would be taken for a mistake of the text.
+    static func cut(_ text: [UInt8]) -> Int {
+        if let end = text.lastIndex(where: endsLine) { return end + 1 }
+        // A cut at the start would leave the text as it is.
+        let inner = text.dropFirst()
+        return inner.lastIndex(of: UInt8(ascii: " ")) ?? inner.suffix(4).lastIndex(where: startsCharacter) ?? text.count
+    }
+
+    private static func endsLine(_ byte: UInt8) -> Bool { byte == lineFeed || byte == carriageReturn }
+
+    /// Whether a byte is no continuation byte of UTF-8.
+    private static func startsCharacter(_ byte: UInt8) -> Bool { byte & 0xC0 != 0x80 }
+
+    private static func characterCount(_ text: ArraySlice<UInt8>) -> Int { text.count(where: startsCharacter) }
+
     /// Adds the lines of a text.
     ///
     /// - Parameters:
     ///   - line: the line of the file that the text starts in.
+    ///   - column: the column of that line that the text starts in.
     ///   - countsLines: whether a line of the text is one of the file.
     mutating func add(
-        document: [UInt8], path: String = "", line firstLine: Int = 1, countsLines: Bool = false
+        document: [UInt8], path: String = "", line firstLine: Int = 1, column firstColumn: Int = 1,
+        countsLines: Bool = false
     ) throws {
         // Counted as far as the last mistake: all lines may have one.
         var counted = (lines: firstLine, end: document.startIndex)
-        for line in document.split(whereSeparator: { $0 == Self.lineFeed || $0 == UInt8(ascii: "\r") }) {
-            for part in Self.parts(of: line) where !add(sentence: part) {
+        for line in document.split(whereSeparator: Self.endsLine) {
+            var end = line.startIndex
+            var place = (column: line.startIndex == document.startIndex ? firstColumn : 1, index: line.startIndex)
+            for part in Self.parts(of: line) {
+                let start = end
+                end += part.count
+                if add(sentence: part) { continue }
                 // Blank lines are nothing that somebody could miss.
                 if part.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
                 if countsLines {
                     counted.lines += document[counted.end..<line.startIndex].count { $0 == Self.lineFeed }
                     counted.end = line.startIndex
                 }
-                if InvalidUTF8(in: part).isEmpty {
+                let invalid = InvalidUTF8(in: part)
+                if invalid.isEmpty {
                     skipped.add(SkippedCounts.Example(file: path, line: counted.lines, problem: Self.unusable))
                 } else {
+                    let first = start + invalid.offset
+                    place.column += Self.characterCount(line[place.index..<first])
+                    place.index = first
+                    let problem = JSONDocument.Problem.invalidUTF8(line[first], column: place.column)
                     try reject(
-                        JSONDocument.Problem.notUTF8.words, InvalidUTF8.remedy(path), path, line: counted.lines)
+                        problem.description, InvalidUTF8.remedy(path), path, line: counted.lines, reason: problem.words)
                 }
             }
         }
@@ -116,13 +150,17 @@ public struct SentenceSample: Sendable {
     private static let unusable = "the line has only blanks, or U+2585, which SentencePiece uses itself"
 
     /// Counts a mistake, or throws it.
-    private mutating func reject(_ problem: String, _ remedy: String, _ path: String, line: Int? = nil) throws {
+    ///
+    /// - Parameter reason: the problem in words of few kinds; nil: the problem itself.
+    private mutating func reject(
+        _ problem: String, _ remedy: String, _ path: String, line: Int? = nil, reason: String? = nil
+    ) throws {
         guard skipsMalformed else {
             let skipping = "; or use --on-error skip, which leaves it out"
             throw DataError(file: path, line: line, problem: problem, remedy: remedy + skipping)
         }
         let words = line == nil ? "\(problem); \(remedy)" : problem
-        skipped.add(SkippedCounts.Example(file: path, line: line, problem: words), reason: problem)
+        skipped.add(SkippedCounts.Example(file: path, line: line, problem: words), reason: reason ?? problem)
     }
 
     /// - Returns: whether something can be learned from the sentence.
@@ -147,7 +185,7 @@ public struct SentenceSample: Sendable {
             let window = rest.prefix(limit + 1)
             let blank = window.dropFirst().lastIndex(of: UInt8(ascii: " "))
             // A continuation byte of UTF-8 is no place to cut.
-            let cut = blank ?? window.dropFirst().lastIndex { $0 & 0xC0 != 0x80 } ?? rest.startIndex + limit
+            let cut = blank ?? window.dropFirst().lastIndex(where: startsCharacter) ?? rest.startIndex + limit
             parts.append(Array(rest[..<cut]))
             rest = rest[cut...]
         }

@@ -261,7 +261,7 @@ extension ProgramTests {
                 names: ["latin.txt: there is no line of text", "1 times: the line is not valid UTF-8", "latin.txt:1: "])
             expectOneMessage(
                 try train("text.txt", "latin.txt", "--output", "n", "--on-error", "fail"), status: 2,
-                names: ["latin.txt:1: the line is not valid UTF-8; convert it", "iconv"])
+                names: ["latin.txt:1: the line is not valid UTF-8: byte 0xFC at column 3; convert it", "iconv"])
             expectOneMessage(try train("text.txt", "--output", "no/n"), status: 2, names: ["--output", "no folder"])
             #expect(!place.folder.exists("n.model"))
 

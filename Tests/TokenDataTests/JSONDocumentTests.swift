@@ -66,6 +66,11 @@ import Testing
         #expect(throws: JSONDocument.Problem.notUTF8) {
             try JSONDocument(line: Array("{\"text\":\"".utf8) + bytes + Array("\"}".utf8))
         }
+        let problem = #expect(throws: JSONDocument.Problem.self) {
+            try JSONDocument(line: Array("{\"text\":\"é".utf8) + bytes + Array("\"}".utf8))
+        }
+        let first = String(bytes[0], radix: 16, uppercase: true)
+        #expect(problem?.description == "the line is not valid UTF-8: byte 0x\(first) at column 11")
     }
 
     /// Nesting costs stack: it has a limit, also where brackets are never closed.

@@ -45,6 +45,10 @@ import Testing
                 "the line is not valid UTF-8", "the line is not valid JSON", "the object has no \"text\"",
                 "the file is empty", "the text is UTF-16, not UTF-8",
             ])
+        #expect(
+            sample.skipped.examples.prefix(2).map(\.problem) == [
+                "the line is not valid UTF-8: byte 0xFC at column 3", "the line is not valid JSON: at column 2",
+            ])
         for (file, line) in [(latin, 4), (lines, 2), (empty, nil), (wide, nil)] as [(String, Int?)] {
             var strict = SentenceSample(limit: 0, seed: 0, skipsMalformed: false)
             let error = try #require(throws: DataError.self) { try strict.add(path: file) }
@@ -65,6 +69,30 @@ import Testing
         var sample = SentenceSample(limit: 0, seed: 0)
         try sample.add(path: path)
         #expect(lines(sample) == expected)
+    }
+
+    /// Characters of three bytes, more than are learned from at a time, without an end of line: none is cut.
+    @Test func aTextWithoutLineFeedsIsCutBetweenCharacters() throws {
+        let text = String(repeating: "語", count: 1_500_000)
+        let path = try directory.write("a.txt", text)
+        var sample = SentenceSample(limit: 0, seed: 0, skipsMalformed: false)
+        try sample.add(path: path)
+        #expect(sample.skipped.count == 0 && sample.sentences.flatMap(\.self) == Array(text.utf8))
+        // Columns count from the start of the line, which is far before the cut.
+        let bad = try directory.write("b.txt", Array(text.utf8) + [0xFF])
+        let error = try #require(throws: DataError.self) { try sample.add(path: bad) }
+        #expect(error.line == 1 && error.problem == "the line is not valid UTF-8: byte 0xFF at column 1500001")
+    }
+
+    @Test func textsAreCutBehindLines() {
+        func cut(_ text: String) -> Int { SentenceSample.cut(Array(text.utf8)) }
+        #expect(cut("ab\ncd") == 3 && cut("ab\rcd") == 3 && cut("ab\r\ncd") == 4 && cut("ab\n") == 3)
+        // An end of line at the start is an end of line.
+        #expect(cut("\nabc") == 1 && cut("\n") == 1)
+        #expect(cut("one two three") == 7 && cut(" one") == 3 && cut("aé") == 1 && cut("a") == 1)
+        #expect(SentenceSample.cut([0x61, 0xE8, 0xAA]) == 1)
+        // No character starts there.
+        #expect(SentenceSample.cut([UInt8](repeating: 0x80, count: 9)) == 9)
     }
 
     /// Each line is as likely as any other to be among 100 of 1,000: 200 seeds give a line 20 +- 4.2 (standard deviation of

@@ -81,7 +81,7 @@ import Testing
         let path = try directory.write(
             "a.jsonl", Array("{\"text\": \"ok\"}\n{\"text\": \"".utf8) + [0xFF] + Array("\"}".utf8))
         let error = try #require(throws: DataError.self) { try load(path) }
-        #expect(error.line == 2 && error.problem == "the line is not valid UTF-8")
+        #expect(error.line == 2 && error.problem == "the line is not valid UTF-8: byte 0xFF at column 11")
     }
 
     /// {"text": "hello"}, compressed with a checksum; then cut short and with a flipped bit.
