@@ -107,6 +107,11 @@ func wrongEnding(
                 file: path, problem: "these are ids without an index, or no ids: there is no \(prefix).idx",
                 remedy: bareIdsRemedy)
         }
+        if ending == ".idx", FileKind.at(path) != .missing {
+            return DataError(
+                file: path, problem: "this is an index without ids, or no index: there is no \(prefix).bin",
+                remedy: "copy \(prefix).bin to its place, or prepare the text again with mile-dist prepare")
+        }
     }
     guard let content = try ForeignContent(path: path) else {
         return DataError(file: path, problem: "the file's ending is not known", remedy: allowed)

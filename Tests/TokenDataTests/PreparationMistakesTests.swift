@@ -9,25 +9,21 @@ extension PreparationTests {
     /// A name that no file can have is that document's mistake and not the end of all.
     @Test func namesThatCannotBeUsedAreSkipped() throws {
         let long = String(repeating: "a", count: 161)
-        let names = ["a b", "((((", "a/b", "x", long, "a/b", "((((", "a b"]
+        let names = ["a b", "((((", "y", "x", long, "y", "((((", "a b"]
         let texts = names.indices.map { "text \($0)" }
         let file = try directory.write("a.jsonl", lines(texts) { names[$0] })
         for ranks in [1, 3] {
             let output = "q\(ranks)"
             let summary = try prepare(request([file], to: output, splits: true, skips: true), ranks: ranks)
-            #expect(summary.outputs.map(\.prefix) == ["a_b", "x"].map { directory.path("\(output)-\($0)") })
-            // The first of the two that would be one file has it.
+            #expect(summary.outputs.map(\.prefix) == ["a_b", "x", "y"].map { directory.path("\(output)-\($0)") })
             #expect(try pair("\(output)-a_b").documents == ids(["text 0", "text 7"]))
             #expect(try pair("\(output)-x").documents == ids(["text 3"]))
-            #expect(summary.documents == 3 && summary.skippedCount == 5)
-            #expect(summary.domains.map(\.name) == ["a b", "x"])
+            #expect(try pair("\(output)-y").documents == ids(["text 2", "text 5"]))
+            #expect(summary.documents == 5 && summary.skippedCount == 3)
+            #expect(summary.domains.map(\.name) == ["a b", "y", "x"])
             let unusable = "\"meta.pile_set_name\" cannot be part of a file's name"
-            #expect(
-                Set(summary.skipped.reasons.map { "\($0.count) \($0.problem)" })
-                    == ["3 \(unusable)", "2 the domain can have no output of its own"])
-            let places = summary.skipped.examples.filter { $0.problem == unusable }.map(\.line)
-            #expect(places == [2, 5, 7])
-            #expect(summary.skipped.examples.contains { $0.problem == "\"a b\" and \"a/b\" would both be -a_b" })
+            #expect(summary.skipped.reasons == [.init(problem: unusable, count: 3)])
+            #expect(summary.skipped.examples.map(\.line) == [2, 5, 7])
         }
         let error = try #require(throws: DataError.self) { try prepare(request([file], splits: true)) }
         #expect(error.file == file && error.line == 2 && error.remedy.contains("160 bytes"))
@@ -36,18 +32,21 @@ extension PreparationTests {
         #expect(together.skippedCount == 0 && together.documents == 8)
     }
 
+    /// Whole domains are never left out, whatever may be skipped.
     @Test func moreDomainsThanOutputs() throws {
         let file = try directory.write("a.jsonl", lines(["a", "b", "c", "d", "e", "f"]) { "d\($0 % 5)" })
-        var request = self.request([file], splits: true, skips: true)
-        request.mostDomains = 3
-        let summary = try prepare(request, ranks: 2)
-        #expect(summary.outputs.map(\.domain) == ["d0", "d1", "d2"])
-        #expect(summary.documents == 4 && summary.skippedCount == 2)
-        #expect(
-            summary.skipped.examples.map(\.problem) == .init(repeating: "there are more than 3 domains", count: 2))
-        var strict = self.request([file], to: "q", splits: true)
-        strict.mostDomains = 3
-        #expect(throws: DataError.self) { try prepare(strict) }
+        for (place, skips) in [true, false, true].enumerated() {
+            var request = self.request([file], to: "p\(place)", splits: true, skips: skips)
+            request.mostDomains = 3
+            let ranks = place + 1
+            let error = try #require(throws: DataError.self) { try prepare(request, ranks: ranks) }
+            #expect(error.key == "--split-domains")
+            #expect(error.problem.hasPrefix("there are more than 3 domains; one of them is \"d"), "\(error)")
+            #expect(error.remedy.contains("at most 3") && error.remedy.contains("leave out --split-domains"))
+            #expect(FileKind.at(directory.path("p\(place)-d0.idx")) == .missing)
+            request.mostDomains = 5
+            #expect(try prepare(request, ranks: ranks).outputs.map(\.domain) == ["d0", "d1", "d2", "d3", "d4"])
+        }
     }
 
     // MARK: Texts that are no UTF-8
@@ -145,6 +144,38 @@ extension PreparationTests {
         #expect(FileKind.at(mended.folder) == .missing)
     }
 
+    /// The size of parts grows with the files: where a mended file changes it, all parts are made again.
+    @Test func aMendedFileMayChangeTheSizeOfParts() throws {
+        let (first, second) = (texts(60), texts(30, seed: 2))
+        let good = try directory.write("a.jsonl", lines(first))
+        let bad = try directory.write("b.jsonl", lines(second) + "nonsense\n")
+        #expect(throws: DataError.self) { try makeParts(Preparation(request([good, bad]))) }
+
+        _ = try directory.write("b.jsonl", lines(second))
+        let mended = try Preparation(request([good, bad], chunkSize: 128))
+        try mended.makeFolder()
+        let start = try mended.begin(overwrites: false)
+        guard case .restart(0, [bad]) = start else { Issue.record("\(start)"); return }
+        let parts = try makeParts(mended)
+        #expect(parts.reused == 0)
+        _ = try mended.join(chunkCounts: parts.counts)
+        #expect(try pair().documents == ids(first + second))
+    }
+
+    /// Parts are numbered by file, so a file that had none before is not taken up; the error says why.
+    @Test func aMendedFileThatHadNoPartsNeedsAWord() throws {
+        let good = try directory.write("b.jsonl", lines(texts(20)))
+        let bad = try directory.write("a.jsonl", "")
+        _ = try makeParts(try Preparation(request([bad, good], skips: true)))
+        _ = try directory.write("a.jsonl", lines(["a"]))
+        let mended = try Preparation(request([bad, good], skips: true))
+        let error = try #require(throws: DataError.self) { try makeParts(mended) }
+        #expect(error.problem.hasSuffix("its files are \(good)"))
+        #expect(error.remedy.contains("skipped as a whole and is mended (\(bad))"), "\(error)")
+        #expect(error.remedy.contains("use --overwrite, which makes all parts again"), "\(error)")
+        #expect(try makeParts(mended, overwrites: true).reused == 0)
+    }
+
     /// What was skipped is said where nothing is left, and nothing stands in the way of the mended file.
     @Test func whereNothingIsLeftTheReasonsAreSaid() throws {
         let file = try directory.write("a.jsonl", "{\"content\": \"x\"}\n{\"content\": \"y\"}\n")
@@ -182,6 +213,10 @@ extension PreparationTests {
         _ = try directory.write("train.idx", IndexedDataset.magic)
         #expect(try error("train.bin").problem == "this is one file of a prepared pair")
         #expect(try error("train.bin").remedy.contains("\(directory.path("train")) as a path"))
+        // The other way round.
+        _ = try directory.write("alone.idx", IndexedDataset.magic)
+        #expect(try error("alone.idx").problem.contains("there is no \(directory.path("alone")).bin"))
+        #expect(try error("alone.idx").remedy.hasPrefix("copy \(directory.path("alone")).bin to its place"))
         _ = try directory.write("a.csv", "x,y")
         #expect(try error("a.csv").problem == "the file's ending is not known")
         _ = try directory.write("a.jsonl.gz", [0x1F, 0x8B, 8, 0])

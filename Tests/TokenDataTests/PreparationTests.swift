@@ -244,8 +244,12 @@ struct WholeTexts: Tokenizer {
 
     @Test func namesThatWouldCollide() throws {
         let file = try directory.write("a.jsonl", lines(["a", "b"]) { ["a b", "a/b"][$0] })
-        let error = try #require(throws: DataError.self) { try prepare(request([file], splits: true)) }
-        #expect(error.problem == "\"a b\" and \"a/b\" would both be -a_b")
+        for (place, skips) in [false, true, true].enumerated() {
+            let request = request([file], to: "p\(place)", splits: true, skips: skips)
+            let error = try #require(throws: DataError.self) { try prepare(request, ranks: place + 1) }
+            #expect(error.problem == "\"a b\" and \"a/b\" would both be -a_b")
+            #expect(error.remedy == "rename one in the input, or leave out --split-domains")
+        }
         #expect(DomainNames.safe("../../etc/passwd") == ".._.._etc_passwd")
         #expect(DomainNames.safe("Bücher, 中文") == "Bücher_中文" && DomainNames.safe("/ *") == "")
         var names = DomainNames()

@@ -84,13 +84,13 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
             } + (count > examples.count ? ["  ..."] : [])
     }
 
-    /// Adds `count` lines or files of one reason.
+    /// Adds a line or a file.
     ///
     /// - Parameters:
-    ///   - example: the first.
+    ///   - example: the line or file.
     ///   - reason: in words of few kinds; nil: the example's.
-    mutating func add(_ example: Example, reason: String? = nil, count: Int = 1) {
-        add(Reason(problem: reason ?? example.problem, count: count))
+    mutating func add(_ example: Example, reason: String? = nil) {
+        add(Reason(problem: reason ?? example.problem, count: 1))
         addExample(example)
     }
 

@@ -42,13 +42,16 @@ struct DomainNames: Sendable {
             guard known != domain else { return }
             let (first, second) = known < domain ? (known, domain) : (domain, known)
             throw failure(
-                "\"\(first)\" and \"\(second)\" would both be -\(safe)", "rename one in the input, or do not split")
+                "\"\(first)\" and \"\(second)\" would both be -\(safe)",
+                "rename one in the input, or leave out --split-domains")
         }
         guard Self.problem(domain) == nil else {
             throw failure("\"\(domain.prefix(80))\" cannot be part of a file's name", Self.nameRemedy)
         }
         guard domains.count < most else {
-            throw failure("there are more than \(most) domains", "allowed: at most \(most)")
+            throw failure(
+                "there are more than \(most) domains; one of them is \"\(domain.prefix(80))\"",
+                "allowed: at most \(most): give domains one name in the input, or leave out --split-domains")
         }
         domains[safe] = domain
     }

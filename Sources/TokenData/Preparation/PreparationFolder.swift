@@ -82,26 +82,27 @@ extension Preparation {
 
     /// Begins, or goes on: afterwards ``folder`` holds the manifest. Rank 0 only, with the lock.
     ///
-    /// Parts of files that were mended since are dropped and made again; the others stay.
+    /// Parts of files that were mended since are dropped and made again; the others stay, unless the size of parts changes.
     ///
     /// - Throws: ``DataError`` if it holds the parts of another input, unless `overwrites`.
     public func begin(overwrites: Bool) throws -> PreparationStart {
         let names = try OutputFolder.names(folder).filter { $0 != Self.lockName }
         let earlier = PreparationJSON.read(PreparationManifest.self, at: manifestPath)
-        if let earlier, let changed = manifest.changedFiles(since: earlier), changed.isEmpty || !overwrites {
+        if let earlier, let outdated = manifest.outdatedFiles(since: earlier), outdated.isEmpty || !overwrites {
             if overwrites { try OutputFolder.write("", to: replacingPath) }
             // What was being written at the time of the stop.
             for name in names where name.hasSuffix(PartFile.unfinished) { try OutputFolder.remove(folder + "/" + name) }
             var parts = names.filter { isPart($0) && !$0.hasSuffix(PartFile.unfinished) }
-            if !changed.isEmpty {
+            if !outdated.isEmpty {
                 // Before the manifest says that the parts in the folder are those of the files as they are now.
-                for name in parts where changed.contains(where: { PartFile.isPart(name, ofFile: $0) }) {
+                for name in parts where outdated.contains(where: { PartFile.isPart(name, ofFile: $0) }) {
                     try OutputFolder.remove(folder + "/" + name)
                 }
-                parts.removeAll { name in changed.contains { PartFile.isPart(name, ofFile: $0) } }
+                parts.removeAll { name in outdated.contains { PartFile.isPart(name, ofFile: $0) } }
                 try OutputFolder.write(try PreparationJSON.text(manifest), to: manifestPath)
             }
-            return .restart(parts: parts.count, changedFiles: changed.map { manifest.files[$0].path })
+            let files = zip(manifest.files, earlier.files).filter { $0 != $1 }.map { $0.0.path }
+            return .restart(parts: parts.count, changedFiles: files)
         }
         let foreign = names.filter { !isOwn($0) }
         guard foreign.isEmpty else {
@@ -114,7 +115,8 @@ extension Preparation {
                 key: "--output", file: folder,
                 problem: "holds the parts of another input: "
                     + manifest.differences(from: earlier).joined(separator: "; "),
-                remedy: "give the same input to go on with it; choose another --output; or use --overwrite to drop it")
+                remedy: manifest.adviceForAddedFiles(since: earlier)
+                    ?? "give the same input to go on with it; choose another --output; or use --overwrite to drop it")
         }
         // The manifest goes first, so that parts never stand beside the manifest of others.
         try OutputFolder.remove(manifestPath)

@@ -7,13 +7,14 @@ extension Preparation {
     ///   - chunkCounts: number of chunks of each file.
     ///   - progress: called now and then with the share of the tokens that is joined.
     /// - Throws: ``OutputError`` for a part that is missing or altered and for what cannot be written; ``DataError`` if
-    ///   there is no document at all, saying what was skipped, and for files that have changed.
+    ///   there is no document at all, saying what was skipped, for files that have changed, and for a domain that can have
+    ///   no output of its own.
     public func join(chunkCounts: [Int], progress: (Double) -> Void = { _ in }) throws -> PreparationSummary {
         try requireUnchanged()
         let headers = try readHeaders(chunkCounts)
         let domains = try chooseDomains(headers)
-        let skipped = self.skipped(headers, domains)
-        guard headers.contains(where: { $0.sections.contains { $0.documents > 0 && domains.has($0.domain) } }) else {
+        let skipped = self.skipped(headers)
+        guard headers.contains(where: { $0.sections.contains { $0.documents > 0 } }) else {
             // Nothing of it is worth keeping, and parts would be in the way of the same command on other files.
             try removeFolder()
             let blankLines = headers.reduce(0) { $0 + $1.blankLines }
@@ -24,7 +25,7 @@ extension Preparation {
                     .joined(separator: "\n"))
         }
         let outputs = try join(headers, domains, progress: progress)
-        let summary = self.summary(headers, domains, outputs, skipped)
+        let summary = self.summary(headers, outputs, skipped)
         try requireFree(outputs.map(\.prefix))
         try allowReplacing()
         for (place, output) in outputs.enumerated() {
@@ -63,61 +64,36 @@ extension Preparation {
         }
     }
 
-    /// The domains of all parts.
-    private struct ChosenDomains {
-        /// Those that have an output; one nil where domains have none of their own.
-        var outputs: [String?] = [nil]
-        /// Why the others have none.
-        var rejected: [String: String] = [:]
-
-        func has(_ domain: String?) -> Bool { domain.map { rejected[$0] == nil } ?? true }
-    }
-
-    /// In the order of the input: of two names that would be one file, the first has the output.
+    /// The domains that have an output; one nil where domains have none of their own.
     ///
-    /// - Throws: ``DataError`` for a domain that can have no output, unless mistakes are skipped.
-    private func chooseDomains(_ headers: [PartHeader]) throws -> ChosenDomains {
-        var chosen = ChosenDomains()
-        guard request.splitsDomains else { return chosen }
+    /// - Throws: ``DataError`` for a domain that can have no output: it is never left out, whatever may be skipped.
+    private func chooseDomains(_ headers: [PartHeader]) throws -> [String?] {
+        guard request.splitsDomains else { return [nil] }
         var names = DomainNames(most: request.mostDomains)
         for section in headers.flatMap(\.sections) {
-            guard let name = section.domain, chosen.rejected[name] == nil else { continue }
-            do { try names.add(name) } catch let error as DataError {
-                guard request.skipsMalformed else { throw error }
-                chosen.rejected[name] = error.problem
-            }
+            if let name = section.domain { try names.add(name) }
         }
-        chosen.outputs = names.domains.values.sorted()
-        return chosen
+        return names.domains.values.sorted()
     }
 
-    /// What was left out: files, lines, and the documents of domains without an output.
-    private func skipped(_ headers: [PartHeader], _ domains: ChosenDomains) -> SkippedCounts {
+    /// The files and lines that were left out.
+    private func skipped(_ headers: [PartHeader]) -> SkippedCounts {
         var skipped = skippedFiles
         var (file, lines) = (0, 0)
         for header in headers {
             if header.number.file != file { (file, lines) = (header.number.file, 0) }
-            let path = layout.files[file].text.path
-            skipped.add(header.skipped, file: path, linesBefore: lines)
-            for section in header.sections where section.documents > 0 {
-                guard let name = section.domain, let problem = domains.rejected[name] else { continue }
-                skipped.add(
-                    SkippedCounts.Example(file: path, problem: problem),
-                    reason: "the domain can have no output of its own", count: section.documents)
-            }
+            skipped.add(header.skipped, file: layout.files[file].text.path, linesBefore: lines)
             lines += header.lines
         }
         return skipped
     }
 
     private func join(
-        _ headers: [PartHeader], _ domains: ChosenDomains, progress: (Double) -> Void
+        _ headers: [PartHeader], _ domains: [String?], progress: (Double) -> Void
     ) throws -> [PreparationSummary.Output] {
-        let total = headers.reduce(0) {
-            $0 + $1.sections.reduce(0) { $0 + (domains.has($1.domain) ? $1.bytes : 0) }
-        }
+        let total = headers.reduce(0) { $0 + $1.sections.reduce(0) { $0 + $1.bytes } }
         var done = 0
-        return try domains.outputs.enumerated().map { place, domain in
+        return try domains.enumerated().map { place, domain in
             let writer = try IndexedDatasetWriter(
                 data: joined(place, ".bin"), index: joined(place, ".idx"), elementType: elementType)
             for header in headers {
@@ -143,13 +119,12 @@ extension Preparation {
     }
 
     private func summary(
-        _ headers: [PartHeader], _ domains: ChosenDomains, _ outputs: [PreparationSummary.Output],
-        _ skipped: SkippedCounts
+        _ headers: [PartHeader], _ outputs: [PreparationSummary.Output], _ skipped: SkippedCounts
     ) -> PreparationSummary {
         var counts = DomainCounts()
         var replaced = ReplacedBytes()
         for header in headers {
-            for domain in header.domains where !request.splitsDomains || domains.has(domain.name) { counts.add(domain) }
+            for domain in header.domains { counts.add(domain) }
             replaced.add(header.replaced, file: layout.files[header.number.file].text.path)
         }
         let total = counts.total

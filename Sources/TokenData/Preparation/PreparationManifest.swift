@@ -17,10 +17,14 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         var endToken: Int32
 
         init(_ tokenizer: any TokenData.Tokenizer) {
-            let bytes = tokenizer.modelBytes
-            identity = bytes.isEmpty ? tokenizer.name : hexadecimalDigits(of: SHA256.hash(data: bytes))
+            identity = Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
             size = tokenizer.size
             endToken = tokenizer.endToken
+        }
+
+        /// The identity of the tokenizer `name`; `modelBytes` is empty for a tokenizer without a model.
+        static func identity(name: String, modelBytes: [UInt8]) -> String {
+            modelBytes.isEmpty ? name : hexadecimalDigits(of: SHA256.hash(data: modelBytes))
         }
     }
 
@@ -48,13 +52,27 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         return list
     }
 
-    /// The places of the files that have changed since `earlier`; nil if something else differs.
-    func changedFiles(since earlier: PreparationManifest) -> [Int]? {
+    /// The places of the files whose parts in `earlier` cannot be used; nil if more than the content of files differs.
+    ///
+    /// A changed file may change the size of all parts, which grows with the files: then no part can be used.
+    func outdatedFiles(since earlier: PreparationManifest) -> [Int]? {
         guard files.map(\.path) == earlier.files.map(\.path) else { return nil }
+        let changed = files.indices.filter { files[$0] != earlier.files[$0] }
+        let isResized = !changed.isEmpty && chunkSize != earlier.chunkSize
         var same = earlier
         same.files = files
+        if isResized { same.chunkSize = chunkSize }
         guard same == self else { return nil }
-        return files.indices.filter { files[$0] != earlier.files[$0] }
+        return isResized ? Array(files.indices) : changed
+    }
+
+    /// What to do where files were added to those of `earlier`, in words; nil where none was.
+    func adviceForAddedFiles(since earlier: PreparationManifest) -> String? {
+        let known = Set(earlier.files.map(\.path))
+        let added = files.map(\.path).filter { !known.contains($0) }
+        guard !added.isEmpty, known.isSubset(of: files.map(\.path)) else { return nil }
+        return "a file that was not given before, or was skipped as a whole and is mended (\(Self.words(added))), "
+            + "changes the numbers of the parts: use --overwrite, which makes all parts again, or choose another --output"
     }
 
     private static func words(_ paths: [String]) -> String {

@@ -115,8 +115,8 @@ public final class PreparationRun: Sendable {
             header = part.header
         }
         try state.withLock { state in
-            // Where mistakes are skipped, names that cannot be used are left out when all are known.
-            if preparation.request.splitsDomains, !preparation.request.skipsMalformed {
+            // Before hours of work: a domain that can have no output is an error, also where mistakes are skipped.
+            if preparation.request.splitsDomains {
                 for domain in header.domains { if let name = domain.name { try state.names.add(name) } }
             }
             state.progress.parts += 1

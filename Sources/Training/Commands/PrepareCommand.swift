@@ -90,7 +90,8 @@ public struct PrepareCommand: Sendable {
             if parts > 0 { session.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
             if let first = changed.first {
                 let others = changed.count > 1 ? " and \(changed.count - 1) other files" : ""
-                session.console.line("\(first)\(others) changed since then: parts of it are made again")
+                let which = parts > 0 ? "parts of it" : "all parts"
+                session.console.line("\(first)\(others) changed since then: \(which) are made again")
             }
         }
         return lock
