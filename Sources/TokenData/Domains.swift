@@ -6,16 +6,6 @@ public enum DataPurpose: String, Sendable {
     case validation
 }
 
-/// Loads the domains of `configuration` for one purpose, with the tokenizer that it names.
-public func loadDomains(
-    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, threads: Int = 1,
-    progress: (String) -> Void = { _ in }
-) throws -> [TokenDomain] {
-    try loadDomains(
-        configuration, vocabularySize: vocabularySize, purpose: purpose,
-        tokenizer: configuredTokenizer(configuration.tokenizer), threads: threads, progress: progress)
-}
-
 /// Loads the domains of `configuration` for one purpose: texts are read and turned into tokens, prepared pairs are
 /// opened and checked.
 ///

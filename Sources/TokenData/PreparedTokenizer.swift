@@ -104,6 +104,11 @@ public enum TokenOrigin: Sendable, Equatable {
     case recorded(PreparedTokenizer, summary: String)
     /// Nobody wrote down which tokenizer gave them; the reason in words.
     case unrecorded(String)
+
+    /// Why nobody knows the tokenizer; nil where somebody does.
+    public var unrecordedReason: String? {
+        if case .unrecorded(let reason) = self { reason } else { nil }
+    }
 }
 
 extension TokenDomain {
@@ -131,8 +136,41 @@ extension TokenDomain {
         }
     }
 
+    /// Checks that prepared data of a run without tokenizer are not known to be of another than a checkpoint's.
+    ///
+    /// Why: a SentencePiece model without end token reads no text, but the ids of its checkpoint are still its own.
+    ///
+    /// - Parameters:
+    ///   - domains: all that the run reads.
+    ///   - name: the checkpoint's name of the model.
+    ///   - modelBytes: the model, which the checkpoint holds.
+    ///   - key: what errors name.
+    /// - Throws: ``DataError`` naming a domain that was prepared with another tokenizer.
+    public static func requireTokenizer(
+        _ domains: [TokenDomain], name: String, modelBytes: [UInt8], key: String
+    ) throws {
+        let own = PreparedTokenizer(
+            name: name, identity: PreparationManifest.Tokenizer.identity(name: name, modelBytes: modelBytes))
+        for domain in domains {
+            guard case .recorded(let tokenizer, let summary) = domain.origin, tokenizer.identity != own.identity else {
+                continue
+            }
+            throw DataError(
+                key: key, file: summary,
+                problem: "\(domain.name) was prepared with \(tokenizer.words), but the checkpoint's tokenizer is "
+                    + own.words,
+                remedy: "give prepared data whose ids the model's own tokenizer made")
+        }
+    }
+
     /// One line about the domains whose ids nobody can tell to be the tokenizer's; nil where there is none.
-    public static func uncheckedNote(_ domains: [TokenDomain]) -> String? {
+    ///
+    /// - Parameters:
+    ///   - domains: all that are read.
+    ///   - consequence: the end of the line.
+    public static func uncheckedNote(
+        _ domains: [TokenDomain], consequence: String = "their bits per byte are not known"
+    ) -> String? {
         var reasons: [String] = []
         for domain in domains {
             let reason: String? =
@@ -147,7 +185,7 @@ extension TokenDomain {
         guard !reasons.isEmpty else { return nil }
         let shown = reasons.prefix(4).joined(separator: ", ")
         let more = reasons.count > 4 ? " and \(reasons.count - 4) others" : ""
-        return "it cannot be checked that prepared data have the ids of the model's tokenizer: \(shown)\(more); their "
-            + "bits per byte are not known"
+        return "it cannot be checked that prepared data have the ids of the model's tokenizer: \(shown)\(more); "
+            + consequence
     }
 }

@@ -16,6 +16,7 @@ public struct SentencePieceTokenizer: Tokenizer {
 
     public let name: String
     public let size: Int
+    /// -1 for a model without an end token, which only those get who end no documents.
     public let endToken: Int32
     public let modelBytes: [UInt8]
 
@@ -31,10 +32,11 @@ public struct SentencePieceTokenizer: Tokenizer {
     ///   - modelBytes: the content of the file.
     ///   - name: the file's name, as checkpoints keep it.
     ///   - origin: what errors name: the file's path, or the checkpoint that holds it.
-    /// - Throws: ``DataError`` for bytes that are no model, and for a model without an end token.
-    public init(modelBytes: [UInt8], name: String, origin: String) throws {
+    ///   - needsEnd: whether a model without an end token is an error.
+    /// - Throws: ``DataError`` for bytes that are no model, and for a model that lacks an end token and needs one.
+    public init(modelBytes: [UInt8], name: String, origin: String, needsEnd: Bool = true) throws {
         do {
-            try self.init(reading: modelBytes, name: name, origin: origin)
+            try self.init(reading: modelBytes, name: name, origin: origin, needsEnd: needsEnd)
         } catch is MissingEndToken {
             throw DataError(
                 file: origin, problem: "the SentencePiece model has no end token (eos, \"</s>\"), which ends documents",
@@ -45,7 +47,7 @@ public struct SentencePieceTokenizer: Tokenizer {
     }
 
     /// - Throws: ``DataError`` for bytes that are no model, ``MissingEndToken``.
-    init(reading modelBytes: [UInt8], name: String, origin: String) throws {
+    init(reading modelBytes: [UInt8], name: String, origin: String, needsEnd: Bool = true) throws {
         let unknown: [UInt8]
         do {
             processor = try SentencePieceProcessor(modelBytes: modelBytes)
@@ -55,11 +57,12 @@ public struct SentencePieceTokenizer: Tokenizer {
                 file: origin, problem: error.message,
                 remedy: error.remedy ?? "give a SentencePiece model (\(Self.suffix)), copied completely")
         }
-        guard let end = processor.endId else { throw MissingEndToken() }
+        let end = processor.endId
+        if end == nil, needsEnd { throw MissingEndToken() }
         self.name = name
         self.modelBytes = modelBytes
         size = processor.pieceCount
-        endToken = end
+        endToken = end ?? -1
         let pieces = processor.model.pieces
         addsBlank = processor.model.addsBlank && !processor.model.addsBlankBehind
         isControl = pieces.map { $0.kind == .control }
@@ -74,7 +77,7 @@ public struct SentencePieceTokenizer: Tokenizer {
     }
 
     /// Reads the model at `path`.
-    init(path: String) throws {
+    init(path: String, needsEnd: Bool = true) throws {
         let count = try requireFile(path)
         guard count <= Self.largestFile else {
             throw DataError(
@@ -85,7 +88,7 @@ public struct SentencePieceTokenizer: Tokenizer {
         var bytes: [UInt8] = []
         while let chunk = try file.next() { bytes += chunk }
         let name = path.split(separator: "/").last.map(String.init) ?? path
-        try self.init(modelBytes: bytes, name: name, origin: path)
+        try self.init(modelBytes: bytes, name: name, origin: path, needsEnd: needsEnd)
     }
 
     public func encode(_ text: [UInt8]) throws -> [Int32] {

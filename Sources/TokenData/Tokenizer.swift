@@ -54,9 +54,14 @@ extension Tokenizer {
 
 /// The tokenizer that the configuration key `data.tokenizer` names: `bytes`, or the path of a SentencePiece model.
 ///
-/// - Parameter key: what errors name.
+/// - Parameters:
+///   - setting: the name or path.
+///   - key: what errors name.
+///   - needsEnd: whether documents must be ended; otherwise a model without an end token is no mistake.
 /// - Throws: ``DataError`` for another name, and for a file that is no model that can be used.
-public func makeTokenizer(_ setting: String, key: String = "data.tokenizer") throws -> any Tokenizer {
+public func makeTokenizer(
+    _ setting: String, key: String = "data.tokenizer", needsEnd: Bool = true
+) throws -> any Tokenizer {
     if setting == "bytes" { return ByteTokenizer() }
     do {
         guard setting.hasSuffix(SentencePieceTokenizer.suffix) else {
@@ -65,7 +70,7 @@ public func makeTokenizer(_ setting: String, key: String = "data.tokenizer") thr
                 remedy: "allowed: bytes, or the path of a SentencePiece model, which ends in "
                     + SentencePieceTokenizer.suffix)
         }
-        return try SentencePieceTokenizer(path: setting)
+        return try SentencePieceTokenizer(path: setting, needsEnd: needsEnd)
     } catch let error as DataError {
         throw error.with(key: key)
     }
@@ -74,7 +79,7 @@ public func makeTokenizer(_ setting: String, key: String = "data.tokenizer") thr
 /// What `data.tokenizer` says, and what a checkpoint calls its tokenizer, where there is none: ids come from prepared data.
 public let noTokenizerName = "none"
 
-/// The tokenizer of a configuration: ``makeTokenizer(_:key:)``, or nil for ``noTokenizerName``.
+/// The tokenizer of a configuration: ``makeTokenizer(_:key:needsEnd:)``, or nil for ``noTokenizerName``.
 public func configuredTokenizer(_ setting: String) throws -> (any Tokenizer)? {
     setting == noTokenizerName ? nil : try makeTokenizer(setting)
 }

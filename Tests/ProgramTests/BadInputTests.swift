@@ -160,6 +160,18 @@ extension ProgramTests {
     }
 }
 
+extension ProgramTests.BadInputTests {
+    /// What is read all the same is a warning, once for a text that two lists name.
+    @Test func aTextForTrainingAndValidationIsWarnedAboutOnce() throws {
+        let place = try Workplace()
+        try place.folder.write([0xFF, 0xFE] + [UInt8](repeating: 0x61, count: 400), to: "wide.txt")
+        let result = try place.train(
+            ["data.train.0.path=wide.txt", "data.validation.0.path=wide.txt"], options: ["--dry-run"])
+        #expect(result.status == 0, "\(result)")
+        #expect(result.warnings.count { $0.contains("wide.txt: the text is UTF-16") } == 1, "\(result)")
+    }
+}
+
 /// Checks that a program ended in time with `status` and exactly one message, which names all of `names`.
 func expectOneMessage(
     _ result: ProgramResult, status: Int32, names: [String], sourceLocation: SourceLocation = #_sourceLocation

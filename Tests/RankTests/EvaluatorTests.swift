@@ -110,6 +110,22 @@ final class EvaluatorTests: RankTestCase {
         XCTAssertTrue(result.bitsPerByte.isNaN && known.bitsPerByte > 0)
     }
 
+    /// Each rank looks for the summary of prepared data; a rank that does not see it speaks for all.
+    func testOriginsAreKnownWhereAllRanksKnowThem() throws {
+        let all = try ranks.agreeingOnOrigins(domains)
+        XCTAssertEqual(all.map(\.origin), [.own, .own])
+        let last = ranks.size - 1
+        var seen = domains
+        seen[0].origin = .unrecorded("nobody knows")
+        if ranks.rank == last { seen[1].origin = .unrecorded("there is no p.json") }
+        let agreed = try ranks.agreeingOnOrigins(seen)
+        let reason = last == 0 ? "there is no p.json" : "on rank \(last) there is no p.json"
+        XCTAssertEqual(agreed.map(\.origin), [.unrecorded("nobody knows"), .unrecorded(reason)])
+        XCTAssertEqual(agreed.map(\.name), ["seven", "two"])
+        let result = try evaluator(batch: 2, limit: 0, ignored: [], domains: agreed).run()
+        XCTAssertEqual(result.domains.map(\.hasBytes), [false, false])
+    }
+
     /// Buckets and calibration by definition.
     func testBucketsHoldTheTargetsThatBelongToThem() throws {
         let expected = try expected(limit: 0, ignored: [3]).flatMap { $0 }

@@ -36,6 +36,16 @@ let sharedData = URL(filePath: #filePath)
 
 let hasSharedData = FileManager.default.fileExists(atPath: sharedData.appending(component: "README.md").path)
 
+/// Loads the domains of `configuration` for one purpose, with the tokenizer that it names.
+func loadDomains(
+    _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, threads: Int = 1,
+    progress: (String) -> Void = { _ in }
+) throws -> [TokenDomain] {
+    try TokenData.loadDomains(
+        configuration, vocabularySize: vocabularySize, purpose: purpose,
+        tokenizer: configuredTokenizer(configuration.tokenizer), threads: threads, progress: progress)
+}
+
 /// Loads one file as the only training domain.
 func load(_ path: String, sequenceLength: Int = 4, vocabularySize: Int = 257) throws -> any SequenceSource {
     let configuration = DataConfiguration(

@@ -141,6 +141,18 @@ import Testing
         #expect(error.description.hasPrefix("data: \(pairs[2]).json: d2 was prepared with other.model (SHA-256 "))
         #expect(error.problem.contains("\(pairs[0]).json says own.model (SHA-256 "), "\(error)")
         #expect(TokenDomain.uncheckedNote(all)?.contains("d1 (prepared with own.model (SHA-256 ") == true)
+        #expect(TokenDomain.uncheckedNote(all)?.hasSuffix("; their bits per byte are not known") == true)
+        let counted = try #require(TokenDomain.uncheckedNote(all, consequence: "the buckets are others"))
+        #expect(counted.hasSuffix("; the buckets are others") && !counted.contains("bits per byte"), "\(counted)")
+
+        // A checkpoint may hold a model that this run cannot read text with.
+        try TokenDomain.requireTokenizer(Array(all.prefix(2)), name: "m", modelBytes: own.modelBytes, key: "data")
+        let foreign = try #require(throws: DataError.self) {
+            try TokenDomain.requireTokenizer(all, name: "m.model", modelBytes: own.modelBytes, key: "--data")
+        }
+        #expect(foreign.key == "--data" && foreign.file == pairs[2] + ".json")
+        #expect(foreign.problem.hasPrefix("d2 was prepared with other.model (SHA-256 "), "\(foreign)")
+        #expect(foreign.problem.contains(", but the checkpoint's tokenizer is m.model (SHA-256 "), "\(foreign)")
 
         let text = try #require(throws: DataError.self) { try domains([directory.path("a.txt")], nil) }
         #expect(text.key == "data.train[0].path" && text.problem.contains("data.tokenizer is none"), "\(text)")

@@ -172,6 +172,19 @@ import Testing
         #expect(!error.remedy.contains("tokenizer train") && error.remedy.contains("import"))
     }
 
+    /// Lines are turned into ids and back without an end token; documents are not.
+    @Test func aModelWithoutEndTokenEncodesLines() throws {
+        var endless = HandmadeModel()
+        endless.pieces[2].text = "</x>"
+        let path = try directory.write("e.model", endless.bytes)
+        let tokenizer = try makeTokenizer(path, key: "--tokenizer", needsEnd: false)
+        #expect(try tokenizer.encode(Array("aé b".utf8)) == [262, 264, 3 + 0x62])
+        #expect(tokenizer.decode([262, 264, 3 + 0x62]) == Array("aé b".utf8) && tokenizer.endToken == -1)
+        #expect(throws: DataError.self) { try makeTokenizer(path, key: "--tokenizer") }
+        let whole = try directory.write("w.model", HandmadeModel().bytes)
+        #expect(try makeTokenizer(whole, needsEnd: false).endToken == 2)
+    }
+
     @Test func theVocabularyMustHoldTheModel() throws {
         let path = try directory.write("hand.model", HandmadeModel().bytes)
         let text = try directory.write("a.txt", "some text")

@@ -141,6 +141,14 @@ import TokenData
         #expect(whole.conflict(with: model) == nil && whole.conflict(with: tokenizer) != nil)
         // A model that cannot end documents reads no text, and so counts as none; it is passed on.
         #expect(noEnd.conflict(with: nil) == nil && noEnd.conflict(with: model) != nil)
+        for other in [tokenizer, model] as [any TokenData.Tokenizer] {
+            let conflict = try #require(noEnd.conflict(with: other))
+            let start =
+                "data.tokenizer: the checkpoint has tokenizer.model, which has no end token (eos, \"</s>\"), the "
+                + "configuration \(other.name): set it to none"
+            #expect(conflict.hasPrefix(start) && conflict.contains("--tokenizer \(other.name)"), "\(conflict)")
+        }
+        #expect(noEnd.isEndless && !whole.isEndless && !none.isEndless)
         #expect(CheckpointIndex.Tokenizer(nil, origin: noEnd) == noEnd)
         #expect(CheckpointIndex.Tokenizer(nil, origin: nil) == none)
         #expect(CheckpointIndex.Tokenizer(tokenizer, origin: none) == .init(name: "bytes"))
@@ -160,6 +168,16 @@ import TokenData
                 .requireSameRun(as: run, tokenizer: model, fingerprint: fingerprint())
         }
         #expect(failure?.message.contains("tokenizer: the checkpoint has bytes, the configuration my.model") == true)
+    }
+
+    /// The run's tokenizer tells the ids that an import without one could not tell.
+    @Test func idsAreWithheldUntilThereIsATokenizer() throws {
+        var imported = index(try configuration(), json: "{}", fingerprint: "")
+        imported.withheldTokens = [.end, .begin]
+        #expect(imported.rolesWithheld(with: tokenizer) == [.end, .begin])
+        imported.tokenizer = .init(name: "none")
+        #expect(imported.rolesWithheld(with: nil) == [.end, .begin])
+        #expect(imported.rolesWithheld(with: tokenizer).isEmpty)
     }
 
     @Test func anUnreadableFingerprintIsAnError() throws {
@@ -229,6 +247,16 @@ import TokenData
         #expect(
             none.contains { $0.hasPrefix("  data.tokenizer: the checkpoint has none, the configuration bytes") },
             "\(none)")
+        #expect(try source.requireSameFunction(as: run, tokenizer: nil, path: "runs/a") == [])
+        // Bytes are the default of who names nothing; a model without end token was not trained with them.
+        var endless = HandmadeModel()
+        endless.pieces[2].text = "</x>"
+        source.tokenizer = .init(name: "tokenizer.model", bytes: endless.bytes)
+        let ended = otherFunction(source, run, tokenizer)
+        #expect(
+            ended.contains {
+                $0.hasPrefix("  data.tokenizer: the checkpoint has tokenizer.model, which has no end token (eos, ")
+            }, "\(ended)")
         #expect(try source.requireSameFunction(as: run, tokenizer: nil, path: "runs/a") == [])
     }
 }

@@ -1,5 +1,6 @@
 // EvaluateCommand - `mile-dist eval`: a checkpoint's unweighted CE on files, per domain and bucket, and its scores on tasks.
 
+internal import Checkpointing
 internal import Configuration
 internal import Foundation
 internal import Kernels
@@ -75,11 +76,12 @@ public struct EvaluateCommand: Sendable {
                     + "\(loaded.model.maxPositionEmbeddings)", isShared: true)
         }
         let ignored = loaded.run?.data.ignoredTargets ?? []
-        let domains = try communicator.agreed {
+        let own = try communicator.agreed {
             try load(
                 session, loaded, NamedFiles.domains(data), .option("--data", loaded.checkpointTokenizer), T, ignored,
                 pool)
         }
+        let domains = try communicator.agreeingOnOrigins(own)
         if let note = TokenDomain.uncheckedNote(domains) { session.console.warning(note) }
         let transformer = Transformer(
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
@@ -106,13 +108,17 @@ public struct EvaluateCommand: Sendable {
         _ session: Session, _ loaded: LoadedModel, _ files: [DataConfiguration.Domain], _ settings: DataSettingNames,
         _ sequenceLength: Int, _ ignored: [Int32], _ pool: ThreadPool
     ) throws -> [TokenDomain] {
+        // A file that is named twice has the same warnings twice.
+        var said: Set<String> = []
         let domains = try loadDomains(
             DataConfiguration(
                 tokenizer: loaded.tokenizer?.name ?? noTokenizerName, train: [], validation: files,
                 sequenceLength: sequenceLength, ignoredTargets: ignored),
             vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
-            settings: settings, threads: pool.threadCount, warn: session.console.warning)
+            settings: settings, threads: pool.threadCount,
+            warn: { if said.insert($0).inserted { session.console.warning($0) } })
         try TokenDomain.requireOneTokenizer(domains, key: settings.list)
+        try loaded.storedTokenizer.requireOrigin(of: domains, key: settings.list)
         return domains
     }
 
@@ -131,12 +137,14 @@ public struct EvaluateCommand: Sendable {
             return FrequencyBuckets(counts: loaded.tokenCounts, ignoredTargets: ignored)
         }
         // Every token of the files counts, however they are cut.
-        let domains = try session.communicator.agreed {
+        let own = try session.communicator.agreed {
             let settings = DataSettingNames.option(
                 "--counts", loaded.checkpointTokenizer, sequenceLength: "a sequence of")
             return try load(session, loaded, NamedFiles.unnamedDomains(counts), settings, 1, [], pool)
         }
-        if let note = TokenDomain.uncheckedNote(domains) { session.console.warning("--counts: \(note)") }
+        let domains = try session.communicator.agreeingOnOrigins(own)
+        let note = TokenDomain.uncheckedNote(domains, consequence: "the buckets are wrong if they have other ids")
+        if let note { session.console.warning("--counts: \(note)") }
         var shown = OccasionalProgress(session.console)
         return FrequencyBuckets(
             counts: try TokenCounting(communicator: session.communicator, pool: pool).counts(

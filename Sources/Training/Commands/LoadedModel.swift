@@ -14,6 +14,8 @@ struct LoadedModel {
     let parameters: FloatSlice
     /// What the checkpoint has of a tokenizer; text needs one, prepared data do not.
     let checkpointTokenizer: CheckpointTokenizer
+    /// The same as the checkpoint stores it.
+    let storedTokenizer: CheckpointIndex.Tokenizer
     /// The configuration of the run that wrote it; nil for an imported checkpoint.
     let run: RunConfiguration?
     let path: String
@@ -42,6 +44,7 @@ struct LoadedModel {
         self.path = reader.directory
         step = index.step
         tokenCounts = index.tokenCounts
+        storedTokenizer = index.tokenizer
         (checkpointTokenizer, run) = try session.communicator.agreed {
             let nonFinite = NonFiniteTensors(index.model.tensorTable, in: target)
             guard nonFinite.isEmpty else {

@@ -35,7 +35,8 @@ public struct TokenizerTextCommand: Sendable {
     }
 
     private func convert(_ console: Console) throws {
-        let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer")
+        // Lines are no documents: nothing is ended.
+        let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer", needsEnd: false)
         var output = StandardOutput()
         var invalid = InvalidLines()
         let inputs = files.isEmpty ? [LineInput.standard()] : try files.map { try LineInput(path: $0) }

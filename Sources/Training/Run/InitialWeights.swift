@@ -16,7 +16,10 @@ extension Trainer {
         guard let path = options.initializeFrom else { return nil }
         let source = try CheckpointFinder(communicator: communicator, console: console).open(path)
         let notes = try communicator.agreed {
-            try source.index.requireSameFunction(as: configuration, tokenizer: data.tokenizer, path: path)
+            let notes = try source.index.requireSameFunction(
+                as: configuration, tokenizer: data.tokenizer, path: path)
+            try source.index.tokenizer.requireOrigin(of: data.training.domains + data.validation, key: "data")
+            return notes
         }
         for note in notes { console.line(note) }
         if let note = source.index.tokenizer.assumption(of: data.tokenizer) { console.warning(note) }

@@ -23,10 +23,23 @@ extension CheckpointIndex.Tokenizer {
         return tokenizer?.tokenizer != nil
     }
 
+    /// Whether it is a SentencePiece model without end token, which reads no text.
+    var isEndless: Bool {
+        guard !bytes.isEmpty, let stored = try? CheckpointTokenizer(name: name, modelBytes: bytes, origin: "") else {
+            return false
+        }
+        return stored.tokenizer == nil
+    }
+
     /// Why a run with `tokenizer` cannot start from a checkpoint with this one, one of the two having none: a tokenizer must
     /// neither come from nowhere nor get lost. Nil where it can.
     func lackConflict(with tokenizer: (any TokenData.Tokenizer)?) -> String? {
         if let tokenizer {
+            if isEndless {
+                return "data.tokenizer: the checkpoint has \(name), which has no end token (eos, \"</s>\"), the "
+                    + "configuration \(tokenizer.name): set it to none, with which prepared data are read; if the weights "
+                    + "are of a model for \(tokenizer.name), import them again with --tokenizer \(tokenizer.name)"
+            }
             // Who names a model's file means it; bytes is what a configuration says that names nothing.
             guard name == Self.noneName, tokenizer.modelBytes.isEmpty else { return nil }
             return "data.tokenizer: the checkpoint has none, the configuration \(tokenizer.name): set it to none, with "
@@ -47,10 +60,32 @@ extension CheckpointIndex.Tokenizer {
             : "data.tokenizer: the checkpoint has another \(name) than the configuration's \(tokenizer.name)"
     }
 
+    /// Checks that the prepared data of a run that starts from this checkpoint are not known to be another tokenizer's.
+    ///
+    /// - Parameters:
+    ///   - domains: all that the run reads.
+    ///   - key: what errors name.
+    /// - Throws: ``DataError`` naming a domain that was prepared with another tokenizer.
+    func requireOrigin(of domains: [TokenDomain], key: String) throws {
+        // Without a model there is nothing to compare with; a run with a tokenizer has compared it.
+        guard !bytes.isEmpty else { return }
+        try TokenDomain.requireTokenizer(domains, name: name, modelBytes: bytes, key: key)
+    }
+
     /// What to say where a run names the tokenizer of a checkpoint that has none; nil elsewhere.
     func assumption(of tokenizer: (any TokenData.Tokenizer)?) -> String? {
         guard name == Self.noneName, let tokenizer else { return nil }
         return "the checkpoint has no tokenizer: that its model was trained with \(tokenizer.name) is taken from the "
             + "configuration and not checked"
+    }
+}
+
+extension CheckpointIndex {
+    /// The roles that exports of a run must leave out that starts here and has `tokenizer`.
+    ///
+    /// Why: ids that no tokenizer of the checkpoint tells are told by the tokenizer that the run names.
+    func rolesWithheld(with tokenizer: (any TokenData.Tokenizer)?) -> Set<TokenRole> {
+        let isNew = self.tokenizer.name == CheckpointIndex.Tokenizer.noneName && tokenizer != nil
+        return isNew ? [] : withheldTokens
     }
 }

@@ -16,6 +16,8 @@ extension Trainer {
     func loadData() throws -> RunData {
         let data = configuration.data
         let threads = try session.threadPlan(requested: configuration.training.threads).threads
+        // A text for training and validation has the same warnings twice.
+        var said: Set<String> = []
         let loaded = try communicator.agreed {
             let progress = { (line: String) in if !self.options.isQuiet { self.console.line(line) } }
             let vocabulary = configuration.model.vocabularySize
@@ -23,7 +25,7 @@ extension Trainer {
             func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
                 try loadDomains(
                     data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,
-                    progress: progress, warn: console.warning,
+                    progress: progress, warn: { if said.insert($0).inserted { console.warning($0) } },
                     checkCancellation: { if StopRequest.signalNumber != 0 { throw Self.stopAtStart } })
             }
             let loaded = RunData(
@@ -35,8 +37,12 @@ extension Trainer {
             try TokenDomain.requireOneTokenizer(loaded.training.domains + loaded.validation, key: "data")
             return loaded
         }
-        if let note = TokenDomain.uncheckedNote(loaded.training.domains + loaded.validation) { console.warning(note) }
-        return loaded
+        let all = try communicator.agreeingOnOrigins(loaded.training.domains + loaded.validation)
+        if let note = TokenDomain.uncheckedNote(all) { console.warning(note) }
+        // Only bytes of validation data are counted.
+        return RunData(
+            tokenizer: loaded.tokenizer, training: loaded.training,
+            validation: Array(all.suffix(loaded.validation.count)))
     }
 
     /// What depends on the number of ranks and so is not the configuration's to check.
@@ -247,8 +253,10 @@ extension Trainer {
         _ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String, products: String
     ) throws -> Bool {
         let changes = try communicator.agreed {
-            try checkpoint.index.requireSameRun(
+            let changes = try checkpoint.index.requireSameRun(
                 as: configuration, tokenizer: data.tokenizer, fingerprint: fingerprint)
+            try checkpoint.index.tokenizer.requireOrigin(of: data.training.domains + data.validation, key: "data")
+            return changes
         }
         if let note = checkpoint.index.tokenizer.assumption(of: data.tokenizer) { console.warning(note) }
         for change in changes { console.line("changed since the checkpoint: \(change)") }
@@ -285,14 +293,15 @@ extension Trainer {
                     try state.setParameters { try source.read(.parameter, range: 0..<state.table.count, into: $0) }
                 }
             }
-            state.withheldTokens = source.index.withheldTokens
             console.line("new run from the weights of \(source.directory)")
         } else {
             state.setParameters {
                 configuration.model.initialize($0, seed: configuration.training.seed, pool: pool)
             }
         }
-        return CheckpointIndex.Tokenizer(data.tokenizer, origin: (checkpoint ?? weights?.source)?.index.tokenizer)
+        let origin = (checkpoint ?? weights?.source)?.index
+        if let origin { state.withheldTokens = origin.rolesWithheld(with: data.tokenizer) }
+        return CheckpointIndex.Tokenizer(data.tokenizer, origin: origin?.tokenizer)
     }
 
     /// Opens the metrics, after what must not stand before the next rows is out of the way; rank 0 only.
