@@ -39,7 +39,9 @@ func tests(
     _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
 ) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: settings)
+        name: name, dependencies: dependencies, exclude: exclude, resources: resources,
+        // Optimizing what runs once would be most of the build; loops that take time are in TestSupport.
+        swiftSettings: settings + [.unsafeFlags(["-Onone"])])
 }
 
 func system(_ name: String, pkgConfig: String, apt: String) -> Target {
@@ -148,7 +150,7 @@ let package = Package(
             exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
             resources: [.copy("Golden")]),
         // Runs the program itself, as a user would. No dependency: its start-up code, which blocks signals, is not the tests'.
-        tests("ProgramTests", ["LinearAlgebra", "TestSupport"]),
+        tests("ProgramTests", ["LinearAlgebra", "TestSupport"], resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
