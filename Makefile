@@ -11,7 +11,7 @@ export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: help run build test test-images torture study prerequisites format lint clean
+.PHONY: help run build test test-images torture study docs check-pages prerequisites format lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,6 +40,13 @@ torture: prerequisites ## kill runs, damage their checkpoints and send them sign
 
 study: build ## train five losses with five seeds each and compare them: under two hours on two cores
 	configs/study/run.sh
+
+docs: ## build the pages as a static site in .build/docs, without network and without the program
+	@Tests/build-docs.sh
+
+check-pages: ## check links and command lines of README and pages; the program must be built
+	Tests/check-pages.sh
+	Tests/check-commands.sh
 
 prerequisites: ## install the Debian packages that are missing
 	@Tests/prerequisites.sh

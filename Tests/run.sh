@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs every test: the Swift Testing suites, the rank tests (XCTest) under mpirun on 1, 2, 3 and 4 ranks, and
-# the checks of the launch scripts.
+# the checks of the launch scripts, of README and of the pages.
 #
 # Ends with the tests that failed or were skipped and, alone on the last line, "N passed, N failed, N skipped".
 # A test function counts once, a rank test once for each number of ranks that it applies to: one that skips on one rank
@@ -155,18 +155,31 @@ run_rank_tests() {
     done <"$logs/rank-tests"
 }
 
-# The launch scripts' own checks print results in our form.
+# The checks of the launch scripts, and of README and pages, print results in our form.
 run_script_checks() {
-    local script status log="$logs/scripts.log"
-    for script in slurm-stand-ins slurm ssh; do
-        heading "cluster/tests/$script.sh"
-        status=0
-        timeout --kill-after=10 "$ranks_limit" "cluster/tests/$script.sh" 2>&1 | tee "$log" || status=$?
-        grep -E "^(passed|failed|skipped)"$'\t' "$log" >>"$results" || true
-        if ((status != 0)) && ! grep -q '^failed' "$log"; then
-            record failed "cluster/tests/$script.sh: status $status"
-        fi
-    done
+    run_script cluster/tests/slurm-stand-ins.sh
+    run_script cluster/tests/slurm.sh
+    run_script cluster/tests/ssh.sh
+    run_script Tests/check-pages.sh
+    run_script Tests/check-pages.sh --self-test
+    run_script Tests/check-commands.sh
+    run_script Tests/check-commands.sh --self-test
+    run_script Tests/build-docs.sh "$logs/docs"
+}
+
+# Runs the script $1 with the arguments behind it. One without results of its own is a test itself.
+run_script() {
+    local status=0 log="$logs/scripts.log"
+    heading "$*"
+    timeout --kill-after=10 "$ranks_limit" "$@" 2>&1 | tee "$log" || status=$?
+    if grep -qE "^(passed|failed|skipped)"$'\t' "$log"; then
+        grep -E "^(passed|failed|skipped)"$'\t' "$log" >>"$results"
+        if ((status != 0)) && ! grep -q '^failed' "$log"; then record failed "$*: status $status"; fi
+    elif ((status == 0)); then
+        record passed "$1"
+    else
+        record failed "$*: status $status"
+    fi
 }
 
 # What no package gives a machine, in the reasons of skips: instructions of the processor, the right to mount.
