@@ -16,7 +16,7 @@ endif
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-run: build ## build, then train the embedded job on 2 ranks (RANKS=4 for four)
+run: build ## build, then train the self-test job on 2 ranks (RANKS=4 for four)
 	mpirun $(MPIRUN_OPTIONS) -n $(RANKS) .build/release/mile-dist
 
 build: prerequisites ## build the program: .build/release/mile-dist

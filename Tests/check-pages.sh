@@ -97,6 +97,30 @@ check_links() {
     done
 }
 
+# Paths of this repository that pages name in code: page, line, path; a tab between them.
+named_paths() {
+    awk '
+        FNR == 1 { fenced = 0 }
+        /^ *```/ { fenced = !fenced; next }
+        fenced { next }
+        {
+            text = $0
+            while (match(text, /`(Sources|Tests|configs|cluster)\/[^` *<]*`/)) {
+                print FILENAME "\t" FNR "\t" substr(text, RSTART + 1, RLENGTH - 2)
+                text = substr(text, RSTART + RLENGTH)
+            }
+        }' "$@"
+}
+
+check_named_paths() {
+    local page line path
+    : >"$folder/problems"
+    while IFS=$'\t' read -r page line path; do
+        [[ -e "$path" ]] || echo "$page:$line: there is no $path" >>"$folder/problems"
+    done < <(named_paths "${pages[@]}")
+    result "files that pages name exist" "$folder/problems"
+}
+
 # Every page can be reached from the README by links between pages.
 check_reachable() {
     local before=-1 page
@@ -181,6 +205,7 @@ check_form() {
 check_all() {
     pages=(README.md CONTRIBUTING.md "$catalogue"/*.md)
     check_links
+    check_named_paths
     check_reachable
     check_citations
     check_sizes
@@ -190,11 +215,20 @@ check_all() {
 
 # Copies the pages into $folder/copy, with a file that cites sections, and runs the command $1 there.
 copy_pages() {
-    local copy="$folder/copy"
+    local path copy="$folder/copy"
     rm -rf "$copy"
     mkdir -p "$copy/Tests" "$copy/Sources/mile-dist"
     cp -r README.md CONTRIBUTING.md LICENSE Dockerfile Makefile configs cluster "$copy"
     cp -r "$catalogue" "$copy/Sources/mile-dist"
+    # Files that pages name, empty.
+    named_paths README.md CONTRIBUTING.md "$catalogue"/*.md | cut -f 3 | while read -r path; do
+        if [[ -f "$path" && ! -e "$copy/$path" ]]; then
+            mkdir -p "$(dirname "$copy/$path")"
+            touch "$copy/$path"
+        elif [[ -d "$path" ]]; then
+            mkdir -p "$copy/$path"
+        fi
+    done
     echo '// Cites design section 2, and design section 5, "Resume".' >"$copy/Tests/Example.swift"
     (cd "$copy" && bash -euo pipefail -c "$1")
 }
@@ -218,6 +252,7 @@ self_test() {
         printf '# Alone\n\nNobody leads here.\n' >$catalogue/Alone.md
         echo '// Cites design section 99. See design.md.' >>Tests/Example.swift
         echo '// Cites design section 5, \"Nothing\".' >>Tests/Example.swift
+        echo 'See \`Sources/Nowhere.swift\`.' >>$catalogue/Glossary.md
         echo '\`\`\`' >>$catalogue/Studies.md"
     MILE_PAGES_ROOT="$folder/copy" "$self" >"$folder/output" || status=$?
     while IFS='|' read -r name pattern; do
@@ -230,6 +265,7 @@ self_test() {
     done <<END
 a link to no file is found|links of $page: line [0-9]+: Nowhere.md: there is no such file$
 a link to no heading is found|links of $catalogue/YourData.md: line [0-9]+: Performance.md#no-such-heading: there is no such heading$
+a named file that is not there is found|files that pages name exist: $catalogue/Glossary.md:[0-9]+: there is no Sources/Nowhere.swift$
 a page that nothing leads to is found|every page can be reached: no link leads to $catalogue/Alone.md$
 a page that is not listed is found|the first page lists every page: mile-dist.md does not list Alone.md$
 a section that is not there is found|cited design sections exist: .*cites design section 99
@@ -239,8 +275,8 @@ a long README is found|the README is short: [0-9]+ lines
 a missing search term is found|the README has the field's search terms: "straggler" is missing$
 a code block without an end is found|form of the pages: Studies.md: a code block has no end$
 END
-    # Ten faults; two of them are problems of one check.
-    if (($(grep -c '^failed' "$folder/output") == 9)); then
+    # Eleven faults; two of them are problems of one check.
+    if (($(grep -c '^failed' "$folder/output") == 10)); then
         printf 'passed\tcheck-pages.sh: nothing else fails\n'
     else
         printf 'failed\tcheck-pages.sh: nothing else fails: %s\n' "$(grep '^failed' "$folder/output" | tr '\t\n' ' ;')"

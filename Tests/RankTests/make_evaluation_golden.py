@@ -7,8 +7,8 @@
 Weights and tokens follow from `uniform`, as in make_golden.py; the embedding, which is the head too, is doubled, so that
 entropies and confidences spread, and repetitions in the text make the model right at times. Low ids are frequent, as in
 text. Everything runs in double precision except what transformers itself does in single precision. Definitions are those
-of the README, written here a second time: buckets by cumulated counts, entropies by whole nats, the calibration error of
-Guo et al. (2017) with 15 bins.
+of the page EvaluationAndTasks.md, written here a second time: buckets by cumulated counts, entropies by whole nats, the
+calibration error of Guo et al. (2017) with 15 bins.
 """
 
 import json
