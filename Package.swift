@@ -79,31 +79,106 @@ let package = Package(
             name: "CSentencePiece", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
+        // What people and files are told: console, JSON values, rows, tables, errors with their exit status.
+        module("Reporting", []),
+        // Memory that has one owner, slices of it, and the table of a model's tensors.
         module("Tensors", ["CMemory"]),
 
-        module("MessagePassing", ["CMPI", "Tensors"]),
+        // MPI.
+        module("MessagePassing", ["CMPI", "Reporting", "Tensors"]),
+        // HDF5.
         module("HDF5Store", ["CHDF5", "Tensors"]),
+        // Matrix products (GEMM) by OpenBLAS, oneDNN and AMX tiles.
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "CTiles", "Tensors"]),
+        // Zstandard streams.
         module("Zstandard", ["CZstd"]),
+        // SHA-256.
         module("Digests", ["CCrypto"]),
+        // SentencePiece models: encoding, training, reading the model file.
         module("SentencePieceText", ["CSentencePiece"]),
 
+        // The thread pool, and the operations of a transformer with their gradients.
         module("Kernels", ["CPeakRates", "Tensors", "LinearAlgebra"]),
+        // The LLaMA architecture: forward, backward, generation.
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
+        // AdamW, learning-rate schedule, gradient norm.
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
-        module("TokenData", ["Digests", "SentencePieceText", "Zstandard"]),
+        // Tokenizers, texts, prepared data, and the order of sequences.
+        module("TokenData", ["Digests", "Reporting", "SentencePieceText", "Zstandard"]),
+        // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
-        module("Checkpointing", ["Digests", "Tensors", "HDF5Store", "LlamaModel", "SentencePieceText"]),
-        module("Configuration", ["Kernels", "LlamaModel", "Optimization", "TokenData", yams]),
+        // Checkpoints, and models of Hugging Face.
+        module("Checkpointing", ["Digests", "Reporting", "Tensors", "HDF5Store", "LlamaModel", "SentencePieceText"]),
+        // The configuration of a run, and the record of its starts.
+        module("Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData", yams]),
+        // The process: launcher, ranks, cores, memory, locks, the run directory.
+        module(
+            "JobRuntime",
+            [
+                "Configuration", "Digests", "Kernels", "LinearAlgebra", "MessagePassing", "Reporting", "Tensors",
+            ]),
+        // A step's layout over ranks, its memory and its predicted time.
+        module(
+            "Planning",
+            [
+                "Configuration", "Kernels", "LlamaModel", "MessagePassing", "Optimization", "Reporting", "Sharding",
+                "Tensors", "TokenData",
+            ]),
+        // Which BLAS computes a run's products, and the peak rates of the machine.
+        module(
+            "BLASSelection",
+            [
+                "Configuration", "Kernels", "LinearAlgebra", "LlamaModel", "MessagePassing", "Planning", "Reporting",
+                "JobRuntime", "Tensors", "TokenData",
+            ]),
+        // Finding and loading checkpoints, validation losses, tasks.
+        module(
+            "Evaluation",
+            [
+                "Checkpointing", "Configuration", "Kernels", "LlamaModel", "MessagePassing", "Reporting", "JobRuntime",
+                "SentencePieceText", "Tensors", "TokenData",
+            ]),
+        // The training loop, the step, and saving.
         module(
             "Training",
             [
-                "Tensors", "MessagePassing", "LinearAlgebra", "Kernels", "LlamaModel", "Optimization", "TokenData",
-                "Sharding", "Checkpointing", "Configuration", "Digests", "HDF5Store", "SentencePieceText",
+                "BLASSelection", "Checkpointing", "Configuration", "Digests", "Evaluation", "HDF5Store", "Kernels",
+                "LinearAlgebra", "LlamaModel", "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime",
+                "SentencePieceText", "Sharding", "Tensors", "TokenData",
+            ]),
+        // Comparison of runs: statistics, charts, the HTML report.
+        module(
+            "RunComparison",
+            ["Checkpointing", "Configuration", "Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData"]),
+        // `doctor`: facts of every rank, and what is wrong with them.
+        module(
+            "ClusterDoctor",
+            [
+                "Configuration", "HDF5Store", "Kernels", "LinearAlgebra", "MessagePassing", "Planning", "Reporting",
+                "JobRuntime", "Tensors",
+            ]),
+        // `bench`: products, kernels, collectives, steps.
+        module(
+            "Benchmarks",
+            [
+                "BLASSelection", "Configuration", "Kernels", "LinearAlgebra", "LlamaModel", "MessagePassing",
+                "Optimization", "Planning", "Reporting", "JobRuntime", "Sharding", "Tensors", "TokenData", "Training",
+            ]),
+        // One file per subcommand.
+        module(
+            "Commands",
+            [
+                "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration", "Digests",
+                "Evaluation", "HDF5Store", "Kernels", "LinearAlgebra", "LlamaModel", "MessagePassing", "Optimization",
+                "Planning", "Reporting", "RunComparison", "JobRuntime", "SentencePieceText", "Sharding", "Tensors",
+                "TokenData", "Training",
             ]),
         .executableTarget(
             name: "mile-dist",
-            dependencies: ["CStartup", "Training", "Configuration", argumentParser],
+            dependencies: [
+                "BLASSelection", "Benchmarks", "CStartup", "ClusterDoctor", "Commands", "Configuration", "Evaluation",
+                "Reporting", "JobRuntime", "Training", argumentParser,
+            ],
             swiftSettings: settings),
 
         .target(
@@ -134,18 +209,46 @@ let package = Package(
         tests(
             "ConfigurationTests",
             ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),
+        tests("ReportingTests", ["Reporting", "TestSupport"]),
+        tests(
+            "JobRuntimeTests",
+            ["Configuration", "MessagePassing", "Reporting", "JobRuntime", "TestSupport", "TokenData"]),
+        tests(
+            "PlanningTests",
+            ["Configuration", "Kernels", "LlamaModel", "Optimization", "Planning", "Reporting", "TokenData"]),
+        tests(
+            "BLASSelectionTests",
+            ["BLASSelection", "Configuration", "Kernels", "LinearAlgebra", "LlamaModel", "Reporting"]),
+        tests(
+            "EvaluationTests",
+            [
+                "Checkpointing", "Evaluation", "Kernels", "LlamaModel", "MessagePassing", "Reporting", "JobRuntime",
+                "Tensors", "TestSupport", "TokenData",
+            ]),
         tests(
             "TrainingTests",
             [
-                "Training", "Configuration", "Checkpointing", "TokenData", "MessagePassing", "LinearAlgebra", "Kernels",
-                "LlamaModel", "Optimization", "Tensors", "TestSupport",
+                "Checkpointing", "Configuration", "Evaluation", "Kernels", "LinearAlgebra", "LlamaModel",
+                "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime", "Tensors", "TestSupport",
+                "TokenData", "Training",
             ]),
+        tests(
+            "RunComparisonTests",
+            [
+                "Configuration", "Kernels", "LlamaModel", "Optimization", "Reporting", "RunComparison", "TestSupport",
+                "TokenData",
+            ]),
+        tests(
+            "ClusterDoctorTests",
+            ["ClusterDoctor", "LinearAlgebra", "MessagePassing", "Reporting", "JobRuntime", "TestSupport"]),
+        tests("BenchmarksTests", ["Benchmarks", "Reporting"]),
         // Run by mpirun, one process per rank: XCTest, because MPI belongs to the main thread.
         tests(
             "RankTests",
             [
-                "Training", "Configuration", "Checkpointing", "Sharding", "MessagePassing", "TokenData", "LlamaModel",
-                "Kernels", "Optimization", "Tensors", "TestSupport",
+                "Benchmarks", "Checkpointing", "Configuration", "Evaluation", "Kernels", "LlamaModel",
+                "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime", "Sharding", "Tensors",
+                "TestSupport", "TokenData", "Training",
             ],
             exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
             resources: [.copy("Golden")]),

@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import HDF5Store
+public import Reporting
 
 /// A checkpoint that cannot be read or written.
 public struct CheckpointError: Error, Sendable, CustomStringConvertible {
@@ -106,4 +107,8 @@ func reading<Result: ~Copyable>(
     _ body: () throws(HDF5Error) -> Result
 ) throws(CheckpointError) -> Result {
     do { return try body() } catch { throw .reading(error) }
+}
+
+extension CheckpointError: ExitStatusProviding {
+    public var exitStatus: ExitStatus { .runtimeFailure }
 }

@@ -218,3 +218,8 @@ struct TensorRecord: Codable, Equatable {
         model.tensorTable.entries.map { TensorRecord(name: $0.name, shape: $0.shape) }
     }
 }
+
+extension CheckpointIndex {
+    /// Whether `import` wrote the checkpoint, so that no run is behind it.
+    public var isImported: Bool { configuration.isEmpty || configuration == "{}" }
+}

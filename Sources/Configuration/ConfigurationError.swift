@@ -1,5 +1,7 @@
 // ConfigurationError - what is wrong with a configuration: where, what was found, what is allowed.
 
+public import Reporting
+
 /// One or more mistakes in a configuration, in the order of the file and then of the overrides.
 public struct ConfigurationError: Error, Sendable, Equatable {
     /// One mistake.
@@ -103,4 +105,8 @@ struct Finding: Sendable {
         self.found = found
         self.allowed = allowed
     }
+}
+
+extension ConfigurationError: ExitStatusProviding {
+    public var exitStatus: ExitStatus { .badInput }
 }

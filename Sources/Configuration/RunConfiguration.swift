@@ -116,3 +116,11 @@ extension RunConfiguration {
         return try decode(node, name: name)
     }
 }
+
+extension RunConfiguration {
+    /// The step after which a run ends: the schedule's last, or an earlier one that was asked for.
+    public var lastStep: Int {
+        let total = schedule.totalSteps
+        return training.stopAtStep > 0 ? min(training.stopAtStep, total) : total
+    }
+}

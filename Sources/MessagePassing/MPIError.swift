@@ -1,6 +1,7 @@
 // MPIError - what went wrong in a collective operation, on which rank and node.
 
 internal import CMPI
+public import Reporting
 
 /// A failed call of the message-passing library, or a call that was refused before it reached the library.
 public struct MPIError: Error, Equatable {
@@ -69,5 +70,14 @@ extension MPIError: CustomStringConvertible {
     public var description: String {
         let place = rank >= 0 ? "rank \(rank) on \(host): " : ""
         return "\(place)\(function): \(message)"
+    }
+}
+
+extension MPIError: ExitStatusProviding {
+    public var exitStatus: ExitStatus { .runtimeFailure }
+
+    public var failureText: String {
+        guard code == .stalled else { return "\(self)" }
+        return message + "\n  (training.watchdog_seconds is the limit; steps, evaluations and saves must be shorter)"
     }
 }

@@ -1,5 +1,7 @@
 // DataError - a mistake in the data or in how a configuration names it.
 
+public import Reporting
+
 /// What is wrong with a run's data: where, what was found, what is allowed.
 public struct DataError: Error, CustomStringConvertible, Equatable {
     /// The configuration key that leads to the data, for example `data.train[1].path`; empty where there is none.
@@ -41,4 +43,8 @@ public struct DataError: Error, CustomStringConvertible, Equatable {
         if copy.file == nil { copy.file = file }
         return copy
     }
+}
+
+extension DataError: ExitStatusProviding {
+    public var exitStatus: ExitStatus { .badInput }
 }

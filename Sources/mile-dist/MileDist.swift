@@ -1,8 +1,12 @@
 // MileDist - the program: subcommands and exit statuses, nothing else.
 
 import ArgumentParser
+import ClusterDoctor
 import CStartup
 import Glibc
+import JobRuntime
+import Reporting
+import TokenData
 import Training
 
 @main

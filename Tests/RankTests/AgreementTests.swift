@@ -3,8 +3,10 @@
 import Checkpointing
 import Configuration
 import MessagePassing
-import Training
 import XCTest
+
+@testable import JobRuntime
+@testable import Reporting
 
 final class AgreementTests: RankTestCase {
     /// How a failure of `rank` alone begins: rank 0 works for all, so its failures name no rank.

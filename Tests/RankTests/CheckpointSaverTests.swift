@@ -10,8 +10,12 @@ import Sharding
 import Synchronization
 import Tensors
 import TestSupport
-@testable import Training
 import XCTest
+
+@testable import JobRuntime
+@testable import Planning
+@testable import Reporting
+@testable import Training
 
 final class CheckpointSaverTests: RankTestCase {
     func testTheSnapshotIsWhatIsWrittenWhateverTrainingDoesMeanwhile() throws {
@@ -150,7 +154,7 @@ final class CheckpointSaverTests: RankTestCase {
         let rig = try SaverRig(ranks)
         let snapshot = Snapshot(rig.rank.optimizer.partition, rank: ranks.rank)
         let count = snapshot.parameters.count + snapshot.firstMoment.count + snapshot.secondMoment.count
-        XCTAssertEqual(Snapshot.byteCount(rig.rank.optimizer.partition, rank: ranks.rank), 4 * count)
+        XCTAssertEqual(StepLayout.snapshotBytes(rig.rank.optimizer.partition, rank: ranks.rank), 4 * count)
         XCTAssertEqual(snapshot.firstMoment.count, rig.rank.optimizer.firstMoment.count)
     }
 

@@ -5,9 +5,11 @@ import LlamaModel
 import MessagePassing
 import Tensors
 import TestSupport
-@testable import Training
 import TokenData
 import XCTest
+
+@testable import Evaluation
+@testable import Reporting
 
 final class EvaluatorTests: RankTestCase {
     private let domains = [

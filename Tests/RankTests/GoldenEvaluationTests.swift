@@ -9,7 +9,8 @@ import TestSupport
 import TokenData
 import XCTest
 
-@testable import Training
+@testable import Evaluation
+@testable import Reporting
 
 final class GoldenEvaluationTests: RankTestCase {
     private static let model = ModelConfiguration(

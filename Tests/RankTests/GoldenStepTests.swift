@@ -11,8 +11,8 @@ import Kernels
 import LlamaModel
 import MessagePassing
 import Optimization
-import TestSupport
 import Tensors
+import TestSupport
 import TokenData
 import Training
 import XCTest

@@ -10,8 +10,9 @@
 // else keeps a rank from a collective makes the others' waits expire, which is a thrown error too.
 
 import MessagePassing
-import Training
 import XCTest
+
+@testable import Reporting
 
 /// The communicator of the test process.
 enum RankFixture {

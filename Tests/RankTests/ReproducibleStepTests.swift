@@ -9,8 +9,10 @@ import Optimization
 import Sharding
 import Tensors
 import TestSupport
-import Training
 import XCTest
+
+@testable import Planning
+@testable import Training
 
 final class ReproducibleStepTests: RankTestCase {
     private let mile = LossConfiguration(kind: .mile, gamma: 1)
@@ -179,7 +181,7 @@ final class ReproducibleStepTests: RankTestCase {
         let run = try TinyRun(loss: mile, globalBatchSize: 10, microBatchSize: 3, reproducible: true)
         let outcome = try TinyRank(run, ranks).advance(1)
         let expected = (0..<ranks.size).map { rank in
-            TrainingStep.units(run.configuration, rank: rank, ranks: ranks.size).reduce(0) { $0 + $1.sequences.count }
+            StepLayout(run.configuration, ranks: ranks.size).units(rank: rank).reduce(0) { $0 + $1.sequences.count }
         }
         XCTAssertEqual(outcome.rankSequences, expected)
         XCTAssertEqual(outcome.rankSequences.reduce(0, +), 10)

@@ -8,8 +8,10 @@ import MessagePassing
 import Tensors
 import TestSupport
 import TokenData
-@testable import Training
 import XCTest
+
+@testable import Reporting
+@testable import Training
 
 final class RunSavesTests: RankTestCase {
     /// A run whose shards are written by the ordinary writer, unless the test says otherwise.

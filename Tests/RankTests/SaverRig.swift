@@ -10,8 +10,9 @@ import Sharding
 import Synchronization
 import Tensors
 import TestSupport
-@testable import Training
 import XCTest
+
+@testable import Training
 
 /// An integer that a test and the background thread share.
 final class SharedNumber: Sendable {

@@ -10,7 +10,8 @@ import TestSupport
 import TokenData
 import XCTest
 
-@testable import Training
+@testable import Evaluation
+@testable import Reporting
 
 final class TaskScorerTests: RankTestCase {
     private static let model = ModelConfiguration(

@@ -8,8 +8,10 @@ import Optimization
 import Sharding
 import Tensors
 import TestSupport
-import Training
 import XCTest
+
+@testable import Planning
+@testable import Training
 
 final class TrainingStepTests: RankTestCase {
     private let mile = LossConfiguration(kind: .mile, gamma: 1.5)
@@ -166,7 +168,7 @@ final class TrainingStepTests: RankTestCase {
             let start = rank.parameters.array
             // The last rank computes something in each case, or else what it holds does not matter.
             let bad = ranks.size - 1
-            let isPoisoned = TrainingStep.units(run.configuration, rank: bad, ranks: ranks.size).isEmpty == false
+            let isPoisoned = StepLayout(run.configuration, ranks: ranks.size).units(rank: bad).isEmpty == false
             let place = TinyRun.model.tensorTable["model.norm.weight"]?.range.lowerBound ?? 0
             if ranks.rank == bad { rank.parameters[place] = .nan }
             let outcome = try rank.advance(1)

@@ -49,7 +49,13 @@ final class ChildProcess {
         unsafe sigemptyset(&none)
         unsafe posix_spawnattr_setsigmask(&attributes, &none)
         unsafe posix_spawnattr_setpgroup(&attributes, 0)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
+        // Whoever starts the tests may ignore signals, as nohup and background jobs do, and a child inherits that too.
+        var defaults = sigset_t()
+        unsafe sigemptyset(&defaults)
+        for number in [SIGHUP, SIGINT, SIGTERM, SIGUSR1] { unsafe sigaddset(&defaults, number) }
+        unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
+        unsafe posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         var identifier: pid_t = 0
         // The spawning function that changes the directory cannot be imported; `env` replaces itself by the tool.
         let env = "/usr/bin/env"

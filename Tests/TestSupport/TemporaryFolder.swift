@@ -3,7 +3,7 @@
 internal import Foundation
 
 /// A fresh folder of the system's temporary directory; names are relative to it.
-public final class TemporaryFolder {
+public final class TemporaryFolder: Sendable {
     /// Absolute path.
     public let path: String
 

@@ -4,6 +4,7 @@ import Kernels
 import MessagePassing
 import Testing
 
+@testable import Reporting
 @testable import Training
 
 @Suite struct ActivityTests {

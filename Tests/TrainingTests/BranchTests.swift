@@ -2,7 +2,15 @@
 
 import Checkpointing
 import Foundation
+import Configuration
+import LlamaModel
+import TokenData
 import Testing
+import TestSupport
+
+@testable import Evaluation
+@testable import JobRuntime
+@testable import Reporting
 @testable import Training
 
 @Suite struct BranchTests {
@@ -15,10 +23,10 @@ import Testing
     init() throws {
         folder = try TemporaryFolder()
         directory = try RunDirectory(path: folder.path, host: "a")
-        store = CheckpointStore(directory: folder.file("checkpoints"))
+        store = CheckpointStore(directory: folder.path("checkpoints"))
         for step in 1...4 {
             try FileManager.default.createDirectory(
-                atPath: folder.file("checkpoints/step-0000000\(step)"), withIntermediateDirectories: true)
+                atPath: folder.path("checkpoints/step-0000000\(step)"), withIntermediateDirectories: true)
         }
         try folder.write(Self.metrics, to: "metrics.jsonl")
         try folder.write("old", to: "configuration.yaml")
@@ -28,14 +36,19 @@ import Testing
     private func start(_ branch: String?) -> String {
         StartRecord(
             fromStep: 0, origin: .new, branch: branch,
-            configuration: CompareSamples.configuration(CompareSamples.mile, seed: 1, directory: "")
+            configuration: RunConfiguration(
+                name: "run",
+                model: ModelConfiguration(
+                    hiddenSize: 8, intermediateSize: 12, hiddenLayerCount: 1, attentionHeadCount: 2,
+                    keyValueHeadCount: 2, vocabularySize: 257, maxPositionEmbeddings: 32),
+                data: DataConfiguration(train: [.init(name: "books", path: "books.txt")], sequenceLength: 32))
         ).line + "\n"
     }
 
     private func branch(_ name: String) -> Branch { Branch(name: name, store: store, directory: directory) }
 
     private func names(_ place: String) throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.file(place)).sorted()
+        try FileManager.default.contentsOfDirectory(atPath: folder.path(place)).sorted()
     }
 
     private static let left = [
@@ -45,11 +58,11 @@ import Testing
     private func check() throws {
         #expect(try names("checkpoints") == ["before-low", "step-00000001", "step-00000002"])
         #expect(try names("checkpoints/before-low") == Self.left)
-        #expect(try folder.text(of: "checkpoints/before-low/metrics.jsonl") == Self.metrics)
-        #expect(try folder.text(of: "checkpoints/before-low/starts.jsonl") == start(nil))
+        #expect(try folder.text("checkpoints/before-low/metrics.jsonl") == Self.metrics)
+        #expect(try folder.text("checkpoints/before-low/starts.jsonl") == start(nil))
         let kept = Self.metrics.split(separator: "\n").prefix(2).map { $0 + "\n" }.joined()
-        #expect(try folder.text(of: "metrics.jsonl") == kept)
-        #expect(try folder.text(of: "starts.jsonl") == start(nil))
+        #expect(try folder.text("metrics.jsonl") == kept)
+        #expect(try folder.text("starts.jsonl") == start(nil))
     }
 
     @Test func whatIsNewerMovesAndNothingIsLost() throws {
@@ -63,10 +76,10 @@ import Testing
     /// Killed after some moves and with the metrics cut already: repeated, it ends as it would have.
     @Test func anInterruptedOneIsRepeated() throws {
         try FileManager.default.createDirectory(
-            atPath: folder.file("checkpoints/before-low.unfinished"), withIntermediateDirectories: true)
+            atPath: folder.path("checkpoints/before-low.unfinished"), withIntermediateDirectories: true)
         try FileManager.default.moveItem(
-            atPath: folder.file("checkpoints/step-00000004"),
-            toPath: folder.file("checkpoints/before-low.unfinished/step-00000004"))
+            atPath: folder.path("checkpoints/step-00000004"),
+            toPath: folder.path("checkpoints/before-low.unfinished/step-00000004"))
         try folder.write(Self.metrics, to: "checkpoints/before-low.unfinished/metrics.jsonl")
         try folder.write("half", to: "checkpoints/before-low.unfinished/starts.jsonl.begun")
         try folder.write(Branch.rows(of: Self.metrics, upTo: 2), to: "metrics.jsonl")
@@ -85,15 +98,15 @@ import Testing
     }
 
     @Test func onlyTheRunsOwnCheckpointsHaveBranches() throws {
-        try branch("low").requireOwn(folder.file("checkpoints/step-00000002"))
-        try branch("low").requireOwn(folder.file("checkpoints"))
+        try branch("low").requireOwn(folder.path("checkpoints/step-00000002"))
+        try branch("low").requireOwn(folder.path("checkpoints"))
         try FileManager.default.createDirectory(
-            atPath: folder.file("other/step-00000009"), withIntermediateDirectories: true)
+            atPath: folder.path("other/step-00000009"), withIntermediateDirectories: true)
         let failure = #expect(throws: ProgramFailure.self) {
-            try branch("low").requireOwn(folder.file("other/step-00000009"))
+            try branch("low").requireOwn(folder.path("other/step-00000009"))
         }
         #expect(failure?.message.contains("is no checkpoint of \(store.directory)") == true)
-        #expect(throws: CheckpointError.self) { try branch("low").requireOwn(folder.file("absent")) }
+        #expect(throws: CheckpointError.self) { try branch("low").requireOwn(folder.path("absent")) }
     }
 
     /// Rows of all kinds have their step first; what has none stays.

@@ -5,6 +5,10 @@ import Configuration
 import MessagePassing
 import Testing
 import TokenData
+
+@testable import Evaluation
+@testable import JobRuntime
+@testable import Reporting
 @testable import Training
 
 @Suite struct LaunchTests {
@@ -61,7 +65,7 @@ import TokenData
         let checkpoint = CheckpointError(.corrupt, file: "a/b", "bad bytes")
         let message = MPIError(code: .deadline, function: "MPI_Ibarrier", message: "late", rank: 2, host: "node")
         let own = ProgramFailure(.noUsableCheckpoint, "gone", isShared: true)
-        let cases: [(any Error, Training.ExitStatus, String)] = [
+        let cases: [(any Error, Reporting.ExitStatus, String)] = [
             (data, .badInput, "\(data)"), (checkpoint, .runtimeFailure, "a/b: bad bytes"),
             (message, .runtimeFailure, "rank 2 on node: MPI_Ibarrier: late"), (Odd(), .runtimeFailure, "odd"),
             (own, .noUsableCheckpoint, "gone"),

@@ -2,6 +2,11 @@
 
 import Foundation
 import Testing
+import TestSupport
+
+@testable import Evaluation
+@testable import JobRuntime
+@testable import Reporting
 @testable import Training
 
 @Suite struct MetricsTests {
@@ -127,7 +132,7 @@ import Testing
         let folder = try TemporaryFolder()
         try append([.integer(1), .integer(2)], in: folder)
         try append([.integer(3)], in: folder)
-        #expect(try folder.text(of: "metrics.jsonl") == "1\n2\n3\n")
+        #expect(try folder.text("metrics.jsonl") == "1\n2\n3\n")
     }
 
     @Test(arguments: [
@@ -138,7 +143,7 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write(before, to: "metrics.jsonl")
         try append([.integer(9)], in: folder)
-        #expect(try folder.text(of: "metrics.jsonl") == kept + "9\n")
+        #expect(try folder.text("metrics.jsonl") == kept + "9\n")
     }
 
     /// The end of the file is searched in pieces of 4,096 bytes: line breaks on both sides of their borders.
@@ -147,16 +152,16 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write("first\n" + String(repeating: "x", count: length), to: "metrics.jsonl")
         try append([.integer(9)], in: folder)
-        #expect(try folder.text(of: "metrics.jsonl") == "first\n9\n")
+        #expect(try folder.text("metrics.jsonl") == "first\n9\n")
         try folder.write(String(repeating: "y", count: length) + "\n", to: "metrics.jsonl")
         try append([], in: folder)
-        #expect(try folder.text(of: "metrics.jsonl") == String(repeating: "y", count: length) + "\n")
+        #expect(try folder.text("metrics.jsonl") == String(repeating: "y", count: length) + "\n")
     }
 
     @Test func aDirectoryInTheFilesPlaceIsAnError() throws {
         let folder = try TemporaryFolder()
         try FileManager.default.createDirectory(
-            atPath: folder.file("metrics.jsonl"), withIntermediateDirectories: false)
+            atPath: folder.path("metrics.jsonl"), withIntermediateDirectories: false)
         let failure = #expect(throws: ProgramFailure.self) { try append([], in: folder) }
         #expect(failure?.status == .badInput)
         #expect(failure?.message.contains("metrics.jsonl") == true)

@@ -2,6 +2,7 @@
 
 import Testing
 import TokenData
+
 @testable import Training
 
 /// Sequences that nobody reads.

@@ -1,6 +1,7 @@
 // ProgressLineTests - the line that a person watches.
 
 import Testing
+
 @testable import Training
 
 @Suite struct ProgressLineTests {

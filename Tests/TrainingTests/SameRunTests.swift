@@ -3,9 +3,11 @@
 import Checkpointing
 import Configuration
 import LlamaModel
-import TestSupport
 import Testing
+import TestSupport
 import TokenData
+
+@testable import Reporting
 @testable import Training
 
 @Suite struct SameRunTests {

@@ -4,6 +4,7 @@ import Checkpointing
 import Dispatch
 import Glibc
 import Testing
+
 @testable import Training
 
 @Suite struct SavingTests {

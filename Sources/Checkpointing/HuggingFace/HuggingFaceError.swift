@@ -1,6 +1,7 @@
 // HuggingFaceError - what is wrong with a Hugging Face directory, and what can be done about it.
 
 internal import Glibc
+public import Reporting
 
 /// A model directory that cannot be imported or written.
 public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
@@ -107,4 +108,8 @@ public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
         return HuggingFaceError(
             number == ENOENT ? .missing : .io, file: file, "cannot \(action): \(reason)\(remedy)")
     }
+}
+
+extension HuggingFaceError: ExitStatusProviding {
+    public var exitStatus: ExitStatus { kind == .io ? .runtimeFailure : .badInput }
 }

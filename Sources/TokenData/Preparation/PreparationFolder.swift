@@ -1,5 +1,7 @@
 // PreparationFolder - how a preparation begins, goes on after a stop, and is found to be finished.
 
+internal import Reporting
+
 /// What a preparation found where its output is to be.
 public enum PreparationStart: Sendable {
     case new
@@ -86,7 +88,7 @@ extension Preparation {
     ///
     /// - Throws: ``DataError`` if it holds the parts of another input, unless `overwrites`.
     public func begin(overwrites: Bool) throws -> PreparationStart {
-        let names = try OutputFolder.names(folder).filter { $0 != Self.lockName }
+        let names = try OutputFolder.names(folder).filter { $0 != RunFiles.lock }
         let earlier = PreparationJSON.read(PreparationManifest.self, at: manifestPath)
         if let earlier, let outdated = manifest.outdatedFiles(since: earlier), outdated.isEmpty || !overwrites {
             if overwrites { try OutputFolder.write("", to: replacingPath) }
@@ -156,7 +158,7 @@ extension Preparation {
 
     private func isOwn(_ name: String) -> Bool {
         isPart(name) || name.hasPrefix(Self.joinedPrefix) || name.hasPrefix("manifest.json")
-            || name.hasPrefix(Self.replacingName) || name == Self.lockName
+            || name.hasPrefix(Self.replacingName) || name == RunFiles.lock
     }
 
     /// How the names of outputs start before they are renamed.

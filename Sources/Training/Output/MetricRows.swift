@@ -1,6 +1,7 @@
 // MetricRows - the rows of `metrics.jsonl` for optimizer steps (design section 5).
 
 public import Kernels
+public import Reporting
 
 /// A training row.
 public struct StepMetrics: Sendable {

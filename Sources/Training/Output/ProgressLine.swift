@@ -3,10 +3,10 @@
 internal import Foundation
 
 /// Formats the progress of a run.
-struct ProgressLine {
-    let totalSteps: Int
+package struct ProgressLine {
+    package let totalSteps: Int
     /// The best possible CE where it is known (synthetic data), nats.
-    let floor: Double?
+    package let floor: Double?
     private var secondsPerStep: Double?
 
     init(totalSteps: Int, floor: Double?) {
@@ -14,7 +14,7 @@ struct ProgressLine {
         self.floor = floor
     }
 
-    mutating func text(_ metrics: StepMetrics) -> String {
+    package mutating func text(_ metrics: StepMetrics) -> String {
         // Smoothed, so that the time to go does not jump about.
         let smoothed = secondsPerStep.map { 0.95 * $0 + 0.05 * metrics.stepSeconds } ?? metrics.stepSeconds
         secondsPerStep = smoothed
@@ -35,7 +35,7 @@ struct ProgressLine {
     }
 
     /// `45s`, `3m05s`, `2h07m`, `4d02h`.
-    static func duration(_ seconds: Double) -> String {
+    package static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, seconds < 1e9 else { return "?" }
         let s = Int(seconds.rounded())
         switch s {

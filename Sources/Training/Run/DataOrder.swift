@@ -1,6 +1,7 @@
 // DataOrder - `train --print-order`: which sequence of which domain stands at each position of a run.
 
 internal import MessagePassing
+package import Reporting
 internal import TokenData
 
 extension Trainer {
@@ -8,7 +9,7 @@ extension Trainer {
     ///
     /// The order follows from the seed, the weights and the sizes of the domains only, so it is that of every run of this
     /// configuration, on any number of ranks and after any resume.
-    func printOrder(_ count: Int) throws -> ExitStatus {
+    package func printOrder(_ count: Int) throws -> ExitStatus {
         let stream = try loadData().training
         guard communicator.rank == 0 else { return .done }
         for start in stride(from: 0, to: count, by: 1024) {

@@ -1,10 +1,13 @@
 // EmbeddedVerdict - the embedded job judges the installation: held-out CE against the Bayes predictor's, and a sample.
 
 internal import Configuration
+internal import Evaluation
 internal import Foundation
+internal import JobRuntime
 internal import LlamaModel
 internal import MessagePassing
 internal import Optimization
+internal import Reporting
 internal import TokenData
 
 /// The end of the embedded job.

@@ -2,11 +2,14 @@
 
 internal import Checkpointing
 internal import Configuration
+internal import Evaluation
 internal import Foundation
+internal import JobRuntime
+internal import Reporting
 internal import TokenData
 
 /// An opened checkpoint whose weights compute the configured model's function.
-struct InitialWeights {
+package struct InitialWeights {
     let source: CheckpointReader
 }
 

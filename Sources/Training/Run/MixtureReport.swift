@@ -1,6 +1,7 @@
 // MixtureReport - what a run takes of each domain: planned at the start, achieved at the end.
 
 internal import Foundation
+internal import Reporting
 internal import TokenData
 
 /// The domains of a training stream at any position; computed from the position, so right after a resume.

@@ -1,7 +1,9 @@
 // Profiler - `logging.profile`: what every rank does when, gathered on rank 0 after each step.
 
+internal import JobRuntime
 internal import Kernels
 internal import MessagePassing
+internal import Reporting
 
 /// Records the phases of steps. Every rank makes one and calls it alike.
 final class Profiler {

@@ -1,7 +1,7 @@
 // TokenizerOrigin - whether a run's tokenizer is the one of the checkpoint that it starts from, and which one it saves.
 
-internal import Checkpointing
-internal import TokenData
+package import Checkpointing
+package import TokenData
 
 extension CheckpointIndex.Tokenizer {
     /// The tokenizer that a run's checkpoints hold.
@@ -11,14 +11,14 @@ extension CheckpointIndex.Tokenizer {
     /// - Parameters:
     ///   - tokenizer: the run's.
     ///   - origin: the tokenizer of the checkpoint that the run started from, if any.
-    init(_ tokenizer: (any TokenData.Tokenizer)?, origin: CheckpointIndex.Tokenizer?) {
+    package init(_ tokenizer: (any TokenData.Tokenizer)?, origin: CheckpointIndex.Tokenizer?) {
         self =
             tokenizer.map { CheckpointIndex.Tokenizer(name: $0.name, bytes: $0.modelBytes) }
             ?? origin ?? CheckpointIndex.Tokenizer(name: Self.noneName)
     }
 
     /// Whether texts can be read with it. What is no tokenizer of this program at all cannot be used either.
-    var isUsable: Bool {
+    package var isUsable: Bool {
         let tokenizer = try? CheckpointTokenizer(name: name, modelBytes: bytes, origin: "")
         return tokenizer?.tokenizer != nil
     }
@@ -66,7 +66,7 @@ extension CheckpointIndex.Tokenizer {
     ///   - domains: all that the run reads.
     ///   - key: what errors name.
     /// - Throws: ``DataError`` naming a domain that was prepared with another tokenizer.
-    func requireOrigin(of domains: [TokenDomain], key: String) throws {
+    package func requireOrigin(of domains: [TokenDomain], key: String) throws {
         // Without a model there is nothing to compare with; a run with a tokenizer has compared it.
         guard !bytes.isEmpty else { return }
         try TokenDomain.requireTokenizer(domains, name: name, modelBytes: bytes, key: key)

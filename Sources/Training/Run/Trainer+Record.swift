@@ -1,9 +1,12 @@
 // Trainer+Record - what a start writes into the run directory about itself.
 
-internal import Checkpointing
+package import Checkpointing
 internal import Configuration
+internal import Evaluation
 internal import Foundation
+package import JobRuntime
 internal import MessagePassing
+internal import Reporting
 
 extension Trainer {
     /// Writes the resolved configuration, and a row of `starts.jsonl`, before the first thing that the start computes.
@@ -13,7 +16,7 @@ extension Trainer {
     /// - Parameters:
     ///   - checkpoint: what the run continues from; nil for a new one.
     ///   - weights: what a new run begins with, unless the seed decides it.
-    func record(
+    package func record(
         in directory: RunDirectory, _ checkpoint: CheckpointReader?, _ weights: InitialWeights?
     ) throws {
         var record = StartRecord(

@@ -1,13 +1,17 @@
 // Trainer+Start - what happens before the first step: data, checks, directory, checkpoint, initial state.
 
-internal import Checkpointing
+package import Checkpointing
 internal import Configuration
+internal import Evaluation
 internal import Foundation
-internal import Kernels
+internal import JobRuntime
+package import Kernels
 internal import LinearAlgebra
 internal import LlamaModel
 internal import MessagePassing
 internal import Optimization
+internal import Planning
+internal import Reporting
 internal import Sharding
 internal import Tensors
 internal import TokenData
@@ -48,10 +52,9 @@ extension Trainer {
     /// What depends on the number of ranks and so is not the configuration's to check.
     func requireWork() throws {
         let training = configuration.training
-        try TrainingStep.requireWholeMicroSteps(configuration, ranks: communicator.size)
-        let idle = (0..<communicator.size).filter {
-            TrainingStep.units(configuration, rank: $0, ranks: communicator.size).isEmpty
-        }
+        let layout = StepLayout(configuration, ranks: communicator.size)
+        try layout.requireWholeAccumulationSteps()
+        let idle = (0..<communicator.size).filter { layout.units(rank: $0).isEmpty }
         if !idle.isEmpty {
             console.warning(
                 "\(idle.count) of \(communicator.size) ranks have no sequence to compute: training.global_batch_size is "
@@ -115,9 +118,9 @@ extension Trainer {
         }
     }
 
-    func describe(_ data: RunData, _ pool: ThreadPool) {
+    package func describe(_ data: RunData, _ pool: ThreadPool) {
         guard !options.isQuiet else { return }
-        let layout = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
+        let layout = MemoryPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         console.line(layout.summary(threads: pool.threadCount))
         if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
     }
@@ -233,7 +236,7 @@ extension Trainer {
 
     /// Refuses a run that its node has no memory for, instead of leaving that to the kernel some steps later.
     func requireMemory(_ pool: ThreadPool) throws {
-        let plan = MemoryLayoutPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
+        let plan = MemoryPlan(configuration, ranks: communicator.size, ranksOnNode: communicator.nodeSize)
         let ofRank = plan.parts(threads: pool.threadCount).total
         let needed = ofRank * communicator.nodeSize
         try communicator.agreed {
@@ -242,8 +245,8 @@ extension Trainer {
             guard let available = MachineMemory.availableBytes, needed > available else { return }
             throw ProgramFailure(
                 .badInput,
-                "this run needs \(MemoryLayoutPlan.mebibytes(needed)) for the \(communicator.nodeSize) ranks of a node, which "
-                    + "has \(MemoryLayoutPlan.mebibytes(available)) available. Use fewer ranks per node, more nodes, or a "
+                "this run needs \(GroupedNumber.mebibytes(needed)) for the \(communicator.nodeSize) ranks of a node, which "
+                    + "has \(GroupedNumber.mebibytes(available)) available. Use fewer ranks per node, more nodes, or a "
                     + "smaller training.micro_batch_size; --dry-run shows what takes the memory.")
         }
     }
@@ -277,7 +280,7 @@ extension Trainer {
 
     /// - Returns: the tokenizer that the run's own checkpoints hold.
     @discardableResult
-    func fill(
+    package func fill(
         _ state: TrainingState, from checkpoint: CheckpointReader?, _ weights: InitialWeights?, _ data: RunData,
         pool: ThreadPool
     ) throws -> CheckpointIndex.Tokenizer {

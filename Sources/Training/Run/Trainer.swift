@@ -1,15 +1,19 @@
 // Trainer - a run from its configuration to its last step.
 
+internal import BLASSelection
 internal import Checkpointing
 public import Configuration
+public import Evaluation
 internal import Foundation
-internal import Kernels
+public import JobRuntime
+package import Kernels
 internal import LlamaModel
-internal import MessagePassing
+package import MessagePassing
 internal import Optimization
+public import Reporting
 internal import Sharding
 internal import Tensors
-internal import TokenData
+package import TokenData
 
 /// Options of `train` that are not configuration.
 public struct TrainOptions: Sendable {
@@ -57,11 +61,11 @@ public struct TrainOptions: Sendable {
 /// Trains; every rank makes one and calls ``run()``.
 public final class Trainer {
     let session: Session
-    let configuration: RunConfiguration
+    package let configuration: RunConfiguration
     let options: TrainOptions
     private let started = ContinuousClock.now
 
-    var communicator: Communicator { session.communicator }
+    package var communicator: Communicator { session.communicator }
     var console: Console { session.console }
 
     public init(_ session: Session, _ configuration: RunConfiguration, _ options: TrainOptions) {
@@ -71,7 +75,7 @@ public final class Trainer {
     }
 
     /// Data and threads, and what is to be said about them; collective.
-    func prepare() throws -> (RunData, ThreadPool) {
+    package func prepare() throws -> (RunData, ThreadPool) {
         let data = try loadData()
         try requireWork()
         try compareMachines()
@@ -119,7 +123,7 @@ public final class Trainer {
         if let checkpoint {
             isChanged = try requireSameRun(
                 checkpoint, data, fingerprint,
-                products: TrainingState.productIdentity(configuration, pool))
+                products: pool.productIdentity(configuration.training.precision))
         }
         let weights = checkpoint == nil ? try openInitialWeights(data) : nil
         describeMixture(data, after: checkpoint?.index.step ?? 0, position: checkpoint?.index.position ?? 0)
@@ -174,9 +178,9 @@ public final class Trainer {
 }
 
 /// What a run reads.
-struct RunData {
+package struct RunData {
     /// Nil for data.tokenizer none: all data are prepared.
-    let tokenizer: (any TokenData.Tokenizer)?
-    let training: TrainingStream
-    let validation: [TokenDomain]
+    package let tokenizer: (any TokenData.Tokenizer)?
+    package let training: TrainingStream
+    package let validation: [TokenDomain]
 }

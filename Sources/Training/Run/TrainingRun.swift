@@ -1,11 +1,14 @@
 // TrainingRun - the loop over steps: metrics, progress, evaluation, checkpoints, stopping.
 
 internal import Configuration
+internal import Evaluation
 internal import Foundation
+internal import JobRuntime
 internal import Kernels
 internal import LlamaModel
 internal import MessagePassing
 internal import Optimization
+internal import Reporting
 internal import Sharding
 internal import Tensors
 internal import TokenData

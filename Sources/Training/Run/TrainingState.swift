@@ -1,5 +1,6 @@
 // TrainingState - where a run stands, and the buffers that hold it on this rank.
 
+internal import BLASSelection
 internal import Checkpointing
 public import Configuration
 internal import Digests
@@ -8,6 +9,7 @@ public import Kernels
 internal import LinearAlgebra
 public import LlamaModel
 public import MessagePassing
+internal import Planning
 public import Sharding
 public import Tensors
 internal import TokenData
@@ -47,14 +49,10 @@ public final class TrainingState {
     public let phases = PhaseRecorder()
     private let pool: ThreadPool
 
-    /// Elements of a bucket where `training.bucket_mib` is 0. What is reduced last and gathered first is waited for, so small
-    /// ones hide more: at 1 Gbit/s buckets of one layer (13 MiB) left 0.26-0.38 of the exchange exposed, of two layers
-    /// 0.33-0.42, of all layers 0.61. Much smaller ones would be latency only, cut into pieces for hundreds of ranks.
-    static let defaultBucketElements = (12 << 20) / MemoryLayout<Float>.size
-
     /// Allocates everything that a step needs.
     public init(_ configuration: RunConfiguration, communicator: Communicator, pool: ThreadPool) {
         self.configuration = configuration
+        let layout = StepLayout(configuration, ranks: communicator.size)
         spikes = SpikeGuard(zScore: configuration.training.spikeZScore)
         table = configuration.model.tensorTable
         self.pool = pool
@@ -65,56 +63,19 @@ public final class TrainingState {
         gradient = Arena(count: table.count).all
         transformer = Transformer(
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
-            maximumSequences: Self.largestUnit(configuration, ranks: communicator.size), forTraining: true,
+            maximumSequences: layout.largestUnit, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer,
-            lending: Self.writesGradientOnce(configuration, rank: communicator.rank, ranks: communicator.size)
+            lending: layout.writesGradientOnce(rank: communicator.rank)
                 ? gradient : nil, phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
-            communicator: communicator, partition: Self.partition(configuration, ranks: communicator.size),
+            communicator: communicator, partition: layout.partition,
             reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },
             isSparse: configuration.model.hasSparseGradient, replica: parameters, gradient: gradient,
-            fixedPoint: Self.fixedPoint(configuration), pool: pool)
+            fixedPoint: layout.fixedPoint, pool: pool)
     }
 
-    /// The format in which gradients are added with `training.reproducible`; a function of the configuration only.
-    static func fixedPoint(_ configuration: RunConfiguration) -> FixedPoint? {
-        guard configuration.training.reproducible else { return nil }
-        return FixedPoint(
-            targetsPerStep: configuration.training.globalBatchSize * configuration.data.sequenceLength)
-    }
-
-    /// What computes the products of this run: bits are comparable only where this is the same.
-    var productIdentity: String { Self.productIdentity(configuration, pool) }
-
-    static func productIdentity(_ configuration: RunConfiguration, _ pool: ThreadPool) -> String {
-        switch configuration.training.precision {
-        case .fp32: pool.libraries.identity
-        case .bf16: pool.libraries.bfloat16Identity
-        }
-    }
-
-    /// Most sequences of a unit of any rank: no rank holds activations for more.
-    static func largestUnit(_ configuration: RunConfiguration, ranks: Int) -> Int {
-        let training = configuration.training
-        // Reproducible units do not depend on the ranks.
-        let share = training.reproducible ? training.globalBatchSize : (training.globalBatchSize + ranks - 1) / ranks
-        if configuration.loss.normalization == .reference { return configuration.training.microBatchSize }
-        return min(configuration.training.microBatchSize, share)
-    }
-
-    /// Whether nothing is ever added to a rank's gradient: it computes at most one unit per step, or adds units in fixed
-    /// point elsewhere.
-    static func writesGradientOnce(_ configuration: RunConfiguration, rank: Int, ranks: Int) -> Bool {
-        configuration.training.reproducible || TrainingStep.units(configuration, rank: rank, ranks: ranks).count <= 1
-    }
-
-    /// The ownership for `ranks` ranks.
-    static func partition(_ configuration: RunConfiguration, ranks: Int) -> Partition {
-        let mebibytes = configuration.training.bucketMiB
-        return Partition(
-            count: configuration.model.tensorTable.count, finalPositions: configuration.model.gradientFinalPositions,
-            bucketElements: mebibytes > 0 ? mebibytes << 18 : defaultBucketElements, rankCount: ranks)
-    }
+    /// The BLAS that computes the matrix products of this run: bits are comparable only where it is the same.
+    var productIdentity: String { pool.productIdentity(configuration.training.precision) }
 
     /// Sets all parameters to what `fill` writes into a flat fp32 buffer.
     ///
@@ -156,27 +117,4 @@ public final class TrainingState {
         tokenCounts = reader.index.tokenCounts
         withheldTokens = reader.index.withheldTokens
     }
-}
-
-/// Names of what computes, for the checkpoint's index: bits are comparable only where these agree.
-enum MachineIdentity {
-    /// The processor's model name as the kernel states it.
-    static var processor: String {
-        let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }
-        let name = line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
-        return name ?? "unknown processor"
-    }
-
-    /// SHA-256 of the running program's file.
-    static func programHash() throws -> String {
-        // Read, not mapped: a file that becomes shorter while it is mapped ends the process.
-        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/exe"))
-        let hasher = SHA256()
-        while let chunk = try file.read(upToCount: 1 << 20), !chunk.isEmpty { hasher.update(data: [UInt8](chunk)) }
-        return hexadecimalDigits(of: hasher.finalize())
-    }
-
-    /// Every library that products may come from.
-    static var libraries: String { ProductLibrary.allCases.map(\.identity).joined(separator: ", ") }
 }

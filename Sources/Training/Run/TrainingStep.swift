@@ -1,10 +1,13 @@
 // TrainingStep - one optimizer step: units, loss, backward, reduction, clip, AdamW, all-gather.
 
 public import Configuration
+internal import JobRuntime
 public import Kernels
 public import LlamaModel
 public import MessagePassing
 internal import Optimization
+internal import Planning
+internal import Reporting
 public import Sharding
 public import Tensors
 public import TokenData
@@ -52,8 +55,7 @@ public final class TrainingStep {
     /// Seconds that this rank has computed in the current step.
     private var computeSeconds = 0.0
 
-    /// Units that form a micro-step of the authors' trainer; nil for the global normalisation.
-    private let referenceRanks: Int?
+    private let layout: StepLayout
     /// Scaled gradients of the earlier micro-steps; empty unless there is more than one.
     private let accumulated: FloatSlice
     private var isReproducible: Bool { configuration.training.reproducible }
@@ -70,62 +72,23 @@ public final class TrainingStep {
         self.optimizer = optimizer
         self.gradient = gradient
         ignoredTargets = Set(configuration.data.ignoredTargets)
-        referenceRanks = Self.referenceRanks(configuration, ranks: communicator.size)
-        allUnits = (0..<communicator.size).map {
-            Self.units(configuration, rank: $0, ranks: communicator.size)
-        }
-        let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
+        let layout = StepLayout(configuration, ranks: communicator.size)
+        self.layout = layout
+        allUnits = (0..<communicator.size).map { layout.units(rank: $0) }
+        let microSteps = layout.accumulationSteps
         accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
     }
 
     /// The step of a run's state, with the faults that the environment asks for.
-    convenience init(_ state: TrainingState, communicator: Communicator, pool: ThreadPool, stream: TrainingStream)
+    package convenience init(
+        _ state: TrainingState, communicator: Communicator, pool: ThreadPool, stream: TrainingStream
+    )
         throws
     {
         self.init(
             configuration: state.configuration, communicator: communicator, pool: pool, stream: stream,
             transformer: state.transformer, optimizer: state.optimizer, gradient: state.gradient)
         faults = try FaultInjection(rank: communicator.rank)
-    }
-
-    /// Ranks that a micro-step of the authors' trainer has, or nil for `normalization: global`.
-    public static func referenceRanks(_ configuration: RunConfiguration, ranks: Int) -> Int? {
-        guard configuration.loss.normalization == .reference else { return nil }
-        return configuration.loss.referenceRanks > 0 ? configuration.loss.referenceRanks : ranks
-    }
-
-    /// Throws unless the batch is whole micro-steps of the authors' trainer, which depends on the number of ranks and so is
-    /// not the configuration's to check.
-    static func requireWholeMicroSteps(_ configuration: RunConfiguration, ranks: Int) throws {
-        let training = configuration.training
-        guard let parts = referenceRanks(configuration, ranks: ranks),
-            training.globalBatchSize % (training.microBatchSize * parts) != 0
-        else { return }
-        throw ProgramFailure(
-            .badInput,
-            "loss.normalization reference: training.global_batch_size \(training.globalBatchSize) is not a multiple of "
-                + "micro_batch_size \(training.microBatchSize) times \(parts) ranks; set loss.reference_ranks or "
-                + "another batch size.", isShared: true)
-    }
-
-    /// Micro-steps that are scaled one by one before they are added: 1 for `normalization: global`. The same on every
-    /// rank, whether it has a unit or not.
-    static func microStepCount(_ configuration: RunConfiguration, ranks: Int) -> Int {
-        guard let parts = referenceRanks(configuration, ranks: ranks) else { return 1 }
-        return configuration.training.globalBatchSize / (configuration.training.microBatchSize * parts)
-    }
-
-    /// The units of one rank.
-    public static func units(_ configuration: RunConfiguration, rank: Int, ranks: Int) -> [WorkUnit] {
-        let (B, m) = (configuration.training.globalBatchSize, configuration.training.microBatchSize)
-        if let referenceRanks = referenceRanks(configuration, ranks: ranks) {
-            return WorkShare.referenceUnits(
-                globalBatchSize: B, microBatchSize: m, referenceRanks: referenceRanks, rank: rank, rankCount: ranks)
-        }
-        if configuration.training.reproducible {
-            return WorkShare.reproducibleUnits(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
-        }
-        return WorkShare.units(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
     }
 
     /// Runs the step that consumes the sequences from `position` on.
@@ -146,7 +109,7 @@ public final class TrainingStep {
         optimizer.beginStep()
         computeSeconds = 0
         let gradient =
-            try referenceRanks == nil
+            try layout.referenceRanks == nil
             ? globalGradient(step: step, position: position, mustGiveUp, isStopRequested)
             : referenceGradient(step: step, position: position, mustGiveUp, isStopRequested)
         guard let gradient else {
@@ -213,7 +176,7 @@ public final class TrainingStep {
     private func referenceGradient(
         step: Int, position: Int, _ mustGiveUp: () -> Bool, _ isStopRequested: () -> Bool
     ) throws -> Gradient? {
-        let microSteps = Self.microStepCount(configuration, ranks: communicator.size)
+        let microSteps = layout.accumulationSteps
         // With a single micro-step the scale is one number and folds into the update. Otherwise each micro-step's fixed-point
         // sum is reduced by itself, because scaled sums of fewer units would round differently on other rank counts.
         let reducesEach = microSteps == 1 || isReproducible

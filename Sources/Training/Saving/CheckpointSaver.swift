@@ -5,6 +5,7 @@ internal import Dispatch
 internal import Glibc
 internal import Kernels
 internal import MessagePassing
+internal import Reporting
 internal import Sharding
 
 /// Saves what the ranks own while they train on. Every method that throws is collective.

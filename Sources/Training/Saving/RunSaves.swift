@@ -3,8 +3,10 @@
 internal import Checkpointing
 internal import Configuration
 internal import Foundation
+internal import JobRuntime
 internal import MessagePassing
 internal import Optimization
+internal import Reporting
 internal import Tensors
 internal import TokenData
 
@@ -186,13 +188,5 @@ final class RunSaves {
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
             skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts,
             withheldTokens: state.withheldTokens)
-    }
-}
-
-extension RunConfiguration {
-    /// The step after which a run ends: the schedule's last, or an earlier one that was asked for.
-    var lastStep: Int {
-        let total = schedule.totalSteps
-        return training.stopAtStep > 0 ? min(training.stopAtStep, total) : total
     }
 }

@@ -1,6 +1,7 @@
 // SaveOutcome - how a save ended, and how ranks tell one another.
 
 internal import Checkpointing
+internal import Reporting
 
 /// A checkpoint that is complete.
 struct SavedCheckpoint: Sendable, Equatable {

@@ -27,11 +27,6 @@ final class Snapshot: Sendable {
         secondMoment = Arena(count: count).all
     }
 
-    /// Bytes that a snapshot of `rank` takes.
-    static func byteCount(_ partition: Partition, rank: Int) -> Int {
-        3 * MemoryLayout<Float>.stride * partition.count(rank: rank)
-    }
-
     /// Copies what `optimizer` owns and holds it until ``release()``.
     ///
     /// Traps while an earlier content is still held: its reader would write a mixture of two steps.

@@ -1,6 +1,8 @@
 // Bench - `mile-dist bench gemm|kernels|collectives|step`: rates as shares of what this machine can do.
 
 import ArgumentParser
+import Benchmarks
+import Kernels
 import Training
 
 struct Bench: ParsableCommand {

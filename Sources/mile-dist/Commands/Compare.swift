@@ -1,6 +1,8 @@
 // Compare - `mile-dist compare RUN...`.
 
 import ArgumentParser
+import Commands
+import JobRuntime
 import Training
 
 struct Compare: ParsableCommand {

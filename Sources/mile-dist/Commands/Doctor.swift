@@ -1,6 +1,9 @@
 // Doctor - `mile-dist doctor [CONFIG]`.
 
 import ArgumentParser
+import ClusterDoctor
+import Commands
+import Reporting
 import Training
 
 struct Doctor: ParsableCommand {

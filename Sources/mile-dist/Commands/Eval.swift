@@ -1,6 +1,7 @@
 // Eval - `mile-dist eval`.
 
 import ArgumentParser
+import Commands
 import Training
 
 struct Eval: ParsableCommand {

@@ -1,6 +1,9 @@
 // Export - `mile-dist export`.
 
 import ArgumentParser
+import Commands
+import JobRuntime
+import Reporting
 import Training
 
 struct Export: ParsableCommand {

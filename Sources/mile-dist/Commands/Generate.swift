@@ -1,6 +1,8 @@
 // Generate - `mile-dist generate`.
 
 import ArgumentParser
+import Commands
+import JobRuntime
 import Training
 
 struct Generate: ParsableCommand {

@@ -1,6 +1,9 @@
 // Import - `mile-dist import`.
 
 import ArgumentParser
+import Commands
+import JobRuntime
+import Reporting
 import Training
 
 struct Import: ParsableCommand {

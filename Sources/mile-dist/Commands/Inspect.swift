@@ -1,6 +1,8 @@
 // Inspect - `mile-dist inspect`.
 
 import ArgumentParser
+import Commands
+import JobRuntime
 import Training
 
 struct Inspect: ParsableCommand {

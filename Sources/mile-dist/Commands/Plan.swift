@@ -1,6 +1,8 @@
 // Plan - `mile-dist plan CONFIG --ranks R`.
 
 import ArgumentParser
+import Commands
+import JobRuntime
 import Training
 
 struct Plan: ParsableCommand {

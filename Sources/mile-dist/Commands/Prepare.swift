@@ -1,6 +1,8 @@
 // Prepare - `mile-dist prepare`.
 
 import ArgumentParser
+import Commands
+import Reporting
 import Training
 
 struct Prepare: ParsableCommand {

@@ -1,6 +1,10 @@
 // Tokenizer - `mile-dist tokenizer train|encode|decode`: SentencePiece models.
 
 import ArgumentParser
+import Commands
+import JobRuntime
+import Reporting
+import TokenData
 import Training
 
 struct Tokenizer: ParsableCommand {

@@ -1,7 +1,11 @@
 // Train - `mile-dist [train] [CONFIG]`, the default command.
 
 import ArgumentParser
+import ClusterDoctor
 import Configuration
+import Evaluation
+import JobRuntime
+import Reporting
 import Training
 
 struct Train: ParsableCommand {

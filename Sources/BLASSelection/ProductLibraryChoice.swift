@@ -1,0 +1,231 @@
+// ProductLibraryChoice - what computes the products of a run (configuration key `training.blas`).
+
+package import Configuration
+internal import JobRuntime
+internal import Kernels
+package import LinearAlgebra
+package import LlamaModel
+internal import MessagePassing
+internal import Planning
+internal import Reporting
+internal import Tensors
+internal import TokenData
+
+extension Session {
+    /// The libraries that `configuration` asks for. Collective.
+    package func productLibraries(_ configuration: RunConfiguration) throws -> ProductLibraries {
+        let training = configuration.training
+        switch training.blas {
+        case .openblas: return ProductLibraries(.openBLAS)
+        case .onednn: return ProductLibraries(.oneDNN)
+        // A measurement would choose anew at each start.
+        case .auto where training.reproducible: return ProductLibraries(.openBLAS)
+        case .auto:
+            let sequences = StepLayout(configuration, ranks: communicator.size).largestUnit
+            return try fastestLibraries(
+                ProductSizes(configuration.model, tokens: sequences * configuration.data.sequenceLength),
+                threads: training.threads, precision: training.precision)
+        }
+    }
+
+    /// The faster library for each kind of fp32 product, and whether gradients of weights copy an operand: measured on rank 0, whose
+    /// answer counts for all; with bf16 also whether operands are widened to fp32, which each rank measures for its own processor.
+    /// Collective.
+    ///
+    /// - Parameter threads: `training.threads`.
+    /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 products, and no library is measured.
+    package func fastestLibraries(
+        _ sizes: ProductSizes, threads: Int, precision: TrainingConfiguration.Precision
+    ) throws -> ProductLibraries {
+        let plan = try threadPlan(requested: threads)
+        var widens = !ProductLibrary.hasBFloat16Products
+        if precision == .bf16 {
+            widens = try communicator.agreed {
+                try widens || ProductLibraryChoice.favoursWidening(sizes, threads: plan.threads)
+            }
+            guard try communicator.isTrueOnAny(widens) else { return ProductLibraries(.oneDNN, widensBFloat16: false) }
+        }
+        let names = try communicator.textFromRankZero {
+            try ProductLibraryChoice.fastest(
+                sizes, ThreadPool(threadCount: plan.threads, spins: plan.spins), precision: precision
+            ).names
+        }
+        guard var libraries = ProductLibraries(names: names) else {
+            throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown libraries \"\(names)\"")
+        }
+        libraries.widensBFloat16 = widens
+        return libraries
+    }
+}
+
+extension ThreadPool {
+    /// The BLAS that computes products of operands in this precision: bits are comparable only where it is the same.
+    package func productIdentity(_ precision: TrainingConfiguration.Precision) -> String {
+        switch precision {
+        case .fp32: libraries.identity
+        case .bf16: libraries.bfloat16Identity
+        }
+    }
+}
+
+/// What the sizes of a run's products follow from.
+package struct ProductSizes {
+    /// Of a micro-batch.
+    package let tokens: Int
+    package let hidden: Int
+    package let intermediate: Int
+
+    package init(_ model: ModelConfiguration, tokens: Int) {
+        self.tokens = tokens
+        hidden = model.hiddenSize
+        intermediate = model.intermediateSize
+    }
+}
+
+enum ProductLibraryChoice {
+    /// Reductions are measured no longer than this.
+    private static let longestReduction = 1024
+
+    /// The libraries that compute panels like the run's in less time, on all threads at once, which share a cache and memory as
+    /// in training: some 60 GFLOP a thread, half a second on a fast core, and without copies as long again for those.
+    ///
+    /// - Parameter precision: of operands. Those of bf16 are widened, which has panels of its own and is a copy already; for fp32
+    ///   it is also measured whether one of a gradient of weights is copied.
+    static func fastest(
+        _ sizes: ProductSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
+    ) throws -> ProductLibraries {
+        let (tokens, D, F) = (sizes.tokens, sizes.hidden, 2 * sizes.intermediate)
+        var fastest = ProductLibraries(.openBLAS)
+        func choice(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) -> ProductLibrary {
+            choose(pool) {
+                let panel = ThreadPool.panelSize(m: m, n: n, k: k, widens: precision == .bf16)
+                return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
+            }
+        }
+        // The largest product of a layer decides for its kind.
+        fastest.forward = choice(tokens, F, D, .asStored, .transposed)
+        fastest.dx = choice(tokens, D, F, .asStored, .asStored)
+        fastest.dweight = choice(F, D, tokens, .transposed, .asStored)
+        if precision == .fp32 {
+            fastest.copiesForDWeight = try favoursCopies(sizes, threads: pool.threadCount, library: fastest.dweight)
+        }
+        return fastest
+    }
+
+    private static func choose(_ pool: ThreadPool, _ trial: () -> Trial) -> ProductLibrary {
+        let trials = (0..<pool.threadCount).map { _ in trial() }
+        func multiply(_ library: ProductLibrary) {
+            pool.run(trials.count) { task, _ in trials[task].multiply(library) }
+        }
+        // The first of each builds its kernels.
+        let ratios = Stopwatch.pairedRatios({ multiply(.openBLAS) }, { multiply(.oneDNN) })
+        return secondIsFaster(ratios) ? .oneDNN : .openBLAS
+    }
+
+    /// Whether products of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
+    /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN, or tiles
+    /// against oneDNN: the two formats differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
+    /// ``ProductLibrary/hasBFloat16Products``.
+    static func favoursWidening(_ sizes: ProductSizes, threads: Int) throws -> Bool {
+        // The largest product of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
+        let rows = 512 * max(threads, 4)
+        let m = min(sizes.tokens, rows)
+        let n = min(2 * sizes.intermediate, 1024 * (rows / m))
+        let k = min(sizes.hidden, longestReduction)
+        let converter = try ThreadPool(threadCount: 1)
+        let (a, b) = (Ceilings.filledNarrow(m * k, converter), Ceilings.filledNarrow(n * k, converter))
+        let target = Arena(count: m * n).all
+        defer { withExtendedLifetime((a, b, target)) {} }
+        return try secondIsFaster(
+            ProductLibraries(.oneDNN, widensBFloat16: false), ProductLibraries(.oneDNN, widensBFloat16: true),
+            threads: threads
+        ) { pool in
+            pool.multiply(
+                BFloat16Matrix(a, rows: m, columns: k), .asStored, BFloat16Matrix(b, rows: n, columns: k), .transposed,
+                into: Matrix(target, rows: m, columns: n))
+        }
+    }
+
+    /// Whether gradients of weights take less time where the transposed operand is copied first. The rows of this trial lie as far
+    /// apart as those of the run's gate_up, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast
+    /// core.
+    private static func favoursCopies(_ sizes: ProductSizes, threads: Int, library: ProductLibrary) throws -> Bool {
+        // The product of a layer that has the most panels.
+        let k = min(sizes.tokens, longestReduction)
+        let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
+        guard ThreadPool.copiesForDWeight(stride: outputs) else { return false }
+        let (m, n) = (min(outputs, 1024 * max(threads, 2)), min(inputs, 1024))
+        let (gradient, input) = (Ceilings.filled(k * outputs), Ceilings.filled(k * inputs))
+        let target = Arena(count: m * n).all
+        defer { withExtendedLifetime((gradient, input, target)) {} }
+        var copies = ProductLibraries(library)
+        copies.copiesForDWeight = true
+        return try secondIsFaster(ProductLibraries(library), copies, threads: threads) { pool in
+            pool.multiply(
+                Matrix(gradient, rows: k, columns: outputs).block(columns: 0..<m), .transposed,
+                Matrix(input, rows: k, columns: inputs).block(columns: 0..<n), .asStored,
+                into: Matrix(target, rows: m, columns: n))
+        }
+    }
+
+    /// Whether a pool with the libraries `second` takes less time for `multiply` than one with `first`.
+    private static func secondIsFaster(
+        _ first: ProductLibraries, _ second: ProductLibraries, threads: Int, _ multiply: (ThreadPool) -> Void
+    ) throws -> Bool {
+        // An idle thread that polls would take its core from the other pool.
+        let pools = try [first, second].map { try ThreadPool(threadCount: threads, spins: false, libraries: $0) }
+        return secondIsFaster(Stopwatch.pairedRatios({ multiply(pools[0]) }, { multiply(pools[1]) }))
+    }
+
+    /// Judges by `ratios`, the first one's time over the second one's in neighbouring runs: the clock of a shared machine drifts
+    /// by more than libraries differ, which the shortest run of each does not tell apart. However little one gains, it is
+    /// taken: to ask for more than nothing would only favour the other. Who needs the same bits in every run sets
+    /// `reproducible: true`.
+    static func secondIsFaster(_ ratios: [Double]) -> Bool { Stopwatch.median(ratios) > 1 }
+}
+
+/// Products of one shape. Operands lie in two places or more, because those of training come from beyond a core's first caches,
+/// in which the libraries differ by less.
+private struct Trial {
+    private let m: Int
+    private let n: Int
+    private let k: Int
+    private let aOperand: Operand
+    private let bOperand: Operand
+    /// A matrix does not own its memory. Filled with numbers: zeros may be multiplied at another clock.
+    private let memory: FloatSlice
+    private let places: Int
+    /// Of all places, so that a timing takes a millisecond or more.
+    private let rounds: Int
+
+    private static let bytes = 4 << 20
+    private static let leastOperations = 1e8
+    /// Where products are so small that this is less, it hardly matters who computes them.
+    private static let mostRounds = 200
+
+    init(m: Int, n: Int, k: Int, _ aOperand: Operand, _ bOperand: Operand) {
+        (self.m, self.n, self.k, self.aOperand, self.bOperand) = (m, n, k, aOperand, bOperand)
+        let count = m * k + k * n + m * n
+        places = max(2, min(8, Self.bytes / (MemoryLayout<Float>.stride * count)))
+        let operations = 2 * Double(m) * Double(n) * Double(k) * Double(places)
+        rounds = min(Int((Self.leastOperations / operations).rounded(.up)), Self.mostRounds)
+        memory = Ceilings.filled(places * count)
+    }
+
+    func multiply(_ library: ProductLibrary) {
+        var offset = 0
+        func matrix(_ rows: Int, _ columns: Int) -> Matrix {
+            defer { offset += rows * columns }
+            return Matrix(memory[offset..<(offset + rows * columns)], rows: rows, columns: columns)
+        }
+        for _ in 0..<rounds {
+            offset = 0
+            for _ in 0..<places {
+                let a = aOperand == .asStored ? matrix(m, k) : matrix(k, m)
+                let b = bOperand == .asStored ? matrix(k, n) : matrix(n, k)
+                LinearAlgebra.multiply(a, aOperand, b, bOperand, into: matrix(m, n), library: library)
+            }
+        }
+        withExtendedLifetime(memory) {}
+    }
+}

@@ -1,0 +1,166 @@
+// GemmBench - `mile-dist bench gemm`: every product of a model's step, by each library and in each format.
+
+internal import BLASSelection
+internal import Foundation
+public import JobRuntime
+internal import Kernels
+internal import LinearAlgebra
+internal import LlamaModel
+public import Reporting
+internal import Tensors
+
+/// `mile-dist bench gemm [CONFIG]`
+public struct GemmBench: Sendable {
+    public var config: String?
+    public var tokens: Int
+    public var threads: Int
+    public var isJSON: Bool
+
+    public init(config: String?, tokens: Int, threads: Int, isJSON: Bool) {
+        self.config = config
+        self.tokens = tokens
+        self.threads = threads
+        self.isJSON = isJSON
+    }
+
+    /// `target [m, n] = op(a) op(b)` with reduction length k.
+    private struct Product {
+        let name: String
+        let (m, n, k): (Int, Int, Int)
+        let aOperand: Operand
+        let bOperand: Operand
+
+        var operations: Double { 2 * Double(m) * Double(n) * Double(k) }
+        var isDWeight: Bool { aOperand == .transposed }
+    }
+
+    /// A column: what computes the products.
+    private struct Way {
+        let name: String
+        let pool: ThreadPool
+        var isNarrow = false
+
+        func computes(_ product: Product) -> Bool {
+            !pool.libraries.copiesForDWeight
+                || product.isDWeight && ThreadPool.copiesForDWeight(stride: product.m)
+        }
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        let sizes = try BenchModel(session, config: config, tokens: tokens, threads: threads)
+        let pool = try session.makePool(requested: threads)
+        let ceilings = try Ceilings.measure(pool, withBandwidth: false)
+        var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
+        let ways = try ways(like: pool)
+        for product in products(sizes) {
+            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, ways)))
+        }
+        if isJSON {
+            let pairs = rows.map { row in
+                (row.name, JSONValue.object(row.columns.map { ($0.0, .number($0.1)) }))
+            }
+            session.console.raw(
+                JSONValue.object([
+                    ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("gflops", .object(pairs)),
+                ]).text + "\n")
+            return .done
+        }
+        ceilings.show(on: session.console)
+        session.console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
+        for row in rows {
+            let cells = row.columns.map { name, rate in
+                let share = rate / ceilings.product(isNarrow: name == "bf16")
+                return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
+            }
+            session.console.line(
+                row.name.padding(toLength: 18, withPad: " ", startingAt: 0)
+                    + row.shape.padding(toLength: 24, withPad: " ", startingAt: 0) + cells.joined(separator: "  "))
+        }
+        return .done
+    }
+
+    /// The three products of every linear layer, and the head's for a chunk.
+    private func products(_ sizes: BenchModel) -> [Product] {
+        let (model, N) = (sizes.model, sizes.tokens)
+        let (D, F, V) = (model.hiddenSize, model.intermediateSize, model.vocabularySize)
+        let Q = model.attentionHeadCount * model.headSize
+        let S = Q + 2 * model.keyValueHeadCount * model.headSize
+        let chunk = min(N, FusedHead(features: D, vocabulary: V).chunkTokens)
+        return [
+            ("qkv", D, S, N), ("output", Q, D, N), ("gate_up", D, 2 * F, N), ("down", F, D, N), ("head", D, V, chunk),
+        ]
+        .flatMap { name, inputs, outputs, rows in
+            [
+                Product(
+                    name: "\(name) forward", m: rows, n: outputs, k: inputs, aOperand: .asStored,
+                    bOperand: .transposed),
+                Product(
+                    name: "\(name) dx", m: rows, n: inputs, k: outputs, aOperand: .asStored, bOperand: .asStored),
+                Product(
+                    name: "\(name) dweight", m: outputs, n: inputs, k: rows, aOperand: .transposed,
+                    bOperand: .asStored),
+            ]
+        }
+    }
+
+    private func ways(like own: ThreadPool) throws -> [Way] {
+        func pool(_ libraries: ProductLibraries) throws -> ThreadPool {
+            try ThreadPool(threadCount: own.threadCount, spins: own.spins, libraries: libraries)
+        }
+        var copies = ProductLibraries(.oneDNN)
+        copies.copiesForDWeight = true
+        var ways = try ProductLibrary.allCases.map { Way(name: $0.rawValue, pool: try pool(ProductLibraries($0))) }
+        if ProductLibrary.hasBFloat16Products {
+            for (name, widens) in [("bf16", false), ("widened", true)] {
+                let libraries = ProductLibraries(.oneDNN, widensBFloat16: widens)
+                ways.append(Way(name: name, pool: try pool(libraries), isNarrow: true))
+            }
+        }
+        // The last column, because only some rows have it.
+        ways.append(Way(name: "copied", pool: try pool(copies)))
+        return ways
+    }
+
+    private func rates(_ product: Product, _ ways: [Way]) -> [(String, Double)] {
+        let (m, n, k) = (product.m, product.n, product.k)
+        let memory = Ceilings.filled(m * k + k * n + m * n)
+        let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
+        let operands = MixedSlice.fp32(memory[0..<(m * k + k * n)])
+        let narrow = BFloat16Slice(count: ways.contains(where: \.isNarrow) ? operands.count : 0)
+        if narrow.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: narrow) }
+        defer { withExtendedLifetime((memory, narrow)) {} }
+        let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
+        let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)
+        return ways.filter { $0.computes(product) }.map { way in
+            let source = way.isNarrow ? MixedSlice.bf16(narrow) : operands
+            let a = MixedMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
+            let b = MixedMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
+            let seconds = Stopwatch.median {
+                way.pool.multiply(a, product.aOperand, b, product.bOperand, into: target)
+            }
+            return (way.name, product.operations / seconds / 1e9)
+        }
+    }
+}
+
+extension Ceilings {
+    package var json: JSONValue {
+        .object([
+            ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),
+            ("products_fp32", .object(products.map { ($0.library.rawValue, .number($0.gflops)) })),
+            ("products_bf16", .number(narrowProducts ?? .nan)),
+            ("products_on_tiles", .number(tileProducts ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
+        ])
+    }
+
+    package func show(on console: Console) {
+        let libraries = products.map { "\($0.library.rawValue) " + String(format: "%.1f", $0.gflops) }
+        var parts = [String(format: "FMA %.1f GF/s", fmaPeak)]
+        if let dotPeak { parts.append(String(format: "bf16 dot %.1f GF/s", dotPeak)) }
+        parts.append("2048-cube " + libraries.joined(separator: ", ") + " GF/s")
+        if let narrowProducts { parts.append(String(format: "in bf16 onednn %.1f GF/s", narrowProducts)) }
+        if let tileProducts { parts.append(String(format: "on tiles %.1f GF/s", tileProducts)) }
+        if bandwidth.isFinite { parts.append(String(format: "memory %.1f GB/s", bandwidth)) }
+        console.line("ceilings: " + parts.joined(separator: "; "))
+    }
+}

@@ -1,0 +1,194 @@
+// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain product, against its bound.
+
+internal import BLASSelection
+internal import Configuration
+internal import Foundation
+public import JobRuntime
+internal import Kernels
+internal import LinearAlgebra
+internal import LlamaModel
+internal import Optimization
+public import Reporting
+internal import Tensors
+
+/// `mile-dist bench kernels [CONFIG]`
+public struct KernelBench: Sendable {
+    public var config: String?
+    public var tokens: Int
+    public var threads: Int
+    public var isJSON: Bool
+
+    public init(config: String?, tokens: Int, threads: Int, isJSON: Bool) {
+        self.config = config
+        self.tokens = tokens
+        self.threads = threads
+        self.isJSON = isJSON
+    }
+
+    /// A measured pass: what it works through, and what bounds it.
+    private struct Row {
+        let name: String
+        let elements: Double
+        /// Bytes that it reads and writes at least; 0 where products bound it.
+        let bytes: Double
+        /// Operations of its products; 0 where memory bounds it.
+        let operations: Double
+        let seconds: Double
+
+        func share(_ ceilings: Ceilings) -> Double {
+            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.product(isNarrow: false) * 1e9)
+            return time / seconds
+        }
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        let sizes = try BenchModel(session, config: config, tokens: tokens, threads: threads)
+        let pool = try session.makePool(
+            requested: threads,
+            libraries: session.fastestLibraries(
+                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
+        let ceilings = try Ceilings.measure(pool)
+        let rows = layerRows(sizes, pool) + attentionRows(sizes, pool) + [lossRow(sizes, pool)] + optimizerRows(pool)
+        if isJSON {
+            let pairs = rows.map { row in
+                (
+                    row.name,
+                    JSONValue.object([
+                        ("seconds", .number(row.seconds)), ("elements_per_second", .number(row.elements / row.seconds)),
+                        ("gb_per_second", .number(row.bytes / row.seconds / 1e9)),
+                        ("gflops", .number(row.operations / row.seconds / 1e9)),
+                        ("share", .number(row.share(ceilings))),
+                    ])
+                )
+            }
+            session.console.raw(
+                JSONValue.object([
+                    ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("kernels", .object(pairs)),
+                ]).text + "\n")
+            return .done
+        }
+        ceilings.show(on: session.console)
+        session.console.line("share: of the time that memory traffic and products need at the ceilings' rates")
+        for row in rows {
+            session.console.line(
+                row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
+                    + String(
+                        format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
+                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(ceilings)))
+        }
+        return .done
+    }
+
+    private func layerRows(_ sizes: BenchModel, _ pool: ThreadPool) -> [Row] {
+        let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
+        let (x, y, dx) = (Ceilings.filled(N * D), Ceilings.filled(N * D), Ceilings.filled(N * D))
+        let (gain, dgain, rstd) = (Ceilings.filled(D), Ceilings.filled(D), Ceilings.filled(N))
+        let scratch = Ceilings.filled(RMSNorm.scratchCount(tokens: N, features: D))
+        let (gateUp, s) = (Ceilings.filled(2 * N * F), Ceilings.filled(N * F))
+        let dgateUp = Ceilings.filled(2 * N * F)
+        let rotary = Rotary(
+            headSize: sizes.model.headSize, positions: sizes.sequenceLength, theta: sizes.model.ropeTheta)
+        let table = Ceilings.filled(sizes.model.vocabularySize * D)
+        let ids = (0..<N).map { Int32($0 * 7919 % sizes.model.vocabularySize) }
+        let T = sizes.sequenceLength
+        func row(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) -> Row {
+            Row(
+                name: name, elements: Double(elements), bytes: 4 * Double(elements * streams), operations: 0,
+                seconds: Stopwatch.median(body))
+        }
+        return [
+            row("RMSNorm forward", N * D, 2) {
+                RMSNorm.forward(pool, x: x, gain: gain, epsilon: 1e-5, into: .fp32(y), rstd: rstd)
+            },
+            row("RMSNorm backward", N * D, 4) {
+                RMSNorm.backward(
+                    pool, dy: y, x: x, gain: gain, rstd: rstd, dx: dx, dgain: dgain, adding: false, scratch: scratch)
+            },
+            row("rotary", N * D, 2) {
+                rotary.apply(pool, to: y, stride: D, heads: D / sizes.model.headSize) { $0 % T }
+            },
+            row("SwiGLU forward", N * F, 3) {
+                SwiGLU.forward(pool, gateUp: gateUp, features: F, into: .fp32(s))
+            },
+            row("SwiGLU backward", N * F, 6) {
+                SwiGLU.backward(pool, ds: s, features: F, gateUp: gateUp, into: .fp32(dgateUp), output: .fp32(s))
+            },
+            row("embedding forward", N * D, 2) {
+                Embedding.forward(pool, tokens: ids, table: .fp32(table), features: D, into: x)
+            },
+        ]
+    }
+
+    private func attentionRows(_ sizes: BenchModel, _ pool: ThreadPool) -> [Row] {
+        let model = sizes.model
+        let attention = Attention(
+            heads: model.attentionHeadCount, keyValueHeads: model.keyValueHeadCount, headSize: model.headSize,
+            positions: sizes.sequenceLength)
+        let qkv = Ceilings.filled(sizes.tokens * attention.qkvStride)
+        let dqkv = Ceilings.filled(qkv.count)
+        let output = Ceilings.filled(sizes.tokens * attention.outputStride)
+        let doutput = Ceilings.filled(output.count)
+        let lse = Ceilings.filled(sizes.tokens * model.attentionHeadCount)
+        let scratch = Ceilings.filled(attention.scratchCount(threads: pool.threadCount))
+        let (B, T) = (sizes.sequences, sizes.sequenceLength)
+        // Two products forward and five backward over the causal half.
+        let product = Double(B * T * (T + 1) * attention.outputStride)
+        let scores = Double(B * model.attentionHeadCount * T * (T + 1) / 2)
+        return [
+            Row(
+                name: "attention forward", elements: scores, bytes: 0, operations: 2 * product,
+                seconds: Stopwatch.median {
+                    attention.forward(pool, sequences: B, qkv: .fp32(qkv), into: output, lse: lse, scratch: scratch)
+                }),
+            Row(
+                name: "attention backward", elements: scores, bytes: 0, operations: 5 * product,
+                seconds: Stopwatch.median {
+                    attention.backward(
+                        pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, doutput: doutput, dqkv: dqkv,
+                        scratch: scratch)
+                }),
+        ]
+    }
+
+    /// The head's pass over logits: what a chunk takes beyond its three products.
+    private func lossRow(_ sizes: BenchModel, _ pool: ThreadPool) -> Row {
+        let (D, V) = (16, sizes.model.vocabularySize)
+        let head = FusedHead(features: D, vocabulary: V)
+        let N = min(head.chunkTokens, sizes.tokens)
+        let (hidden, weight) = (Ceilings.filled(N * D), Ceilings.filled(V * D))
+        let (dhidden, dweight) = (Ceilings.filled(N * D), Ceilings.filled(V * D))
+        let scratch = Ceilings.filled(head.scratchCount(tokens: N))
+        let losses = TokenLosses(count: N)
+        let targets = [Int32](repeating: 1, count: N)
+        // Its products are counted: with 16 features they are small.
+        return Row(
+            name: "loss of logits", elements: Double(N * V), bytes: 4 * Double(4 * N * V),
+            operations: 6 * Double(N * V * D),
+            seconds: Stopwatch.median {
+                head.lossAndGradient(
+                    pool, hidden: .fp32(hidden), weight: .fp32(weight), targets: targets, loss: LossConfiguration(),
+                    dhidden: dhidden, dweight: dweight, adding: false, losses: losses, scratch: scratch)
+            })
+    }
+
+    private func optimizerRows(_ pool: ThreadPool) -> [Row] {
+        let count = 32 << 20
+        let buffers = (0..<4).map { _ in Arena(count: count).all }
+        let adam = AdamW(
+            configuration: OptimizerConfiguration(), learningRate: 1e-4, update: 10, gradientScale: 1)
+        return [
+            Row(
+                name: "AdamW", elements: Double(count), bytes: 28 * Double(count), operations: 0,
+                seconds: Stopwatch.median(repetitions: 5) {
+                    adam.apply(
+                        pool, parameters: buffers[0], gradient: buffers[1], firstMoment: buffers[2],
+                        secondMoment: buffers[3], decays: true)
+                }),
+            Row(
+                name: "gradient norm", elements: Double(count), bytes: 4 * Double(count), operations: 0,
+                seconds: Stopwatch.median(repetitions: 5) {
+                    _ = GradientNorm.blockSquares(pool, buffers[1], blockSize: 1 << 16)
+                }),
+        ]
+    }
+}

@@ -1,0 +1,175 @@
+// StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the ceilings of the same machine.
+
+internal import BLASSelection
+internal import Configuration
+internal import Foundation
+public import JobRuntime
+internal import Kernels
+internal import LinearAlgebra
+internal import LlamaModel
+internal import MessagePassing
+internal import Optimization
+internal import Planning
+public import Reporting
+internal import Sharding
+internal import Tensors
+internal import TokenData
+internal import Training
+
+/// `mile-dist bench step CONFIG`
+public struct StepBench: Sendable {
+    public var config: String
+    public var overrides: [String]
+    public var steps: Int
+    /// Whether the steps are compared with the same ones without communication.
+    public var measuresExposure: Bool
+    public var isJSON: Bool
+
+    public init(config: String, overrides: [String], steps: Int, measuresExposure: Bool, isJSON: Bool) {
+        self.config = config
+        self.overrides = overrides
+        self.steps = steps
+        self.measuresExposure = measuresExposure
+        self.isJSON = isJSON
+    }
+
+    /// One timed step.
+    private struct Sample {
+        let seconds: Double
+        let phases: [(phase: Phase, seconds: Double)]
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        guard steps >= 1 else { throw ProgramFailure(.badInput, "--steps \(steps): at least 1", isShared: true) }
+        guard !measuresExposure || session.communicator.size > 1 else {
+            throw ProgramFailure(
+                .badInput, "--exposed: one rank exchanges nothing; start two or more (mpirun -n 2)", isShared: true)
+        }
+        let configuration = try ConfigurationSource(session, path: config).load(overrides: overrides)
+        let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
+        let (data, pool) = try trainer.prepare()
+        let (samples, exposure, tokens) = try time(trainer, data, pool)
+        // Before the ceilings, which need memory of their own.
+        let rss = try peakRSS(session.communicator)
+        let communicator = session.communicator
+        // All ranks at once, as in a step; together they are the job's ceiling.
+        try communicator.barrier()
+        let own = try Ceilings.measure(pool, withBandwidth: false)
+        let isNarrow = configuration.training.precision == .bf16
+        let sums = try communicator.sumInRankOrder(
+            [
+                own.libraryProduct(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan,
+                own.product(isNarrow: isNarrow),
+            ])
+
+        let seconds = Stopwatch.median(samples.map(\.seconds))
+        guard let sample = samples.min(by: { abs($0.seconds - seconds) < abs($1.seconds - seconds) }) else {
+            preconditionFailure("no step was timed")
+        }
+        let rate = Double(tokens) / seconds
+        let model = configuration.model
+        let modelRate = model.flopsPerToken(sequenceLength: configuration.data.sequenceLength) * rate / 1e9
+        let computing = try communicator.sumInRankOrder([computeRate(configuration, communicator, sample)])[0]
+        let pairs: [(key: String, value: JSONValue)] =
+            [
+                ("tokens_per_second", .number(rate)), ("step_seconds", .number(seconds)),
+                ("gflops", .number(6 * Double(model.tensorTable.count) * rate / 1e9)),
+                ("gflops_model", .number(modelRate)),
+                ("gflops_compute", .number(computing / Double(communicator.size))),
+                // Of the libraries' fastest product, then of whoever's: tiles' products are this program's own.
+                ("ceiling_gflops", .number(sums[0])), ("share", .number(modelRate / sums[0])),
+                ("fastest_product_gflops", .number(sums[3])), ("share_of_fastest", .number(modelRate / sums[3])),
+                ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
+                ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
+                ("blas", .string(pool.productIdentity(configuration.training.precision))),
+                ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
+                ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
+            ] + (exposure?.pairs ?? []) + [
+                ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) }))
+            ]
+        show(pairs, sample, session.console)
+        return .done
+    }
+
+    /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.
+    private func time(
+        _ trainer: Trainer, _ data: RunData, _ pool: ThreadPool
+    ) throws -> ([Sample], Exposure?, tokens: Int) {
+        let configuration = trainer.configuration
+        let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
+        try trainer.fill(state, from: nil, nil, data, pool: pool)
+        let step = try TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
+        var tokens = 0
+        var number = 0
+        func sample() throws -> Sample {
+            number += 1
+            try trainer.communicator.barrier()
+            state.phases.begin()
+            let seconds = try Stopwatch.seconds {
+                let outcome = try step.run(
+                    step: min(number, configuration.schedule.totalSteps), update: state.progress.updates + 1,
+                    position: state.progress.position, finishesGather: false, isStopRequested: { false })
+                guard let outcome else { preconditionFailure("a step was given up that nobody stopped") }
+                state.progress.position += configuration.training.globalBatchSize
+                if !outcome.isSkipped { state.progress.updates += 1 }
+                tokens = outcome.positions
+            }
+            state.phases.end()
+            return Sample(seconds: seconds, phases: Phase.allCases.map { ($0, state.phases.seconds(of: $0)) })
+        }
+        if measuresExposure {
+            let (samples, exposure) = try Exposure.measure(
+                state.optimizer, trainer.communicator, steps: steps, sample: sample, seconds: \.seconds)
+            return (samples, exposure, tokens)
+        }
+        _ = try sample()
+        let samples = try (0..<steps).map { _ in try sample() }
+        try state.optimizer.finishGather()
+        return (samples, nil, tokens)
+    }
+
+    /// GF/s of this rank while it computes its units: the step without reduction, optimizer and waiting. What
+    /// `plan --gflops` takes.
+    private func computeRate(
+        _ configuration: RunConfiguration, _ communicator: Communicator, _ sample: Sample
+    ) -> Double {
+        let T = configuration.data.sequenceLength
+        let units = StepLayout(configuration, ranks: communicator.size).units(rank: communicator.rank)
+        let tokens = T * units.reduce(0) { $0 + $1.sequences.count }
+        let computing: [Phase] = [.data, .forward, .head, .backward]
+        let seconds = sample.phases.filter { computing.contains($0.phase) }.reduce(0) { $0 + $1.seconds }
+        return tokens == 0 ? 0 : configuration.model.flopsPerToken(sequenceLength: T) * Double(tokens) / seconds / 1e9
+    }
+
+    /// Largest resident size of any rank's process, MiB.
+    private func peakRSS(_ communicator: Communicator) throws -> Double {
+        var usage = rusage()
+        guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else {
+            throw ProgramFailure(.runtimeFailure, "getrusage failed: the process's memory is not known")
+        }
+        // Linux counts in KiB.
+        return Double(try communicator.maximum(usage.ru_maxrss)) / 1024
+    }
+
+    private func show(_ pairs: [(key: String, value: JSONValue)], _ sample: Sample, _ console: Console) {
+        if isJSON { return console.raw(JSONValue.object(pairs).text + "\n") }
+        let width = (pairs.map(\.key.count).max() ?? 0) + 2
+        for (key, value) in pairs {
+            let name = key.padding(toLength: width, withPad: " ", startingAt: 0)
+            switch value {
+            // What there is none of, a bf16 peak for example.
+            case .number(let number) where !number.isFinite: continue
+            case .number(let number):
+                console.line(name + String(format: "%.4g", number))
+            case .object: continue
+            default: console.line(name + value.text)
+            }
+        }
+        console.line("phases of the median step:")
+        for (phase, seconds) in sample.phases {
+            console.line(
+                "  " + phase.name.padding(toLength: 18, withPad: " ", startingAt: 0)
+                    + String(format: "%8.4f s  %5.1f %%", seconds, 100 * seconds / sample.seconds))
+        }
+    }
+}

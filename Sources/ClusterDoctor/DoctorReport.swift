@@ -1,0 +1,140 @@
+// DoctorReport - what `doctor` prints: findings with their remedies, or one line; facts where they are asked for.
+
+internal import Foundation
+internal import MessagePassing
+package import Reporting
+
+/// The verdict about a job.
+package struct DoctorReport {
+    package let facts: [NodeFacts]
+    package let findings: [Finding]
+
+    package init(_ facts: [NodeFacts]) {
+        self.facts = facts
+        findings = Finding.all(of: facts)
+    }
+
+    package var faultCount: Int { findings.count { $0.verdict.severity == .fault } }
+    var warningCount: Int { findings.count - faultCount }
+
+    // MARK: Text
+
+    /// Findings, and the last line.
+    package var lines: [String] {
+        findings.flatMap { finding in
+            Self.lines(finding.verdict, finding.check, place: place(finding.ranks))
+        } + [summary]
+    }
+
+    package static func lines(_ verdict: Finding.Verdict, _ check: Check, place: String) -> [String] {
+        [
+            "\(verdict.severity.rawValue): \(check.rawValue): \(verdict.what)", "  where: \(place)",
+            "  remedy: \(verdict.remedy)",
+        ]
+    }
+
+    private var summary: String {
+        let count = checks.count
+        guard !findings.isEmpty else { return "healthy: \(count) checks, no findings; \(job)\(more)" }
+        return
+            "\(Self.counted(faultCount, "fault")) and \(Self.counted(warningCount, "warning")) in \(count) checks; \(job)\(more)"
+    }
+
+    private static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+    private var job: String {
+        let (ranks, nodes) = (facts.count, facts.nodeCount)
+        let nodeText = nodes == 1 ? "on \(facts.first?.host ?? "")" : "on \(nodes) nodes"
+        return "\(Self.counted(ranks, "rank")) \(nodeText)"
+    }
+
+    /// The checks that could say something.
+    private var checks: [Check] {
+        Check.allCases.filter { check in
+            switch check.need {
+            case .nothing: true
+            case .configuration: facts.contains { $0.plan != nil }
+            case .ranks: facts.count > 1
+            case .nodes: facts.nodeCount > 1
+            }
+        }
+    }
+
+    /// What the other checks wait for.
+    private var more: String {
+        let missing = Check.allCases.filter { !checks.contains($0) }
+        let parts = [(Check.Need.configuration, "a CONFIG"), (.ranks, "several ranks"), (.nodes, "several nodes")]
+            .compactMap { need, words -> String? in
+                let count = missing.count { $0.need == need }
+                return count > 0 ? "\(count) more need \(words)" : nil
+            }
+        return parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))"
+    }
+
+    /// `rank 1 on node2`, `ranks 0-3 on node1, node2`; a job of one rank is named by its host alone.
+    private func place(_ ranks: [Int]) -> String {
+        var hosts: [String] = []
+        for rank in ranks where !hosts.contains(facts[rank].host) { hosts.append(facts[rank].host) }
+        let shown = hosts.prefix(8).joined(separator: ", ") + (hosts.count > 8 ? " and \(hosts.count - 8) more" : "")
+        if facts.count == 1 { return shown }
+        return "rank\(ranks.count == 1 ? "" : "s") \(CoreJudgement.list(ranks)) on \(shown)"
+    }
+
+    // MARK: Facts
+
+    /// Name, value and ranks: as many rows of a name as there are values.
+    private var sheet: [(name: String, value: String, ranks: [Int])] {
+        let firsts = Dictionary(facts.map { ($0.host, $0) }) { first, _ in first }
+        return FactSheet.names.flatMap { name -> [(name: String, value: String, ranks: [Int])] in
+            var order: [String] = []
+            var ranks: [String: [Int]] = [:]
+            for facts in facts {
+                let source = FactSheet.ofNodes.contains(name) ? firsts[facts.host] ?? facts : facts
+                guard let value = FactSheet.value(name, source) else { continue }
+                if ranks[value] == nil { order.append(value) }
+                ranks[value, default: []].append(facts.rank)
+            }
+            return order.map { (name, $0, ranks[$0] ?? []) }
+        }
+    }
+
+    /// One line for each fact, and for each group of ranks that sees another.
+    package var factLines: [String] {
+        let width = FactSheet.names.map(\.count).max() ?? 0
+        return sheet.map { row in
+            let place = row.ranks.count == facts.count ? "" : " (\(place(row.ranks)))"
+            return "\(row.name.padding(toLength: width, withPad: " ", startingAt: 0))  \(row.value)\(place)"
+        }
+    }
+
+    // MARK: JSON
+
+    package var json: JSONValue {
+        func numbers(_ ranks: [Int]) -> JSONValue { .array(ranks.map { .integer($0) }) }
+        return .object([
+            ("ranks", .integer(facts.count)), ("nodes", .integer(facts.nodeCount)), ("checks", .integer(checks.count)),
+            ("faults", .integer(faultCount)), ("warnings", .integer(warningCount)),
+            (
+                "findings",
+                .array(
+                    findings.map { finding in
+                        .object([
+                            ("check", .string(finding.check.rawValue)),
+                            ("severity", .string(finding.verdict.severity.rawValue)),
+                            ("what", .string(finding.verdict.what)), ("ranks", numbers(finding.ranks)),
+                            ("where", .string(place(finding.ranks))), ("remedy", .string(finding.verdict.remedy)),
+                        ])
+                    })
+            ),
+            (
+                "facts",
+                .array(
+                    sheet.map { row in
+                        .object([
+                            ("name", .string(row.name)), ("value", .string(row.value)), ("ranks", numbers(row.ranks)),
+                        ])
+                    })
+            ),
+        ])
+    }
+}

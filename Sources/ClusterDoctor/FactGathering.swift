@@ -1,0 +1,93 @@
+// FactGathering - the facts of all ranks, read by each rank and brought to rank 0.
+
+package import Configuration
+internal import Foundation
+internal import Glibc
+package import JobRuntime
+internal import MessagePassing
+internal import Planning
+internal import Reporting
+
+/// Reads this rank's facts and gathers those of all ranks.
+package struct FactGathering {
+    private let session: Session
+    /// Where checkpoints would go; empty: the configuration's `checkpoint.directory`, or the working directory.
+    private let directory: String
+
+    package init(_ session: Session, directory: String) {
+        self.session = session
+        self.directory = directory
+    }
+
+    /// The facts of all ranks in their order, on rank 0; nil on the others. Collective.
+    package func run(_ configuration: RunConfiguration?) throws -> [NodeFacts]? {
+        let communicator = session.communicator
+        let reader = SystemReader()
+        let faults = try communicator.agreed { try FaultInjection(rank: communicator.rank) }
+        let requested = configuration?.training.threads ?? 0
+        let threads = try session.threadPlan(requested: requested).threads
+        let probe = StorageProbe(
+            directory: directory.isEmpty ? configuration?.checkpoint.directory ?? "." : directory,
+            environment: reader.environment, tag: "\(communicator.host)-\(getpid())")
+        let own = try communicator.agreed {
+            NodeFacts(
+                rank: communicator.rank, size: communicator.size, nodeRank: communicator.nodeRank,
+                nodeSize: communicator.nodeSize, host: communicator.host,
+                launch: LaunchFacts(
+                    announced: reader.announcement, library: Self.firstLine(Communicator.libraryVersion),
+                    threadLevel: communicator.threadLevel, usesSharedMemory: communicator.usesSharedMemory,
+                    sharedMemory: communicator.sharedMemoryRoom, version: VersionText.version,
+                    programHash: try MachineIdentity.programHash()),
+                cores: reader.cores(
+                    allowed: Cores.available(), threads: threads, isRequested: requested > 0, parent: Int(getppid())),
+                processor: reader.processor, storage: try probe.run(), limits: reader.limits,
+                network: NetworkFacts(
+                    interfaces: Links.interfaces(),
+                    included: reader.environment["OMPI_MCA_btl_tcp_if_include"],
+                    excluded: reader.environment["OMPI_MCA_btl_tcp_if_exclude"]),
+                plan: configuration.map {
+                    Self.plan($0, ranks: communicator.size, ranksOnNode: communicator.nodeSize, threads: threads)
+                })
+        }
+        var completed = own
+        completed.storage.seesRankZero = try seesRankZero(communicator, probe)
+        let links = try Links.measure(communicator, skew: faults.clockSkewSeconds)
+        let encoded = try communicator.agreed { [UInt8](try JSONEncoder().encode(completed)) }
+        guard let all = try communicator.gather(encoded, root: 0) else { return nil }
+        return try all.map { try JSONDecoder().decode(NodeFacts.self, from: Data($0)) }.map { facts in
+            var facts = facts
+            facts.network.clockOffset = links.clocks[facts.rank]?.offset
+            facts.network.clockUncertainty = links.clocks[facts.rank]?.uncertainty
+            facts.network.latency = links.links[facts.rank]?.latency
+            facts.network.bandwidth = links.links[facts.rank]?.bandwidth
+            return facts
+        }
+    }
+
+    /// Whether this rank sees a file that rank 0 makes; nil on rank 0, and where it cannot make one. Collective.
+    private func seesRankZero(_ communicator: Communicator, _ probe: StorageProbe) throws -> Bool? {
+        let name = try communicator.textFromRankZero { probe.light() ? probe.beacon : "" }
+        let seen = communicator.rank == 0 || name.isEmpty ? nil : probe.sees(name)
+        try communicator.barrier()
+        if communicator.rank == 0 { probe.extinguish() }
+        return seen
+    }
+
+    private static func plan(
+        _ configuration: RunConfiguration, ranks: Int, ranksOnNode: Int, threads: Int
+    ) -> PlanFacts {
+        let layout = MemoryPlan(configuration, ranks: ranks, ranksOnNode: ranksOnNode)
+        let parts = layout.parts(threads: threads)
+        return PlanFacts(
+            name: configuration.name, memoryBytes: parts.total, checkpointBytes: layout.checkpointBytes,
+            // A shard holds what the snapshot is a copy of.
+            shardBytes: parts.snapshot, keeps: configuration.checkpoint.keep,
+            usesBFloat16: configuration.training.precision == .bf16,
+            isReproducible: configuration.training.reproducible)
+    }
+
+    /// Open MPI's version has all its details behind a comma.
+    static func firstLine(_ text: String) -> String {
+        String(text.prefix { $0 != "\n" && $0 != "," })
+    }
+}

@@ -1,0 +1,83 @@
+// Links - interfaces of this node, clocks of all ranks, latency and bandwidth between nodes.
+
+internal import Glibc
+package import MessagePassing
+
+package enum Links {
+    /// IPv4 addresses of the interfaces that are up, without the loopback. The corresponding C function is `getifaddrs`.
+    package static func interfaces() -> [NetworkFacts.Interface] {
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard unsafe getifaddrs(&first) == 0 else { return [] }
+        defer { unsafe freeifaddrs(first) }
+        var found: [NetworkFacts.Interface] = []
+        var next = unsafe first
+        while let entry = unsafe next {
+            unsafe next = entry.pointee.ifa_next
+            let flags = unsafe entry.pointee.ifa_flags
+            guard flags & UInt32(IFF_UP) != 0, flags & UInt32(IFF_LOOPBACK) == 0,
+                let address = unsafe entry.pointee.ifa_addr,
+                unsafe Int32(address.pointee.sa_family) == AF_INET
+            else { continue }
+            let bytes = unsafe UnsafeRawPointer(address).loadUnaligned(
+                fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_addr) ?? 4, as: UInt32.self)
+            let name = unsafe String(cString: entry.pointee.ifa_name)
+            // In the order of the network: the first byte of the address lies lowest.
+            let parts = (0..<4).map { String(UInt32(littleEndian: bytes) >> (8 * $0) & 255) }
+            found.append(.init(name: name, address: parts.joined(separator: ".")))
+        }
+        return found
+    }
+
+    /// What rank 0 has measured to the other ranks.
+    package struct Measurement {
+        /// By rank: seconds that its clock is ahead of rank 0's, and what that may be wrong by.
+        var clocks: [Int: (offset: Double, uncertainty: Double)] = [:]
+        /// By first rank of a node other than rank 0's: seconds one way, bytes per second.
+        var links: [Int: (latency: Double, bandwidth: Double)] = [:]
+    }
+
+    private static let smallRounds = 30
+    private static let largeBytes = 4 << 20
+    private static let largeRounds = 6
+
+    /// Compares all clocks with rank 0's, and measures from node to node. Collective; empty on all ranks but 0.
+    ///
+    /// - Parameter skew: seconds that this rank's clock is wrong on purpose.
+    package static func measure(_ communicator: Communicator, skew: Int) throws -> Measurement {
+        var result = Measurement()
+        let nodeRanks = try communicator.allGather(
+            [Double(communicator.nodeRank)], counts: [Int](repeating: 1, count: communicator.size))
+        let clock = { nanoseconds(CLOCK_REALTIME) + skew * 1_000_000_000 }
+        for other in 1..<max(communicator.size, 1) {
+            let trips = try communicator.pingPong(
+                between: 0, and: other, byteCount: 8, rounds: smallRounds, clock: clock)
+            // What disturbs a round only makes it longer.
+            guard let best = trips.min(by: { $0.duration < $1.duration }) else { continue }
+            result.clocks[other] = (Double(best.offset) * 1e-9, Double(best.duration) * 0.5e-9)
+        }
+        for other in 1..<max(communicator.size, 1) where nodeRanks[other] == 0 {
+            let small = try shortest(communicator, other, byteCount: 8, rounds: smallRounds)
+            let large = try shortest(communicator, other, byteCount: largeBytes, rounds: largeRounds)
+            guard let small, let large else { continue }
+            result.links[other] = (small / 2, Double(2 * largeBytes) / large)
+        }
+        return result
+    }
+
+    /// Seconds of the shortest round trip between rank 0 and `other`; nil on all ranks but 0.
+    private static func shortest(
+        _ communicator: Communicator, _ other: Int, byteCount: Int, rounds: Int
+    ) throws -> Double? {
+        let trips = try communicator.pingPong(between: 0, and: other, byteCount: byteCount, rounds: rounds) {
+            nanoseconds(CLOCK_MONOTONIC)
+        }
+        return trips.map(\.duration).min().map { Double(max($0, 1)) * 1e-9 }
+    }
+
+    private static func nanoseconds(_ clock: clockid_t) -> Int {
+        var time = timespec()
+        let status = unsafe clock_gettime(clock, &time)
+        precondition(status == 0, "the kernel does not know the clock \(clock)")
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+}

@@ -1,0 +1,121 @@
+// StorageProbe - writes, locks and reads back small files where checkpoints will go.
+
+internal import Foundation
+internal import Glibc
+internal import HDF5Store
+internal import Reporting
+
+/// Leaves nothing behind: the directory itself is not made, its nearest existing parent is tried instead.
+package struct StorageProbe {
+    /// Absolute path.
+    package let directory: String
+    /// Value of `HDF5_USE_FILE_LOCKING`, which the library reads from the environment itself.
+    let lockVariable: String?
+    /// Part of the files' names, another one on every rank.
+    package let tag: String
+
+    package init(directory: String, environment: [String: String], tag: String) {
+        self.directory = URL(fileURLWithPath: directory).standardizedFileURL.path
+        lockVariable = environment["HDF5_USE_FILE_LOCKING"]
+        self.tag = tag
+    }
+
+    package func run() throws -> StorageFacts {
+        let place = existing
+        var facts = StorageFacts(
+            directory: directory, probed: place, hdf5Version: try HDF5File.libraryVersion(), lockVariable: lockVariable,
+            freeBytes: 0)
+        var information = statvfs()
+        if unsafe statvfs(place, &information) == 0 {
+            facts.freeBytes = Int(information.f_bavail) * Int(information.f_frsize)
+            facts.freeFiles = information.f_files > 0 ? Int(information.f_favail) : nil
+        }
+        // There may be none yet.
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        facts.checkpoints = names.count { $0.hasPrefix("step-") && !$0.contains(".") }
+        let problem: SystemError?
+        (problem, facts.lockProblem) = writeAndLock(path(in: place, ".tmp"))
+        facts.problem = problem?.description
+        facts.isFull = problem?.isWantOfSpace ?? false
+        guard facts.problem == nil else { return facts }
+        let file = path(in: place, ".h5")
+        do {
+            try writeAndRead(file)
+        } catch {
+            facts.hdf5Problem = "\(error)"
+            let error = error as? HDF5Error
+            facts.hdf5WantsLocks = error?.isLockingFailure ?? false
+            facts.hdf5WantsSpace = error?.systemError.map { SystemError(code: $0).isWantOfSpace } ?? false
+        }
+        unlink(file)
+        return facts
+    }
+
+    /// The directory, or the nearest above it that exists.
+    private var existing: String {
+        var path = directory
+        while path != "/", !FileManager.default.fileExists(atPath: path) {
+            path = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        }
+        return path
+    }
+
+    private func path(in place: String, _ suffix: String) -> String { "\(place)/.mile-dist-doctor-\(tag)\(suffix)" }
+
+    /// Removes a file; that it is not there, or cannot be, changes nothing that is reported.
+    private func unlink(_ path: String) { _ = unsafe Glibc.unlink(path) }
+
+    /// What the system says of a file that is made, locked and written.
+    private func writeAndLock(_ file: String) -> (problem: SystemError?, lockProblem: String?) {
+        let descriptor = unsafe open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { return (SystemError(code: errno), nil) }
+        defer { unlink(file) }
+        var lockProblem: String?
+        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 { lockProblem = SystemError(code: errno).description }
+        let block = [UInt8](repeating: 1, count: 4096)
+        let count = unsafe write(descriptor, block, block.count)
+        var problem: SystemError?
+        if count < 0 {
+            problem = SystemError(code: errno)
+        } else if count < block.count {
+            // A write that ends early gives no reason; the next one would give this one.
+            problem = SystemError(code: ENOSPC)
+        } else if fsync(descriptor) != 0 {
+            problem = SystemError(code: errno)
+        }
+        return (close(descriptor) == 0 ? problem : problem ?? SystemError(code: errno), lockProblem)
+    }
+
+    /// What a checkpoint does with a file: HDF5 writes and closes it, and reads it again.
+    private func writeAndRead(_ file: String) throws {
+        let values: [Int64] = [3, 1, 4]
+        let new = try HDF5File.create(file)
+        try new.writeIntegers(values, to: "probe")
+        try new.close()
+        let old = try HDF5File.open(file)
+        let read = try old.readIntegers("probe", limit: values.count)
+        try old.close()
+        guard read == values else {
+            throw ProgramFailure(.runtimeFailure, "\(file): \(read) was read where \(values) had been written")
+        }
+    }
+
+    // MARK: A file that all ranks should see
+
+    /// The file's name, the same on all ranks.
+    package var beacon: String { ".mile-dist-doctor-\(tag).beacon" }
+
+    /// Makes the file; false where that fails.
+    package func light() -> Bool { FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil) }
+
+    package func extinguish() { unlink("\(existing)/\(beacon)") }
+
+    /// Whether another rank's file of this name is here; caches of network file systems get two seconds.
+    package func sees(_ name: String) -> Bool {
+        for attempt in 0..<20 {
+            if attempt > 0 { usleep(100_000) }
+            if FileManager.default.fileExists(atPath: "\(existing)/\(name)") { return true }
+        }
+        return false
+    }
+}

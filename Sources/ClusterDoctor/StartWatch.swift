@@ -1,0 +1,42 @@
+// StartWatch - what `doctor` says when MPI does not even start, where nothing can be gathered and judged.
+
+internal import Foundation
+internal import Glibc
+internal import JobRuntime
+internal import Reporting
+internal import Synchronization
+
+/// Ends the process with what this rank knows by itself unless MPI has started in time: a network on which ranks do not
+/// reach each other shows itself in the library's own first messages, which wait for ever.
+public final class StartWatch: Sendable {
+    private let hasStarted = Atomic<Bool>(false)
+
+    /// Begins to watch.
+    public init(seconds: Double) {
+        Thread.detachNewThread { [self] in
+            Thread.sleep(forTimeInterval: seconds)
+            guard !hasStarted.load(ordering: .acquiring) else { return }
+            for line in Self.report(seconds: seconds, SystemReader()) { Console.writeError(line) }
+            _exit(ExitStatus.runtimeFailure.rawValue)
+        }
+    }
+
+    /// MPI has started: the watch is over.
+    public func end() { hasStarted.store(true, ordering: .releasing) }
+
+    static func report(seconds: Double, _ reader: SystemReader) -> [String] {
+        let settings = reader.environment.filter { $0.key.hasPrefix("OMPI_MCA_") && $0.key.contains("_if_") }
+            .map { "\($0.key)=\($0.value)" }.sorted()
+        let interfaces = Links.interfaces().map { "\($0.name) \($0.address)" }.joined(separator: ", ")
+        let ranks = reader.announcement.map { "\($0.variable)=\($0.ranks)" } ?? "no launcher's variables"
+        return [
+            "mile-dist: MPI has not started on \(ProcessInfo.processInfo.hostName) within \(Int(seconds)) s: another rank "
+                + "has not come, or messages do not reach it",
+            "  here: \(ranks); interfaces \(interfaces.isEmpty ? "none but the loopback" : interfaces)"
+                + (settings.isEmpty ? "" : "; " + settings.joined(separator: ", ")),
+            "  remedy: see that all nodes run the program (the same path, a free core); name the network that joins them, not "
+                + "a bridge of containers: mpirun --mca btl_tcp_if_include 10.0.0.0/24 --mca oob_tcp_if_include 10.0.0.0/24; "
+                + "and that no firewall closes TCP ports between them. Slow machines: --patience",
+        ]
+    }
+}

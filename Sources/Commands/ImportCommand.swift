@@ -1,0 +1,77 @@
+// ImportCommand - `mile-dist import`: a Hugging Face directory as a checkpoint to train on.
+
+internal import Checkpointing
+public import JobRuntime
+internal import LlamaModel
+internal import MessagePassing
+public import Reporting
+internal import Tensors
+internal import TokenData
+internal import Training
+
+/// `mile-dist import DIR --output CHECKPOINT`
+public struct ImportCommand: Sendable {
+    public var directory: String
+    /// The checkpoints directory that gets `step-00000000`.
+    public var output: String
+    /// The model's tokenizer, as `data.tokenizer` names it; nil: the one of the directory.
+    public var tokenizer: String?
+
+    public init(directory: String, output: String, tokenizer: String? = nil) {
+        self.directory = directory
+        self.output = output
+        self.tokenizer = tokenizer
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        // One rank reads and writes; an error is everybody's.
+        try session.communicator.agreed {
+            guard session.communicator.rank == 0 else { return }
+            let source = try open()
+            for note in source.notes { session.console.warning(note) }
+            let path = try source.write(
+                to: output, processor: MachineIdentity.processor, blas: MachineIdentity.libraries)
+            let count = GroupedNumber.text(source.model.tensorTable.count)
+            session.console.line("\(path): \(count) parameters of \(directory)")
+            let sections = "\(section(source.model))\n\(data(source.tokenizer))"
+            session.console.line("to continue from it, a configuration needs\n\(sections)")
+        }
+        return .done
+    }
+
+    /// Opens the directory, with the tokenizer that was given.
+    private func open() throws -> HuggingFaceImport {
+        guard let setting = tokenizer else { return try HuggingFaceImport(directory: directory) }
+        let tokenizer = setting == noTokenizerName ? nil : try makeTokenizer(setting, key: "--tokenizer")
+        let source = try HuggingFaceImport(
+            directory: directory, tokenizer: CheckpointIndex.Tokenizer(tokenizer, origin: nil))
+        if let tokenizer, tokenizer.size > source.model.vocabularySize {
+            throw ProgramFailure(
+                .badInput,
+                "--tokenizer: \(tokenizer.name) has \(tokenizer.size) ids, more than the model's vocab_size, "
+                    + "\(source.model.vocabularySize): they do not belong together")
+        }
+        return source
+    }
+
+    /// The key of a configuration that must agree with the checkpoint's tokenizer.
+    private func data(_ tokenizer: CheckpointIndex.Tokenizer) -> String {
+        guard tokenizer.isUsable else {
+            return "data: {tokenizer: \(noTokenizerName)}  # all data prepared with the model's own tokenizer"
+        }
+        let path = self.tokenizer ?? "\(directory)/\(tokenizer.name)"
+        return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
+    }
+
+    /// The model as a configuration must describe it.
+    private func section(_ model: ModelConfiguration) -> String {
+        """
+        model: {hidden_size: \(model.hiddenSize), intermediate_size: \(model.intermediateSize), \
+        num_hidden_layers: \(model.hiddenLayerCount), num_attention_heads: \(model.attentionHeadCount),
+                num_key_value_heads: \(model.keyValueHeadCount), vocab_size: \(model.vocabularySize), \
+        max_position_embeddings: \(model.maxPositionEmbeddings), rms_norm_eps: \(model.rmsNormEpsilon),
+                rope_theta: \(model.ropeTheta), initializer_range: \(model.initializerRange), \
+        tie_word_embeddings: \(model.tieWordEmbeddings)}
+        """
+    }
+}

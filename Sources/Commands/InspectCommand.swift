@@ -1,0 +1,60 @@
+// InspectCommand - `mile-dist inspect`: what a checkpoint holds, after verifying every byte of it.
+
+internal import Checkpointing
+internal import Evaluation
+internal import Foundation
+public import JobRuntime
+internal import LlamaModel
+internal import MessagePassing
+public import Reporting
+internal import Tensors
+
+/// `mile-dist inspect CHECKPOINT [--json]`
+public struct InspectCommand: Sendable {
+    public var checkpoint: String
+    public var isJSON: Bool
+
+    public init(checkpoint: String, isJSON: Bool = false) {
+        self.checkpoint = checkpoint
+        self.isJSON = isJSON
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+        try finder.withCheckpoint(checkpoint) { reader in
+            // Rank 0 speaks, so rank 0 reads; an error is everybody's.
+            try session.communicator.agreed {
+                guard session.communicator.rank == 0 else { return }
+                let hashes = try reader.tensorHashes()
+                if isJSON {
+                    session.console.raw(try reader.inspectionJSON(hashes) + "\n")
+                } else {
+                    describe(session.console, reader, hashes)
+                }
+                let nonFinite = reader.nonFiniteTensors(hashes)
+                if !nonFinite.isEmpty {
+                    session.console.warning("\(reader.directory): \(nonFinite); the model cannot compute with them")
+                }
+            }
+        }
+        return .done
+    }
+
+    private func describe(_ console: Console, _ reader: CheckpointReader, _ hashes: [CheckpointReader.TensorHash]) {
+        let index = reader.index
+        let parameters = GroupedNumber.text(index.model.tensorTable.count)
+        console.line("\(reader.directory): verified")
+        console.line("format \(CheckpointIndex.formatVersion), step \(index.step), \(index.optimizerSteps) updates")
+        console.line("data position \(index.position) sequences, \(index.tokens) tokens; seed \(index.seed)")
+        console.line("written by \(index.ranksWritten) ranks on \(index.processor), \(index.blas)")
+        console.line("tokenizer \(index.tokenizer.name); \(parameters) parameters in \(hashes.count) tensors")
+        let width = hashes.map(\.name.count).max() ?? 0
+        for hash in hashes {
+            let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)
+            let shape = "[" + hash.shape.map(String.init).joined(separator: ", ") + "]"
+            let mark = hash.nonFinite.parameter > 0 ? "  \(hash.nonFinite.parameter) NaN or infinite" : ""
+            let size = shape.padding(toLength: 16, withPad: " ", startingAt: 0)
+            console.line("\(name)  \(size)  \(hash.parameter.prefix(16))\(mark)")
+        }
+    }
+}

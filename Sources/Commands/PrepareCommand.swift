@@ -1,0 +1,141 @@
+// PrepareCommand - `mile-dist prepare`: text files become a prepared pair, on all ranks and threads.
+
+internal import Foundation
+public import JobRuntime
+internal import MessagePassing
+public import Reporting
+internal import TokenData
+
+/// `mile-dist prepare --tokenizer T --output PREFIX FILES...`
+public struct PrepareCommand: Sendable {
+    /// `bytes`, or the path of a SentencePiece model.
+    public var tokenizer: String
+    public var output: String
+    public var files: [String]
+    public var splitsDomains: Bool
+    public var skipsMalformed: Bool
+    public var overwrites: Bool
+    /// Threads per rank; 0: the cores bound to it.
+    public var threads: Int
+
+    public init(
+        tokenizer: String, output: String, files: [String], splitsDomains: Bool = false, skipsMalformed: Bool = true,
+        overwrites: Bool = false, threads: Int = 0
+    ) {
+        self.tokenizer = tokenizer
+        self.output = output
+        self.files = files
+        self.splitsDomains = splitsDomains
+        self.skipsMalformed = skipsMalformed
+        self.overwrites = overwrites
+        self.threads = threads
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        let communicator = session.communicator
+        StopRequest.listen()
+        let preparation = try communicator.agreed { try makePreparation() }
+        let finished = try communicator.agreed {
+            communicator.rank == 0 ? try preparation.finished(overwrites: overwrites) : nil
+        }
+        if try communicator.isTrueOnAny(finished != nil) {
+            try communicator.agreed { if communicator.rank == 0 { try preparation.removeLeftovers() } }
+            session.console.line("\(output) is complete already, from the same files: nothing to do")
+            return .done
+        }
+        let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, session) : nil }
+        for remark in preparation.remarks { session.console.warning(remark) }
+        // Kept until the parts are joined and gone.
+        defer { withExtendedLifetime(lock) {} }
+        try communicator.agreed { try preparation.requireShared() }
+
+        let run = PreparationRun(preparation, rank: communicator.rank, rankCount: communicator.size)
+        let plan = try session.threadPlan(requested: threads)
+        run.start(threads: plan.threads)
+        let isStopped = try waitForAll(run, preparation, session)
+        try requireNoFailure(run, communicator)
+        let parts = try communicator.sum([run.progress.parts, run.progress.reusedParts])
+        if isStopped {
+            session.console.line("stopped by a signal with \(parts[0]) parts done; the same command goes on with them")
+            return .stoppedEarly
+        }
+        let counts = try communicator.sum(
+            run.chunkCounts(rank: communicator.rank, rankCount: communicator.size))
+        try communicator.agreed {
+            guard communicator.rank == 0 else { return }
+            var progress = OccasionalProgress(session.console)
+            let summary = try preparation.join(chunkCounts: counts) { progress.show("joining the parts", share: $0) }
+            PrepareReport(summary: summary, reusedParts: parts[1]).print(to: session.console)
+        }
+        return .done
+    }
+
+    private func makePreparation() throws -> Preparation {
+        do {
+            return try Preparation(
+                Preparation.Request(
+                    tokenizer: makeTokenizer(tokenizer), files: files, output: output, splitsDomains: splitsDomains,
+                    skipsMalformed: skipsMalformed))
+        } catch var error as DataError {
+            // What a configuration calls the same thing.
+            if error.key == "data.tokenizer" { error.key = "--tokenizer" }
+            throw error
+        }
+    }
+
+    /// Takes the lock and begins, or goes on; rank 0.
+    private func begin(_ preparation: Preparation, _ session: Session) throws -> FileLock {
+        try preparation.makeFolder()
+        let lock = try FileLock(
+            preparation.folder + "/" + Preparation.lockName, host: session.communicator.host, key: "--output")
+        if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrites) {
+            if parts > 0 { session.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
+            if let first = changed.first {
+                let others = changed.count > 1 ? " and \(changed.count - 1) other files" : ""
+                let which = parts > 0 ? "parts of it" : "all parts"
+                session.console.line("\(first)\(others) changed since then: \(which) are made again")
+            }
+        }
+        return lock
+    }
+
+    /// Waits until the threads of all ranks have ended, and shows how far they are.
+    ///
+    /// - Returns: whether a signal has stopped them.
+    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ session: Session) throws -> Bool {
+        let communicator = session.communicator
+        var progress = PrepareProgress(session.console, totalBytes: preparation.totalBytes)
+        // Short at first, for small files; the same on every rank.
+        var pause = 0.005
+        while true {
+            let begin = ContinuousClock.now
+            let hasEnded = run.wait(seconds: pause)
+            // Who has nothing to do must not keep the others' cores busy.
+            if hasEnded { Thread.sleep(forTimeInterval: max(0, pause - begin.secondsAgo)) }
+            let own = run.progress
+            let isAsked = StopRequest.signalNumber != 0
+            let sums = try communicator.sum([
+                hasEnded ? 1 : 0, isAsked ? 1 : 0, own.bytes, own.newBytes, own.newTokens,
+            ])
+            let first = try communicator.minimum(run.failure?.order ?? .max)
+            run.stop(at: sums[1] > 0 ? -1 : first)
+            progress.show(bytes: sums[2], newBytes: sums[3], newTokens: sums[4])
+            if sums[0] == communicator.size { return sums[1] > 0 }
+            pause = min(2 * pause, 0.25)
+        }
+    }
+
+    /// Throws the first mistake of all ranks, in the order of the input, on all of them.
+    private func requireNoFailure(_ run: PreparationRun, _ communicator: Communicator) throws {
+        let failure = run.failure
+        let first = try communicator.minimum(failure?.order ?? .max)
+        guard first < .max else { return }
+        let owner = try communicator.minimum(failure?.order == first ? communicator.rank : .max)
+        let own = failure.map { ProgramFailure($0.error) }
+        let report = own.map { [UInt8($0.status.rawValue)] + Array($0.message.utf8) }
+        let message = try communicator.broadcast(report, root: owner)
+        throw ProgramFailure(
+            ExitStatus(rawValue: Int32(message[0])) ?? .runtimeFailure,
+            String(decoding: message.dropFirst(), as: UTF8.self), isShared: true)
+    }
+}

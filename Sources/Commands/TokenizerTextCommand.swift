@@ -1,0 +1,130 @@
+// TokenizerTextCommand - `mile-dist tokenizer encode|decode`: lines of text to lines of ids, and back.
+
+public import JobRuntime
+internal import MessagePassing
+public import Reporting
+internal import TokenData
+
+/// `mile-dist tokenizer encode|decode --tokenizer T [FILES...]`
+public struct TokenizerTextCommand: Sendable {
+    public enum Direction: Sendable {
+        /// Text to ids.
+        case encode
+        /// Text to pieces.
+        case encodeAsPieces
+        /// Ids to text.
+        case decode
+    }
+
+    public var direction: Direction
+    /// As `data.tokenizer`.
+    public var tokenizer: String
+    /// Empty: standard input.
+    public var files: [String]
+
+    public init(_ direction: Direction, tokenizer: String, files: [String]) {
+        self.direction = direction
+        self.tokenizer = tokenizer
+        self.files = files
+    }
+
+    public func run(_ session: Session) throws -> ExitStatus {
+        // One rank reads and writes; an error is everybody's.
+        try session.communicator.agreed {
+            if session.communicator.rank == 0 { try convert(session.console) }
+        }
+        return .done
+    }
+
+    private func convert(_ console: Console) throws {
+        // Lines are no documents: nothing is ended.
+        let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer", needsEnd: false)
+        var output = StandardOutput()
+        var invalid = InvalidLines()
+        let inputs = files.isEmpty ? [LineInput.standard()] : try files.map { try LineInput(path: $0) }
+        if direction != .decode, !tokenizer.readsAnyBytes {
+            for file in files {
+                guard let content = try ForeignContent(path: file) else { continue }
+                console.warning("\(file): \(content.problem); it is read as it is (otherwise \(content.remedy))")
+            }
+        }
+        do {
+            do {
+                for input in inputs {
+                    try input.forEachLine { line, number in
+                        let place = "\(input.name):\(number)"
+                        if direction != .decode, !tokenizer.readsAnyBytes { invalid.look(at: line, place: place) }
+                        try output.append(try convert(line, place: place, tokenizer) + [UInt8(ascii: "\n")])
+                    } atPause: {
+                        try output.flush()
+                    }
+                }
+            } catch let mistake where !(mistake is StandardOutput.ReaderHasGone) {
+                // What comes before the mistake is worth having, where somebody still reads it.
+                do { try output.flush() } catch is StandardOutput.ReaderHasGone {}
+                throw mistake
+            }
+            try output.flush()
+        } catch is StandardOutput.ReaderHasGone {
+            // As with `| head`: nobody wants the rest.
+        }
+        if let words = invalid.words { console.warning(words) }
+    }
+
+    /// A line of output.
+    private func convert(_ line: [UInt8], place: String, _ tokenizer: any TokenData.Tokenizer) throws -> [UInt8] {
+        do {
+            switch direction {
+            case .encode: return Array(try tokenizer.encode(line).map { String($0) }.joined(separator: " ").utf8)
+            case .encodeAsPieces: return try pieces(line, tokenizer)
+            case .decode: return tokenizer.decode(try ids(line, tokenizer, place: place))
+            }
+        } catch var error as DataError where error.file == nil {
+            error.file = place
+            throw error
+        }
+    }
+
+    /// Lines with bytes that are read as U+FFFD.
+    private struct InvalidLines {
+        private var bytes = 0
+        private var lines = 0
+        private var first = ""
+
+        mutating func look(at line: [UInt8], place: String) {
+            let found = InvalidUTF8(in: line)
+            guard !found.isEmpty else { return }
+            if lines == 0 { first = place }
+            bytes += found.count
+            lines += 1
+        }
+
+        /// Nil where there are none.
+        var words: String? {
+            guard lines > 0 else { return nil }
+            return "\(bytes) bytes in \(lines) lines are no UTF-8 and were read as U+FFFD, the first in \(first)"
+        }
+    }
+
+    private func pieces(_ line: [UInt8], _ tokenizer: any TokenData.Tokenizer) throws -> [UInt8] {
+        guard let tokenizer = tokenizer as? SentencePieceTokenizer else {
+            throw ProgramFailure(
+                .badInput, "--format piece: the tokenizer \(tokenizer.name) has no pieces; allowed: id")
+        }
+        return Array(try tokenizer.pieces(line).joined(separator: [UInt8(ascii: " ")]))
+    }
+
+    /// The ids of a line of decimal numbers.
+    private func ids(_ line: [UInt8], _ tokenizer: any TokenData.Tokenizer, place: String) throws -> [Int32] {
+        try String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace).map { word in
+            guard let id = Int32(word), id >= 0, Int(id) < tokenizer.size else {
+                // A file of something else may have words of any length, with any characters.
+                let shown = String(word.prefix(40)).debugDescription
+                throw ProgramFailure(
+                    .badInput,
+                    "\(place): \(shown) is no id of \(tokenizer.name); allowed: 0 to \(tokenizer.size - 1)")
+            }
+            return id
+        }
+    }
+}

@@ -1,0 +1,158 @@
+// Branch - a return to an older checkpoint of a run's own directory (`--resume PATH --branch NAME`).
+
+package import Checkpointing
+internal import Configuration
+internal import Foundation
+package import JobRuntime
+internal import Reporting
+
+/// A branch of one run; rank 0 only.
+///
+/// What is newer than the checkpoint moves to `before-NAME` in the checkpoints directory. The folder also gets copies of
+/// `metrics.jsonl`, `starts.jsonl` and `configuration.yaml`, so that it is a run directory of what was left, and
+/// `metrics.jsonl` keeps the rows up to the checkpoint. Nothing is lost.
+///
+/// The folder has its name last. So a command that was killed is repeated as it is, and one that a scheduler repeats later
+/// finds the branch begun.
+package struct Branch {
+    package let name: String
+    package let store: CheckpointStore
+    package let directory: RunDirectory
+
+    private static let mostCharacters = 100
+
+    package init(name: String, store: CheckpointStore, directory: RunDirectory) {
+        self.name = name
+        self.store = store
+        self.directory = directory
+    }
+
+    /// What is wrong with a name, which shall be part of a file's name anywhere; nil for a good one.
+    package static func problem(_ name: String) -> String? {
+        let isAllowed = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        if isAllowed, (1...mostCharacters).contains(name.utf8.count) { return nil }
+        return "--branch: \"\(name)\" found; allowed: 1 to \(mostCharacters) letters, digits, \"-\" and \"_\"."
+    }
+
+    /// Where what was left is.
+    package var folder: String { "\(store.directory)/before-\(name)" }
+
+    private var unfinished: String { folder + ".unfinished" }
+
+    /// Whether the branch was begun by an earlier start, whose newest checkpoint is then to be continued.
+    ///
+    /// - Throws: status 2 where the run has gone on to another branch since.
+    package func isBegun() throws -> Bool {
+        let names = try (StartsFile(directory: directory.path).rows() ?? []).compactMap(\.record.branch)
+        if let last = names.last, last != name, names.contains(name) {
+            throw ProgramFailure(
+                .badInput,
+                "--branch: \(name) was begun before and left for \(last): its newer checkpoints are in "
+                    + "\(store.directory)/before-\(last). Choose another name, or continue from those in another "
+                    + "logging.directory.")
+        }
+        // Somebody may have removed the folder to free space: the branch goes on all the same.
+        return names.last == name || FileManager.default.fileExists(atPath: folder)
+    }
+
+    /// - Throws: status 2 unless `path`, a step directory or a checkpoints directory, is where this run saves.
+    func requireOwn(_ path: String) throws {
+        let newest = try CheckpointStore.candidates(path).first ?? path
+        guard store.holds(newest) else {
+            throw ProgramFailure(
+                .badInput,
+                "--branch: \(newest) is no checkpoint of \(store.directory), where this run saves: a branch goes back within "
+                    + "one directory. Without --branch, --resume continues it in another logging.directory.")
+        }
+    }
+
+    /// Moves aside what is newer than `step`.
+    ///
+    /// - Returns: what was done, in words.
+    package func begin(after step: Int) throws -> String {
+        do {
+            return try moveAside(after: step)
+        } catch let error as CheckpointError {
+            throw error
+        } catch {
+            throw ProgramFailure(
+                .runtimeFailure,
+                "--branch \(name): what is newer than step \(step) could not be moved to \(unfinished): "
+                    + "\(FileErrors.reason(error)). Mend that and repeat the command.")
+        }
+    }
+
+    private func moveAside(after step: Int) throws -> String {
+        try FileManager.default.createDirectory(atPath: unfinished, withIntermediateDirectories: true)
+        let moved = try store.moveAside(stepsAfter: step, into: unfinished)
+        for name in [RunFiles.configuration, StartsFile.name, RunFiles.metrics] {
+            try copy(name)
+        }
+        try keepRows(upTo: step)
+        try FileManager.default.moveItem(atPath: unfinished, toPath: folder)
+        let names = moved.isEmpty ? "no newer checkpoint" : moved.joined(separator: ", ")
+        return
+            "branch \(name) begins after step \(step): \(folder) holds what was left, \(names) and the rows of metrics"
+    }
+
+    /// Copies a file of the run directory, unless an earlier attempt did: by now it may have been cut.
+    private func copy(_ name: String) throws {
+        let (source, target) = ("\(directory.path)/\(name)", "\(unfinished)/\(name)")
+        let files = FileManager.default
+        guard files.fileExists(atPath: source), !files.fileExists(atPath: target) else { return }
+        // Under its name it is whole.
+        let begun = target + ".begun"
+        if files.fileExists(atPath: begun) { try files.removeItem(atPath: begun) }
+        try files.copyItem(atPath: source, toPath: begun)
+        try files.moveItem(atPath: begun, toPath: target)
+    }
+
+    /// Removes the rows of later steps from the metrics.
+    private func keepRows(upTo step: Int) throws {
+        guard FileManager.default.fileExists(atPath: directory.metricsPath) else { return }
+        let text = try String(contentsOfFile: directory.metricsPath, encoding: .utf8)
+        try Self.rows(of: text, upTo: step).write(toFile: directory.metricsPath, atomically: true, encoding: .utf8)
+    }
+
+    /// The lines of a `metrics.jsonl` whose step is at most `step`, and those that tell no step.
+    package static func rows(of text: String, upTo step: Int) -> String {
+        // As the rows of this program begin.
+        let prefix = "{\"step\": "
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        return lines.filter { line in
+            guard line.hasPrefix(prefix), let number = Int(line.dropFirst(prefix.count).prefix(while: \.isNumber))
+            else {
+                return true
+            }
+            return number <= step
+        }.map { $0 + "\n" }.joined()
+    }
+}
+
+extension CheckpointFinder {
+    /// What to continue from with `--resume PATH --branch NAME`; collective.
+    ///
+    /// - Parameter branch: of rank 0; nil on the others.
+    package func mode(resuming path: String, as branch: Branch?) throws -> ResumeMode {
+        let begun = try communicator.textFromRankZero {
+            guard let branch else { return "" }
+            if try branch.isBegun() { return branch.name }
+            do {
+                try branch.requireOwn(path)
+            } catch let error as CheckpointError {
+                throw ProgramFailure(.noUsableCheckpoint, "\(error)")
+            }
+            return ""
+        }
+        guard !begun.isEmpty else { return .path(path) }
+        console.line("branch \(begun) was begun before: taking its newest checkpoint")
+        return .auto
+    }
+}

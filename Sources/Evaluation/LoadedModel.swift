@@ -1,0 +1,71 @@
+// LoadedModel - a checkpoint's weights and tokenizer, ready to compute: what eval and generate start from.
+
+package import Checkpointing
+package import Configuration
+package import JobRuntime
+internal import Kernels
+package import LlamaModel
+internal import MessagePassing
+internal import Reporting
+package import Tensors
+package import TokenData
+
+/// Parameters of a verified checkpoint on every rank.
+package struct LoadedModel {
+    package let model: ModelConfiguration
+    package let parameters: FloatSlice
+    /// What the checkpoint has of a tokenizer; text needs one, prepared data do not.
+    package let checkpointTokenizer: CheckpointTokenizer
+    /// The same as the checkpoint stores it.
+    package let storedTokenizer: CheckpointIndex.Tokenizer
+    /// The configuration of the run that wrote it; nil for an imported checkpoint.
+    package let run: RunConfiguration?
+    package let path: String
+    package let step: Int
+    /// Occurrences of every token id in the training data; empty where the checkpoint has none.
+    package let tokenCounts: [Int]
+
+    /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
+    package init(_ session: Session, path: String) throws {
+        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+        let (reader, target) = try finder.withCheckpoint(path) { reader in
+            let count = reader.index.model.tensorTable.count
+            try session.communicator.agreed {
+                try AddressSpace.current.require(
+                    MemoryLayout<Float>.stride * count + AddressSpace.reserveBytes, for: "this model")
+            }
+            let target = Arena(count: count).all
+            try session.communicator.agreed {
+                try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
+            }
+            return (reader, target)
+        }
+        let index = reader.index
+        model = index.model
+        parameters = target
+        self.path = reader.directory
+        step = index.step
+        tokenCounts = index.tokenCounts
+        storedTokenizer = index.tokenizer
+        (checkpointTokenizer, run) = try session.communicator.agreed {
+            let nonFinite = NonFiniteTensors(index.model.tensorTable, in: target)
+            guard nonFinite.isEmpty else {
+                throw ProgramFailure(
+                    .runtimeFailure,
+                    "\(reader.directory): \(nonFinite): the model cannot compute; use a checkpoint from before")
+            }
+            let run =
+                index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
+            let stored = index.tokenizer
+            let tokenizer = try CheckpointTokenizer(
+                name: stored.name, modelBytes: stored.bytes, origin: reader.directory)
+            return (tokenizer, run)
+        }
+    }
+
+    /// Nil where only prepared data can be read.
+    package var tokenizer: (any TokenData.Tokenizer)? { checkpointTokenizer.tokenizer }
+
+    /// Sequence length that the model was trained with.
+    package var sequenceLength: Int { run?.data.sequenceLength ?? model.maxPositionEmbeddings }
+}

@@ -1,0 +1,71 @@
+// TaskEvaluation - the files of `--tasks` from their bytes to results.
+
+package import JobRuntime
+package import Kernels
+internal import LlamaModel
+internal import MessagePassing
+internal import Reporting
+internal import TokenData
+
+/// Tasks that were read and are ready to be scored.
+package struct TaskEvaluation {
+    private let communicator: Communicator
+    private let loaded: LoadedModel
+    private let documents: [EncodedDocument]
+
+    /// Reads and encodes every document, so that a mistake in the last one shows before anything is computed; collective.
+    ///
+    /// - Throws: ``ProgramFailure``, the same on all ranks.
+    package init(_ session: Session, _ loaded: LoadedModel, files: [String]) throws {
+        communicator = session.communicator
+        self.loaded = loaded
+        documents = try communicator.agreed {
+            let tokenizer = try loaded.checkpointTokenizer.required(by: TaskFile.option)
+            guard tokenizer.size <= loaded.model.vocabularySize else {
+                throw ProgramFailure(
+                    .badInput,
+                    "--tasks: the tokenizer \(tokenizer.name) has \(tokenizer.size) ids, more than the "
+                        + "model's vocab_size, \(loaded.model.vocabularySize): they do not belong together")
+            }
+            let encoder = TaskEncoder(
+                tokenizer: tokenizer, maximumLength: loaded.model.maxPositionEmbeddings)
+            return try TaskFile.read(files).map { try encoder.encode($0) }
+        }
+    }
+
+    /// Scores every document; collective.
+    ///
+    /// - Parameters:
+    ///   - batchSize: requests computed at a time.
+    ///   - perDocument: file that receives a line per document.
+    ///   - progress: called on every rank with the share that is done.
+    package func run(
+        pool: ThreadPool, batchSize: Int, perDocument: String?, progress: (Double) -> Void
+    ) throws -> [TaskResult] {
+        let writer = try perDocument.map { path in
+            try communicator.agreed {
+                communicator.rank == 0 ? try JSONLinesFile(path: path, option: "--per-document") : nil
+            }
+        }
+        let scorer = TaskScorer(
+            communicator: communicator, model: loaded.model, parameters: loaded.parameters, batchSize: batchSize,
+            pool: pool)
+        var scores = try scorer.scores(of: documents.flatMap(\.requests), progress: progress)[...]
+        let outcomes = try documents.map { document in
+            let own = Array(scores.prefix(document.requests.count))
+            scores = scores.dropFirst(own.count)
+            // All ranks have all scores, so all throw.
+            guard own.allSatisfy({ $0.logLikelihood.isFinite }) else {
+                throw ProgramFailure(
+                    .runtimeFailure,
+                    "\(document.document.place): the model's log-likelihood is not a finite number",
+                    isShared: true)
+            }
+            return DocumentOutcome(document, own)
+        }
+        if let writer {
+            try communicator.agreed { try writer?.append(outcomes.map(\.json)) }
+        }
+        return TaskResult.all(outcomes)
+    }
+}

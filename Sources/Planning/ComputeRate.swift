@@ -1,0 +1,63 @@
+// ComputeRate - how fast this machine computes a model's passes, measured on one and two of its layers.
+
+package import Configuration
+internal import Foundation
+package import Kernels
+internal import LlamaModel
+internal import Reporting
+internal import Tensors
+internal import TokenData
+
+package enum ComputeRate {
+    /// The model's operations per second with the pool's threads, forward and backward.
+    ///
+    /// A whole model may need more memory and time than there is: with one layer and with two, the difference is a layer, and
+    /// the rest embedding and head.
+    package static func measure(_ configuration: RunConfiguration, _ pool: ThreadPool) -> Double {
+        let T = configuration.data.sequenceLength
+        let sequences = min(configuration.training.microBatchSize, max(1024 / T, 1))
+        // A disturbance of one of the two would make layers cost nothing, or twice what they do.
+        let pairs = (0..<2).map { _ in
+            (
+                one: seconds(configuration, layers: 1, sequences: sequences, pool),
+                two: seconds(configuration, layers: 2, sequences: sequences, pool)
+            )
+        }
+        let one = pairs.map(\.one).min() ?? .nan
+        let two = pairs.map(\.two).min() ?? .nan
+        let all = one + Double(configuration.model.hiddenLayerCount - 1) * max(two - one, 0)
+        return configuration.model.flopsPerToken(sequenceLength: T) * Double(sequences * T) / all
+    }
+
+    /// Seconds of a micro-batch, the faster of two after one to warm up.
+    private static func seconds(
+        _ configuration: RunConfiguration, layers: Int, sequences: Int, _ pool: ThreadPool
+    ) -> Double {
+        var model = configuration.model
+        model.hiddenLayerCount = layers
+        let table = model.tensorTable
+        let gradient = Arena(count: table.count).all
+        let parameters: ParameterReplica
+        switch configuration.training.precision {
+        case .fp32: parameters = .fp32(table)
+        case .bf16: parameters = .bf16(table, isExact: \.isNormGain)
+        }
+        model.initialize(gradient, seed: 1, pool: pool)
+        pool.load(gradient, into: parameters)
+        let transformer = Transformer(
+            model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
+            maximumSequences: sequences, forTraining: true,
+            recomputesLayers: configuration.training.activationCheckpointing == .layer, pool: pool)
+        let count = sequences * configuration.data.sequenceLength
+        let ids = (0...count).map { Int32($0 * 7919 % model.vocabularySize) }
+        let (inputs, targets) = (Array(ids.dropLast()), Array(ids.dropFirst()))
+        let times = (0..<3).map { _ in
+            Stopwatch.seconds {
+                _ = transformer.lossAndGradient(
+                    inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient, adding: false
+                ) { _ in }
+            }
+        }
+        return min(times[1], times[2])
+    }
+}

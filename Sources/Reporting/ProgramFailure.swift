@@ -1,0 +1,49 @@
+// ProgramFailure - an error on its way to main: message and exit status.
+
+/// The exit statuses of the program (design section 5), the same through `mpirun`.
+public enum ExitStatus: Int32, Sendable {
+    case done = 0
+    case runtimeFailure = 1
+    /// Bad arguments, configuration or data.
+    case badInput = 2
+    case noUsableCheckpoint = 3
+    /// `EX_TEMPFAIL`: stopped early with everything saved; run the same command again.
+    case stoppedEarly = 75
+}
+
+/// An error that tells the exit status of the program that it ends.
+public protocol ExitStatusProviding: Error {
+    var exitStatus: ExitStatus { get }
+    /// The error as the program's last words.
+    var failureText: String { get }
+}
+
+extension ExitStatusProviding {
+    public var failureText: String { "\(self)" }
+}
+
+/// What main prints and returns.
+public struct ProgramFailure: Error, CustomStringConvertible {
+    public let status: ExitStatus
+    public let message: String
+    /// Whether every rank throws this same error, so that all can end in order; otherwise one rank alone failed and the
+    /// others must be ended.
+    public let isShared: Bool
+
+    public init(_ status: ExitStatus, _ message: String, isShared: Bool = false) {
+        self.status = status
+        self.message = message
+        self.isShared = isShared
+    }
+
+    public var description: String { message }
+
+    /// Gives any error its exit status: its own where it has one, otherwise that of a failure at run time.
+    public init(_ error: any Error) {
+        switch error {
+        case let failure as ProgramFailure: self = failure
+        case let error as any ExitStatusProviding: self.init(error.exitStatus, error.failureText)
+        default: self.init(.runtimeFailure, "\(error)")
+        }
+    }
+}

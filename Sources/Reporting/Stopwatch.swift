@@ -1,0 +1,46 @@
+// Stopwatch - medians of repeated runs, in seconds.
+
+internal import Foundation
+
+package enum Stopwatch {
+    /// Seconds of one run of `body`.
+    package static func seconds(_ body: () throws -> Void) rethrows -> Double {
+        let start = ContinuousClock.now
+        try body()
+        return start.secondsAgo
+    }
+
+    /// Median seconds of one run of `body`: it is repeated until a repetition takes some 20 ms, after one run to warm up.
+    package static func median(repetitions: Int = 7, _ body: () -> Void) -> Double {
+        body()
+        let once = max(seconds(body), 1e-9)
+        let inner = max(1, Int(0.02 / once))
+        let times = (0..<repetitions).map { _ in
+            seconds { for _ in 0..<inner { body() } } / Double(inner)
+        }
+        return median(times)
+    }
+
+    /// Seconds of `first` over those of `second`, in pairs of neighbouring runs after one of each to warm up: the clock of a shared
+    /// machine drifts by more than they may differ. Each comes first in every second pair: a clock that slows down would
+    /// favour the first.
+    package static func pairedRatios(_ first: () -> Void, _ second: () -> Void) -> [Double] {
+        first()
+        second()
+        return (0..<11).map { pair in
+            if pair % 2 == 0 {
+                let time = seconds(first)
+                return time / seconds(second)
+            }
+            let time = seconds(second)
+            return seconds(first) / time
+        }
+    }
+
+    package static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        guard !sorted.isEmpty else { return .nan }
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}

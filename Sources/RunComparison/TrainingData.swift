@@ -1,0 +1,86 @@
+// TrainingData - whether runs that name the same files were trained on the same tokens, as their checkpoints tell.
+
+internal import Checkpointing
+package import Configuration
+internal import Reporting
+package import TokenData
+
+extension RunRecord {
+    /// The fingerprint of the training data in the newest checkpoint of a run that can be read: in the run directory or, where
+    /// that holds none, in the one that its configuration names. nil where there is none, which the comparison says.
+    package static func dataFingerprint(directory: String, configuration: RunConfiguration) -> DataFingerprint? {
+        newest(in: directory + "/checkpoints") { _ in true }
+            // Where --branch moved checkpoints, they lie with the metrics.
+            ?? newest(in: directory) { _ in true }
+            // Seen from where the program runs, that may be another run's by now.
+            ?? newest(in: configuration.checkpoint.directory) {
+                $0.logging.directory == configuration.logging.directory
+                    && $0.training.seed == configuration.training.seed && $0.loss == configuration.loss
+            }
+    }
+
+    private static func newest(in place: String, where isOfTheRun: (RunConfiguration) -> Bool) -> DataFingerprint? {
+        for step in (try? CheckpointStore(directory: place).stepDirectories()) ?? [] {
+            // A damaged one is no reason not to compare losses: an older one says the same.
+            guard let index = try? CheckpointReader(directory: step.path).index, !index.isImported,
+                let run = try? RunConfiguration.fromJSON(index.configuration, file: step.path), isOfTheRun(run),
+                let data = try? DataFingerprint(json: index.dataFingerprint)
+            else { continue }
+            return data
+        }
+        return nil
+    }
+}
+
+extension Study {
+    /// Refuses runs whose fingerprints differ; those without one are judged by the paths in their configurations.
+    static func refuseOtherData(_ runs: [RunRecord]) throws {
+        guard let first = runs.first(where: { $0.data != nil }), let expected = first.data else { return }
+        let lines = runs.flatMap { run in run.data.map { differences(first, expected, run, $0) } ?? [] }
+        guard lines.isEmpty else {
+            throw ProgramFailure(
+                .badInput,
+                "these runs were trained on other data under the same paths, by the fingerprints in their checkpoints; leave "
+                    + "runs out, or train them alike:" + lines.map { "\n  " + $0 }.joined())
+        }
+    }
+
+    private static func differences(
+        _ first: RunRecord, _ expected: DataFingerprint, _ run: RunRecord, _ found: DataFingerprint
+    ) -> [String] {
+        guard found != expected else { return [] }
+        let domains = expected.domains.compactMap { domain -> String? in
+            guard let other = found.domains.first(where: { $0.name == domain.name }),
+                (other.tokens, other.hash) != (domain.tokens, domain.hash)
+            else { return nil }
+            return
+                "data.train \(domain.name): \(first.directory) has \(words(domain)), \(run.directory) has \(words(other))"
+        }
+        // Something else than tokens, for example the kind of tokenizer.
+        return domains.isEmpty
+            ? ["\(first.directory) has \(expected.json), \(run.directory) has \(found.json)"] : domains
+    }
+
+    private static func words(_ domain: DataFingerprint.Domain) -> String {
+        let count = domain.tokens.map { "\($0) tokens" } ?? "endlessly many tokens"
+        return "\(count) with the hash \(domain.hash.prefix(16))"
+    }
+
+    /// What "the same data" was judged by.
+    var dataNote: String {
+        let without = runs.filter { $0.data == nil }.map(\.directory)
+        let validation = "validation data are judged by their paths alone."
+        guard let first = without.first else {
+            return "The training data are the same by the fingerprints in the checkpoints of all runs; \(validation)"
+        }
+        guard without.count < runs.count else {
+            return
+                "That the data are the same is judged by their paths alone: no run has a checkpoint that can be read."
+        }
+        let more = without.count > 1 ? " and \(without.count - 1) more have" : " has"
+        return
+            "The training data are the same by the fingerprints in the checkpoints of \(runs.count - without.count) of "
+            + "\(runs.count) runs, and by their paths alone for the rest (\(first)\(more) no checkpoint that can be read); "
+            + validation
+    }
+}

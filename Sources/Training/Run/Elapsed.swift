@@ -1,6 +1,0 @@
-// Elapsed - how long ago a moment of the monotonic clock was.
-
-extension ContinuousClock.Instant {
-    /// Seconds since then.
-    var secondsAgo: Double { (ContinuousClock.now - self) / Duration.seconds(1) }
-}

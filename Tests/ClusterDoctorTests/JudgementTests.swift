@@ -1,0 +1,336 @@
+// JudgementTests - every check finds its fault, alone, and says nothing of a healthy job.
+
+import LinearAlgebra
+import MessagePassing
+import Testing
+
+@testable import ClusterDoctor
+@testable import Reporting
+
+@Suite struct JudgementTests {
+    private static let mebibyte = HealthyFacts.mebibyte
+
+    // MARK: Controls
+
+    @Test(arguments: [(1, 1), (1, 4), (2, 1), (3, 2)]) func healthyJobsHaveNoFindings(nodes: Int, perNode: Int) {
+        let facts = HealthyFacts.job(nodes: nodes, perNode: perNode)
+        #expect(Expected.all(of: facts) == [])
+        var bare = facts
+        for rank in bare.indices {
+            bare[rank].plan = nil
+            bare[rank].launch.announced = nil
+            bare[rank].cores.ofLauncher = nil
+        }
+        #expect(Expected.all(of: bare) == [], "without configuration and launcher")
+    }
+
+    /// A fault of one rank alone.
+    struct Plant: CustomTestStringConvertible, Sendable {
+        let check: Check
+        let severity: Finding.Severity
+        let testDescription: String
+        let spoil: @Sendable (inout NodeFacts) -> Void
+
+        init(
+            _ check: Check, _ severity: Finding.Severity, _ name: String = "",
+            _ spoil: @escaping @Sendable (inout NodeFacts) -> Void
+        ) {
+            self.check = check
+            self.severity = severity
+            testDescription = "\(check.rawValue) \(name)"
+            self.spoil = spoil
+        }
+    }
+
+    static let plants: [Plant] = [
+        Plant(.ranksAlone, .fault, "mpirun") { $0.launch.announced?.ranks = 2 },
+        Plant(.ranksAlone, .fault, "Slurm") {
+            $0.launch.announced = .init(launcher: .slurm, variable: "SLURM_STEP_NUM_TASKS", ranks: 4)
+        },
+        Plant(.ranksAlone, .fault, "PMI") {
+            $0.launch.announced = .init(launcher: .pmi, variable: "PMI_SIZE", ranks: 2)
+        },
+        Plant(.binding, .warning) { $0.cores.threads = 3 },
+        Plant(.idleCores, .warning) { $0.cores.ofLauncher = [0, 1, 2] },
+        Plant(.coreQuota, .warning) { $0.cores.quota = 1.5 },
+        Plant(.blasKernels, .warning, "chosen") {
+            $0.processor.openBLAS = .init(
+                identity: "OpenBLAS 0.3.21 (Nehalem)", units: .sse, variable: "OPENBLAS_CORETYPE=Nehalem")
+        },
+        Plant(.blasKernels, .warning, "too old") { $0.processor.openBLAS.units = .avx },
+        Plant(.oneDNNKernels, .warning) { $0.processor.oneDNN.units = .sse },
+        Plant(.bfloat16, .warning) { $0.plan?.usesBFloat16 = true },
+        Plant(.bfloat16, .warning, "on refused tiles") {
+            $0.plan?.usesBFloat16 = true
+            $0.processor.hasBFloat16Products = true
+            $0.processor.tiles = .refused
+        },
+        Plant(.bfloat16, .warning, "kept from tiles") {
+            $0.plan?.usesBFloat16 = true
+            $0.processor.hasBFloat16Products = true
+            $0.processor.tiles = .limited
+        },
+        Plant(.directory, .fault) { $0.storage.problem = "Permission denied" },
+        Plant(.fileLocks, .fault) {
+            $0.storage.lockProblem = "Function not implemented"
+            $0.storage.hdf5Problem = "unable to lock file"
+            $0.storage.hdf5WantsLocks = true
+        },
+        Plant(.hdf5, .fault) { $0.storage.hdf5Problem = "H5Fopen: no" },
+        Plant(.lockVariable, .warning) { $0.storage.lockVariable = "false" },
+        Plant(.freeSpace, .fault, "for one") { $0.storage.freeBytes = 899 * mebibyte },
+        Plant(.freeSpace, .warning, "for all") { $0.storage.freeBytes = 3599 * mebibyte },
+        Plant(.freeFiles, .fault) { $0.storage.freeFiles = 7 },
+        Plant(.openFiles, .fault) { $0.limits.openFiles = 65 },
+        Plant(.fileSize, .fault) { $0.limits.fileSize = 899 * mebibyte },
+        Plant(.addressSpace, .fault) { $0.limits.addressSpace = 1891 * mebibyte },
+        Plant(.coreTime, .warning) { $0.limits.coreTime = 3600 },
+        Plant(.lockedMemory, .warning) { $0.limits.infiniband = ["mlx5_0"] },
+        Plant(.memory, .fault, "of the node") { $0.limits.availableMemory = 999 * mebibyte },
+        Plant(.memory, .fault, "of the group") { $0.limits.groupMemory = 999 * mebibyte },
+        Plant(.memory, .fault, "that is promised") { $0.limits.commitMemory = 999 * mebibyte },
+    ]
+
+    @Test(arguments: plants) func aFaultOfOneRankIsFoundAlone(_ plant: Plant) {
+        var facts = HealthyFacts.one
+        plant.spoil(&facts)
+        #expect(Expected.all(of: [facts]) == [Expected(plant.check, plant.severity, [0])])
+    }
+
+    /// A full disk is no want of permission, and no fault of HDF5's.
+    @Test func aFullDiskNeedsRoom() throws {
+        var full = HealthyFacts.one
+        full.storage.problem = "No space left on device"
+        full.storage.isFull = true
+        var fullForHDF5 = HealthyFacts.one
+        fullForHDF5.storage.hdf5Problem = "H5Fclose: unable to flush"
+        fullForHDF5.storage.hdf5WantsSpace = true
+        for (facts, check) in [(full, Check.directory), (fullForHDF5, .hdf5)] {
+            let finding = try #require(StorageJudgement.findings([facts]).first)
+            #expect(finding.check == check)
+            #expect(finding.verdict.remedy.hasPrefix("make room (space, inodes or quota)"), "\(finding)")
+        }
+        full.storage.isFull = false
+        #expect(
+            StorageJudgement.findings([full]).first?.verdict.remedy.hasPrefix("choose a directory that this user may")
+                == true)
+    }
+
+    /// Limits that are just kept.
+    @Test func atTheLimitNothingIsSaid() {
+        var facts = HealthyFacts.one
+        facts.cores.quota = 2
+        facts.storage.freeBytes = 3600 * Self.mebibyte
+        facts.storage.freeFiles = 8
+        facts.limits.openFiles = 66
+        facts.limits.fileSize = 900 * Self.mebibyte
+        // Taken 500, the plan 1000, two threads 328, libraries 64.
+        facts.limits.addressSpace = 1892 * Self.mebibyte
+        facts.limits.availableMemory = 1000 * Self.mebibyte
+        facts.limits.groupMemory = 1000 * Self.mebibyte
+        facts.limits.commitMemory = 1000 * Self.mebibyte
+        #expect(Expected.all(of: [facts]) == [])
+    }
+
+    /// Choices that look like faults.
+    @Test func whatIsRightIsNotFound() {
+        var facts = HealthyFacts.one
+        // Without locks as one is told to; a file system that counts no files; no limits; no launcher's word.
+        facts.storage.lockProblem = "Function not implemented"
+        facts.storage.lockVariable = "FALSE"
+        facts.storage.freeFiles = nil
+        facts.limits.openFiles = nil
+        facts.limits.infiniband = ["mlx5_0"]
+        facts.limits.lockedMemory = nil
+        facts.launch.announced = nil
+        // Kernels that nobody knows, and such as are wider than the processor says.
+        facts.processor.openBLAS.units = nil
+        facts.processor.oneDNN.units = .avx512
+        // Tiles that a run in fp32 does not miss.
+        facts.processor.tiles = .refused
+        #expect(Expected.all(of: [facts]) == [])
+        facts.processor.tiles = .used
+        facts.plan?.usesBFloat16 = true
+        facts.processor.hasBFloat16Products = true
+        #expect(Expected.all(of: [facts]) == [])
+        // Checkpoints that are there take their part of what must fit.
+        facts.storage.checkpoints = 3
+        facts.storage.freeBytes = 900 * Self.mebibyte
+        #expect(Expected.all(of: [facts]) == [])
+    }
+
+    // MARK: Several ranks
+
+    private func findings(
+        nodes: Int, perNode: Int, _ spoil: (inout [NodeFacts]) -> Void
+    ) -> [Expected] {
+        var facts = HealthyFacts.job(nodes: nodes, perNode: perNode)
+        spoil(&facts)
+        return Expected.all(of: facts)
+    }
+
+    @Test func ranksThatShareCores() {
+        // Both on the first two cores: four threads.
+        let shared = findings(nodes: 1, perNode: 2) {
+            $0[1].cores.allowed = [0, 1]
+            for rank in 0...1 { $0[rank].cores.ofLauncher = [0, 1] }
+        }
+        #expect(shared == [Expected(.oversubscription, .warning, [0, 1])])
+        // Overlapping by one core: 4 threads on 3 cores.
+        let overlapping = findings(nodes: 1, perNode: 2) {
+            $0[1].cores.allowed = [1, 2]
+            for rank in 0...1 { $0[rank].cores.ofLauncher = [0, 1, 2] }
+        }
+        #expect(overlapping == [Expected(.oversubscription, .warning, [0, 1])])
+        // Not bound at all, with threads for all cores: right for two threads each, too many for three.
+        for (threads, expected) in [(2, []), (3, [Expected(.oversubscription, .warning, [2, 3])])] {
+            let unbound = findings(nodes: 2, perNode: 2) {
+                for rank in 2...3 {
+                    $0[rank].cores.allowed = [0, 1, 2, 3]
+                    $0[rank].cores.threads = threads
+                }
+            }
+            #expect(unbound == expected)
+        }
+        // One rank is confined to what another, unbound one may use too: each fits, together they do too.
+        let nested = findings(nodes: 1, perNode: 2) { $0[0].cores.allowed = [0, 1, 2, 3] }
+        #expect(nested == [])
+    }
+
+    @Test func ranksOfWhichOneHasTooManyThreads() {
+        let findings = findings(nodes: 2, perNode: 2) { $0[3].cores.threads = 4 }
+        // The cores of the other rank are not touched.
+        #expect(findings == [Expected(.binding, .warning, [3])])
+    }
+
+    @Test func sharedMemoryThatIsTooSmall() {
+        let small = findings(nodes: 2, perNode: 2) {
+            for rank in 0..<4 { $0[rank].launch.usesSharedMemory = false }
+            for rank in 2..<4 { $0[rank].launch.sharedMemory.freeBytes = 0 }
+        }
+        // The other node has room, and is told why it does not use it.
+        #expect(small == [Expected(.sharedMemory, .warning, [0, 1]), Expected(.sharedMemory, .warning, [2, 3])])
+        let irregular = findings(nodes: 1, perNode: 3) { facts in
+            for rank in 0..<3 { facts[rank].launch.usesSharedMemory = false }
+            facts[2].nodeRank = 0
+            facts[2].nodeSize = 1
+            facts[2].host = "other"
+            facts[2].network.interfaces = []
+            for rank in 0..<2 {
+                facts[rank].nodeSize = 2
+                facts[rank].cores.ofLauncher = [0, 1, 2, 3]
+            }
+            facts[2].cores.ofLauncher = [4, 5]
+        }
+        #expect(irregular == [Expected(.sharedMemory, .warning, [0, 1])])
+    }
+
+    @Test func ranksThatDiffer() {
+        #expect(
+            findings(nodes: 2, perNode: 2) { $0[3].launch.programHash = "ef" } == [Expected(.sameProgram, .fault, [3])])
+        #expect(
+            findings(nodes: 2, perNode: 1) { $0[1].storage.hdf5Version = "1.14.0" }
+                == [Expected(.sameProgram, .fault, [1])])
+        for isReproducible in [false, true] {
+            let findings = findings(nodes: 3, perNode: 1) {
+                for rank in 0..<3 { $0[rank].plan?.isReproducible = isReproducible }
+                for rank in 1..<3 { $0[rank].processor.model = "Xeon" }
+            }
+            #expect(findings == [Expected(.sameMachine, isReproducible ? .fault : .warning, [1, 2])])
+        }
+    }
+
+    @Test func directoriesThatAreNotShared() {
+        let findings = findings(nodes: 2, perNode: 2) { for rank in 2...3 { $0[rank].storage.seesRankZero = false } }
+        #expect(findings == [Expected(.sharedDirectory, .fault, [2, 3])])
+    }
+
+    /// A node's memory is for all of its ranks.
+    @Test func memoryIsAddedUp() {
+        for (mebibytes, expected) in [(4000, []), (3999, [Expected(.memory, .fault, [4, 5, 6, 7])])] {
+            let findings = findings(nodes: 2, perNode: 4) {
+                for rank in 4..<8 { $0[rank].limits.availableMemory = mebibytes * Self.mebibyte }
+            }
+            #expect(findings == expected)
+        }
+    }
+
+    // MARK: Network
+
+    @Test(arguments: [(-3.0, true), (1.5, true), (0.9, false), (-0.9, false)])
+    func clocks(offset: Double, isFound: Bool) {
+        let findings = findings(nodes: 2, perNode: 2) { $0[2].network.clockOffset = offset }
+        #expect(findings == (isFound ? [Expected(.clocks, .warning, [2])] : []))
+        // Less sure than that.
+        let unsure = self.findings(nodes: 2, perNode: 2) {
+            $0[2].network.clockOffset = offset
+            $0[2].network.clockUncertainty = 4
+        }
+        #expect(unsure == [])
+    }
+
+    @Test func slowNetworks() {
+        #expect(
+            findings(nodes: 3, perNode: 2) { $0[4].network.latency = 600e-6 } == [Expected(.latency, .warning, [4])])
+        // Slow for all.
+        let slow = findings(nodes: 3, perNode: 1) { for rank in 1...2 { $0[rank].network.bandwidth = 90e6 } }
+        #expect(slow == [Expected(.bandwidth, .warning, [1, 2])])
+        // Slower than the others.
+        #expect(
+            findings(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.5e9 } == [Expected(.bandwidth, .warning, [2])])
+        #expect(findings(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.6e9 } == [])
+    }
+
+    @Test func bridgesWithOneAddressOnAllNodes() {
+        func add(_ facts: inout [NodeFacts]) {
+            for rank in facts.indices {
+                facts[rank].network.interfaces.append(.init(name: "docker0", address: "172.17.0.1"))
+            }
+        }
+        #expect(findings(nodes: 2, perNode: 2, add) == [Expected(.interfaces, .warning, [0, 1, 2, 3])])
+        #expect(findings(nodes: 1, perNode: 2, add) == [], "one node needs no network")
+        let chosen = findings(nodes: 2, perNode: 2) {
+            add(&$0)
+            for rank in 0..<4 { $0[rank].network.included = "eth0" }
+        }
+        #expect(chosen == [])
+        for (excluded, ranks) in [
+            ("lo,docker0", [2, 3]), ("127.0.0.1/8,172.16.0.0/12", [2, 3]), ("eth0", [0, 1, 2, 3]),
+        ] {
+            let left = findings(nodes: 2, perNode: 2) {
+                add(&$0)
+                for rank in 0..<2 { $0[rank].network.excluded = excluded }
+            }
+            #expect(left == [Expected(.interfaces, .warning, ranks)], "\(excluded)")
+        }
+    }
+
+    @Test(arguments: [
+        ("eth0", true), ("eth1", false), ("10.1.2.3/32", true), ("10.1.2.2/32", false), ("10.1.2.2/31", true),
+        ("10.1.0.0/16", true), ("10.2.0.0/16", false), ("0.0.0.0/0", true), ("10.1.2/24", false),
+        ("10.1.2.3/33", false),
+    ])
+    func entriesThatStandForAnInterface(entry: String, isIt: Bool) {
+        #expect(NetworkJudgement.matches(entry, .init(name: "eth0", address: "10.1.2.3")) == isIt)
+    }
+
+    // MARK: Words
+
+    @Test func everyFindingHasARemedyOfItsOwn() {
+        var remedies: [String: Check] = [:]
+        for plant in Self.plants {
+            var facts = HealthyFacts.one
+            plant.spoil(&facts)
+            for finding in Finding.all(of: [facts]) {
+                #expect(finding.verdict.remedy.count > 15 && finding.verdict.what.count > 15, "\(finding)")
+                let other = remedies.updateValue(finding.check, forKey: finding.verdict.remedy)
+                #expect(other == nil || other == finding.check, "\(finding)")
+            }
+        }
+    }
+
+    @Test func lists() {
+        #expect(CoreJudgement.list([]) == "")
+        #expect(CoreJudgement.list([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8")
+    }
+}
