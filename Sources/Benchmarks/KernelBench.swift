@@ -166,7 +166,8 @@ public struct KernelBench: Sendable {
             operations: 6 * Double(N * V * D),
             seconds: Stopwatch.median {
                 head.lossAndGradient(
-                    pool, hidden: .fp32(hidden), weight: .fp32(weight), targets: targets, loss: LossConfiguration(),
+                    pool, hidden: .fp32(hidden), weight: .fp32(weight), targets: targets,
+                    weighting: LossConfiguration().tokenWeighting,
                     dhidden: dhidden, dweight: dweight, adding: false, losses: losses, scratch: scratch)
             })
     }

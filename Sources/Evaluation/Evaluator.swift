@@ -167,7 +167,7 @@ package final class Evaluator {
         let texts = try sequences.map { try domain.source.sequence($0) }
         let targets = texts.flatMap { $0.dropFirst().map { ignoredTargets.contains($0) ? -1 : $0 } }
         let losses = transformer.evaluate(
-            inputs: texts.flatMap { $0.dropLast() }, targets: targets, loss: LossConfiguration(kind: .crossEntropy))
+            inputs: texts.flatMap { $0.dropLast() }, targets: targets, weighting: .uniform)
         let (crossEntropy, entropy) = (losses.crossEntropy.array, losses.entropy.array)
         let (confidence, isCorrect) = (losses.confidence.array, losses.isCorrect.array)
         let T = transformer.sequenceLength

@@ -5,7 +5,7 @@ public import Kernels
 public import Tensors
 
 extension ModelConfiguration {
-    /// Fills `parameters` with initial values: norm gains 1, everything else N(0, `initializer_range`).
+    /// Fills `parameters` with initial values: gains 1, biases 0, matrices and embeddings N(0, `initializer_range`).
     ///
     /// Element `i` of a tensor follows from `(seed, name, i)` alone (a counter-based generator), so the values depend
     /// neither on ranks and threads nor on other tensors' sizes.
@@ -14,9 +14,14 @@ extension ModelConfiguration {
         precondition(parameters.count == table.count, "\(parameters.count) floats for a model of \(table.count)")
         for entry in table.entries {
             let tensor = parameters[entry.range]
-            if entry.isNormGain {
+            switch entry.kind {
+            case .gain:
                 tensor.fill(1)
                 continue
+            case .bias:
+                tensor.fill(0)
+                continue
+            case .matrix, .embedding: break
             }
             let key = CounterGenerator.key(seed: seed, name: entry.name)
             let standardDeviation = initializerRange
@@ -30,11 +35,6 @@ extension ModelConfiguration {
             }
         }
     }
-}
-
-extension TensorTable.Entry {
-    /// Gains of normalisations: they start at 1 and are not decayed.
-    public var isNormGain: Bool { shape.count == 1 }
 }
 
 /// Random numbers by position: SplitMix64's finaliser over key + index (Steele et al., OOPSLA 2014).

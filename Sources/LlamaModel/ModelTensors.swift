@@ -8,26 +8,26 @@ extension ModelConfiguration {
     /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, as do gate and up, so that each
     /// group is one product. A tied model has no `lm_head.weight`.
     public var tensorTable: TensorTable {
-        var tensors: [(name: String, shape: [Int])] = []
+        var tensors: [(name: String, shape: [Int], kind: TensorTable.Kind)] = []
         let D = hiddenSize
         let F = intermediateSize
         let queryRows = attentionHeadCount * headSize
         let keyValueRows = keyValueHeadCount * headSize
-        tensors.append(("model.embed_tokens.weight", [vocabularySize, D]))
+        tensors.append(("model.embed_tokens.weight", [vocabularySize, D], .embedding))
         for layer in 0..<hiddenLayerCount {
             let prefix = "model.layers.\(layer)."
-            tensors.append((prefix + "input_layernorm.weight", [D]))
-            tensors.append((prefix + "self_attn.q_proj.weight", [queryRows, D]))
-            tensors.append((prefix + "self_attn.k_proj.weight", [keyValueRows, D]))
-            tensors.append((prefix + "self_attn.v_proj.weight", [keyValueRows, D]))
-            tensors.append((prefix + "self_attn.o_proj.weight", [D, queryRows]))
-            tensors.append((prefix + "post_attention_layernorm.weight", [D]))
-            tensors.append((prefix + "mlp.gate_proj.weight", [F, D]))
-            tensors.append((prefix + "mlp.up_proj.weight", [F, D]))
-            tensors.append((prefix + "mlp.down_proj.weight", [D, F]))
+            tensors.append((prefix + "input_layernorm.weight", [D], .gain))
+            tensors.append((prefix + "self_attn.q_proj.weight", [queryRows, D], .matrix))
+            tensors.append((prefix + "self_attn.k_proj.weight", [keyValueRows, D], .matrix))
+            tensors.append((prefix + "self_attn.v_proj.weight", [keyValueRows, D], .matrix))
+            tensors.append((prefix + "self_attn.o_proj.weight", [D, queryRows], .matrix))
+            tensors.append((prefix + "post_attention_layernorm.weight", [D], .gain))
+            tensors.append((prefix + "mlp.gate_proj.weight", [F, D], .matrix))
+            tensors.append((prefix + "mlp.up_proj.weight", [F, D], .matrix))
+            tensors.append((prefix + "mlp.down_proj.weight", [D, F], .matrix))
         }
-        tensors.append(("model.norm.weight", [D]))
-        if !tieWordEmbeddings { tensors.append(("lm_head.weight", [vocabularySize, D])) }
+        tensors.append(("model.norm.weight", [D], .gain))
+        if !tieWordEmbeddings { tensors.append(("lm_head.weight", [vocabularySize, D], .matrix)) }
         return TensorTable(tensors)
     }
 }

@@ -96,7 +96,7 @@ public final class Transformer {
     ///     positions, last with 0. Its caller may start to reduce them.
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
-        inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
+        inputs: [Int32], targets: [Int32], weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
         isNeeded: (_ before: Int) throws -> Void, isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
@@ -111,7 +111,7 @@ public final class Transformer {
         phases.enter(.head)
         head.lossAndGradient(
             pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
-            targets: targets, loss: loss, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head,
+            targets: targets, weighting: weighting, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head,
             adding: adding,
             losses: losses.prefix(batch.tokens), scratch: activations.headScratch)
         phases.enter(.backward)
@@ -122,22 +122,23 @@ public final class Transformer {
 
     /// The same with parameters that are all there.
     public func lossAndGradient(
-        inputs: [Int32], targets: [Int32], loss: LossConfiguration, gradient: FloatSlice, adding: Bool,
+        inputs: [Int32], targets: [Int32], weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
         isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         try lossAndGradient(
-            inputs: inputs, targets: targets, loss: loss, gradient: gradient, adding: adding, isNeeded: { _ in },
+            inputs: inputs, targets: targets, weighting: weighting, gradient: gradient, adding: adding,
+            isNeeded: { _ in },
             isFinal: isFinal)
     }
 
     /// Per-token losses of one micro-batch, without gradients. Valid until the next call.
-    public func evaluate(inputs: [Int32], targets: [Int32], loss: LossConfiguration) -> TokenLosses {
+    public func evaluate(inputs: [Int32], targets: [Int32], weighting: TokenWeighting) -> TokenLosses {
         let batch = batch(inputs, targets)
         forward(batch) { _ in }
         let result = losses.prefix(batch.tokens)
         head.evaluate(
             pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
-            targets: targets, loss: loss, losses: result, scratch: activations.headScratch)
+            targets: targets, weighting: weighting, losses: result, scratch: activations.headScratch)
         return result
     }
 

@@ -40,7 +40,7 @@ package enum ComputeRate {
         let parameters: ParameterReplica
         switch configuration.training.precision {
         case .fp32: parameters = .fp32(table)
-        case .bf16: parameters = .bf16(table, isExact: \.isNormGain)
+        case .bf16: parameters = .bf16(table, isExact: \.kind.staysFloat)
         }
         model.initialize(gradient, seed: 1, pool: pool)
         pool.load(gradient, into: parameters)
@@ -54,7 +54,8 @@ package enum ComputeRate {
         let times = (0..<3).map { _ in
             Stopwatch.seconds {
                 _ = transformer.lossAndGradient(
-                    inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient, adding: false
+                    inputs: inputs, targets: targets, weighting: configuration.loss.tokenWeighting, gradient: gradient,
+                    adding: false
                 ) { _ in }
             }
         }

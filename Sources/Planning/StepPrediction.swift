@@ -144,7 +144,7 @@ struct StepWork {
         gradientBytes = training.reproducible ? 8 : 4
         parameterBytes = narrows ? 2 : 4
         exactBytes =
-            narrows ? 4 * table.entries.filter(\.isNormGain).reduce(0) { $0 + $1.range.count } : 0
+            narrows ? 4 * table.entries.filter(\.kind.staysFloat).reduce(0) { $0 + $1.range.count } : 0
         operationsPerSequence = model.flopsPerToken(sequenceLength: T) * Double(T)
 
         let units = (0..<ranks).map { layout.units(rank: $0) }

@@ -5,11 +5,31 @@
 /// The flat space is what is reduced, sharded, optimised and stored: position `i` means the same parameter in the
 /// parameter, gradient and moment buffers of every rank, and in every checkpoint.
 public struct TensorTable: Sendable, Equatable {
+    /// The part that a tensor plays in the model, which decides how it starts, decays and is stored.
+    public enum Kind: Sendable, Equatable {
+        /// A weight matrix `[out, in]`.
+        case matrix
+        /// A row per token id, `[V, D]`.
+        case embedding
+        /// The gain of a normalization, `[D]`.
+        case gain
+        /// An addend of a linear layer, `[out]`.
+        case bias
+
+        /// Whether weight decay applies: to what is multiplied with other matrices, as usual for transformers.
+        public var decays: Bool { self == .matrix || self == .embedding }
+
+        /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128, larger than
+        /// an update.
+        public var staysFloat: Bool { self == .gain }
+    }
+
     public struct Entry: Sendable, Equatable {
         /// Hugging Face's name, for example `model.layers.0.self_attn.q_proj.weight`.
         public let name: String
         /// Sizes, slowest first (row-major).
         public let shape: [Int]
+        public let kind: Kind
         /// Positions in the flat space.
         public let range: Range<Int>
 
@@ -20,20 +40,25 @@ public struct TensorTable: Sendable, Equatable {
     private let indexByName: [String: Int]
 
     /// Lays out `tensors` in the given order; traps on a repeated name or a size below one, which are program errors.
-    public init(_ tensors: [(name: String, shape: [Int])]) {
+    public init(_ tensors: [(name: String, shape: [Int], kind: Kind)]) {
         var entries: [Entry] = []
         var indexByName: [String: Int] = [:]
         var start = 0
-        for (name, shape) in tensors {
+        for (name, shape, kind) in tensors {
             precondition(!shape.isEmpty && shape.allSatisfy { $0 > 0 }, "tensor \(name) has an empty shape \(shape)")
             precondition(indexByName[name] == nil, "tensor \(name) is listed twice")
             let count = shape.reduce(1, *)
             indexByName[name] = entries.count
-            entries.append(Entry(name: name, shape: shape, range: start..<(start + count)))
+            entries.append(Entry(name: name, shape: shape, kind: kind, range: start..<(start + count)))
             start += count
         }
         self.entries = entries
         self.indexByName = indexByName
+    }
+
+    /// Lays out tensors that are all matrices, whatever their shape.
+    public init(_ tensors: [(name: String, shape: [Int])]) {
+        self.init(tensors.map { ($0.name, $0.shape, .matrix) })
     }
 
     /// Total number of elements of the flat space.

@@ -17,7 +17,7 @@ struct GoldenTests {
     func crossEntropyAndEntropyOfEveryToken(name: String) throws {
         let golden = try GoldenCase(name)
         let losses = golden.transformer.evaluate(
-            inputs: golden.tokens.inputs, targets: golden.tokens.targets, loss: LossConfiguration())
+            inputs: golden.tokens.inputs, targets: golden.tokens.targets, weighting: LossConfiguration().tokenWeighting)
         // Nats, of values up to 22: logits of up to 20 with 2e-7 relative error each.
         #expect(maximumError(losses.crossEntropy.array.doubles, golden.crossEntropy) < 1e-5)
         #expect(maximumError(losses.entropy.array.doubles, golden.entropy) < 1e-5)
@@ -119,7 +119,7 @@ struct GoldenCase {
             let scale = (3 / Double(entry.shape[entry.shape.count - 1])).squareRoot()
             let values: [Double] =
                 switch entry.name {
-                case _ where entry.isNormGain: u.map { 1 + $0 / 4 }
+                case _ where entry.kind == .gain: u.map { 1 + $0 / 4 }
                 case "model.embed_tokens.weight": u
                 case "lm_head.weight": u.map { $0 * (scale * 2) }
                 default: u.map { $0 * scale }

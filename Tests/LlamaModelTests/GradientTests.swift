@@ -21,10 +21,12 @@ struct GradientTests {
             model, parameters: .fp32(parameters), sequenceLength: 12, maximumSequences: 2, forTraining: true,
             pool: makePool())
         let gradient = network.gradient(tokens, loss).values
-        let weights = network.evaluate(inputs: tokens.inputs, targets: tokens.targets, loss: loss).weight.array.doubles
+        let weights = network.evaluate(inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
+            .weight.array.doubles
 
         func objective() -> Double {
-            let losses = network.evaluate(inputs: tokens.inputs, targets: tokens.targets, loss: loss)
+            let losses = network.evaluate(
+                inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
             return dot(weights, losses.crossEntropy.array.doubles)
         }
         var generator = SeededGenerator(seed: 17)

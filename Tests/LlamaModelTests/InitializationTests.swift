@@ -50,7 +50,7 @@ struct InitializationTests {
         model.vocabularySize = 2000
         model.initializerRange = 0.02
         let parameters = initialized(model)
-        for entry in model.tensorTable.entries where !entry.isNormGain {
+        for entry in model.tensorTable.entries where entry.kind != .gain {
             let x = parameters[entry.range].array.doubles.map { $0 / 0.02 }
             let n = Double(x.count)
             let mean = x.reduce(0, +) / n
@@ -75,7 +75,7 @@ struct InitializationTests {
     @Test(arguments: [ModelConfiguration.grouped, .tied])
     func gainsAreExactlyOne(model: ModelConfiguration) {
         let parameters = initialized(model)
-        for entry in model.tensorTable.entries where entry.isNormGain {
+        for entry in model.tensorTable.entries where entry.kind == .gain {
             #expect(parameters[entry.range].array.allSatisfy { $0 == 1 }, "\(entry.name)")
         }
     }

@@ -53,7 +53,7 @@ struct ModelTensorsTests {
     }
 
     @Test func norms() {
-        let gains = ModelConfiguration.tied.tensorTable.entries.filter(\.isNormGain).map(\.name)
+        let gains = ModelConfiguration.tied.tensorTable.entries.filter { $0.kind == .gain }.map(\.name)
         let layers = (0..<2).flatMap { layer in
             ["input_layernorm", "post_attention_layernorm"].map { "model.layers.\(layer).\($0).weight" }
         }

@@ -33,7 +33,7 @@ extension ModelConfiguration {
         let parameters = Arena(count: tensorTable.count).all
         initialize(parameters, seed: seed, pool: makePool())
         var generator = SeededGenerator(seed: seed)
-        for entry in tensorTable.entries where entry.isNormGain {
+        for entry in tensorTable.entries where entry.kind == .gain {
             parameters[entry.range].copy(from: generator.uniforms(entry.count, in: 0.7...1.3))
         }
         return parameters
@@ -68,7 +68,7 @@ struct Tokens: Sendable {
 extension Transformer {
     /// Per-token CE, entropy and weight of an evaluation, for comparisons of bits.
     func evaluated(_ tokens: Tokens, _ loss: LossConfiguration = LossConfiguration()) -> [Float] {
-        let losses = evaluate(inputs: tokens.inputs, targets: tokens.targets, loss: loss)
+        let losses = evaluate(inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
         return losses.crossEntropy.array + losses.entropy.array + losses.weight.array
     }
 
@@ -79,7 +79,8 @@ extension Transformer {
         // NaN where nothing is to be added: what backward forgets to overwrite would show.
         let gradient = FloatSlice(start ?? [Float](repeating: .nan, count: parameters.count))
         let sums = lossAndGradient(
-            inputs: tokens.inputs, targets: tokens.targets, loss: loss, gradient: gradient, adding: start != nil
+            inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting, gradient: gradient,
+            adding: start != nil
         ) { _ in }
         return (gradient.array, sums)
     }

@@ -51,7 +51,8 @@ final class EvaluatorTests: RankTestCase {
                 let tokens = try domain.source.sequence(s)
                 let targets = Array(tokens.dropFirst())
                 let losses = transformer.evaluate(
-                    inputs: Array(tokens.dropLast()), targets: targets, loss: LossConfiguration(kind: .crossEntropy))
+                    inputs: Array(tokens.dropLast()), targets: targets,
+                    weighting: LossConfiguration(kind: .crossEntropy).tokenWeighting)
                 return targets.indices.filter { !ignored.contains(targets[$0]) }.map {
                     Target(
                         token: targets[$0], ce: Double(losses.crossEntropy[$0]), entropy: Double(losses.entropy[$0]),

@@ -36,7 +36,7 @@ final class GoldenEvaluationTests: RankTestCase {
         return FloatSlice(
             entries.flatMap { stream, entry -> [Float] in
                 let u = HashedNumbers.uniform(entry.count, stream: stream)
-                if entry.isNormGain { return u.map { Float(1 + $0 / 4) } }
+                if entry.kind == .gain { return u.map { Float(1 + $0 / 4) } }
                 let scale = (3 / Double(entry.shape[entry.shape.count - 1])).squareRoot()
                 return u.map { Float($0 * scale) * (entry.name.contains("embed_tokens") ? 2 : 1) }
             })

@@ -160,7 +160,7 @@ private struct GoldenSteps: Decodable {
     var initialParameters: [Float] {
         modelConfiguration.tensorTable.entries.enumerated().flatMap { stream, entry in
             let u = HashedNumbers.uniform(entry.count, stream: stream)
-            if entry.isNormGain { return u.map { Float(1 + $0 / 4) } }
+            if entry.kind == .gain { return u.map { Float(1 + $0 / 4) } }
             let scale = (3 / Double(entry.shape[entry.shape.count - 1])).squareRoot()
             return u.map { Float($0 * scale) }
         }

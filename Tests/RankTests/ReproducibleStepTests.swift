@@ -54,7 +54,7 @@ final class ReproducibleStepTests: RankTestCase {
                 sums.append(
                     transformer.lossAndGradient(
                         inputs: parts.flatMap(\.inputs), targets: parts.flatMap(\.targets),
-                        loss: run.configuration.loss,
+                        weighting: run.configuration.loss.tokenWeighting,
                         gradient: unit, adding: false, isFinal: { _ in }))
                 for (index, value) in unit.array.enumerated() {
                     total[index] += Int64((Double(value) / quantum).rounded(.toNearestOrEven))

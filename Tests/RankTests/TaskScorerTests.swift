@@ -24,7 +24,7 @@ final class TaskScorerTests: RankTestCase {
     private let parameters = FloatSlice(
         model.tensorTable.entries.enumerated().flatMap { stream, entry -> [Float] in
             let u = HashedNumbers.uniform(entry.count, stream: stream)
-            if entry.isNormGain { return u.map { Float(1 + $0 / 4) } }
+            if entry.kind == .gain { return u.map { Float(1 + $0 / 4) } }
             let scale = (3 / Double(entry.shape[entry.shape.count - 1])).squareRoot()
             return u.map { Float($0 * scale) }
         })
@@ -149,7 +149,8 @@ final class TaskScorerTests: RankTestCase {
             Self.model, parameters: .fp32(parameters), sequenceLength: inputs.count, maximumSequences: 1,
             forTraining: false, pool: pool)
         let losses = transformer.evaluate(
-            inputs: inputs, targets: Array(request.tokens.dropFirst()), loss: LossConfiguration(kind: .crossEntropy))
+            inputs: inputs, targets: Array(request.tokens.dropFirst()),
+            weighting: LossConfiguration(kind: .crossEntropy).tokenWeighting)
         let crossEntropy = losses.crossEntropy.array.doubles.suffix(request.continuationCount)
         return TaskScore(
             logLikelihood: -crossEntropy.reduce(0, +),
@@ -188,7 +189,7 @@ final class TaskScorerTests: RankTestCase {
             let losses = transformer.evaluate(
                 inputs: part.flatMap { padded($0.tokens.dropLast()) },
                 targets: part.flatMap { padded($0.tokens.dropFirst()) },
-                loss: LossConfiguration(kind: .crossEntropy))
+                weighting: .uniform)
             for (index, request) in part.enumerated() {
                 let end = 40 * index + request.tokens.count - 1
                 let sum = ((end - request.continuationCount)..<end).reduce(0) { $0 + Double(losses.crossEntropy[$1]) }

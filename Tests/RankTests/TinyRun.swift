@@ -110,7 +110,7 @@ final class TinyRank {
             partition: Partition(
                 count: table.count, finalPositions: model.gradientFinalPositions, bucketElements: 1,
                 rankCount: ranks.size),
-            reduction: training.gradientReduction, table: table, decays: { !$0.isNormGain },
+            reduction: training.gradientReduction, table: table, decays: \.kind.decays,
             replica: .fp32(parameters), gradient: gradient,
             fixedPoint: training.reproducible
                 ? FixedPoint(targetsPerStep: batch * configuration.data.sequenceLength) : nil, pool: pool)
@@ -245,10 +245,11 @@ struct TinyReference {
         let loss = run.configuration.loss
         return (position..<(position + count)).map { position in
             let (inputs, targets) = run.sequence(at: position)
-            let tokens = transformer.evaluate(inputs: inputs, targets: targets, loss: loss)
+            let tokens = transformer.evaluate(inputs: inputs, targets: targets, weighting: loss.tokenWeighting)
             let (crossEntropy, entropy, weight) = (tokens.crossEntropy.array, tokens.entropy.array, tokens.weight.array)
             _ = transformer.lossAndGradient(
-                inputs: inputs, targets: targets, loss: loss, gradient: gradient, adding: false, isFinal: { _ in })
+                inputs: inputs, targets: targets, weighting: loss.tokenWeighting, gradient: gradient, adding: false,
+                isFinal: { _ in })
             return SequenceResult(
                 targets: targets, crossEntropy: crossEntropy.doubles, entropy: entropy.doubles, weight: weight.doubles,
                 gradient: gradient.array.doubles)

@@ -27,4 +27,14 @@ struct TensorTableTests {
         await #expect(processExitsWith: .failure) { _ = TensorTable([("a", [])]) }
         await #expect(processExitsWith: .failure) { _ = TensorTable([("a", [2, 0])]) }
     }
+
+    /// What a kind decides, for all of them: a bias is neither a gain nor a matrix.
+    @Test func kindsDecideDecayAndStorage() {
+        let table = TensorTable([
+            ("e", [3, 2], .embedding), ("w", [2, 2], .matrix), ("g", [2], .gain), ("b", [2], .bias),
+        ])
+        #expect(table.entries.map(\.kind.decays) == [true, true, false, false])
+        #expect(table.entries.map(\.kind.staysFloat) == [false, false, true, false])
+        #expect(TensorTable([("a", [2])]).entries[0].kind == .matrix)
+    }
 }

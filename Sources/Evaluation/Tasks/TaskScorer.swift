@@ -93,7 +93,7 @@ struct TaskScorer {
             targets += request.tokens.suffix(request.continuationCount) + [Int32](repeating: -1, count: padding)
         }
         let losses = transformer.evaluate(
-            inputs: inputs, targets: targets, loss: LossConfiguration(kind: .crossEntropy))
+            inputs: inputs, targets: targets, weighting: .uniform)
         return batch.enumerated().map { index, request in
             let end = index * T + request.tokens.count - 1
             let continuation = (end - request.continuationCount)..<end

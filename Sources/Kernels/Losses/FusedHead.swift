@@ -90,10 +90,11 @@ public struct FusedHead: Sendable {
     ///   - targets: `[N]`, below 0: ignored.
     ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.
     ///   - dweight: `[V, D]`; overwritten unless `adding`.
+    ///   - weighting: gives w.
     ///   - losses: receives the per-token results.
     ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func lossAndGradient(
-        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], loss: LossConfiguration,
+        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], weighting: TokenWeighting,
         dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
     ) {
         precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
@@ -103,7 +104,7 @@ public struct FusedHead: Sendable {
         let weight_VD = MixedMatrix(weight, rows: vocabulary, columns: features)
         let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
         forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, hidden_CD, logits_CV in
-            let dlogits_CV = turnIntoGradient(pool, logits_CV, tokens, targets, loss, losses, format: hidden)
+            let dlogits_CV = turnIntoGradient(pool, logits_CV, tokens, targets, weighting, losses, format: hidden)
             let range = (tokens.lowerBound * features)..<(tokens.upperBound * features)
             pool.multiply(
                 dlogits_CV, .asStored, weight_VD, .asStored,
@@ -118,7 +119,7 @@ public struct FusedHead: Sendable {
     ///
     /// In bf16 a row's gradient takes the first half of the row's memory: it is written behind the place that is read.
     private func turnIntoGradient(
-        _ pool: ThreadPool, _ logits_CV: Matrix, _ tokens: Range<Int>, _ targets: [Int32], _ loss: LossConfiguration,
+        _ pool: ThreadPool, _ logits_CV: Matrix, _ tokens: Range<Int>, _ targets: [Int32], _ weighting: TokenWeighting,
         _ losses: TokenLosses, format hidden: MixedSlice
     ) -> MixedMatrix {
         let V = vocabulary
@@ -128,8 +129,8 @@ public struct FusedHead: Sendable {
                 let n = tokens.lowerBound + row
                 let logits = logits_CV.view.advanced(by: row * V, count: V)
                 let target = checked(targets[n])
-                let statistics = reduce(logits, target: target, largest: maximum(logits), loss: loss)
-                let weight = record(statistics, at: n, loss: loss, in: losses)
+                let statistics = reduce(logits, target: target, largest: maximum(logits), weighting: weighting)
+                let weight = record(statistics, at: n, weighting: weighting, in: losses)
                 let scale = target >= 0 ? weight * statistics.probabilityScale : 0
                 let lanes = Lanes(repeating: scale)
                 let atTarget = target >= 0 ? logits[target] * scale - weight : 0
@@ -152,7 +153,7 @@ public struct FusedHead: Sendable {
 
     /// Losses only, for evaluation, and how sure and how right the prediction is, in the same pass.
     public func evaluate(
-        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], loss: LossConfiguration,
+        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], weighting: TokenWeighting,
         losses: TokenLosses, scratch: FloatSlice
     ) {
         precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
@@ -168,8 +169,8 @@ public struct FusedHead: Sendable {
                     let isCorrect =
                         target >= 0 && logits[target] == largest
                         && !hasElement(logits.advanced(by: 0, count: target), equalTo: largest)
-                    let statistics = reduce(logits, target: target, largest: largest, loss: loss)
-                    _ = record(statistics, at: n, loss: loss, in: losses)
+                    let statistics = reduce(logits, target: target, largest: largest, weighting: weighting)
+                    _ = record(statistics, at: n, weighting: weighting, in: losses)
                     losses.confidence.view[n] = statistics.largestProbability
                     losses.isCorrect.view[n] = isCorrect ? 1 : 0
                 }
@@ -202,9 +203,9 @@ public struct FusedHead: Sendable {
     }
 
     @inline(__always)
-    private func reduce(_ row: FloatView, target: Int, largest: Float, loss: LossConfiguration) -> LogitStatistics {
-        if loss.probabilityFloor > 0 {
-            return reduceLogits(row, target: target, largest: largest, floor: Float(loss.probabilityFloor))
+    private func reduce(_ row: FloatView, target: Int, largest: Float, weighting: TokenWeighting) -> LogitStatistics {
+        if weighting.probabilityFloor > 0 {
+            return reduceLogits(row, target: target, largest: largest, floor: Float(weighting.probabilityFloor))
         }
         return reduceLogits(row, target: target, largest: largest)
     }
@@ -212,9 +213,10 @@ public struct FusedHead: Sendable {
     /// Stores a token's results and returns its weight.
     @inline(__always)
     private func record(
-        _ statistics: LogitStatistics, at n: Int, loss: LossConfiguration, in losses: TokenLosses
+        _ statistics: LogitStatistics, at n: Int, weighting: TokenWeighting, in losses: TokenLosses
     ) -> Float {
-        let weight = Float(loss.weight(entropy: statistics.entropy, crossEntropy: statistics.crossEntropy))
+        let weight = Float(
+            weighting.weight(TokenPrediction(entropy: statistics.entropy, crossEntropy: statistics.crossEntropy)))
         losses.crossEntropy.view[n] = Float(statistics.crossEntropy)
         losses.entropy.view[n] = Float(statistics.entropy)
         losses.weight.view[n] = weight

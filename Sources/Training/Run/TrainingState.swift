@@ -3,7 +3,6 @@
 internal import BLASSelection
 internal import Checkpointing
 public import Configuration
-internal import Digests
 internal import Foundation
 public import Kernels
 internal import LinearAlgebra
@@ -58,7 +57,7 @@ public final class TrainingState {
         self.pool = pool
         switch configuration.training.precision {
         case .fp32: parameters = .fp32(table)
-        case .bf16: parameters = .bf16(table, isExact: \.isNormGain)
+        case .bf16: parameters = .bf16(table, isExact: \.kind.staysFloat)
         }
         gradient = Arena(count: table.count).all
         transformer = Transformer(
@@ -69,7 +68,7 @@ public final class TrainingState {
                 ? gradient : nil, phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: layout.partition,
-            reduction: configuration.training.gradientReduction, table: table, decays: { !$0.isNormGain },
+            reduction: configuration.training.gradientReduction, table: table, decays: \.kind.decays,
             isSparse: configuration.model.hasSparseGradient, replica: parameters, gradient: gradient,
             fixedPoint: layout.fixedPoint, pool: pool)
     }

@@ -50,6 +50,7 @@ public final class TrainingStep {
     private let allUnits: [[WorkUnit]]
     private var units: [WorkUnit] { allUnits[communicator.rank] }
     private let ignoredTargets: Set<Int32>
+    private let weighting: TokenWeighting
     /// What tests of the program spoil; nothing otherwise.
     private var faults = FaultInjection.none
     /// Seconds that this rank has computed in the current step.
@@ -72,6 +73,7 @@ public final class TrainingStep {
         self.optimizer = optimizer
         self.gradient = gradient
         ignoredTargets = Set(configuration.data.ignoredTargets)
+        weighting = configuration.loss.tokenWeighting
         let layout = StepLayout(configuration, ranks: communicator.size)
         self.layout = layout
         allUnits = (0..<communicator.size).map { layout.units(rank: $0) }
@@ -296,7 +298,7 @@ public final class TrainingStep {
         }
         if !ignoredTargets.isEmpty { targets = targets.map { ignoredTargets.contains($0) ? -1 : $0 } }
         let sums = try transformer.lossAndGradient(
-            inputs: inputs, targets: targets, loss: configuration.loss, gradient: gradient,
+            inputs: inputs, targets: targets, weighting: weighting, gradient: gradient,
             adding: !isFirst && !isReproducible,
             isNeeded: { position in
                 try phases.nested(.gather) { try optimizer.waitForParameters(before: position) }

@@ -51,7 +51,8 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         head.lossAndGradient(
-            pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets, loss: loss,
+            pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets,
+            weighting: loss.tokenWeighting,
             dhidden: dhidden.slice, dweight: dweight.slice, adding: adding, losses: losses, scratch: scratch.slice)
         #expect(dhidden.isIntact && dweight.isIntact && scratch.isIntact)
         return Result(
@@ -65,7 +66,8 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         let losses = TokenLosses(count: N)
         let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
         head.evaluate(
-            pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets, loss: loss,
+            pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets,
+            weighting: loss.tokenWeighting,
             losses: losses, scratch: scratch.slice)
         #expect(scratch.isIntact)
         return losses

@@ -83,7 +83,8 @@ struct NormalizationTests {
             FusedHead(features: 20, vocabulary: 65).lossAndGradient(
                 makePool(), hidden: .fp32(unaligned(part.hidden)), weight: .fp32(unaligned(part.weight)),
                 targets: part.targets,
-                loss: loss, dhidden: rows.slice, dweight: dweight.slice, adding: start > 0, losses: tokens,
+                weighting: loss.tokenWeighting, dhidden: rows.slice, dweight: dweight.slice, adding: start > 0,
+                losses: tokens,
                 scratch: scratch.slice)
             dhidden += rows.array
             sums = sums + tokens.sums(targets: part.targets)

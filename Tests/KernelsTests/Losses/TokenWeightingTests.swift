@@ -1,23 +1,31 @@
-// TokenWeightTests - weights, the entropy inside them, and what each means at its limits.
+// TokenWeightingTests - weights, the entropy inside them, and what each means at its limits.
 
 import Foundation
 import Kernels
 import TestSupport
 import Testing
 
-struct TokenWeightTests {
+struct TokenWeightingTests {
     @Test func formulas() {
         let mile = LossConfiguration(kind: .mile, gamma: 2, sigma: 0.5)
-        #expect(abs(mile.weight(entropy: 1.5, crossEntropy: 9) - 4) < 1e-15)
+        #expect(abs(mile.tokenWeighting.weight(TokenPrediction(entropy: 1.5, crossEntropy: 9)) - 4) < 1e-15)
         // Rounding can make an entropy of 0 negative; the weight stays that of 0.
-        #expect(abs(mile.weight(entropy: -1e-9, crossEntropy: 9) - 0.25) < 1e-15)
+        #expect(abs(mile.tokenWeighting.weight(TokenPrediction(entropy: -1e-9, crossEntropy: 9)) - 0.25) < 1e-15)
         let focal = LossConfiguration(kind: .focal, gamma: 2)
-        #expect(abs(focal.weight(entropy: 9, crossEntropy: log(4)) - 0.5625) < 1e-15)
+        #expect(abs(focal.tokenWeighting.weight(TokenPrediction(entropy: 9, crossEntropy: log(4))) - 0.5625) < 1e-15)
         // p = 1 - 1e-12, where 1 - e^-CE in the obvious way loses four digits.
-        #expect(abs(LossConfiguration(kind: .focal).weight(entropy: 0, crossEntropy: 1e-12) / 1e-12 - 1) < 1e-11)
-        #expect(LossConfiguration(kind: .crossEntropy, gamma: 3).weight(entropy: 2, crossEntropy: 2) == 1)
-        #expect(LossConfiguration(kind: .mile).weight(entropy: .nan, crossEntropy: 1).isNaN)
-        #expect(LossConfiguration(kind: .focal).weight(entropy: 1, crossEntropy: .nan).isNaN)
+        #expect(
+            abs(
+                LossConfiguration(kind: .focal).tokenWeighting.weight(TokenPrediction(entropy: 0, crossEntropy: 1e-12))
+                    / 1e-12 - 1) < 1e-11)
+        #expect(
+            LossConfiguration(kind: .crossEntropy, gamma: 3).tokenWeighting.weight(
+                TokenPrediction(entropy: 2, crossEntropy: 2)) == 1)
+        #expect(
+            LossConfiguration(kind: .mile).tokenWeighting.weight(TokenPrediction(entropy: .nan, crossEntropy: 1)).isNaN)
+        #expect(
+            LossConfiguration(kind: .focal).tokenWeighting.weight(TokenPrediction(entropy: 1, crossEntropy: .nan)).isNaN
+        )
     }
 
     @Test(arguments: [LossConfiguration.Kind.mile, .focal])
