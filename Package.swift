@@ -215,7 +215,10 @@ let package = Package(
             ["Configuration", "MessagePassing", "Reporting", "JobRuntime", "TestSupport", "TokenData"]),
         tests(
             "PlanningTests",
-            ["Configuration", "Kernels", "LlamaModel", "Optimization", "Planning", "Reporting", "TokenData"]),
+            [
+                "Configuration", "Kernels", "LlamaModel", "Optimization", "Planning", "Reporting", "Sharding",
+                "TokenData",
+            ]),
         tests(
             "BLASSelectionTests",
             ["BLASSelection", "Configuration", "Kernels", "LinearAlgebra", "LlamaModel", "Reporting"]),

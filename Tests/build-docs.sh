@@ -9,7 +9,12 @@
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-output="${1:-$root/.build/docs}"
+output="$(realpath -m "${1:-$root/.build/docs}")"
+# It is replaced as a whole.
+if [[ -e "$output" && ! -d "$output/documentation/mile-dist" && -n "$(ls -A "$output")" ]]; then
+    echo "build-docs: $output holds other files; name a new or an empty directory" >&2
+    exit 2
+fi
 cd "$root/Sources/mile-dist/mile-dist.docc"
 
 # docc lies beside swift, where it is not on PATH.

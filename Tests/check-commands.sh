@@ -268,7 +268,7 @@ extract() {
 
 # The options in the block $1 that the program does not have, one message a line.
 unknown_options() {
-    local line words command option help
+    local line words command option help own
     # A line of commands, without its comment and what another program does with its output.
     sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' "$1" | { grep -oE '(^|[ /])mile-dist( [^|;&#>]*)?' || true; } |
         while read -r line; do
@@ -280,7 +280,16 @@ unknown_options() {
             esac
             help="$folder/help/${command// /-}"
             # shellcheck disable=SC2086 # a subcommand of two words
-            [[ -s "$help" ]] || "$program" $command --help >"$help" 2>&1 || echo "mile-dist has no command $command"
+            if ! [[ -e "$help" ]]; then
+                # Two pages are checked at a time: the file appears as a whole.
+                own="$help.$BASHPID"
+                "$program" $command --help >"$own" 2>&1 || : >"$own"
+                mv "$own" "$help"
+            fi
+            if ! [[ -s "$help" ]]; then
+                echo "mile-dist has no command $command"
+                continue
+            fi
             for option in "${words[@]}"; do
                 option="${option%%=*}"
                 [[ "$option" == --* ]] || continue

@@ -153,6 +153,7 @@ check_citations() {
     grep -rnoE --include='*.swift' --include='*.h' --include='*.c' --include='*.cpp' --include='*.py' --include='*.sh' \
         --exclude=check-pages.sh -i 'design,? section [0-9]+(, "[^"]*")?' Sources Tests cluster configs \
         >"$folder/citations" 2>/dev/null || true
+    if ! [[ -s "$folder/citations" ]]; then echo "no citation of the design was found" >>"$folder/problems"; fi
     while IFS=: read -r file line heading; do
         number="$(sed -E 's/^[^0-9]*([0-9]+).*/\1/' <<<"$heading")"
         grep -qE "^## $number\. " "$catalogue/Design.md" 2>/dev/null ||

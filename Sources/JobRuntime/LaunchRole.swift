@@ -95,8 +95,9 @@ extension SystemReader {
     var isLauncherHidden: Bool {
         guard let variable = launcherVariables.rank else { return false }
         let (visible, beyond) = lineage
-        // The system's first process, which hides from users on some machines, adopts what outlives its parent.
-        if beyond == 1 { return false }
+        // Without the kernel's files nothing is known. The system's first process, which hides from users on some machines,
+        // adopts what outlives its parent.
+        guard let beyond, beyond != 1 else { return false }
         guard let outermost = visible.last else { return true }
         return hasVariable(variable.name, variable.value, process: outermost.id)
     }
@@ -119,7 +120,7 @@ extension SystemReader {
         else { return nil }
         return
             "the environment is that of a job that has ended (\(variable.name)=\(variable.value), and PMIX_SERVER_TMPDIR is "
-            + "no folder): if MPI does not start, unset ${!PMIX_*} ${!OMPI_*}"
+            + "no folder): if MPI does not start, \(LauncherVariables.removal)"
     }
 
     /// The parent of a process; its name, which stands in parentheses, may hold anything.

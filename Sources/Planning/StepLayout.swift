@@ -3,8 +3,6 @@
 package import Configuration
 package import Kernels
 internal import LlamaModel
-internal import MessagePassing
-internal import Optimization
 internal import Reporting
 package import Sharding
 internal import Tensors

@@ -5,12 +5,17 @@ internal import Glibc
 
 /// Reads the errors that Foundation throws for files.
 package enum FileErrors {
-    /// Whether a file error says that space, inodes or a quota are used up.
-    package static func isWantOfSpace(_ error: any Error) -> Bool {
+    /// The system's error number behind a file error; nil where there is none.
+    static func code(_ error: any Error) -> Int32? {
         let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
         let cause = underlying ?? error as NSError
-        if cause.domain == NSPOSIXErrorDomain { return SystemError(code: Int32(cause.code)).isWantOfSpace }
-        return cause.domain == NSCocoaErrorDomain && cause.code == CocoaError.Code.fileWriteOutOfSpace.rawValue
+        return cause.domain == NSPOSIXErrorDomain ? Int32(cause.code) : nil
+    }
+
+    /// Whether a file error says that space, inodes or a quota are used up.
+    package static func isWantOfSpace(_ error: any Error) -> Bool {
+        if let code = code(error) { return SystemError(code: code).isWantOfSpace }
+        return (error as? CocoaError)?.code == .fileWriteOutOfSpace
     }
 
     /// What the system says of a file error, without a full stop: it goes into a sentence.

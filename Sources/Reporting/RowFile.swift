@@ -67,7 +67,7 @@ package final class SystemRowFile: RowFile {
             end = try Self.lengthOfWholeLines(opened)
             try Self.truncate(opened, to: end)
         } catch {
-            throw (error as? SystemError) ?? SystemError(code: EIO)
+            throw (error as? SystemError) ?? SystemError(code: FileErrors.code(error) ?? EIO)
         }
         // Last: after a failure the earlier file is still the current one, and the next call tries again.
         current.withLock { $0 = opened }

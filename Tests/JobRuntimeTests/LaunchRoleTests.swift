@@ -96,6 +96,14 @@ import TestSupport
         #expect(try role(Self.rank(1), below: ["tmux"], outermostVariables: variables, beyond: 1).role == .single)
     }
 
+    /// Where the kernel's files are not there, a variable alone makes no bystander: nobody would do the work.
+    @Test func nothingIsSeenOfOtherProcesses() {
+        var reader = SystemReader()
+        reader.proc = "/nonexistent"
+        reader.environment = ["PMIX_RANK": "1"]
+        #expect(!reader.isLauncherHidden && LaunchRole(reader) == .single)
+    }
+
     @Test func leftovers() throws {
         for number in 0...1 {
             let (role, reader, folder) = try role(Self.rank(number), below: ["bash", "tmux: server", "systemd"])
