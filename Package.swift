@@ -183,7 +183,7 @@ let package = Package(
 
         .target(
             name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport", swiftSettings: settings),
-        tests("TestSupportTests", ["TestSupport", "Tensors"]),
+        tests("TestSupportTests", ["TestSupport", "Tensors"], resources: [.copy("Fixtures")]),
         tests("TensorsTests", ["Tensors"]),
         tests("MessagePassingTests", ["MessagePassing", "Tensors"]),
         tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
