@@ -255,8 +255,11 @@ let package = Package(
             ],
             exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
             resources: [.copy("Golden")]),
-        // Runs the program itself, as a user would. No dependency: its start-up code, which blocks signals, is not the tests'.
-        tests("ProgramTests", ["LinearAlgebra", "TestSupport"], resources: [.copy("Golden")]),
+        // Runs the program itself, as a user would. No dependency on it: its start-up code, which blocks signals, is not the tests'.
+        tests(
+            "ProgramTests",
+            ["Checkpointing", "Evaluation", "LinearAlgebra", "MessagePassing", "Reporting", "TestSupport"],
+            resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

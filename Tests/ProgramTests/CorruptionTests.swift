@@ -98,7 +98,7 @@ extension ProgramTests {
             try Damage.flippedBit.strike(place.folder, Self.newest)
             let before = place.folder.everything()
             let result = try place.run(["inspect", Self.directory, "--json"])
-            #expect(try Inspection(result).object.number("step") == 2, "\(result)")
+            #expect(try Inspection(text: result.output).object.number("step") == 2, "\(result)")
             #expect(result.warnings.count == 1, "\(result)")
             for command in [["inspect"], ["generate", "--prompt", "a"], ["eval", "--data", "held-out.txt"]] {
                 let bad = try place.run([command[0], Self.newest] + command.dropFirst())

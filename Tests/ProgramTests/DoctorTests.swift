@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite struct DoctorTests {
+    @Suite(.allCores) struct DoctorTests {
         /// The object of `doctor --json`.
         private struct Report: Decodable {
             struct Finding: Decodable {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite struct ExitStatusTests {
+    @Suite(.allCores) struct ExitStatusTests {
         static let endless = "schedule.total_steps=1000000"
 
         @Test(arguments: [1, 3]) func done(ranks: Int) throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite struct KillTests {
+    @Suite(.allCores) struct KillTests {
         /// When the rank is killed.
         enum Moment: Sendable {
             /// After so many rows of metrics.

@@ -2,5 +2,5 @@
 
 import Testing
 
-/// One test at a time: each starts processes that take all cores.
-@Suite(.serialized) struct ProgramTests {}
+/// As many tests at a time as there are cores: most start one process of one thread, and wait for launchers and disks in between.
+@Suite(.oneCore) struct ProgramTests {}

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite struct SignalTests {
+    @Suite(.allCores) struct SignalTests {
         /// How many runs get a signal; `make torture` sends a thousand.
         static let count = ProcessInfo.processInfo.environment["MILE_SIGNALS"].flatMap { Int($0) } ?? 60
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite struct WatchdogTests {
+    @Suite(.allCores) struct WatchdogTests {
         private static let watchdog = "training.watchdog_seconds=3"
 
         /// Rank 0 looks after the others, and rank 1 after rank 0.

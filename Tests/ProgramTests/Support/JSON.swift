@@ -135,9 +135,8 @@ struct Inspection {
     let object: JSONObject
     let tensors: [String: JSONObject]
 
-    init(_ result: ProgramResult) throws {
-        guard result.status == 0 else { throw UnexpectedText("\(result)") }
-        object = try JSONObject(result.output)
+    init(text: String) throws {
+        object = try JSONObject(text)
         let all = try object.object("tensors")
         tensors = Dictionary(uniqueKeysWithValues: try all.keys.map { ($0, try all.object($0)) })
     }

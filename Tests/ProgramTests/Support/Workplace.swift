@@ -1,5 +1,9 @@
 // Workplace - a temporary folder with texts and a configuration, in which tests run the program.
 
+import Checkpointing
+import Evaluation
+import MessagePassing
+import Reporting
 import TestSupport
 
 /// A folder that holds `text.txt`, `held-out.txt` and `run.yaml`, the configuration of a tiny model.
@@ -101,9 +105,17 @@ final class Workplace {
         }
     }
 
-    /// What `inspect --json` says.
-    func inspect(_ checkpoint: String, ranks: Int = 1) throws -> Inspection {
+    /// What `inspect --json` says: computed in this process, by what the command calls.
+    func inspect(_ checkpoint: String) throws -> Inspection {
+        let finder = CheckpointFinder(communicator: .alone(), console: Console(speaks: false))
+        return try Inspection(
+            text: try finder.withCheckpoint(folder.path(checkpoint)) { reader in try reader.inspectionJSON() })
+    }
+
+    /// What the program's own `inspect --json` says.
+    func inspectByProgram(_ checkpoint: String, ranks: Int = 1) throws -> Inspection {
         let result = try run(["inspect", checkpoint, "--json"], ranks: ranks)
-        return try Inspection(result)
+        guard result.status == 0 else { throw UnexpectedText("\(result)") }
+        return try Inspection(text: result.output)
     }
 }
