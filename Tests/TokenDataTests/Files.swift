@@ -55,8 +55,13 @@ func load(_ path: String, sequenceLength: Int = 4, vocabularySize: Int = 257) th
 
 /// All tokens that the sequences of a source cover.
 func covered(_ source: any SequenceSource) throws -> [Int32] {
-    try (0..<source.sequenceCount).flatMap { try source.sequence($0).dropLast() }
-        + source.sequence(source.sequenceCount - 1).suffix(1)
+    var tokens: [Int32] = []
+    for number in 0..<source.sequenceCount {
+        tokens += try source.sequence(number)
+        // The first of the next one, or the last of all.
+        if number + 1 < source.sequenceCount { tokens.removeLast() }
+    }
+    return tokens
 }
 
 /// A source that says where its sequences come from: ids are the number of the sequence.

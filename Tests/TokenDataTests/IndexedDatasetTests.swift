@@ -39,7 +39,18 @@ private struct Pair {
         return result + documents.flatMap { little($0, 8) } + trailer
     }
 
-    var data: [UInt8] { tokens.flatMap { little($0, Self.sizes[code] ?? 1) } }
+    /// Whole arrays at a time: some tests have hundreds of thousands of tokens.
+    var data: [UInt8] {
+        func bytes<Value: FixedWidthInteger>(_: Value.Type) -> [UInt8] {
+            unsafe tokens.map { Value(truncatingIfNeeded: $0).littleEndian }.withUnsafeBytes { unsafe Array($0) }
+        }
+        return switch Self.sizes[code] {
+        case 2: bytes(Int16.self)
+        case 4: bytes(Int32.self)
+        case 8: bytes(Int64.self)
+        default: bytes(Int8.self)
+        }
+    }
 
     /// Writes both files and returns their prefix.
     func write(to directory: TemporaryDirectory) throws -> String {

@@ -68,35 +68,51 @@ import Testing
         #expect(tokenizer.bytes(of: 0, after: 265) == Array(" \u{2047} ".utf8))
     }
 
+    /// Texts of any length and their ids, made once for all numbers of threads.
+    private struct Documents {
+        let lines: String
+        let ids: [Int32]
+        /// All texts as one.
+        let whole: String
+        let wholeIds: [Int32]
+
+        static let made = Result { try Documents() }
+
+        init() throws {
+            let processor = try SentencePieceProcessor(modelBytes: HandmadeModel().bytes)
+            var generator = SeededGenerator(seed: 8)
+            let words = ["a", "aa", "é", "aaa é", "b\n", "\n\n", " ", "aé"]
+            let texts = (0..<440).map { number in
+                // Some are empty, some longer than a part, one longer than all that waits at a time, and more short ones at a time
+                // than are encoded together.
+                let count = number == 7 ? 450_000 : number < 40 && number % 9 == 0 ? 50_000 : number % 5 * 3
+                return (0..<count).map { _ in words[Int(generator.next() % UInt64(words.count))] }.joined()
+            }
+            lines = try texts.map { "{\"text\": \(String(decoding: try JSONEncoder().encode($0), as: UTF8.self))}\n" }
+                .joined()
+            ids = try texts.flatMap { try processor.encode(Array($0.utf8)) + [2] }
+            whole = texts.joined(separator: "\n")
+            wholeIds = try processor.encode(Array(whole.utf8)) + [2]
+        }
+    }
+
     /// Each document of a file is encoded whole and ended, on any number of threads.
     @Test(arguments: [1, 2, 5])
     func documentsOfFiles(threads: Int) throws {
-        let model = HandmadeModel()
-        let path = try directory.write("hand.model", model.bytes)
-        let processor = try SentencePieceProcessor(modelBytes: model.bytes)
-        var generator = SeededGenerator(seed: 8)
-        let words = ["a", "aa", "é", "aaa é", "b\n", "\n\n", " ", "aé"]
-        let texts = (0..<440).map { number in
-            // Some are empty, some longer than a part, one longer than all that waits at a time, and more short ones at a time
-            // than are encoded together.
-            let count = number == 7 ? 450_000 : number < 40 && number % 9 == 0 ? 50_000 : number % 5 * 3
-            return (0..<count).map { _ in words[Int(generator.next() % UInt64(words.count))] }.joined()
+        let documents = try Documents.made.get()
+        let path = try directory.write("hand.model", HandmadeModel().bytes)
+        func tokens(_ name: String, _ text: String) throws -> [Int32] {
+            let configuration = DataConfiguration(
+                tokenizer: path, train: [.init(name: "a", path: try directory.write(name, text))], sequenceLength: 1)
+            let source = try loadDomains(
+                configuration, vocabularySize: 300, purpose: .training, threads: threads)[0].source
+            let tokens = try covered(source)
+            #expect(source.tokenCount == tokens.count)
+            return tokens
         }
-        let lines = try texts.map { "{\"text\": \(String(decoding: try JSONEncoder().encode($0), as: UTF8.self))}\n" }
-        let file = try directory.write("a.jsonl", lines.joined())
-        let configuration = DataConfiguration(
-            tokenizer: path, train: [.init(name: "a", path: file)], sequenceLength: 1)
-        let source = try loadDomains(configuration, vocabularySize: 300, purpose: .training, threads: threads)[0].source
-        let expected: [Int32] = try texts.flatMap { try processor.encode(Array($0.utf8)) + [2] }
-        #expect(source.tokenCount == expected.count)
-        #expect(try covered(source) == expected)
+        #expect(try tokens("a.jsonl", documents.lines) == documents.ids)
         // A .txt file is one document.
-        let whole = texts.joined(separator: "\n")
-        let text = try directory.write("a.txt", whole)
-        let one = try loadDomains(
-            DataConfiguration(tokenizer: path, train: [.init(name: "a", path: text)], sequenceLength: 1),
-            vocabularySize: 300, purpose: .training, threads: threads)[0].source
-        #expect(try covered(one) == (try processor.encode(Array(whole.utf8))) + [2])
+        #expect(try tokens("a.txt", documents.whole) == documents.wholeIds)
     }
 
     /// Ids and hashes by Python's sentencepiece 0.1.97 and hashlib: each document encoded, and id 2 behind it.
