@@ -1,4 +1,4 @@
-# make run, make test: each does all of its own set-up.
+# make run, make check, make test: each does all of its own set-up.
 
 RANKS ?= 2
 MPIRUN_OPTIONS ?= --oversubscribe
@@ -11,7 +11,7 @@ export OMPI_ALLOW_RUN_AS_ROOT = 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM = 1
 endif
 
-.PHONY: help run build test test-images torture study docs check-pages prerequisites format lint clean
+.PHONY: help run build check test sanitize test-images torture study docs check-pages prerequisites format lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -22,8 +22,14 @@ run: build ## build, then train the self-test job on 2 ranks (RANKS=4 for four)
 build: prerequisites ## build the program: .build/release/mile-dist
 	swift build -c release --product mile-dist
 
+check: ## before a commit: format, suites of modules, rank tests on 2 ranks, links of the pages; 3 minutes
+	@Tests/check.sh
+
 test: ## build and run every test, the rank tests on 1 to 4 ranks
 	@Tests/run.sh
+
+sanitize: ## run suites and rank tests under the address sanitizer, threads and node exchange under the thread sanitizer
+	@Tests/sanitize.sh
 
 test-images: ## execute the steps of both images in clean Debian roots, and run the result: 10 to 30 minutes, as root
 	@Tests/prerequisites.sh debootstrap
@@ -58,4 +64,4 @@ lint: ## check the format of all Swift files
 	swift format lint --strict --parallel --recursive $(SOURCES)
 
 clean: ## remove what was built
-	rm -rf .build .build-tests
+	rm -rf .build .build-tests .build-tests-assertions .build-sanitize-address .build-sanitize-thread

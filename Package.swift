@@ -264,3 +264,9 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
 )
+
+// MILE_TEST_TARGETS names the test targets to keep, with blanks between: the builds with assertions or sanitizers need few.
+if let chosen = Context.environment["MILE_TEST_TARGETS"], !chosen.isEmpty {
+    let names = Set(chosen.split(separator: " ").map(String.init))
+    package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+}
