@@ -16,6 +16,7 @@ enum CrossChecks {
         checkModel(run, report)
         checkData(run, report)
         checkSteps(run, report)
+        checkDecay(run.schedule, report)
         checkReproducible(run, report)
         return findings
     }
@@ -104,6 +105,34 @@ enum CrossChecks {
             report(
                 "loss.reference_ranks", "0, which stands for the MPI ranks",
                 "a number of ranks: with training.reproducible nothing may depend on the MPI ranks")
+        }
+    }
+
+    /// The keys of warmup-stable-decay.
+    private static func checkDecay(_ schedule: LearningRateSchedule, _ report: Report) {
+        let (warmup, decay, total) = (schedule.warmupSteps, schedule.decaySteps, schedule.totalSteps)
+        guard schedule.kind == .wsd else {
+            let kind = schedule.kind.rawValue
+            if decay > 0 {
+                report(
+                    "schedule.decay_steps", "\(decay) with schedule.kind \(kind), which has no such decay",
+                    "0, or schedule.kind wsd")
+            }
+            let standard = LearningRateSchedule().decayShape
+            if schedule.decayShape != standard {
+                report(
+                    "schedule.decay_shape",
+                    "\(schedule.decayShape.rawValue) with schedule.kind \(kind), which has no such decay",
+                    "\(standard.rawValue) (the default), or schedule.kind wsd")
+            }
+            return
+        }
+        // A warm-up that is too long for the run alone has its own message.
+        if warmup <= total, decay > total - warmup {
+            report(
+                "schedule.decay_steps",
+                "\(decay), more than schedule.total_steps \(total) - schedule.warmup_steps \(warmup)",
+                "an integer from 0 to \(total - warmup)")
         }
     }
 

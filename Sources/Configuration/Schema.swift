@@ -148,15 +148,26 @@ enum Schema {
     ]
 
     private static let schedule: [Field<RunConfiguration>] = [
-        .choice("schedule.kind", \.schedule.kind, "Decay of the learning rate after the warm-up."),
+        .choice(
+            "schedule.kind", \.schedule.kind,
+            "Decay of the learning rate after the warm-up; wsd (warmup-stable-decay): none until the last decay_steps."),
         .integer(
             "schedule.warmup_steps", \.schedule.warmupSteps, 0...steps,
             "Steps of linear warm-up; at most schedule.total_steps."),
         .integer("schedule.total_steps", \.schedule.totalSteps, 1...steps, "Optimizer steps of the run."),
         .number(
             "schedule.minimum_ratio", \.schedule.minimumRatio, .share,
-            "Share of optimizer.learning_rate that cosine and linear would reach one step after schedule.total_steps, as in "
+            "Share of optimizer.learning_rate that cosine, linear and wsd would reach one step after schedule.total_steps, as in "
                 + "PyTorch's and Hugging Face's schedulers; constant does not use it."),
+        .integer(
+            "schedule.decay_steps", \.schedule.decaySteps, 0...steps,
+            "Steps of the decay of wsd, the last ones of the run; 0: the rate stays. Step total_steps - decay_steps + 1 is the "
+                + "last one with the full rate; minimum_ratio would be reached one step after schedule.total_steps. Only for wsd; "
+                + "with warmup_steps at most schedule.total_steps."),
+        .choice(
+            "schedule.decay_shape", \.schedule.decayShape,
+            "How wsd falls, where x is the share of the decay that has passed: linear 1 - x, cosine (1 + cos(pi x)) / 2, "
+                + "sqrt 1 - sqrt(x). Only for wsd."),
     ]
 
     private static let training: [Field<RunConfiguration>] = [

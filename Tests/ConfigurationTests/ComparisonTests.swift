@@ -52,6 +52,21 @@ import Testing
         #expect(result.changes.first?.hasPrefix("\(key): the checkpoint has ") == true)
     }
 
+    /// The keys with which a stable run goes on into one of several decays.
+    @Test func aStableRunMayDecay() throws {
+        let now = try Sample.load(
+            Self.text, "schedule.kind=wsd", "schedule.total_steps=3000", "schedule.decay_steps=500",
+            "schedule.decay_shape=sqrt")
+        let result = now.comparison(with: try Sample.load(Self.text, "schedule.kind=wsd"))
+        #expect(result.conflicts.isEmpty)
+        #expect(
+            result.changes == [
+                "schedule.total_steps: the checkpoint has 100000, the configuration 3000",
+                "schedule.decay_steps: the checkpoint has 0, the configuration 500",
+                "schedule.decay_shape: the checkpoint has linear, the configuration sqrt",
+            ])
+    }
+
     /// A domain that is switched off is as one that is not there.
     @Test func domainsOfWeightZero() throws {
         let off = "data.train=[{name: b, path: b, weight: 0}, {name: one, path: one.txt}]"

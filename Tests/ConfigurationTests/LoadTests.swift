@@ -144,6 +144,9 @@ import TokenData
         ("optimizer.beta2=-0.1", "-0.1 (number)", "a number of at least 0 and below 1"),
         ("optimizer.learning_rate='1e-3'", "\"1e-3\" (string)", "a finite number of at least 0"),
         ("schedule.minimum_ratio=1.5", "1.5 (number)", "a number of at least 0 and at most 1"),
+        ("schedule.kind=wds", "\"wds\" (string)", "one of cosine, linear, constant, wsd"),
+        ("schedule.decay_steps=-1", "-1 (integer)", "an integer from 0 to 1073741824"),
+        ("schedule.decay_shape=square", "\"square\" (string)", "one of linear, cosine, sqrt"),
         ("schedule.total_steps=0", "0 (integer)", "an integer from 1 to 1073741824"),
         ("training.global_batch_size=0", "0 (integer)", "an integer from 1 to 1048576"),
         ("training.seed=-1", "-1 (integer)", "an integer from 0 to 9223372036854775807"),
@@ -209,6 +212,22 @@ import TokenData
             "257, which is no token of a vocabulary of this size"
         ),
         (["schedule.warmup_steps=100001"], "schedule.warmup_steps", "100001, more than schedule.total_steps 100000"),
+        (
+            ["schedule.kind=wsd", "schedule.decay_steps=99001"], "schedule.decay_steps",
+            "99001, more than schedule.total_steps 100000 - schedule.warmup_steps 1000"
+        ),
+        (
+            ["schedule.kind=wsd", "schedule.warmup_steps=100001", "schedule.decay_steps=1"], "schedule.warmup_steps",
+            "100001, more than schedule.total_steps 100000"
+        ),
+        (
+            ["schedule.decay_steps=1"], "schedule.decay_steps",
+            "1 with schedule.kind cosine, which has no such decay"
+        ),
+        (
+            ["schedule.kind=constant", "schedule.decay_shape=sqrt"], "schedule.decay_shape",
+            "sqrt with schedule.kind constant, which has no such decay"
+        ),
         (["training.stop_at_step=100001"], "training.stop_at_step", "100001, more than schedule.total_steps 100000"),
         (
             ["data.train=[{name: a, path: b}, {name: a, path: c}]"], "data.train[1].name", "\"a\" a second time"
@@ -238,7 +257,9 @@ import TokenData
         ["model.num_attention_heads=64"], ["model.num_key_value_heads=1"], ["training.micro_batch_size=4096"],
         ["loss.normalization=reference", "loss.reference_ranks=0"],
         ["loss.normalization=reference", "loss.reference_ranks=64", "training.micro_batch_size=16"],
-        ["loss.gamma=0"], ["optimizer.gradient_clip=0"], ["schedule.minimum_ratio=1"], ["data.ignored_targets=[256]"],
+        ["loss.gamma=0"], ["optimizer.gradient_clip=0"], ["schedule.minimum_ratio=1"], ["schedule.kind=wsd"],
+        ["schedule.kind=wsd", "schedule.decay_steps=99000", "schedule.decay_shape=sqrt"],
+        ["data.ignored_targets=[256]"],
         ["training.blas=openblas"], ["training.blas=onednn"], ["training.precision=bf16"],
         ["training.activation_checkpointing=layer"], ["training.spike_z_score=0.0"],
         ["data.train=[{name: a, path: b}]", "data.validation=[{name: a, path: b}]"],

@@ -102,6 +102,30 @@ extension ProgramTests {
             #expect(try place.inspect(left).object.number("step") == 6)
         }
 
+        /// One stable run, a decay in another directory and one in a branch: the rates of each are those of its schedule.
+        @Test func aStableRunHasSeveralDecays() throws {
+            let stable = ["schedule.kind=wsd", "schedule.total_steps=100", "checkpoint.every=4"]
+            let place = try trained(stable + ["training.stop_at_step=8"])
+            func decay(_ shape: String, total: Int, _ other: [String], _ options: [String]) throws -> ProgramResult {
+                try place.train(
+                    ["schedule.kind=wsd", "schedule.total_steps=\(total)", "schedule.decay_steps=4"]
+                        + ["schedule.decay_shape=\(shape)"] + other, options: ["--resume"] + options)
+            }
+            let long = try decay(
+                "linear", total: 12, ["logging.directory=runs/long"], ["\(Self.checkpoints)/step-00000008"])
+            #expect(long.status == 0 && long.output.contains("schedule.decay_steps: the checkpoint has 0"), "\(long)")
+            let short = try decay(
+                "sqrt", total: 8, [], ["\(Self.checkpoints)/step-00000004", "--branch", "short"])
+            #expect(short.status == 0 && short.output.contains("schedule.decay_shape"), "\(short)")
+            func rates(_ shares: [Double]) -> [Double] { shares.map { 2e-3 * $0 } }
+            let linear = try place.metrics("runs/long").values("lr", 9...12)
+            // The same products in another order.
+            #expect(difference(linear, rates([1, 0.75, 0.5, 0.25]), within: 1e-15) == nil)
+            let root = try place.metrics().values("lr", 1...8)
+            let decayed = [0.25, 0.5, 0.75].map { 1 - $0.squareRoot() }
+            #expect(difference(root, rates([0.5, 1, 1, 1, 1] + decayed), within: 1e-15) == nil)
+        }
+
         /// The checkpoint that a requeued command names may have been removed by `checkpoint.keep`.
         @Test func aRequeuedPathNeedNotBeThereAnyMore() throws {
             let place = try trained(["training.stop_at_step=2"])

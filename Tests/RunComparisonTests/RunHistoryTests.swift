@@ -164,6 +164,21 @@ import Testing
         #expect(RunHistory(other, reachedStep: 40).unifyingSchedules().parts[0].configuration.schedule.totalSteps == 20)
     }
 
+    /// A stable run that was continued into a decay trained as one that was configured so from the start.
+    @Test func aStableRunIsTheBeginningOfItsDecay() throws {
+        let decay = LearningRateSchedule(kind: .wsd, warmupSteps: 2, totalSteps: 40, decaySteps: 10, decayShape: .sqrt)
+        let stable = LearningRateSchedule(kind: .wsd, warmupSteps: 2, totalSteps: 1000)
+        func schedules(upTo step: Int) -> [LearningRateSchedule] {
+            let starts = [
+                Self.start(0, .new) { $0.schedule = stable }, Self.start(step, .checkpoint) { $0.schedule = decay },
+            ]
+            return RunHistory(starts, reachedStep: 40).unifyingSchedules().parts.map(\.configuration.schedule)
+        }
+        // Step 31 is the last one with the full rate.
+        #expect(schedules(upTo: 31) == [decay, decay])
+        #expect(schedules(upTo: 32) == [stable, decay])
+    }
+
     @Test func pairsBeginWithTheSameWeights() throws {
         let (a, b) = (
             [Self.start(0, .weights, weights: "a")], [Self.start(0, .imported, weights: "b") { $0.loss = Samples.mile }]
