@@ -220,6 +220,41 @@ extension Field {
             encode: { .list($0[keyPath: path].map { .integer(String($0)) }) })
     }
 
+    /// A list of an enumeration's words, each at most once.
+    ///
+    /// - Parameter refuse: what is wrong with the list as a whole.
+    static func choices<Value: RawRepresentable<String> & CaseIterable & Sendable & Hashable>(
+        _ name: String, _ path: any WritableKeyPath<Root, [Value]> & Sendable,
+        refuse: @escaping @Sendable ([Value]) -> Refusal?, _ help: String
+    ) -> Field {
+        let words = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        let allowed = "a list of words among \(words), each at most once"
+        return Field(
+            name: name, help: help, allowed: allowed,
+            decode: { node, key, root in
+                guard case .sequence(let elements) = node.content else { return finding(node, key, allowed: allowed) }
+                var values: [Value] = []
+                var findings: [Finding] = []
+                for (index, element) in elements.enumerated() {
+                    let place = key.appending(index: index)
+                    guard case .scalar(.text(let word), _) = element.content, let value = Value(rawValue: word) else {
+                        findings += finding(element, place, allowed: "one of \(words)")
+                        continue
+                    }
+                    if values.contains(value) {
+                        findings += finding(element, place, allowed: "each word once", reason: "which is there twice")
+                    }
+                    values.append(value)
+                }
+                if findings.isEmpty, let refusal = refuse(values) {
+                    findings = finding(node, key, allowed: refusal.allowed, reason: refusal.reason)
+                }
+                root[keyPath: path] = values
+                return findings
+            },
+            encode: { .list($0[keyPath: path].map { .word($0.rawValue) }) })
+    }
+
     /// A list of mappings, each decoded into a copy of `standard` by `fields`.
     ///
     /// - Parameter isIdentifying: whether an element is part of what a resumed run may not change.

@@ -113,15 +113,25 @@ public struct CheckpointConfiguration: Sendable, Equatable {
 
 /// Where a run's files go and how often it prints (configuration key `logging`).
 public struct LoggingConfiguration: Sendable, Equatable {
+    /// What receives the rows of the metrics, each a file of the run directory.
+    public enum Sink: String, Sendable, CaseIterable {
+        /// Every row as JSON; always there, because a resume reads it.
+        case jsonl
+
+        public var fileName: String { "metrics.\(rawValue)" }
+    }
+
     /// The run directory; `runs/<configuration's name>` unless given.
     public var directory: String
     /// Steps between progress lines. `metrics.jsonl` has every step.
     public var every: Int
     public var profile: Bool
+    public var sinks: [Sink]
 
-    public init(directory: String = "", every: Int = 1, profile: Bool = false) {
+    public init(directory: String = "", every: Int = 1, profile: Bool = false, sinks: [Sink] = [.jsonl]) {
         self.directory = directory
         self.every = every
         self.profile = profile
+        self.sinks = sinks
     }
 }

@@ -248,5 +248,14 @@ enum Schema {
             "logging.profile", \.logging.profile,
             "Phases of every step in metrics.jsonl, and the first 100 steps of all ranks in trace.json (Chrome's format)."
         ),
+        .choices(
+            "logging.sinks", \.logging.sinks,
+            refuse: {
+                $0.contains(.jsonl)
+                    ? nil
+                    : Refusal(
+                        reason: "which lacks jsonl", allowed: "a list with jsonl, which a resume reads, as in [jsonl]")
+            },
+            "Files that receive the rows of the metrics. jsonl, always one of them: metrics.jsonl with every row."),
     ]
 }

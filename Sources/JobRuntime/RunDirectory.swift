@@ -110,8 +110,11 @@ package final class RunDirectory {
     /// Moves the metrics and starts of an earlier run aside: a new run's rows must not follow them.
     ///
     /// - Returns: the new names, or nil when there were none.
-    package func setAsideMetrics() throws -> String? {
-        try Self.setAside([metricsPath, StartsFile(directory: path).path])
+    package func setAsideMetrics() throws -> String? { try Self.setAside(recordPaths) }
+
+    /// Files of metrics, whether this run writes them or not, and starts.
+    private var recordPaths: [String] {
+        LoggingConfiguration.Sink.allCases.map { path + "/" + $0.fileName } + [StartsFile(directory: path).path]
     }
 
     /// Moves `DIR/name.extension`, where there is one, to the first free `DIR/name.N.extension`, and returns that.
@@ -138,8 +141,7 @@ package final class RunDirectory {
 
     /// Removes metrics and starts, for the embedded job, which starts over each time.
     package func removeMetrics() throws {
-        for file in [metricsPath, StartsFile(directory: path).path]
-        where FileManager.default.fileExists(atPath: file) {
+        for file in recordPaths where FileManager.default.fileExists(atPath: file) {
             try FileManager.default.removeItem(atPath: file)
         }
     }

@@ -154,6 +154,11 @@ import TokenData
         ("evaluation.every=0", "0 (integer)", "an integer from 1 to 1073741824"),
         ("evaluation.sequences=-1", "-1 (integer)", "an integer from 0 to 2147483647"),
         ("checkpoint.keep=0", "0 (integer)", "an integer from 1 to 1073741824"),
+        ("logging.sinks=jsonl", "\"jsonl\" (string)", "a list of words among jsonl, each at most once"),
+        (
+            "logging.sinks=[]", "an empty list, which lacks jsonl",
+            "a list with jsonl, which a resume reads, as in [jsonl]"
+        ),
         ("logging.directory=12", "12 (integer)", "text"),
         ("data.sequence_length=0", "0 (integer)", "an integer from 1 to 1048576"),
         ("data.ignored_targets=0", "0 (integer)", "a list of integers from 0 to 2147483647, as in [0, 2]"),

@@ -10,7 +10,7 @@ import TestSupport
 @testable import Reporting
 
 /// A file in memory on a disk that can be full.
-private final class LimitedFile: RowFile {
+final class LimitedFile: RowFile {
     private struct State {
         var bytes: [UInt8] = []
         var capacity = Int.max
@@ -81,7 +81,7 @@ private final class LimitedFile: RowFile {
             var warnings: [String] = []
         }
 
-        init(limit: Int = MetricsFile.mostWaitingBytes) throws {
+        init(limit: Int = AppendedRows.mostWaitingBytes) throws {
             let box = Box()
             folder = try TemporaryFolder()
             metrics = MetricsFile(

@@ -9,7 +9,7 @@ internal import Reporting
 /// A branch of one run; rank 0 only.
 ///
 /// What is newer than the checkpoint moves to `before-NAME` in the checkpoints directory. The folder also gets copies of
-/// `metrics.jsonl`, `starts.jsonl` and `configuration.yaml`, so that it is a run directory of what was left, and
+/// the files of metrics, `starts.jsonl` and `configuration.yaml`, so that it is a run directory of what was left, and
 /// `metrics.jsonl` keeps the rows up to the checkpoint. Nothing is lost.
 ///
 /// The folder has its name last. So a command that was killed is repeated as it is, and one that a scheduler repeats later
@@ -92,7 +92,7 @@ package struct Branch {
     private func moveAside(after step: Int) throws -> String {
         try FileManager.default.createDirectory(atPath: unfinished, withIntermediateDirectories: true)
         let moved = try store.moveAside(stepsAfter: step, into: unfinished)
-        for name in [RunFiles.configuration, StartsFile.name, RunFiles.metrics] {
+        for name in [RunFiles.configuration, StartsFile.name] + LoggingConfiguration.Sink.allCases.map(\.fileName) {
             try copy(name)
         }
         try keepRows(upTo: step)

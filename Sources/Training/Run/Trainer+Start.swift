@@ -310,7 +310,7 @@ extension Trainer {
     /// Opens the metrics, after what must not stand before the next rows is out of the way; rank 0 only.
     func openRun(
         _ directory: RunDirectory, _ checkpoint: CheckpointReader?, _ store: CheckpointStore
-    ) throws -> MetricsFile {
+    ) throws -> MetricsSinks {
         if let checkpoint, let branch = branch(directory, store), try !branch.isBegun() {
             console.line(try branch.begin(after: checkpoint.index.step))
         }
@@ -318,6 +318,7 @@ extension Trainer {
         if isAnother, let names = try directory.setAsideMetrics() {
             console.line("earlier metrics moved to \(names)")
         }
-        return try MetricsFile(path: directory.metricsPath, holding: directory, warn: console.warning)
+        return try MetricsSinks(
+            configuration.logging.sinks, in: directory, after: checkpoint?.index.step ?? 0, warn: console.warning)
     }
 }

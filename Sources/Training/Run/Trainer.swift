@@ -145,7 +145,7 @@ public final class Trainer {
             savedStep: try isOwn(checkpoint, store) ? state.progress.step : nil)
         let run = try TrainingRun(
             session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
-            pool: pool, started: started)
+            earlier: metrics?.file, pool: pool, started: started)
         if try run.hasWork() {
             try communicator.agreed { if let directory { try record(in: directory, checkpoint, weights) } }
         }
@@ -171,7 +171,7 @@ public final class Trainer {
 
     /// Rows that cannot be written are an error of a run that has ended, and a warning in one that is to be continued: its
     /// checkpoint is good, and the status says so.
-    private func finish(_ metrics: MetricsFile?, _ status: ExitStatus) throws {
+    private func finish(_ metrics: (any MetricsSink)?, _ status: ExitStatus) throws {
         guard status == .stoppedEarly else { return try communicator.agreed { try metrics?.finish() } }
         do { try metrics?.finish() } catch { console.warning(ProgramFailure(error).message) }
     }

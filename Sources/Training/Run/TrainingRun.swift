@@ -25,7 +25,10 @@ final class TrainingRun {
     private(set) var lastEvaluation: EvaluationResult?
 
     private let saves: RunSaves
-    private let metrics: MetricsFile?
+    /// Receives a row per step and evaluation; nil on all ranks but 0.
+    private let metrics: (any MetricsSink)?
+    /// Tells which steps earlier starts evaluated; nil on all ranks but 0.
+    private let earlier: MetricsFile?
     private let started: ContinuousClock.Instant
     private let step: TrainingStep
     private let evaluator: Evaluator
@@ -42,7 +45,7 @@ final class TrainingRun {
 
     init(
         session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
-        metrics: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
+        metrics: (any MetricsSink)?, earlier: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
     ) throws {
         self.session = session
         self.configuration = configuration
@@ -50,6 +53,7 @@ final class TrainingRun {
         self.state = state
         self.saves = saves
         self.metrics = metrics
+        self.earlier = earlier
         self.pool = pool
         self.started = started
         step = try TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
@@ -264,7 +268,7 @@ final class TrainingRun {
         guard !evaluator.isEmpty, now > 0,
             now % configuration.evaluation.every == 0 || now == configuration.lastStep
         else { return false }
-        let isMissing = try communicator.agreed { try metrics?.lacksEvaluation(step: now) ?? false }
+        let isMissing = try communicator.agreed { try earlier?.lacksEvaluation(step: now) ?? false }
         return try communicator.isTrueOnAny(isMissing)
     }
 

@@ -21,7 +21,7 @@ final class RunSaves {
     private let console: Console
     private let saver: CheckpointSaver
     private let state: TrainingState
-    private let metrics: MetricsFile?
+    private let metrics: (any MetricsSink)?
     private let tokenizer: CheckpointIndex.Tokenizer
     private let fingerprint: String
     private let processor = MachineIdentity.processor
@@ -41,7 +41,7 @@ final class RunSaves {
     ///   - savedStep: its step, if it lies where this run saves: it need not be saved again.
     init(
         communicator: Communicator, console: Console, saver: CheckpointSaver, state: TrainingState,
-        metrics: MetricsFile?, tokenizer: CheckpointIndex.Tokenizer, fingerprint: String, newest: String?,
+        metrics: (any MetricsSink)?, tokenizer: CheckpointIndex.Tokenizer, fingerprint: String, newest: String?,
         savedStep: Int? = nil
     ) {
         self.communicator = communicator
