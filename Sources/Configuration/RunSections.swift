@@ -117,6 +117,8 @@ public struct LoggingConfiguration: Sendable, Equatable {
     public enum Sink: String, Sendable, CaseIterable {
         /// Every row as JSON; always there, because a resume reads it.
         case jsonl
+        /// The numbers of the training rows as a table.
+        case csv
 
         public var fileName: String { "metrics.\(rawValue)" }
     }

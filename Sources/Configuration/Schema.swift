@@ -254,8 +254,10 @@ enum Schema {
                 $0.contains(.jsonl)
                     ? nil
                     : Refusal(
-                        reason: "which lacks jsonl", allowed: "a list with jsonl, which a resume reads, as in [jsonl]")
+                        reason: "which lacks jsonl",
+                        allowed: "a list with jsonl, which a resume reads, as in [jsonl, csv]")
             },
-            "Files that receive the rows of the metrics. jsonl, always one of them: metrics.jsonl with every row."),
+            "Files that receive the rows of the metrics. jsonl, always one of them: metrics.jsonl with every row. "
+                + "csv: metrics.csv, a table of the numbers of training rows."),
     ]
 }

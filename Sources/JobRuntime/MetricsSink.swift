@@ -33,9 +33,12 @@ package final class MetricsSinks: MetricsSink {
         warn: @escaping (String) -> Void
     ) throws {
         let file = try MetricsFile(path: directory.metricsPath, holding: directory, warn: warn)
-        let sinks = kinds.map { kind -> any MetricsSink in
+        let sinks = try kinds.map { kind -> any MetricsSink in
             switch kind {
             case .jsonl: file
+            case .csv:
+                try CSVMetricsFile(
+                    path: directory.path + "/" + kind.fileName, after: step, holding: directory, warn: warn)
             }
         }
         self.init(file: file, sinks: sinks)

@@ -154,10 +154,14 @@ import TokenData
         ("evaluation.every=0", "0 (integer)", "an integer from 1 to 1073741824"),
         ("evaluation.sequences=-1", "-1 (integer)", "an integer from 0 to 2147483647"),
         ("checkpoint.keep=0", "0 (integer)", "an integer from 1 to 1073741824"),
-        ("logging.sinks=jsonl", "\"jsonl\" (string)", "a list of words among jsonl, each at most once"),
+        ("logging.sinks=jsonl", "\"jsonl\" (string)", "a list of words among jsonl, csv, each at most once"),
         (
             "logging.sinks=[]", "an empty list, which lacks jsonl",
-            "a list with jsonl, which a resume reads, as in [jsonl]"
+            "a list with jsonl, which a resume reads, as in [jsonl, csv]"
+        ),
+        (
+            "logging.sinks=[csv]", "a list, which lacks jsonl",
+            "a list with jsonl, which a resume reads, as in [jsonl, csv]"
         ),
         ("logging.directory=12", "12 (integer)", "text"),
         ("data.sequence_length=0", "0 (integer)", "an integer from 1 to 1048576"),
@@ -178,6 +182,18 @@ import TokenData
         #expect(
             Sample.message(Sample.text, overrides: [override])
                 == "--set \(override): \(key): found \(found); allowed: \(allowed)")
+    }
+
+    @Test func sinksAreKnownWordsEachOnce() throws {
+        #expect(try Sample.load(Sample.text, "logging.sinks=[csv, jsonl]").logging.sinks == [.csv, .jsonl])
+        #expect(
+            Sample.message(Sample.text, overrides: ["logging.sinks=[jsonl, csw]"])
+                == "--set logging.sinks=[jsonl, csw]: logging.sinks[1]: found \"csw\" (string); allowed: one of jsonl, csv"
+        )
+        #expect(
+            Sample.message(Sample.text, overrides: ["logging.sinks=[jsonl, jsonl]"])
+                == "--set logging.sinks=[jsonl, jsonl]: logging.sinks[1]: found \"jsonl\" (string), which is there twice; "
+                + "allowed: each word once")
     }
 
     @Test func tokenizerIsBytesOrAModel() throws {

@@ -38,7 +38,7 @@ import TokenData
             maximumSkippedSteps: 0)
         run.evaluation = EvaluationConfiguration(every: 9, sequences: 0)
         run.checkpoint = CheckpointConfiguration(directory: "a/b", every: 11, keep: 1, keepEvery: 22, initial: true)
-        run.logging = LoggingConfiguration(directory: "c d", every: 13)
+        run.logging = LoggingConfiguration(directory: "c d", every: 13, sinks: [.csv, .jsonl])
         return run
     }()
 

@@ -97,6 +97,17 @@ import TestSupport
         #expect(try folder.text("starts.2.jsonl") == "starts.jsonl")
     }
 
+    /// So does the table, whether the next run writes one or not.
+    @Test func theTableIsSetAsideWithTheMetrics() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.path, host: "a")
+        for name in ["metrics.jsonl", "metrics.csv", "starts.jsonl"] { try folder.write(name, to: name) }
+        let names = ["metrics.1.jsonl", "metrics.1.csv", "starts.1.jsonl"]
+        #expect(try directory.setAsideMetrics() == names.map(folder.path).joined(separator: " and "))
+        #expect(folder.names() == ["lock"] + names.sorted())
+        #expect(try folder.text("metrics.1.csv") == "metrics.csv")
+    }
+
     @Test func wantOfSpaceIsNoWantOfPermission() {
         func error(_ code: Int32) -> any Error {
             CocoaError(
@@ -114,6 +125,7 @@ import TestSupport
         try directory.removeMetrics()
         try folder.write("x", to: "metrics.jsonl")
         try folder.write("x", to: "metrics.1.jsonl")
+        try folder.write("x", to: "metrics.csv")
         try folder.write("x", to: "starts.jsonl")
         try directory.removeMetrics()
         #expect(folder.names() == ["lock", "metrics.1.jsonl"])

@@ -170,6 +170,45 @@ extension ProgramTests {
             #expect(inspected[0] == inspected[1] && !inspected[0].isEmpty)
         }
 
+        /// Steps that are computed again have one row in the table, that of the last start.
+        @Test func theTableHasEachStepOnce() throws {
+            let place = try Workplace()
+            let set = ["logging.sinks=[jsonl, csv]", "checkpoint.every=2", "evaluation.every=2"]
+            #expect(try place.train(set + ["training.stop_at_step=5"], ranks: 2).status == 0)
+            // The run goes on from step 4, after a row that a kill left unfinished.
+            try place.folder.remove("runs/run/checkpoints/step-00000005")
+            let table = try place.folder.text("runs/run/metrics.csv")
+            try place.folder.write(table + "6,9", to: "runs/run/metrics.csv")
+            let result = try place.train(set)
+            #expect(result.status == 0 && result.output.contains(", step 4\n"), "\(result)")
+            let lines = try place.folder.text("runs/run/metrics.csv").split(separator: "\n").map(String.init)
+            #expect(lines.count == 7 && lines[...4] == table.split(separator: "\n").map(String.init)[...4])
+            let metrics = try place.metrics()
+            // Step 5 twice.
+            #expect(metrics.rows.count { $0.number("tokens") != nil } == 7)
+            let columns = lines[0].split(separator: ",").map(String.init)
+            #expect(Set(columns) == Self.trainingKeys.subtracting(["ranks"]))
+            for (step, line) in zip(1...6, lines.dropFirst()) {
+                let row = try #require(metrics.steps[step])
+                let cells = line.split(separator: ",", omittingEmptySubsequences: false)
+                // The same digits.
+                for (column, cell) in zip(columns, cells) {
+                    #expect(row.text.contains("\"\(column)\": \(cell),"), "\(row.text)")
+                }
+                #expect(cells.count == columns.count)
+            }
+            // Another run in the same place begins another table, and a file of somebody else is not overwritten.
+            try place.folder.remove("runs/run/checkpoints")
+            try place.folder.write("a,b\n", to: "runs/run/metrics.csv")
+            #expect(try place.train(set + ["training.stop_at_step=2"]).status == 0)
+            #expect(try place.folder.text("runs/run/metrics.1.csv") == "a,b\n")
+            #expect(try place.folder.text("runs/run/metrics.csv").split(separator: "\n").count == 3)
+            try place.folder.write("a,b\n", to: "runs/run/metrics.csv")
+            let refused = try place.train(set)
+            expectOneMessage(refused, status: 2, names: ["runs/run/metrics.csv:1: found \"a,b\"", "logging.sinks"])
+            #expect(try place.folder.text("runs/run/metrics.csv") == "a,b\n")
+        }
+
         @Test func resumedRunAppendsAfterAnUnfinishedRow() throws {
             let place = try Workplace()
             #expect(try place.train(["training.stop_at_step=3"]).status == 0)

@@ -1,5 +1,6 @@
 // MetricsTests - the rows of metrics.jsonl, and the file that they are appended to.
 
+import Configuration
 import Foundation
 import Testing
 import TestSupport
@@ -23,6 +24,30 @@ import TestSupport
             Self.row().json.text
                 == #"{"step": 7, "tokens": 1024, "loss": 2.5, "ce": 2.25, "entropy": 2.125, "alpha": 0.3, "#
                 + #""lr": 0.0003, "grad_norm": 1.5, "step_seconds": 0.25, "tokens_per_second": 4096.0}"#)
+    }
+
+    /// The table has the numbers of a row with all their digits; other rows are not in it.
+    @Test func aTrainingRowIsALineOfTheTable() throws {
+        let folder = try TemporaryFolder()
+        let directory = try RunDirectory(path: folder.path, host: "here")
+        let metrics = try MetricsSinks([.jsonl, .csv], in: directory, after: 0) { Issue.record("\($0)") }
+        var row = Self.row(loss: 0.1 + 0.2)
+        row.rankSequences = [10]
+        row.rankSeconds = [0.2]
+        row.mixture = [("books", 1)]
+        let result = EvaluationResult(domains: [.init(name: "a", sums: EvaluationSums())], hasFrequencies: false)
+        for row in [row.json, result.json(step: 7), Self.row(step: 8, loss: .nan, isSkipped: true).json] {
+            try metrics.append(row)
+        }
+        try metrics.finish()
+        #expect(
+            try folder.text("metrics.csv") == """
+                step,tokens,loss,ce,entropy,alpha,lr,grad_norm,step_seconds,tokens_per_second
+                7,1024,0.30000000000000004,2.25,2.125,0.3,0.0003,1.5,0.25,4096.0
+                8,1024,,2.25,2.125,0.3,0.0003,1.5,0.25,4096.0
+
+                """)
+        #expect(try folder.text("metrics.jsonl").split(separator: "\n").count == 3)
     }
 
     @Test func aSkippedStepHasNullsAndSaysSo() throws {
