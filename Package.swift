@@ -171,14 +171,10 @@ let package = Package(
                 "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration", "Digests",
                 "Evaluation", "HDF5Store", "Kernels", "LinearAlgebra", "LlamaModel", "MessagePassing", "Optimization",
                 "Planning", "Reporting", "RunComparison", "JobRuntime", "SentencePieceText", "Sharding", "Tensors",
-                "TokenData", "Training",
+                "TokenData", "Training", argumentParser,
             ]),
         .executableTarget(
-            name: "mile-dist",
-            dependencies: [
-                "BLASSelection", "Benchmarks", "CStartup", "ClusterDoctor", "Commands", "Configuration", "Evaluation",
-                "Reporting", "JobRuntime", "Training", argumentParser,
-            ],
+            name: "mile-dist", dependencies: ["CStartup", "Commands", "JobRuntime", "Reporting", argumentParser],
             swiftSettings: settings),
 
         .target(

@@ -1,7 +1,7 @@
 // BenchModel - the sizes that `bench gemm` and `bench kernels` measure: a configuration's model, or one of 60M parameters.
 
 internal import Configuration
-internal import JobRuntime
+package import JobRuntime
 internal import Kernels
 internal import LlamaModel
 internal import MessagePassing
@@ -9,7 +9,7 @@ internal import Reporting
 internal import TokenData
 
 /// A model, the tokens of a micro-batch and their sequences.
-struct BenchModel {
+package struct BenchModel {
     let model: ModelConfiguration
     let tokens: Int
     let sequenceLength: Int
@@ -17,14 +17,10 @@ struct BenchModel {
     var sequences: Int { tokens / sequenceLength }
 
     /// - Parameter config: a configuration file; nil: hidden 512, 8 layers, ffn 1536, V 32000, T 512.
-    /// - Parameter threads: as a user wants them; 0: the cores bound to the process.
-    init(_ session: Session, config: String?, tokens: Int, threads: Int) throws {
+    package init(_ session: Session, config: String?, tokens: Int) throws {
         guard session.communicator.size == 1 else {
             throw ProgramFailure(
                 .badInput, "bench gemm and bench kernels measure one process: run them without mpirun", isShared: true)
-        }
-        guard threads >= 0 else {
-            throw ProgramFailure(.badInput, "--threads: \(threads) found; allowed: 0 or more", isShared: true)
         }
         if let config {
             let configuration = try ConfigurationSource(session, path: config).load(overrides: [])

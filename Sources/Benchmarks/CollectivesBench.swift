@@ -2,26 +2,17 @@
 
 internal import BLASSelection
 internal import Foundation
-public import JobRuntime
+package import JobRuntime
 internal import Kernels
 internal import LinearAlgebra
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import Sharding
 internal import Tensors
 
 /// `mile-dist bench collectives`
-public struct CollectivesBench: Sendable {
-    /// As written: `4KiB-256MiB`.
-    public var sizes: String
-    public var threads: Int
-    public var isJSON: Bool
-
-    public init(sizes: String, threads: Int, isJSON: Bool) {
-        self.sizes = sizes
-        self.threads = threads
-        self.isJSON = isJSON
-    }
+package struct CollectivesBench {
+    package init() {}
 
     /// What training calls for its buffers.
     enum Collective: String, CaseIterable {
@@ -70,11 +61,10 @@ public struct CollectivesBench: Sendable {
     /// Floats of each of the two arrays that the memory's rate is measured with: beyond all caches.
     private static let ceilingCount = 16 << 20
 
-    public func run(_ session: Session) throws -> ExitStatus {
-        let sizes = try Quantity.sizes(sizes)
-        guard threads >= 0 else {
-            throw ProgramFailure(.badInput, "--threads: \(threads) found; allowed: 0 or more", isShared: true)
-        }
+    /// - Parameters:
+    ///   - sizes: bytes of the buffers.
+    ///   - threads: of each rank; 0: the cores bound to it.
+    package func run(_ session: Session, sizes: [Int], threads: Int, isJSON: Bool) throws {
         let communicator = session.communicator
         let pool = try session.makePool(requested: threads)
         try communicator.barrier()
@@ -100,7 +90,6 @@ public struct CollectivesBench: Sendable {
         } else {
             for line in report.lines { session.console.line(line) }
         }
-        return .done
     }
 
     private static func algorithm(_ shape: (nodes: Int, ranksPerNode: Int)?) -> String {

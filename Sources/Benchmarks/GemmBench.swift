@@ -2,25 +2,22 @@
 
 internal import BLASSelection
 internal import Foundation
-public import JobRuntime
+package import JobRuntime
 internal import Kernels
 internal import LinearAlgebra
 internal import LlamaModel
-public import Reporting
+package import Reporting
 internal import Tensors
 
 /// `mile-dist bench gemm [CONFIG]`
-public struct GemmBench: Sendable {
-    public var config: String?
-    public var tokens: Int
-    public var threads: Int
-    public var isJSON: Bool
+package struct GemmBench {
+    private let sizes: BenchModel
+    private let pool: ThreadPool
 
-    public init(config: String?, tokens: Int, threads: Int, isJSON: Bool) {
-        self.config = config
-        self.tokens = tokens
-        self.threads = threads
-        self.isJSON = isJSON
+    /// - Parameter threads: 0: the cores bound to the process.
+    package init(_ session: Session, _ sizes: BenchModel, threads: Int) throws {
+        self.sizes = sizes
+        pool = try session.makePool(requested: threads)
     }
 
     /// `target [m, n] = op(a) op(b)` with reduction length k.
@@ -46,41 +43,38 @@ public struct GemmBench: Sendable {
         }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
-        let sizes = try BenchModel(session, config: config, tokens: tokens, threads: threads)
-        let pool = try session.makePool(requested: threads)
+    package func run(_ console: Console, isJSON: Bool) throws {
         let ceilings = try Ceilings.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
         let ways = try ways(like: pool)
-        for product in products(sizes) {
+        for product in products() {
             rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, ways)))
         }
         if isJSON {
             let pairs = rows.map { row in
                 (row.name, JSONValue.object(row.columns.map { ($0.0, .number($0.1)) }))
             }
-            session.console.raw(
+            console.raw(
                 JSONValue.object([
                     ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("gflops", .object(pairs)),
                 ]).text + "\n")
-            return .done
+            return
         }
-        ceilings.show(on: session.console)
-        session.console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
+        ceilings.show(on: console)
+        console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
         for row in rows {
             let cells = row.columns.map { name, rate in
                 let share = rate / ceilings.product(isNarrow: name == "bf16")
                 return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
             }
-            session.console.line(
+            console.line(
                 row.name.padding(toLength: 18, withPad: " ", startingAt: 0)
                     + row.shape.padding(toLength: 24, withPad: " ", startingAt: 0) + cells.joined(separator: "  "))
         }
-        return .done
     }
 
     /// The three products of every linear layer, and the head's for a chunk.
-    private func products(_ sizes: BenchModel) -> [Product] {
+    private func products() -> [Product] {
         let (model, N) = (sizes.model, sizes.tokens)
         let (D, F, V) = (model.hiddenSize, model.intermediateSize, model.vocabularySize)
         let Q = model.attentionHeadCount * model.headSize

@@ -3,26 +3,26 @@
 internal import BLASSelection
 internal import Configuration
 internal import Foundation
-public import JobRuntime
+package import JobRuntime
 internal import Kernels
 internal import LinearAlgebra
 internal import LlamaModel
 internal import Optimization
-public import Reporting
+package import Reporting
 internal import Tensors
 
 /// `mile-dist bench kernels [CONFIG]`
-public struct KernelBench: Sendable {
-    public var config: String?
-    public var tokens: Int
-    public var threads: Int
-    public var isJSON: Bool
+package struct KernelBench {
+    private let sizes: BenchModel
+    private let pool: ThreadPool
 
-    public init(config: String?, tokens: Int, threads: Int, isJSON: Bool) {
-        self.config = config
-        self.tokens = tokens
-        self.threads = threads
-        self.isJSON = isJSON
+    /// - Parameter threads: 0: the cores bound to the process.
+    package init(_ session: Session, _ sizes: BenchModel, threads: Int) throws {
+        self.sizes = sizes
+        pool = try session.makePool(
+            requested: threads,
+            libraries: session.fastestLibraries(
+                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 
     /// A measured pass: what it works through, and what bounds it.
@@ -41,14 +41,9 @@ public struct KernelBench: Sendable {
         }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
-        let sizes = try BenchModel(session, config: config, tokens: tokens, threads: threads)
-        let pool = try session.makePool(
-            requested: threads,
-            libraries: session.fastestLibraries(
-                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
+    package func run(_ console: Console, isJSON: Bool) throws {
         let ceilings = try Ceilings.measure(pool)
-        let rows = layerRows(sizes, pool) + attentionRows(sizes, pool) + [lossRow(sizes, pool)] + optimizerRows(pool)
+        let rows = layerRows() + attentionRows() + [lossRow()] + optimizerRows()
         if isJSON {
             let pairs = rows.map { row in
                 (
@@ -61,25 +56,24 @@ public struct KernelBench: Sendable {
                     ])
                 )
             }
-            session.console.raw(
+            console.raw(
                 JSONValue.object([
                     ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("kernels", .object(pairs)),
                 ]).text + "\n")
-            return .done
+            return
         }
-        ceilings.show(on: session.console)
-        session.console.line("share: of the time that memory traffic and products need at the ceilings' rates")
+        ceilings.show(on: console)
+        console.line("share: of the time that memory traffic and products need at the ceilings' rates")
         for row in rows {
-            session.console.line(
+            console.line(
                 row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
                     + String(
                         format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
                         row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(ceilings)))
         }
-        return .done
     }
 
-    private func layerRows(_ sizes: BenchModel, _ pool: ThreadPool) -> [Row] {
+    private func layerRows() -> [Row] {
         let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
         let (x, y, dx) = (Ceilings.filled(N * D), Ceilings.filled(N * D), Ceilings.filled(N * D))
         let (gain, dgain, rstd) = (Ceilings.filled(D), Ceilings.filled(D), Ceilings.filled(N))
@@ -119,7 +113,7 @@ public struct KernelBench: Sendable {
         ]
     }
 
-    private func attentionRows(_ sizes: BenchModel, _ pool: ThreadPool) -> [Row] {
+    private func attentionRows() -> [Row] {
         let model = sizes.model
         let attention = Attention(
             heads: model.attentionHeadCount, keyValueHeads: model.keyValueHeadCount, headSize: model.headSize,
@@ -151,7 +145,7 @@ public struct KernelBench: Sendable {
     }
 
     /// The head's pass over logits: what a chunk takes beyond its three products.
-    private func lossRow(_ sizes: BenchModel, _ pool: ThreadPool) -> Row {
+    private func lossRow() -> Row {
         let (D, V) = (16, sizes.model.vocabularySize)
         let head = FusedHead(features: D, vocabulary: V)
         let N = min(head.chunkTokens, sizes.tokens)
@@ -172,7 +166,7 @@ public struct KernelBench: Sendable {
             })
     }
 
-    private func optimizerRows(_ pool: ThreadPool) -> [Row] {
+    private func optimizerRows() -> [Row] {
         let count = 32 << 20
         let buffers = (0..<4).map { _ in Arena(count: count).all }
         let adam = AdamW(

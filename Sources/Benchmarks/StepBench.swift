@@ -1,33 +1,33 @@
 // StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the ceilings of the same machine.
 
 internal import BLASSelection
-internal import Configuration
+package import Configuration
 internal import Foundation
-public import JobRuntime
+package import JobRuntime
 internal import Kernels
 internal import LinearAlgebra
 internal import LlamaModel
 internal import MessagePassing
 internal import Optimization
 internal import Planning
-public import Reporting
+internal import Reporting
 internal import Sharding
 internal import Tensors
 internal import TokenData
 internal import Training
 
 /// `mile-dist bench step CONFIG`
-public struct StepBench: Sendable {
-    public var config: String
-    public var overrides: [String]
-    public var steps: Int
-    /// Whether the steps are compared with the same ones without communication.
-    public var measuresExposure: Bool
-    public var isJSON: Bool
+package struct StepBench {
+    private let configuration: RunConfiguration
+    private let steps: Int
+    private let measuresExposure: Bool
+    private let isJSON: Bool
 
-    public init(config: String, overrides: [String], steps: Int, measuresExposure: Bool, isJSON: Bool) {
-        self.config = config
-        self.overrides = overrides
+    /// - Parameters:
+    ///   - steps: timed steps, 1 or more.
+    ///   - measuresExposure: whether steps are compared with steps without communication; needs two ranks.
+    package init(_ configuration: RunConfiguration, steps: Int, measuresExposure: Bool, isJSON: Bool) {
+        self.configuration = configuration
         self.steps = steps
         self.measuresExposure = measuresExposure
         self.isJSON = isJSON
@@ -39,13 +39,7 @@ public struct StepBench: Sendable {
         let phases: [(phase: Phase, seconds: Double)]
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
-        guard steps >= 1 else { throw ProgramFailure(.badInput, "--steps \(steps): at least 1", isShared: true) }
-        guard !measuresExposure || session.communicator.size > 1 else {
-            throw ProgramFailure(
-                .badInput, "--exposed: one rank exchanges nothing; start two or more (mpirun -n 2)", isShared: true)
-        }
-        let configuration = try ConfigurationSource(session, path: config).load(overrides: overrides)
+    package func run(_ session: Session) throws {
         let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
         let (data, pool) = try trainer.prepare()
         let (samples, exposure, tokens) = try time(trainer, data, pool)
@@ -88,14 +82,12 @@ public struct StepBench: Sendable {
                 ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) }))
             ]
         show(pairs, sample, session.console)
-        return .done
     }
 
     /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.
     private func time(
         _ trainer: Trainer, _ data: RunData, _ pool: ThreadPool
     ) throws -> ([Sample], Exposure?, tokens: Int) {
-        let configuration = trainer.configuration
         let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
         try trainer.fill(state, from: nil, nil, data, pool: pool)
         let step = try TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)

@@ -40,6 +40,19 @@ extension ProgramTests {
             }
         }
 
+        @Test(arguments: [
+            ["eval", "x", "--data", "y"], ["generate", "x", "--prompt", "y"],
+            ["prepare", "x.txt", "--tokenizer", "bytes", "--output", "y"],
+            ["tokenizer", "train", "x.txt", "--output", "y"], ["bench", "gemm"], ["bench", "kernels"],
+            ["bench", "collectives"],
+        ])
+        func negativeThreadsAreRefusedInOneSentence(command: [String]) throws {
+            let name = command.prefix { !$0.hasPrefix("x") }.joined(separator: " ")
+            expectOneMessage(
+                try Workplace().run(command + ["--threads=-1"]), status: 2,
+                names: ["mile-dist: --threads: -1 found; allowed: 0 or more.\n", "Usage: mile-dist \(name) "])
+        }
+
         @Test func printedConfigurationLoadsToItself() throws {
             let place = try Workplace()
             let before = place.folder.everything()

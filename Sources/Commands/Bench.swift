@@ -1,9 +1,10 @@
 // Bench - `mile-dist bench gemm|kernels|collectives|step`: rates as shares of what this machine can do.
 
-import ArgumentParser
-import Benchmarks
-import Kernels
-import Training
+internal import ArgumentParser
+internal import Benchmarks
+internal import JobRuntime
+internal import MessagePassing
+internal import Reporting
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,6 +23,23 @@ struct Bench: ParsableCommand {
         subcommands: [BenchGemm.self, BenchKernels.self, BenchCollectives.self, BenchStep.self])
 }
 
+/// The options of benches that measure a model's sizes on one process.
+struct BenchModelOptions: ParsableArguments {
+    @Argument(help: "The configuration whose model is used. Without it: 60M parameters (hidden 512, 8 layers).")
+    var config: String?
+
+    @Option(help: "Tokens of a micro-batch.")
+    var tokens = 2048
+
+    @OptionGroup var threads: ThreadsOption
+
+    @OptionGroup var json: JSONFlag
+
+    func model(_ session: Session) throws -> BenchModel {
+        try BenchModel(session, config: config, tokens: tokens)
+    }
+}
+
 struct BenchGemm: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gemm", abstract: "The products of a model's step, by each library and in each format.",
@@ -34,21 +52,13 @@ struct BenchGemm: ParsableCommand {
               mile-dist bench gemm configs/llama-468m.yaml --tokens 1024
             """)
 
-    @Argument(help: "The configuration whose model is used. Without it: 60M parameters (hidden 512, 8 layers).")
-    var config: String?
-
-    @Option(help: "Tokens of a micro-batch.")
-    var tokens = 2048
-
-    @Option(help: "Threads; 0: the cores bound to the process.")
-    var threads = 0
-
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @OptionGroup var options: BenchModelOptions
 
     func run() throws {
         launchOnAllRanks { session in
-            try GemmBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
+            let bench = try GemmBench(session, options.model(session), threads: options.threads.count)
+            try bench.run(session.console, isJSON: options.json.isJSON)
+            return .done
         }
     }
 }
@@ -62,21 +72,13 @@ struct BenchKernels: ParsableCommand {
               mile-dist bench kernels configs/llama-468m.yaml --tokens 1024
             """)
 
-    @Argument(help: "The configuration whose model is used. Without it: 60M parameters (hidden 512, 8 layers).")
-    var config: String?
-
-    @Option(help: "Tokens of a micro-batch.")
-    var tokens = 2048
-
-    @Option(help: "Threads; 0: the cores bound to the process.")
-    var threads = 0
-
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @OptionGroup var options: BenchModelOptions
 
     func run() throws {
         launchOnAllRanks { session in
-            try KernelBench(config: config, tokens: tokens, threads: threads, isJSON: json).run(session)
+            let bench = try KernelBench(session, options.model(session), threads: options.threads.count)
+            try bench.run(session.console, isJSON: options.json.isJSON)
+            return .done
         }
     }
 }
@@ -97,15 +99,15 @@ struct BenchCollectives: ParsableCommand {
     @Option(help: ArgumentHelp("Bytes of the buffers: a list 4KiB,1MiB or a range (times four).", valueName: "list"))
     var sizes = "4KiB-256MiB"
 
-    @Option(help: "Threads per rank; 0: the cores bound to it.")
-    var threads = 0
+    @OptionGroup var threads: ThreadsPerRankOption
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @OptionGroup var json: JSONFlag
 
     func run() throws {
         launchOnAllRanks { session in
-            try CollectivesBench(sizes: sizes, threads: threads, isJSON: json).run(session)
+            try CollectivesBench().run(
+                session, sizes: Quantity.sizes(sizes), threads: threads.count, isJSON: json.isJSON)
+            return .done
         }
     }
 }
@@ -130,13 +132,7 @@ struct BenchStep: ParsableCommand {
               mpirun --hostfile hosts -n 2 mile-dist bench step run.yaml --exposed
             """)
 
-    @Argument(help: "The configuration (YAML).")
-    var config: String
-
-    @Option(
-        name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
-    var overrides: [String] = []
+    @OptionGroup var config: RequiredConfiguration
 
     @Option(help: "Timed steps, after one to warm up; with --exposed each takes three.")
     var steps = 7
@@ -148,14 +144,19 @@ struct BenchStep: ParsableCommand {
             """)
     var exposed = false
 
-    @Flag(help: "Print one JSON object.")
-    var json = false
+    @OptionGroup var json: JSONFlag
 
     func run() throws {
         launchOnAllRanks { session in
+            guard steps >= 1 else { throw ProgramFailure(.badInput, "--steps \(steps): at least 1", isShared: true) }
+            guard !exposed || session.communicator.size > 1 else {
+                throw ProgramFailure(
+                    .badInput, "--exposed: one rank exchanges nothing; start two or more (mpirun -n 2)", isShared: true)
+            }
             try StepBench(
-                config: config, overrides: overrides, steps: steps, measuresExposure: exposed, isJSON: json
+                config.load(session), steps: steps, measuresExposure: exposed, isJSON: json.isJSON
             ).run(session)
+            return .done
         }
     }
 }

@@ -1,13 +1,11 @@
-// TokenizerTextCommand - `mile-dist tokenizer encode|decode`: lines of text to lines of ids, and back.
+// LineConversion - lines of text to lines of ids or pieces, and back.
 
-public import JobRuntime
-internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import TokenData
 
-/// `mile-dist tokenizer encode|decode --tokenizer T [FILES...]`
-public struct TokenizerTextCommand: Sendable {
-    public enum Direction: Sendable {
+/// Converts files line by line to standard output.
+struct LineConversion {
+    enum Direction {
         /// Text to ids.
         case encode
         /// Text to pieces.
@@ -16,29 +14,16 @@ public struct TokenizerTextCommand: Sendable {
         case decode
     }
 
-    public var direction: Direction
-    /// As `data.tokenizer`.
-    public var tokenizer: String
-    /// Empty: standard input.
-    public var files: [String]
+    private let direction: Direction
+    private let tokenizer: any TokenData.Tokenizer
 
-    public init(_ direction: Direction, tokenizer: String, files: [String]) {
+    init(_ direction: Direction, _ tokenizer: any TokenData.Tokenizer) {
         self.direction = direction
         self.tokenizer = tokenizer
-        self.files = files
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
-        // One rank reads and writes; an error is everybody's.
-        try session.communicator.agreed {
-            if session.communicator.rank == 0 { try convert(session.console) }
-        }
-        return .done
-    }
-
-    private func convert(_ console: Console) throws {
-        // Lines are no documents: nothing is ended.
-        let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer", needsEnd: false)
+    /// - Parameter files: empty: standard input.
+    func run(files: [String], _ console: Console) throws {
         var output = StandardOutput()
         var invalid = InvalidLines()
         let inputs = files.isEmpty ? [LineInput.standard()] : try files.map { try LineInput(path: $0) }
@@ -54,7 +39,7 @@ public struct TokenizerTextCommand: Sendable {
                     try input.forEachLine { line, number in
                         let place = "\(input.name):\(number)"
                         if direction != .decode, !tokenizer.readsAnyBytes { invalid.look(at: line, place: place) }
-                        try output.append(try convert(line, place: place, tokenizer) + [UInt8(ascii: "\n")])
+                        try output.append(try convert(line, place: place) + [UInt8(ascii: "\n")])
                     } atPause: {
                         try output.flush()
                     }
@@ -72,12 +57,12 @@ public struct TokenizerTextCommand: Sendable {
     }
 
     /// A line of output.
-    private func convert(_ line: [UInt8], place: String, _ tokenizer: any TokenData.Tokenizer) throws -> [UInt8] {
+    private func convert(_ line: [UInt8], place: String) throws -> [UInt8] {
         do {
             switch direction {
             case .encode: return Array(try tokenizer.encode(line).map { String($0) }.joined(separator: " ").utf8)
-            case .encodeAsPieces: return try pieces(line, tokenizer)
-            case .decode: return tokenizer.decode(try ids(line, tokenizer, place: place))
+            case .encodeAsPieces: return try pieces(line)
+            case .decode: return tokenizer.decode(try ids(line, place: place))
             }
         } catch var error as DataError where error.file == nil {
             error.file = place
@@ -106,7 +91,7 @@ public struct TokenizerTextCommand: Sendable {
         }
     }
 
-    private func pieces(_ line: [UInt8], _ tokenizer: any TokenData.Tokenizer) throws -> [UInt8] {
+    private func pieces(_ line: [UInt8]) throws -> [UInt8] {
         guard let tokenizer = tokenizer as? SentencePieceTokenizer else {
             throw ProgramFailure(
                 .badInput, "--format piece: the tokenizer \(tokenizer.name) has no pieces; allowed: id")
@@ -115,7 +100,7 @@ public struct TokenizerTextCommand: Sendable {
     }
 
     /// The ids of a line of decimal numbers.
-    private func ids(_ line: [UInt8], _ tokenizer: any TokenData.Tokenizer, place: String) throws -> [Int32] {
+    private func ids(_ line: [UInt8], place: String) throws -> [Int32] {
         try String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace).map { word in
             guard let id = Int32(word), id >= 0, Int(id) < tokenizer.size else {
                 // A file of something else may have words of any length, with any characters.

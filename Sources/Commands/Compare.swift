@@ -1,10 +1,13 @@
-// Compare - `mile-dist compare RUN...`.
+// Compare - `mile-dist compare`: runs of several losses, paired by seed, in a table and a report.
 
-import ArgumentParser
-import Commands
-import JobRuntime
-import Training
+internal import ArgumentParser
+internal import Foundation
+internal import JobRuntime
+internal import MessagePassing
+internal import Reporting
+internal import RunComparison
 
+/// `mile-dist compare RUN...`
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare runs of several losses: paired differences, intervals, and what they could detect.",
@@ -44,10 +47,31 @@ struct Compare: ParsableCommand {
     }
 
     func run() throws {
-        launch(.one) { session in
-            try CompareCommand(
-                runs: runs, baseline: baseline, output: output, isJSON: json, confidence: confidence
-            ).run(session)
+        launch(.one) { session in try run(session) }
+    }
+
+    /// Rank 0 works; an error is everybody's.
+    private func run(_ session: Session) throws -> ExitStatus {
+        try session.communicator.agreed {
+            guard session.communicator.rank == 0 else { return }
+            let study = try Study(runs: runs.map { try RunRecord(directory: $0) }, baseline: baseline)
+            let comparison = StudyComparison(study, demands: .init(confidence: confidence))
+            try write(HTMLReport(comparison).text)
+            if json {
+                session.console.raw(comparison.json.text + "\n")
+            } else {
+                session.console.line(ComparisonTable(comparison).text)
+                session.console.line("\(output): the report")
+            }
+        }
+        return .done
+    }
+
+    private func write(_ report: String) throws {
+        do {
+            try report.write(toFile: output, atomically: true, encoding: .utf8)
+        } catch {
+            throw ProgramFailure(.badInput, "--output: \(output) cannot be written: \(FileErrors.reason(error))")
         }
     }
 }

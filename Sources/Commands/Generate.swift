@@ -1,46 +1,68 @@
-// GenerateCommand - `mile-dist generate`: text from a checkpoint.
+// Generate - `mile-dist generate`: text from a checkpoint.
 
+internal import ArgumentParser
 internal import Evaluation
 internal import Foundation
-public import JobRuntime
+internal import JobRuntime
 internal import Kernels
 internal import LlamaModel
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import TokenData
 
 /// `mile-dist generate CHECKPOINT --prompt "..."`
-public struct GenerateCommand: Sendable {
-    public var checkpoint: String
-    public var prompt: String
-    public var maximumTokens: Int
-    /// 0: greedy.
-    public var temperature: Double
-    /// 0: all tokens.
-    public var topK: Int
-    /// 1: all tokens.
-    public var topP: Double
-    public var seed: UInt64
-    public var threads: Int
+struct Generate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Continue a prompt with a checkpoint's model.",
+        discussion: """
+            The text ends at the end token, after --max-tokens, or where the model's context is full, which is said on standard
+            error. A checkpoint without tokenizer has no text.
 
-    public init(
-        checkpoint: String, prompt: String, maximumTokens: Int = 200, temperature: Double = 1, topK: Int = 0,
-        topP: Double = 1, seed: UInt64 = 0, threads: Int = 0
-    ) {
-        self.checkpoint = checkpoint
-        self.prompt = prompt
-        self.maximumTokens = maximumTokens
-        self.temperature = temperature
-        self.topK = topK
-        self.topP = topP
-        self.seed = seed
-        self.threads = threads
+            Examples:
+              mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:" --temperature 0.8 --top-k 40
+              mile-dist generate runs/embedded/checkpoints --prompt "" --temperature 0
+            """)
+
+    @OptionGroup var checkpoint: CheckpointArgument
+
+    @Option(help: "The text to continue; empty: start a document.")
+    var prompt: String
+
+    @Option(help: "Tokens to generate at most.")
+    var maxTokens = 200
+
+    @Option(help: "Sampling temperature; 0: always the most probable token.")
+    var temperature = 1.0
+
+    @Option(help: "Sample from the k most probable tokens; 0: from all.")
+    var topK = 0
+
+    @Option(help: "Sample from the most probable tokens that together reach this probability.")
+    var topP = 1.0
+
+    @Option(help: "Seed of the sampling.")
+    var seed: UInt64 = 0
+
+    @OptionGroup var threads: ThreadsOption
+
+    func validate() throws {
+        guard maxTokens >= 1 else { throw ValidationError("--max-tokens: \(maxTokens) found; allowed: 1 or more.") }
+        guard temperature >= 0, temperature.isFinite else {
+            throw ValidationError("--temperature: \(temperature) found; allowed: 0 or more.")
+        }
+        guard topK >= 0 else { throw ValidationError("--top-k: \(topK) found; allowed: 0 or more.") }
+        guard topP > 0, topP <= 1 else { throw ValidationError("--top-p: \(topP) found; allowed: above 0, up to 1.") }
+    }
+
+    func run() throws {
+        // One sequence is no work to share. Ranks that computed it too would go on where its reader has gone.
+        launch(.one) { session in try run(session) }
     }
 
     /// Prints the prompt and what follows it, as it is generated. Ends at the end token or, with a note, when the
     /// model's `max_position_embeddings` are used up.
-    public func run(_ session: Session) throws -> ExitStatus {
-        let loaded = try LoadedModel(session, path: checkpoint)
+    private func run(_ session: Session) throws -> ExitStatus {
+        let loaded = try LoadedModel(session, path: checkpoint.path)
         let (tokenizer, promptTokens) = try session.communicator.agreed {
             let tokenizer = try loaded.checkpointTokenizer.required(by: "--prompt")
             return (tokenizer, try tokenizer.encode(Array(prompt.utf8)))
@@ -52,7 +74,7 @@ public struct GenerateCommand: Sendable {
                 "--prompt: its \(promptTokens.count) tokens leave no room in the model's \(capacity) positions",
                 isShared: true)
         }
-        let pool = try session.makePool(requested: threads)
+        let pool = try session.makePool(requested: threads.count)
         let generator = TextGenerator(
             loaded.model, parameters: loaded.parameters, capacity: capacity, pool: pool)
         var sampler = TokenSampler(temperature: temperature, topK: topK, topP: topP, seed: seed)
@@ -61,7 +83,7 @@ public struct GenerateCommand: Sendable {
         // Without a prompt the model continues a document's end: it starts a new one.
         var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
         var isFull = false
-        for _ in 0..<maximumTokens {
+        for _ in 0..<maxTokens {
             isFull = generator.position + next.count >= capacity
             if isFull || session.console.hasLostOutput { break }
             let logits = generator.feed(next)

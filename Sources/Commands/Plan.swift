@@ -1,65 +1,88 @@
-// PlanCommand - `mile-dist plan`: memory, bytes and seconds of a configuration on clusters that need not exist.
+// Plan - `mile-dist plan`: memory, bytes and seconds of a configuration on clusters that need not exist.
 
+internal import ArgumentParser
 internal import BLASSelection
 internal import Configuration
 internal import Foundation
-public import JobRuntime
+internal import JobRuntime
 internal import Kernels
 internal import LlamaModel
 internal import MessagePassing
 internal import Optimization
 internal import Planning
-public import Reporting
+internal import Reporting
 internal import Tensors
 internal import TokenData
 
 /// `mile-dist plan CONFIG`; quantities as they are written, with their units.
-public struct PlanCommand: Sendable {
-    public var config: String
-    public var overrides: [String]
-    public var ranks: String
-    /// At most one of the two.
-    public var nodes: Int?
-    public var ranksPerNode: Int?
-    public var bandwidth: String
-    public var latency: String
-    /// Nil: measured here.
-    public var gflops: String?
-    /// Nil: measured here where `gflops` is, otherwise ``usualMemoryBandwidth``.
-    public var memoryBandwidth: String?
-    public var diskBandwidth: String
-    public var nodeMemory: String?
-    /// Whether the batch grows with the ranks: it is that of the fewest.
-    public var isWeak: Bool
-    public var isJSON: Bool
+struct Plan: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Predict memory, bytes and time of a run on a cluster.",
+        discussion: """
+            Prints for each number of ranks: memory per rank and node; size of a checkpoint and seconds to write it; MB that
+            the busiest node receives in a step; seconds of a step and its parts; tokens per second; days for the tokens of
+            CONFIG, without evaluations. No data is read. The layout that is done first, of those that fit, is marked.
+
+            --gflops is what `bench step` calls gflops_compute: GF/s of a rank while it computes. Without it, one rank with
+            the threads of CONFIG is measured here, for some seconds. --bandwidth and --latency are what `bench collectives`
+            says of two nodes; --memory-bandwidth is a node's, which its ranks share.
+
+            Examples:
+              mile-dist plan configs/llama-468m.yaml --ranks 1-64 --gflops 1500 --bandwidth 25Gbit/s --latency 20us
+              mile-dist plan configs/llama-6.7b.yaml --ranks 64,128 --ranks-per-node 2 --node-memory 256GiB --gflops 2000
+              mile-dist plan run.yaml --ranks 2 --nodes 2 --bandwidth 200Mbit/s --json
+              mile-dist plan run.yaml --ranks 1-1024 --weak --set training.global_batch_size=16 --gflops 1500
+            """)
 
     /// Bytes per second of two memory channels: little for a server.
     private static let usualMemoryBandwidth = 20e9
 
-    public init(
-        config: String, overrides: [String] = [], ranks: String, nodes: Int? = nil, ranksPerNode: Int? = nil,
-        bandwidth: String, latency: String, gflops: String? = nil, memoryBandwidth: String? = nil,
-        diskBandwidth: String, nodeMemory: String? = nil, isWeak: Bool = false, isJSON: Bool = false
-    ) {
-        self.config = config
-        self.overrides = overrides
-        self.ranks = ranks
-        self.nodes = nodes
-        self.ranksPerNode = ranksPerNode
-        self.bandwidth = bandwidth
-        self.latency = latency
-        self.gflops = gflops
-        self.memoryBandwidth = memoryBandwidth
-        self.diskBandwidth = diskBandwidth
-        self.nodeMemory = nodeMemory
-        self.isWeak = isWeak
-        self.isJSON = isJSON
+    @OptionGroup var config: RequiredConfiguration
+
+    @Option(help: ArgumentHelp("Ranks: 4, a list 1,2,4, or a range 1-64 that doubles.", valueName: "list"))
+    var ranks: String
+
+    @Option(help: ArgumentHelp("Nodes that the ranks are spread over.", valueName: "n"))
+    var nodes: Int?
+
+    @Option(help: ArgumentHelp("Ranks on each node instead. Without either: 1.", valueName: "k"))
+    var ranksPerNode: Int?
+
+    @Option(help: ArgumentHelp("Of a node's link, in each direction; Gbit/s without a unit.", valueName: "rate"))
+    var bandwidth = "25Gbit/s"
+
+    @Option(help: ArgumentHelp("Of a message between nodes; us without a unit.", valueName: "time"))
+    var latency = "50us"
+
+    @Option(help: ArgumentHelp("GF/s of a rank while it computes. Without it: measured.", valueName: "rate"))
+    var gflops: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of a node's memory; GB/s. Without it: measured with the GF/s, otherwise 20.", valueName: "rate"))
+    var memoryBandwidth: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of the checkpoints' file system, for all ranks together; MB/s without a unit.", valueName: "rate"))
+    var diskBandwidth = "500MB/s"
+
+    @Option(help: ArgumentHelp("Memory of a node; layouts that need more are marked.", valueName: "size"))
+    var nodeMemory: String?
+
+    @Flag(help: "Let the batch grow with the ranks; CONFIG's is that of the fewest.")
+    var weak = false
+
+    @OptionGroup var json: JSONFlag
+
+    func run() throws {
+        launch(.one) { session in try run(session) }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ session: Session) throws -> ExitStatus {
         let layouts = try self.layouts()
         var hardware = try self.hardware()
-        let configuration = try ConfigurationSource(session, path: config).load(overrides: overrides)
+        let configuration = try config.load(session)
         let configurations = try layouts.map { layout in
             let scaled = self.configuration(configuration, ranks: layout.ranks, fewest: layouts[0].ranks)
             try StepLayout(scaled, ranks: layout.ranks).requireWholeAccumulationSteps()
@@ -124,7 +147,7 @@ public struct PlanCommand: Sendable {
 
     /// The configuration with the batch that so many ranks get.
     private func configuration(_ base: RunConfiguration, ranks: Int, fewest: Int) -> RunConfiguration {
-        guard isWeak else { return base }
+        guard weak else { return base }
         var scaled = base
         scaled.training.globalBatchSize = max(base.training.globalBatchSize * ranks / fewest, 1)
         return scaled
@@ -135,11 +158,11 @@ public struct PlanCommand: Sendable {
         _ console: Console
     ) {
         let parameters = configuration.model.tensorTable.count
-        if isJSON {
+        if json.isJSON {
             console.raw(
                 JSONValue.object([
                     ("name", .string(configuration.name)), ("parameters", .integer(parameters)),
-                    ("tokens", .number(tokens)), ("weak", .boolean(isWeak)), ("threads", .integer(threads)),
+                    ("tokens", .number(tokens)), ("weak", .boolean(weak)), ("threads", .integer(threads)),
                     ("gflops", .number(hardware.rankOperations / 1e9)),
                     ("gflops_measured", .boolean(gflops == nil)),
                     ("bandwidth_bytes_per_second", .number(hardware.networkBytes)),
@@ -152,7 +175,7 @@ public struct PlanCommand: Sendable {
         console.line(
             "\(configuration.name): \(GroupedNumber.text(parameters)) parameters, "
                 + String(format: "%.3g", tokens) + " tokens, "
-                + "\(isWeak ? "weak scaling: the batch grows with the ranks" : "the same batch for all")")
+                + "\(weak ? "weak scaling: the batch grows with the ranks" : "the same batch for all")")
         console.line(
             String(
                 format:

@@ -1,56 +1,79 @@
-// TokenizerTrainCommand - `mile-dist tokenizer train`: a SentencePiece model from text files.
+// TokenizerTrain - `mile-dist tokenizer train`: a SentencePiece model from text files.
 
+internal import ArgumentParser
 internal import Foundation
-public import JobRuntime
+internal import JobRuntime
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import SentencePieceText
 internal import TokenData
 
 /// `mile-dist tokenizer train FILES... --output PREFIX`
-public struct TokenizerTrainCommand: Sendable {
-    /// `.txt`, `.jsonl` or `.jsonl.zst` files.
-    public var files: [String]
-    /// The model is written to `<output>.model`, or to this where it ends like that.
-    public var output: String
-    public var vocabularySize: Int
-    /// `bpe` or `unigram`.
-    public var modelType: String
-    public var characterCoverage: Double
-    public var byteFallback: Bool
-    public var splitDigits: Bool
-    /// SentencePiece's name of a rule, for example `identity`.
-    public var normalization: String
-    /// Lines to learn from at most; 0: all.
-    public var lines: Int
-    public var seed: UInt64
-    public var threads: Int
-    /// Whether lines with mistakes are counted and left out; otherwise the first ends the command.
-    public var skipsMalformed: Bool
-    /// Whether the library's own words are shown.
-    public var isVerbose: Bool
+struct TokenizerTrain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Train a SentencePiece model on text files.",
+        discussion: """
+            Every line of the texts is a sentence to learn from; lines above 4192 bytes are cut at blanks. The defaults are
+            those of LLaMA's tokenizer: pairs are merged, texts stay as they are, digits are single pieces, characters
+            without a piece are spelled in bytes. The sentences are held in memory, twice while training starts.
 
-    public init(
-        files: [String], output: String, vocabularySize: Int, modelType: String, characterCoverage: Double,
-        byteFallback: Bool, splitDigits: Bool, normalization: String, lines: Int, seed: UInt64 = 0, threads: Int = 0,
-        skipsMalformed: Bool = true, isVerbose: Bool = false
-    ) {
-        self.files = files
-        self.output = output
-        self.vocabularySize = vocabularySize
-        self.modelType = modelType
-        self.characterCoverage = characterCoverage
-        self.byteFallback = byteFallback
-        self.splitDigits = splitDigits
-        self.normalization = normalization
-        self.lines = lines
-        self.seed = seed
-        self.threads = threads
-        self.skipsMalformed = skipsMalformed
-        self.isVerbose = isVerbose
+            A line of a .jsonl file that is no object with a string "text", and a line of any file that is not UTF-8, is
+            counted and listed (--on-error skip), or ends the command (fail).
+
+            Examples:
+              mile-dist tokenizer train books.txt --vocab-size 8000 --output books
+              mile-dist tokenizer train pile-*.jsonl.zst --lines 5000000 --output pile
+              mile-dist tokenizer train books.txt --model-type unigram --normalization nmt_nfkc --output unigram
+            """)
+
+    @Argument(help: ArgumentHelp(".txt, .jsonl or .jsonl.zst files.", valueName: "files"))
+    var files: [String]
+
+    @Option(
+        help: ArgumentHelp("The model becomes PREFIX.model, or PREFIX where that ends in .model.", valueName: "prefix"))
+    var output: String
+
+    @Option(help: "Number of pieces: special ones, bytes, and what is learned.")
+    var vocabSize = 32000
+
+    @Option(help: "How texts are cut: bpe (merge pairs, as LLaMA) or unigram (likeliest pieces).")
+    var modelType = "bpe"
+
+    @Option(help: "Share of the characters of the text that get a piece; the rarest do not.")
+    var characterCoverage = 0.99995
+
+    @Flag(inversion: .prefixedNo, help: "Whether characters without a piece are spelled in bytes; otherwise unknown.")
+    var byteFallback = true
+
+    @Flag(inversion: .prefixedNo, help: "Whether each digit is a piece of its own.")
+    var splitDigits = true
+
+    @Option(help: "How characters are replaced before cutting: identity, nfkc, nmt_nfkc, nfkc_cf or nmt_nfkc_cf.")
+    var normalization = "identity"
+
+    @Option(help: "Lines to learn from, chosen evenly from all; 0: all.")
+    var lines = 2_000_000
+
+    @Option(help: "Seed of the choice.")
+    var seed: UInt64 = 0
+
+    @OptionGroup var threads: ThreadsOption
+
+    @OptionGroup var malformed: MalformedLineOption
+
+    @Flag(help: "Show what the library says while it trains.")
+    var verbose = false
+
+    func validate() throws {
+        guard !files.isEmpty else { throw ValidationError("train needs at least one file.") }
+        guard lines >= 0 else { throw ValidationError("--lines: \(lines) found; allowed: 0 or more.") }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
+    func run() throws {
+        launch(.one, loss: .isTold) { session in try run(session) }
+    }
+
+    private func run(_ session: Session) throws -> ExitStatus {
         // One rank reads and writes; an error is everybody's.
         try session.communicator.agreed {
             if session.communicator.rank == 0 { try train(session.console) }
@@ -74,7 +97,7 @@ public struct TokenizerTrainCommand: Sendable {
         let sample = try readSample(console)
         console.line(
             "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(modelType) model of "
-                + "\(vocabularySize) pieces on \(sample.sentences.count) of them ...")
+                + "\(vocabSize) pieces on \(sample.sentences.count) of them ...")
         if sample.skipped.count > 0 { console.warning(sample.skipped.lines.joined(separator: "\n")) }
         let bytes: [UInt8]
         do {
@@ -96,7 +119,7 @@ public struct TokenizerTrainCommand: Sendable {
     }
 
     private func readSample(_ console: Console) throws -> SentenceSample {
-        var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: skipsMalformed)
+        var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: malformed.skips)
         var spoken = ContinuousClock.now
         for file in files {
             try sample.add(path: file) { sample in
@@ -135,13 +158,13 @@ public struct TokenizerTrainCommand: Sendable {
         }
         // <unk>, <s>, </s>, the bytes, and at least one piece.
         let smallest = byteFallback ? 260 : 4
-        guard vocabularySize >= smallest else {
-            throw ProgramFailure(.badInput, "--vocab-size: \(vocabularySize) found; allowed: \(smallest) or more.")
+        guard vocabSize >= smallest else {
+            throw ProgramFailure(.badInput, "--vocab-size: \(vocabSize) found; allowed: \(smallest) or more.")
         }
-        let count = threads > 0 ? threads : Cores.available().count
+        let count = threads.count > 0 ? threads.count : Cores.available().count
         return SentencePieceTraining(
-            method: method, vocabularySize: vocabularySize, characterCoverage: characterCoverage,
+            method: method, vocabularySize: vocabSize, characterCoverage: characterCoverage,
             hasByteFallback: byteFallback, splitsDigits: splitDigits, normalization: normalization,
-            threadCount: min(count, SentencePieceTraining.threadCounts.upperBound), isVerbose: isVerbose)
+            threadCount: min(count, SentencePieceTraining.threadCounts.upperBound), isVerbose: verbose)
     }
 }

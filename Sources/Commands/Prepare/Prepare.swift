@@ -1,42 +1,71 @@
-// PrepareCommand - `mile-dist prepare`: text files become a prepared pair, on all ranks and threads.
+// Prepare - `mile-dist prepare`: text files become a prepared pair, on all ranks and threads.
 
+internal import ArgumentParser
 internal import Foundation
-public import JobRuntime
+internal import JobRuntime
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import TokenData
 
 /// `mile-dist prepare --tokenizer T --output PREFIX FILES...`
-public struct PrepareCommand: Sendable {
-    /// `bytes`, or the path of a SentencePiece model.
-    public var tokenizer: String
-    public var output: String
-    public var files: [String]
-    public var splitsDomains: Bool
-    public var skipsMalformed: Bool
-    public var overwrites: Bool
-    /// Threads per rank; 0: the cores bound to it.
-    public var threads: Int
+struct Prepare: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Turn text into token files: Megatron's .bin and .idx, which train without tokenizing again.",
+        discussion: """
+            A .txt file is one document; each line of a .jsonl or .jsonl.zst file is one: an object with a string "text",
+            and perhaps "meta": {"pile_set_name": "..."}. Each document is followed by the tokenizer's end token. Ids take
+            two bytes if there are fewer than 65,500, otherwise four. The result is the same for any number of ranks and
+            threads.
 
-    public init(
-        tokenizer: String, output: String, files: [String], splitsDomains: Bool = false, skipsMalformed: Bool = true,
-        overwrites: Bool = false, threads: Int = 0
-    ) {
-        self.tokenizer = tokenizer
-        self.output = output
-        self.files = files
-        self.splitsDomains = splitsDomains
-        self.skipsMalformed = skipsMalformed
-        self.overwrites = overwrites
-        self.threads = threads
+            A line that is no such object, or not UTF-8, is counted and listed at the end (--on-error skip), or ends the
+            command (fail). A .txt file is taken as it is, with bytes byte by byte; other tokenizers read each byte that is no
+            UTF-8 as U+FFFD, which is counted and listed, or ends the command. PREFIX.json holds all counts.
+
+            Stopped, killed or ended by a mistake in a file, the same command goes on with the parts in PREFIX.parts that
+            are done; those of files that were mended are made again. With ranks on several nodes, FILES and PREFIX must be
+            in directories that all see.
+
+            Examples:
+              mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
+              mpirun -n 16 mile-dist prepare --tokenizer llama.model --output data/pile pile/*.jsonl.zst --split-domains
+              mile-dist prepare --tokenizer bytes --output data/code code.jsonl --on-error fail --threads 8
+
+            A configuration reads the result as data.train: [{name: books, path: data/books, weight: 1}].
+            """)
+
+    @Option(help: ArgumentHelp("bytes, or the path of a SentencePiece model.", valueName: "tokenizer"))
+    var tokenizer: String
+
+    @Option(help: ArgumentHelp("What .bin and .idx are added to.", valueName: "prefix"))
+    var output: String
+
+    @Argument(help: ArgumentHelp(".txt, .jsonl or .jsonl.zst files.", valueName: "files"))
+    var files: [String]
+
+    @Flag(help: "A pair for each meta.pile_set_name: PREFIX-NAME.bin and .idx.")
+    var splitDomains = false
+
+    @OptionGroup var malformed: MalformedLineOption
+
+    @Flag(help: "Replace an output, or parts, of another input.")
+    var overwrite = false
+
+    @OptionGroup var threads: ThreadsPerRankOption
+
+    func validate() throws {
+        guard !files.isEmpty else { throw ValidationError("prepare needs at least one file.") }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
+    func run() throws {
+        launchOnAllRanks(loss: .isTold) { session in try run(session) }
+    }
+
+    private func run(_ session: Session) throws -> ExitStatus {
         let communicator = session.communicator
         StopRequest.listen()
         let preparation = try communicator.agreed { try makePreparation() }
         let finished = try communicator.agreed {
-            communicator.rank == 0 ? try preparation.finished(overwrites: overwrites) : nil
+            communicator.rank == 0 ? try preparation.finished(overwrites: overwrite) : nil
         }
         if try communicator.isTrueOnAny(finished != nil) {
             try communicator.agreed { if communicator.rank == 0 { try preparation.removeLeftovers() } }
@@ -50,7 +79,7 @@ public struct PrepareCommand: Sendable {
         try communicator.agreed { try preparation.requireShared() }
 
         let run = PreparationRun(preparation, rank: communicator.rank, rankCount: communicator.size)
-        let plan = try session.threadPlan(requested: threads)
+        let plan = try session.threadPlan(requested: threads.count)
         run.start(threads: plan.threads)
         let isStopped = try waitForAll(run, preparation, session)
         try requireNoFailure(run, communicator)
@@ -74,8 +103,8 @@ public struct PrepareCommand: Sendable {
         do {
             return try Preparation(
                 Preparation.Request(
-                    tokenizer: makeTokenizer(tokenizer), files: files, output: output, splitsDomains: splitsDomains,
-                    skipsMalformed: skipsMalformed))
+                    tokenizer: makeTokenizer(tokenizer), files: files, output: output, splitsDomains: splitDomains,
+                    skipsMalformed: malformed.skips))
         } catch var error as DataError {
             // What a configuration calls the same thing.
             if error.key == "data.tokenizer" { error.key = "--tokenizer" }
@@ -88,7 +117,7 @@ public struct PrepareCommand: Sendable {
         try preparation.makeFolder()
         let lock = try FileLock(
             preparation.folder + "/" + Preparation.lockName, host: session.communicator.host, key: "--output")
-        if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrites) {
+        if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrite) {
             if parts > 0 { session.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
             if let first = changed.first {
                 let others = changed.count > 1 ? " and \(changed.count - 1) other files" : ""

@@ -1,12 +1,11 @@
 // Train - `mile-dist [train] [CONFIG]`, the default command.
 
-import ArgumentParser
-import ClusterDoctor
-import Configuration
-import Evaluation
-import JobRuntime
-import Reporting
-import Training
+internal import ArgumentParser
+internal import Configuration
+internal import Evaluation
+internal import JobRuntime
+internal import Reporting
+internal import Training
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,10 +24,7 @@ struct Train: ParsableCommand {
     @Argument(help: "The configuration (YAML), also from a pipe; -: standard input. Without it: the embedded job.")
     var config: String?
 
-    @Option(
-        name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
-    var overrides: [String] = []
+    @OptionGroup var overrides: ConfigurationOverrides
 
     @Option(
         help: ArgumentHelp(
@@ -88,8 +84,7 @@ struct Train: ParsableCommand {
             session.console.raw(RunConfiguration.reference)
             return .done
         }
-        let source = try ConfigurationSource(session, path: config)
-        let configuration = try source.load(overrides: overrides)
+        let configuration = try overrides.load(session, path: config)
         if printConfig {
             session.console.raw(configuration.yaml)
             return .done

@@ -1,69 +1,107 @@
-// EvaluateCommand - `mile-dist eval`: a checkpoint's unweighted CE on files, per domain and bucket, and its scores on tasks.
+// Eval - `mile-dist eval`: a checkpoint's unweighted CE on files, per domain and bucket, and its scores on tasks.
 
+internal import ArgumentParser
 internal import Checkpointing
 internal import Configuration
 internal import Evaluation
 internal import Foundation
-public import JobRuntime
+internal import JobRuntime
 internal import Kernels
 internal import LlamaModel
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import Tensors
 internal import TokenData
 internal import Training
 
 /// `mile-dist eval CHECKPOINT --data FILE... --tasks FILE...`, one of the two at least.
-public struct EvaluateCommand: Sendable {
-    public var checkpoint: String
-    /// `FILE` or `NAME=FILE`; each is a domain.
-    public var data: [String]
-    /// T; nil: the one of the training run.
-    public var sequenceLength: Int?
-    /// Sequences per domain; 0: all.
-    public var limit: Int
-    public var batchSize: Int
-    public var threads: Int
-    public var isJSON: Bool
-    /// File that receives a line per target.
-    public var perToken: String?
-    /// Training data, as `FILE` or `NAME=FILE`, whose tokens are counted for the frequency buckets; empty: the counts of the
-    /// checkpoint.
-    public var counts: [String]
-    /// Files of log-likelihood tasks.
-    public var tasks: [String]
-    /// File that receives a line per document of the tasks.
-    public var perDocument: String?
+struct Eval: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Unweighted cross-entropy of a checkpoint on files, and its scores on multiple-choice tasks.",
+        discussion: """
+            Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training. Prepared data
+            must have been made with the checkpoint's tokenizer; where PREFIX.json does not say so, bits per byte are left out.
 
-    public init(
-        checkpoint: String, data: [String], sequenceLength: Int? = nil, limit: Int = 0, batchSize: Int = 8,
-        threads: Int = 0, isJSON: Bool = false, perToken: String? = nil, counts: [String] = [],
-        tasks: [String] = [], perDocument: String? = nil
-    ) {
-        self.checkpoint = checkpoint
-        self.data = data
-        self.sequenceLength = sequenceLength
-        self.limit = limit
-        self.batchSize = batchSize
-        self.threads = threads
-        self.isJSON = isJSON
-        self.perToken = perToken
-        self.counts = counts
-        self.tasks = tasks
-        self.perDocument = perDocument
+            Buckets: of the target's frequency in training (ids sorted by count and cut at 80 and 95 % of all
+            occurrences: high, medium, low), and of the entropy of the model's prediction, in nats. Calibration
+            is the expected calibration error of the most likely token, in 15 bins.
+
+            A file of tasks has a JSON object per line, in one of three forms, to which "id" may be added:
+              {"task": "a", "context": "A man", "choices": ["eats.", "rains."], "label": 0}
+              {"task": "b", "context": "She opened the", "completion": " door"}
+              {"task": "c", "contexts": ["Ann", "Bob"], "completion": " ran.", "label": 1}
+            A choice follows its context behind "delimiter", by default one space; a completion follows as it is. What
+            is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is in the
+            README; the names and definitions are those of lm-evaluation-harness.
+
+            Examples:
+              mile-dist eval runs/shakespeare/checkpoints --data books.txt code=src.jsonl.zst
+              mpirun -n 4 mile-dist eval runs/shakespeare/checkpoints/step-00002000 --data books.txt --json
+              mpirun -n 4 mile-dist eval runs/shakespeare/checkpoints --tasks hellaswag.jsonl lambada.jsonl
+            """)
+
+    @OptionGroup var checkpoint: CheckpointArgument
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(".txt, .jsonl or .jsonl.zst files, or prefixes of prepared data.", valueName: "[name=]file"))
+    var data: [String] = []
+
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Files of tasks, a JSON object per line.", valueName: "file"))
+    var tasks: [String] = []
+
+    @Option(help: "Tokens per sequence (default: as in training).")
+    var sequenceLength: Int?
+
+    @Option(help: "Sequences per domain, from its start; 0: all.")
+    var sequences = 0
+
+    @Option(help: "Sequences, or choices of tasks, computed at a time.")
+    var batchSize = 8
+
+    @OptionGroup var threads: ThreadsPerRankOption
+
+    @OptionGroup var json: JSONFlag
+
+    @Option(help: ArgumentHelp("Write a JSON line per target.", valueName: "file"))
+    var perToken: String?
+
+    @Option(help: ArgumentHelp("Write a JSON line per document of the tasks.", valueName: "file"))
+    var perDocument: String?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Training data to count for the frequency buckets (default: the counts in the checkpoint).",
+            valueName: "[name=]file"))
+    var counts: [String] = []
+
+    func validate() throws {
+        guard !(data.isEmpty && tasks.isEmpty) else {
+            throw ValidationError("Nothing to evaluate: --data or --tasks needs at least one file.")
+        }
+        guard perToken == nil || !data.isEmpty else { throw ValidationError("--per-token needs --data.") }
+        guard perDocument == nil || !tasks.isEmpty else { throw ValidationError("--per-document needs --tasks.") }
+        guard sequences >= 0 else { throw ValidationError("--sequences: \(sequences) found; allowed: 0 or more.") }
+        guard batchSize >= 1 else { throw ValidationError("--batch-size: \(batchSize) found; allowed: 1 or more.") }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
-        let loaded = try LoadedModel(session, path: checkpoint)
+    func run() throws {
+        launchOnAllRanks { session in try run(session) }
+    }
+
+    private func run(_ session: Session) throws -> ExitStatus {
+        let loaded = try LoadedModel(session, path: checkpoint.path)
         // Read before anything is computed, so that their mistakes show at once.
         let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(session, loaded, files: tasks)
         // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
-        let pool = try session.makePool(requested: threads)
+        let pool = try session.makePool(requested: threads.count)
         let result = try data.isEmpty ? nil : evaluateData(session, loaded, pool)
         var shown = OccasionalProgress(session.console)
         let taskResults = try evaluation?.run(
             pool: pool, batchSize: batchSize, perDocument: perDocument,
-            progress: { if !isJSON { shown.show("tasks", share: $0) } })
+            progress: { if !json.isJSON { shown.show("tasks", share: $0) } })
         report(session, loaded, result, taskResults ?? [])
         return .done
     }
@@ -91,7 +129,7 @@ public struct EvaluateCommand: Sendable {
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
             forTraining: false, pool: pool)
         let evaluator = Evaluator(
-            communicator: communicator, transformer: transformer, domains: domains, limit: limit,
+            communicator: communicator, transformer: transformer, domains: domains, limit: sequences,
             ignoredTargets: ignored, tokenizer: loaded.tokenizer,
             frequencies: try frequencies(session, loaded, pool))
         let writer = try perToken.map { path in
@@ -102,7 +140,7 @@ public struct EvaluateCommand: Sendable {
         var shown = OccasionalProgress(session.console)
         let result = try evaluator.run(
             perToken: writer.map { writer in { results in try writer?.append(results.map(\.json)) } },
-            progress: { if !isJSON { shown.show("evaluating", share: $0) } })
+            progress: { if !json.isJSON { shown.show("evaluating", share: $0) } })
         try result.requireFinite()
         return result
     }
@@ -153,7 +191,7 @@ public struct EvaluateCommand: Sendable {
         return FrequencyBuckets(
             counts: try TokenCounting(communicator: session.communicator, pool: pool).counts(
                 domains, vocabularySize: loaded.model.vocabularySize,
-                progress: { if !isJSON { shown.show("counting", share: $0) } }),
+                progress: { if !json.isJSON { shown.show("counting", share: $0) } }),
             ignoredTargets: ignored)
     }
 
@@ -163,7 +201,7 @@ public struct EvaluateCommand: Sendable {
     private func report(
         _ session: Session, _ loaded: LoadedModel, _ result: EvaluationResult?, _ taskResults: [TaskResult]
     ) {
-        guard !isJSON else {
+        guard !json.isJSON else {
             let tasks = taskResults.isEmpty ? [] : [("tasks", TaskResult.json(taskResults))]
             return session.console.raw(JSONValue.object((result?.members ?? []) + tasks).text + "\n")
         }

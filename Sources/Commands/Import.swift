@@ -1,29 +1,47 @@
-// ImportCommand - `mile-dist import`: a Hugging Face directory as a checkpoint to train on.
+// Import - `mile-dist import`: a Hugging Face directory as a checkpoint to train on.
 
+internal import ArgumentParser
 internal import Checkpointing
-public import JobRuntime
+internal import JobRuntime
 internal import LlamaModel
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import Tensors
 internal import TokenData
 internal import Training
 
 /// `mile-dist import DIR --output CHECKPOINT`
-public struct ImportCommand: Sendable {
-    public var directory: String
-    /// The checkpoints directory that gets `step-00000000`.
-    public var output: String
-    /// The model's tokenizer, as `data.tokenizer` names it; nil: the one of the directory.
-    public var tokenizer: String?
+struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Turn a Hugging Face LLaMA directory into a checkpoint to continue from.",
+        discussion: """
+            Reads config.json, safetensors files (fp32, bf16 or fp16; one or several) and tokenizer.model. What this
+            program does not compute, such as scaled rotary embeddings or biases, is refused. What a checkpoint does not
+            hold, such as added tokens, a chat template or another end token, is said. A model with another tokenizer
+            gets none: it continues on prepared data with data.tokenizer none.
 
-    public init(directory: String, output: String, tokenizer: String? = nil) {
-        self.directory = directory
-        self.output = output
-        self.tokenizer = tokenizer
+            Examples:
+              mile-dist import llama-hf --output runs/continued/checkpoints
+              mpirun -n 4 mile-dist run.yaml --resume runs/continued/checkpoints
+            """)
+
+    @Argument(help: ArgumentHelp("The directory with config.json and model.safetensors.", valueName: "directory"))
+    var directory: String
+
+    @Option(help: ArgumentHelp("The checkpoints directory that gets step-00000000.", valueName: "checkpoint"))
+    var output: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The model's tokenizer: bytes, a SentencePiece model (.model), or none: then all data must be prepared. Default: "
+                + "tokenizer.model of the directory, if there is one.", valueName: "bytes|none|PATH"))
+    var tokenizer: String?
+
+    func run() throws {
+        launch(.one, loss: .isTold) { session in try run(session) }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ session: Session) throws -> ExitStatus {
         // One rank reads and writes; an error is everybody's.
         try session.communicator.agreed {
             guard session.communicator.rank == 0 else { return }

@@ -1,32 +1,41 @@
-// InspectCommand - `mile-dist inspect`: what a checkpoint holds, after verifying every byte of it.
+// Inspect - `mile-dist inspect`: what a checkpoint holds, after verifying every byte of it.
 
+internal import ArgumentParser
 internal import Checkpointing
 internal import Evaluation
 internal import Foundation
-public import JobRuntime
+internal import JobRuntime
 internal import LlamaModel
 internal import MessagePassing
-public import Reporting
+internal import Reporting
 internal import Tensors
 
 /// `mile-dist inspect CHECKPOINT [--json]`
-public struct InspectCommand: Sendable {
-    public var checkpoint: String
-    public var isJSON: Bool
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Verify a checkpoint and print what it holds.",
+        discussion: """
+            Example:
+              mile-dist inspect runs/shakespeare/checkpoints --json
+            """)
 
-    public init(checkpoint: String, isJSON: Bool = false) {
-        self.checkpoint = checkpoint
-        self.isJSON = isJSON
+    @OptionGroup var checkpoint: CheckpointArgument
+
+    @Flag(help: "Print one JSON object, with SHA-256 of every tensor.")
+    var json = false
+
+    func run() throws {
+        launch(.helpers) { session in try run(session) }
     }
 
-    public func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ session: Session) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
-        try finder.withCheckpoint(checkpoint) { reader in
+        try finder.withCheckpoint(checkpoint.path) { reader in
             // Rank 0 speaks, so rank 0 reads; an error is everybody's.
             try session.communicator.agreed {
                 guard session.communicator.rank == 0 else { return }
                 let hashes = try reader.tensorHashes()
-                if isJSON {
+                if json {
                     session.console.raw(try reader.inspectionJSON(hashes) + "\n")
                 } else {
                     describe(session.console, reader, hashes)

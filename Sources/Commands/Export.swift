@@ -1,0 +1,48 @@
+// Export - `mile-dist export`: a checkpoint as a Hugging Face directory.
+
+internal import ArgumentParser
+internal import Checkpointing
+internal import Evaluation
+internal import JobRuntime
+internal import LlamaModel
+internal import MessagePassing
+internal import Reporting
+internal import Tensors
+
+/// `mile-dist export CHECKPOINT --output DIR`
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a checkpoint as a Hugging Face directory.",
+        discussion: """
+            The directory gets config.json, generation_config.json, model.safetensors in fp32 (several files and an index
+            above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer, which gives
+            the ids of training; for others than BPE without normalisation it needs transformers 5 and sentencepiece.
+
+            Example:
+              mile-dist export runs/shakespeare/checkpoints --output shakespeare-hf
+            """)
+
+    @OptionGroup var checkpoint: CheckpointArgument
+
+    @Option(help: ArgumentHelp("The directory to make; it must not exist, or be empty.", valueName: "directory"))
+    var output: String
+
+    func run() throws {
+        launch(.helpers, loss: .isTold) { session in try run(session) }
+    }
+
+    private func run(_ session: Session) throws -> ExitStatus {
+        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+        try finder.withCheckpoint(checkpoint.path) { reader in
+            // One rank writes; an error is everybody's.
+            try session.communicator.agreed {
+                guard session.communicator.rank == 0 else { return }
+                for note in try HuggingFaceExport(reader).write(to: output) { session.console.warning(note) }
+                let count = GroupedNumber.text(reader.index.model.tensorTable.count)
+                session.console.line(
+                    "\(output): \(count) parameters of \(reader.directory), step \(reader.index.step)")
+            }
+        }
+        return .done
+    }
+}

@@ -1,0 +1,80 @@
+// SharedOptions - the options that several commands have, each with its help and its check.
+
+internal import ArgumentParser
+internal import Configuration
+internal import JobRuntime
+
+/// `--set`, for commands whose configuration may be left out.
+struct ConfigurationOverrides: ParsableArguments {
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
+    var assignments: [String] = []
+
+    /// Reads the configuration at `path`, with these overrides.
+    ///
+    /// - Parameter path: nil: the configuration of the self-test job.
+    func load(_ session: Session, path: String?) throws -> RunConfiguration {
+        try ConfigurationSource(session, path: path).load(overrides: assignments)
+    }
+}
+
+/// A configuration that the command needs, and `--set`.
+struct RequiredConfiguration: ParsableArguments {
+    @Argument(help: ArgumentHelp("The configuration (YAML).", valueName: "config"))
+    var path: String
+
+    @OptionGroup var overrides: ConfigurationOverrides
+
+    func load(_ session: Session) throws -> RunConfiguration {
+        try overrides.load(session, path: path)
+    }
+}
+
+/// The checkpoint that a command reads.
+struct CheckpointArgument: ParsableArguments {
+    @Argument(help: ArgumentHelp("A step directory, or a checkpoints directory (its newest).", valueName: "checkpoint"))
+    var path: String
+}
+
+/// `--threads` of commands that one process runs.
+struct ThreadsOption: ParsableArguments {
+    @Option(name: .customLong("threads"), help: "Threads; 0: the cores bound to the process.")
+    var count = 0
+
+    func validate() throws { try Self.requireAllowed(count) }
+
+    /// The one check of `--threads`.
+    static func requireAllowed(_ count: Int) throws {
+        guard count >= 0 else { throw ValidationError("--threads: \(count) found; allowed: 0 or more.") }
+    }
+}
+
+/// `--threads` of commands that share their work among ranks.
+struct ThreadsPerRankOption: ParsableArguments {
+    @Option(name: .customLong("threads"), help: "Threads per rank; 0: the cores bound to it.")
+    var count = 0
+
+    func validate() throws { try ThreadsOption.requireAllowed(count) }
+}
+
+/// `--json` of commands whose object holds what the table shows.
+struct JSONFlag: ParsableArguments {
+    @Flag(name: .customLong("json"), help: "Print one JSON object.")
+    var isJSON = false
+}
+
+/// `--on-error`, for commands that read lines of text.
+struct MalformedLineOption: ParsableArguments {
+    /// The handling of a malformed line.
+    enum Handling: String, CaseIterable, ExpressibleByArgument {
+        case skip, fail
+    }
+
+    @Option(
+        name: .customLong("on-error"), help: "What to do with a malformed line: count it (skip), or end there (fail).")
+    var handling = Handling.skip
+
+    /// Whether malformed lines are counted and left out; otherwise the first one ends the command.
+    var skips: Bool { handling == .skip }
+}
