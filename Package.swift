@@ -107,8 +107,10 @@ let package = Package(
         module("TokenData", ["Digests", "Reporting", "SentencePieceText", "Zstandard"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
-        // Checkpoints, and models of Hugging Face.
-        module("Checkpointing", ["Digests", "Reporting", "Tensors", "HDF5Store", "LlamaModel", "SentencePieceText"]),
+        // Checkpoints: shards, index, retention, verification.
+        module("Checkpointing", ["Digests", "Reporting", "Tensors", "HDF5Store", "LlamaModel"]),
+        // Import and export of Hugging Face model directories.
+        module("HuggingFace", ["Checkpointing", "LlamaModel", "Reporting", "SentencePieceText", "Tensors"]),
         // The configuration of a run, and the record of its starts.
         module("Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData", yams]),
         // The process: launcher, ranks, cores, memory, locks, the run directory.
@@ -169,9 +171,9 @@ let package = Package(
             "Commands",
             [
                 "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration", "Digests",
-                "Evaluation", "HDF5Store", "Kernels", "LinearAlgebra", "LlamaModel", "MessagePassing", "Optimization",
-                "Planning", "Reporting", "RunComparison", "JobRuntime", "SentencePieceText", "Sharding", "Tensors",
-                "TokenData", "Training", argumentParser,
+                "Evaluation", "HDF5Store", "HuggingFace", "JobRuntime", "Kernels", "LinearAlgebra", "LlamaModel",
+                "MessagePassing", "Optimization", "Planning", "Reporting", "RunComparison", "SentencePieceText",
+                "Sharding", "Tensors", "TokenData", "Training", argumentParser,
             ]),
         .executableTarget(
             name: "mile-dist", dependencies: ["CStartup", "Commands", "JobRuntime", "Reporting", argumentParser],
@@ -198,9 +200,17 @@ let package = Package(
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests("TokenDataTests", ["SentencePieceText", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
+        // Small models and whole checkpoints, for the tests of checkpoints and of Hugging Face.
+        .target(
+            name: "CheckpointFixtures", dependencies: ["Checkpointing", "LlamaModel", "Tensors"],
+            path: "Tests/CheckpointFixtures", swiftSettings: settings),
+        tests("CheckpointingTests", ["CheckpointFixtures", "Checkpointing", "HDF5Store", "LlamaModel", "Tensors"]),
         tests(
-            "CheckpointingTests",
-            ["Checkpointing", "HDF5Store", "LlamaModel", "SentencePieceText", "Tensors", "TestSupport"],
+            "HuggingFaceTests",
+            [
+                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "LlamaModel", "SentencePieceText",
+                "Tensors", "TestSupport",
+            ],
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
             "ConfigurationTests",

@@ -199,24 +199,24 @@ public struct CheckpointStore: Sendable {
 }
 
 /// The name of something in a checkpoints directory.
-struct StepName: Equatable {
-    enum Suffix: String {
+package struct StepName: Equatable {
+    package enum Suffix: String {
         case none = ""
         case partial = ".partial"
         case replaced = ".replaced"
         case removed = ".removed"
     }
 
-    var step: Int
-    var suffix = Suffix.none
+    package var step: Int
+    package var suffix = Suffix.none
 
-    init(step: Int, suffix: Suffix = .none) {
+    package init(step: Int, suffix: Suffix = .none) {
         self.step = step
         self.suffix = suffix
     }
 
     /// Reads a name; nil unless it is exactly what ``text`` writes.
-    init?(_ name: String) {
+    package init?(_ name: String) {
         guard name.hasPrefix(Self.prefix) else { return nil }
         let rest = name.dropFirst(Self.prefix.count)
         let digits = rest.prefix { $0.isASCII && $0.isNumber }
@@ -229,7 +229,7 @@ struct StepName: Equatable {
 
     private static let prefix = "step-"
 
-    var text: String {
+    package var text: String {
         let digits = String(step)
         return Self.prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + suffix.rawValue
     }

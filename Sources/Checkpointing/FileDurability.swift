@@ -3,9 +3,9 @@
 internal import Glibc
 
 /// File operations that throw ``CheckpointError`` with the file and the action.
-enum Files {
+package enum Files {
     /// What a path names.
-    enum Status: Equatable {
+    package enum Status: Equatable {
         case absent
         case file(byteCount: Int)
         case directory
@@ -13,7 +13,7 @@ enum Files {
     }
 
     /// What `path` names, following symbolic links.
-    static func status(_ path: String) throws(CheckpointError) -> Status {
+    package static func status(_ path: String) throws(CheckpointError) -> Status {
         var info = stat()
         guard unsafe stat(path, &info) == 0 else {
             let number = errno
@@ -29,7 +29,7 @@ enum Files {
     }
 
     /// Names in a directory, sorted, without `.` and `..`.
-    static func list(_ directory: String) throws(CheckpointError) -> [String] {
+    package static func list(_ directory: String) throws(CheckpointError) -> [String] {
         guard let stream = unsafe opendir(directory) else { throw .system(errno, "list the directory", directory) }
         defer { unsafe closedir(stream) }
         var names: [String] = []
@@ -46,7 +46,7 @@ enum Files {
     }
 
     /// Makes `directory` and the ones above it where they do not exist.
-    static func makeDirectories(_ directory: String) throws(CheckpointError) {
+    package static func makeDirectories(_ directory: String) throws(CheckpointError) {
         if try status(directory) == .directory { return }
         let parent = parent(of: directory)
         if parent != directory { try makeDirectories(parent) }
@@ -58,19 +58,19 @@ enum Files {
     }
 
     /// Asks the system whether this user may make and remove files in `directory`.
-    static func requireWritable(_ directory: String) throws(CheckpointError) {
+    package static func requireWritable(_ directory: String) throws(CheckpointError) {
         guard unsafe access(directory, W_OK | X_OK) == 0 else {
             throw .system(errno, "write in the directory", directory)
         }
     }
 
-    static func rename(_ old: String, to new: String) throws(CheckpointError) {
+    package static func rename(_ old: String, to new: String) throws(CheckpointError) {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .system(errno, "rename it to \(new)", old) }
     }
 
     /// Removes a directory of plain files. Deliberately not recursive: a checkpoint has no subdirectories, so one that
     /// is found is somebody else's.
-    static func removeDirectory(_ directory: String) throws(CheckpointError) {
+    package static func removeDirectory(_ directory: String) throws(CheckpointError) {
         for name in try list(directory) {
             let path = directory + "/" + name
             guard unsafe unlink(path) == 0 else { throw .system(errno, "remove the file", path) }
@@ -79,7 +79,7 @@ enum Files {
     }
 
     /// The bytes of a small file; throws when it is longer than `limit`.
-    static func read(_ path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
+    package static func read(_ path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
         var bytes: [UInt8] = []
         try forEachBlock(of: path) { block throws(CheckpointError) in
             guard bytes.count + block.count <= limit else {
@@ -91,7 +91,7 @@ enum Files {
     }
 
     /// Hands the bytes of a file to `body`, block by block.
-    static func forEachBlock(
+    package static func forEachBlock(
         of path: String, _ body: (ArraySlice<UInt8>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -110,7 +110,7 @@ enum Files {
     }
 
     /// Writes a new file with `bytes` and makes it durable.
-    static func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
+    package static func write(_ bytes: [UInt8], to path: String) throws(CheckpointError) {
         let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw .system(errno, "create the file", path) }
         var written = 0
@@ -137,7 +137,7 @@ enum Files {
 
     /// Waits until the content of a file or the names in a directory are on disk. The corresponding C function is
     /// `fsync`.
-    static func sync(_ path: String) throws(CheckpointError) {
+    package static func sync(_ path: String) throws(CheckpointError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(errno, "open it to sync it to disk", path) }
         defer { close(descriptor) }
@@ -150,21 +150,21 @@ enum Files {
     }
 
     /// The directory that holds `path`.
-    static func parent(of path: String) -> String {
+    package static func parent(of path: String) -> String {
         let trimmed = trimmingSlashes(path)
         guard let slash = trimmed.lastIndex(of: "/") else { return "." }
         return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
     }
 
     /// The last component of `path`.
-    static func name(of path: String) -> String {
+    package static func name(of path: String) -> String {
         let trimmed = trimmingSlashes(path)
         guard let slash = trimmed.lastIndex(of: "/") else { return trimmed }
         return String(trimmed[trimmed.index(after: slash)...])
     }
 
     /// `path` without slashes at its end.
-    static func trimmingSlashes(_ path: String) -> String {
+    package static func trimmingSlashes(_ path: String) -> String {
         var trimmed = path[...]
         while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }
         return String(trimmed)

@@ -2,7 +2,7 @@
 
 internal import Digests
 internal import Glibc
-internal import Tensors
+package import Tensors
 
 // Values are stored and hashed as little-endian fp32, straight from memory.
 #if _endian(big)
@@ -32,7 +32,7 @@ enum Hash {
 
 extension FloatSlice {
     /// Whether both hold the same bits: unlike `==`, NaNs with equal bits count as equal and -0 differs from 0.
-    func hasSameBits(as other: FloatSlice) -> Bool {
+    package func hasSameBits(as other: FloatSlice) -> Bool {
         guard count == other.count else { return false }
         return unsafe memcmp(view.pointer, other.view.pointer, count * MemoryLayout<Float>.stride) == 0
     }

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Checkpointing
 internal import Evaluation
+internal import HuggingFace
 internal import JobRuntime
 internal import LlamaModel
 internal import MessagePassing

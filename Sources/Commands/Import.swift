@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Checkpointing
+internal import HuggingFace
 internal import JobRuntime
 internal import LlamaModel
 internal import MessagePassing

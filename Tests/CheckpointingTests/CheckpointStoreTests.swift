@@ -1,5 +1,6 @@
 // CheckpointStoreTests - saving: names, replacement, crashes, refusals, retention, resolution.
 
+import CheckpointFixtures
 @testable import Checkpointing
 import FoundationEssentials
 import LlamaModel

@@ -1,5 +1,6 @@
 // CorruptionTests - no altered byte, and no missing or foreign file, is loaded.
 
+import CheckpointFixtures
 @testable import Checkpointing
 import FoundationEssentials
 import LlamaModel

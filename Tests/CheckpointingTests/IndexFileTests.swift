@@ -1,5 +1,6 @@
 // IndexFileTests - an index with a right hash and wrong content is refused without a trap.
 
+import CheckpointFixtures
 @testable import Checkpointing
 import HDF5Store
 import LlamaModel

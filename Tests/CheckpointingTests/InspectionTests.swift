@@ -1,5 +1,6 @@
 // InspectionTests - the JSON of `inspect`.
 
+import CheckpointFixtures
 @testable import Checkpointing
 import Foundation
 import LlamaModel

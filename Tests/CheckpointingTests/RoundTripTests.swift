@@ -1,5 +1,6 @@
 // RoundTripTests - what is saved by any number of ranks is read back by any other number.
 
+import CheckpointFixtures
 @testable import Checkpointing
 import LlamaModel
 import Tensors

@@ -1,5 +1,6 @@
 // UncarriedSettings - what a directory says about tokens, chats and generation that a checkpoint does not hold.
 
+internal import Checkpointing
 internal import SentencePieceText
 
 /// Compares a directory's small files with the tokenizer that its checkpoint gets, and says what is lost.

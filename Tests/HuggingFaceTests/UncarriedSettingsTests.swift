@@ -1,10 +1,12 @@
 // UncarriedSettingsTests - what an import does not carry is said, and an export writes no other value for it.
 
+import CheckpointFixtures
+import Checkpointing
 import SentencePieceText
 import TestSupport
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 @Suite struct UncarriedSettingsTests {
     private let files: TemporaryFiles

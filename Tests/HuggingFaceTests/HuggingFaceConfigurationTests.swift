@@ -1,9 +1,11 @@
 // HuggingFaceConfigurationTests - config.json: what is read, what is written, and what must not be passed over.
 
+import CheckpointFixtures
+import Checkpointing
 import LlamaModel
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 @Suite struct HuggingFaceConfigurationTests {
     private static let sizes = #""hidden_size":8,"intermediate_size":12,"num_hidden_layers":3,"vocab_size":40"#

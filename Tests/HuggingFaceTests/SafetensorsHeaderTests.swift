@@ -1,8 +1,10 @@
 // SafetensorsHeaderTests - every way in which a header can lie has an error of its own.
 
+import CheckpointFixtures
+import Checkpointing
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 /// A whole safetensors file: length, header text, so many bytes of data.
 func safetensors(_ text: String, data: Int, length: UInt64? = nil) -> [UInt8] {

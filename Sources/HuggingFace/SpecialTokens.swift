@@ -1,5 +1,7 @@
 // SpecialTokens - the ids that begin and end documents, as configuration files name them.
 
+internal import Checkpointing
+
 /// Ids with a role; nil where the tokenizer has none.
 struct SpecialTokens: Equatable {
     var begin: Int?
@@ -30,12 +32,7 @@ struct SpecialTokens: Equatable {
     }
 }
 
-/// The roles whose ids stand in `config.json`; raw values are the keys' beginnings, as in `eos_token_id`.
-public enum TokenRole: String, Sendable, CaseIterable {
-    case begin = "bos"
-    case end = "eos"
-    case padding = "pad"
-
+extension TokenRole {
     /// The key of the id in `config.json` and `generation_config.json`.
     var idKey: String { rawValue + "_token_id" }
     /// The key of the text in `tokenizer_config.json`.

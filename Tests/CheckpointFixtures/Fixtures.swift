@@ -1,16 +1,16 @@
 // Fixtures - small models, random layouts and whole checkpoints for the tests.
 
-@testable import Checkpointing
-import FoundationEssentials
-import Glibc
-import LlamaModel
-import Tensors
+package import Checkpointing
+internal import FoundationEssentials
+internal import Glibc
+package import LlamaModel
+package import Tensors
 
 /// A new directory, removed when the last reference goes.
-final class TemporaryFiles: Sendable {
-    let directory: String
+package final class TemporaryFiles: Sendable {
+    package let directory: String
 
-    init() throws {
+    package init() throws {
         // In memory where there is room: the tests sync hundreds of files, which takes seconds on a busy disk.
         let memory = "/dev/shm"
         var space = statvfs()
@@ -22,16 +22,16 @@ final class TemporaryFiles: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
-    func path(_ name: String) -> String { directory + "/" + name }
+    package func path(_ name: String) -> String { directory + "/" + name }
 }
 
 /// SplitMix64: the same numbers on every machine.
-struct SeededRandom: RandomNumberGenerator {
+package struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -42,36 +42,36 @@ struct SeededRandom: RandomNumberGenerator {
 
 extension ModelConfiguration {
     /// 56 parameters; the golden hashes belong to it.
-    static let tiny = ModelConfiguration(
+    package static let tiny = ModelConfiguration(
         hiddenSize: 2, intermediateSize: 3, hiddenLayerCount: 1, attentionHeadCount: 1, keyValueHeadCount: 1,
         vocabularySize: 4, maxPositionEmbeddings: 8)
 
     /// 1,816 parameters, grouped heads, tied.
-    static let small = ModelConfiguration(
+    package static let small = ModelConfiguration(
         hiddenSize: 8, intermediateSize: 12, hiddenLayerCount: 3, attentionHeadCount: 4, keyValueHeadCount: 2,
         vocabularySize: 40, maxPositionEmbeddings: 16, rmsNormEpsilon: 1.0e-6, ropeTheta: 500_000.5,
         initializerRange: 0.1, tieWordEmbeddings: true)
 
     /// More than two chunks of a shard's dataset in one tensor.
-    static let wide = ModelConfiguration(
+    package static let wide = ModelConfiguration(
         hiddenSize: 16, intermediateSize: 16, hiddenLayerCount: 1, attentionHeadCount: 1, keyValueHeadCount: 1,
         vocabularySize: 40_000, maxPositionEmbeddings: 8, tieWordEmbeddings: true)
 }
 
 /// Parameters and moments with a different value at every place: integers below 2^24 and halves and quarters of them,
 /// all exact.
-struct Values {
-    let parameters: FloatSlice
-    let firstMoment: FloatSlice
-    let secondMoment: FloatSlice
+package struct Values {
+    package let parameters: FloatSlice
+    package let firstMoment: FloatSlice
+    package let secondMoment: FloatSlice
 
-    init(count: Int, offset: Int = 0) {
+    package init(count: Int, offset: Int = 0) {
         parameters = FloatSlice((0..<count).map { Float($0 + offset) })
         firstMoment = FloatSlice((0..<count).map { Float($0 + offset) * 0.5 })
         secondMoment = FloatSlice((0..<count).map { Float($0 + offset) * 0.25 })
     }
 
-    subscript(role: TensorRole) -> FloatSlice {
+    package subscript(role: TensorRole) -> FloatSlice {
         switch role {
         case .parameter: parameters
         case .firstMoment: firstMoment
@@ -81,7 +81,7 @@ struct Values {
 }
 
 /// The elements of `runs`, one run after another.
-func packed(_ source: FloatSlice, _ runs: [Range<Int>]) -> FloatSlice {
+package func packed(_ source: FloatSlice, _ runs: [Range<Int>]) -> FloatSlice {
     let target = Arena(count: runs.reduce(0) { $0 + $1.count }).all
     var offset = 0
     for run in runs {
@@ -92,7 +92,7 @@ func packed(_ source: FloatSlice, _ runs: [Range<Int>]) -> FloatSlice {
 }
 
 /// Cuts `0..<count` at random places and deals the pieces to `shards`, some of which may get none.
-func randomLayout(count: Int, shards: Int, using random: inout SeededRandom) -> [[Range<Int>]] {
+package func randomLayout(count: Int, shards: Int, using random: inout SeededRandom) -> [[Range<Int>]] {
     let cuts = (0..<Int.random(in: 0..<4 * shards, using: &random)).map { _ in Int.random(in: 0...count, using: &random)
     }
     let bounds = Set(cuts + [0, count]).sorted()
@@ -104,14 +104,14 @@ func randomLayout(count: Int, shards: Int, using random: inout SeededRandom) -> 
 }
 
 /// An even layout: shard r has the r-th of `shards` equal parts.
-func evenLayout(count: Int, shards: Int) -> [[Range<Int>]] {
+package func evenLayout(count: Int, shards: Int) -> [[Range<Int>]] {
     (0..<shards).map { shard in
         let range = count * shard / shards..<count * (shard + 1) / shards
         return range.isEmpty ? [] : [range]
     }
 }
 
-func makeIndex(step: Int, model: ModelConfiguration, shards: [ShardRecord]) -> CheckpointIndex {
+package func makeIndex(step: Int, model: ModelConfiguration, shards: [ShardRecord]) -> CheckpointIndex {
     CheckpointIndex(
         step: step, position: step * 12, tokens: step * 12 * 64, optimizerSteps: max(0, step - 1),
         configuration: #"{"model":{"hidden_size":8},"note":"żółć"}"#, seed: .max - 4, model: model,
@@ -120,7 +120,7 @@ func makeIndex(step: Int, model: ModelConfiguration, shards: [ShardRecord]) -> C
 }
 
 /// Writes the shards of a save that was begun.
-func writeShards(in temporary: String, layout: [[Range<Int>]], values: Values) throws -> [ShardRecord] {
+package func writeShards(in temporary: String, layout: [[Range<Int>]], values: Values) throws -> [ShardRecord] {
     try layout.enumerated().map { shard, runs in
         try CheckpointStore.writeShard(
             in: temporary, shard: shard, of: layout.count, runs: runs,
@@ -131,7 +131,7 @@ func writeShards(in temporary: String, layout: [[Range<Int>]], values: Values) t
 
 /// Saves a whole checkpoint as the ranks together would.
 @discardableResult
-func save(
+package func save(
     _ store: CheckpointStore, step: Int, model: ModelConfiguration = .small, layout: [[Range<Int>]]? = nil,
     valueOffset: Int? = nil
 ) throws -> String {
@@ -145,16 +145,16 @@ func save(
 
 /// Opens and verifies everything, as a resume does.
 @discardableResult
-func load(_ directory: String) throws -> CheckpointReader {
+package func load(_ directory: String) throws -> CheckpointReader {
     let reader = try CheckpointReader(directory: directory)
     try reader.verifyAll()
     return reader
 }
 
-func names(in directory: String) throws -> [String] {
+package func names(in directory: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
 }
 
-func bytes(of path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
+package func bytes(of path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
 
-func overwrite(_ path: String, with bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: path)) }
+package func overwrite(_ path: String, with bytes: [UInt8]) throws { try Data(bytes).write(to: URL(filePath: path)) }

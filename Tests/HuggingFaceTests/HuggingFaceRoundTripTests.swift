@@ -1,10 +1,12 @@
 // HuggingFaceRoundTripTests - models that move in and out keep every name and every bit.
 
+import CheckpointFixtures
+import Checkpointing
 import LlamaModel
 import Tensors
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 @Suite struct HuggingFaceRoundTripTests {
     private let files: TemporaryFiles

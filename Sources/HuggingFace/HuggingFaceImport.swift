@@ -1,5 +1,6 @@
 // HuggingFaceImport - a Hugging Face directory turned into a checkpoint at step 0.
 
+public import Checkpointing
 public import LlamaModel
 internal import SentencePieceText
 internal import Tensors

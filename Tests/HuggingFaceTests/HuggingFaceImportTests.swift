@@ -1,10 +1,12 @@
 // HuggingFaceImportTests - directories that are not what they say are refused, naming what is wrong.
 
+import CheckpointFixtures
+import Checkpointing
 import FoundationEssentials
 import LlamaModel
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 @Suite struct HuggingFaceImportTests {
     private let files: TemporaryFiles

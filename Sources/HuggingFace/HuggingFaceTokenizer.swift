@@ -1,5 +1,6 @@
 // HuggingFaceTokenizer - the tokenizer files beside a model, written from a checkpoint and recognised on import.
 
+internal import Checkpointing
 internal import LlamaModel
 internal import SentencePieceText
 

@@ -1,9 +1,11 @@
 // ConfigurationKeysTests - keys of real config.json files: what changes nothing is listed, all else is refused at once.
 
+import CheckpointFixtures
+import Checkpointing
 import LlamaModel
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 @Suite struct ConfigurationKeysTests {
     private static let minimum =

@@ -1,5 +1,6 @@
 // HuggingFaceExport - a checkpoint written as a directory that `from_pretrained` loads.
 
+public import Checkpointing
 internal import LlamaModel
 internal import Tensors
 

@@ -1,9 +1,11 @@
 // ModelDirectory - Hugging Face directories made for the tests, as transformers lays them out, whole or damaged.
 
+import CheckpointFixtures
+import Checkpointing
 import LlamaModel
 import Tensors
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 /// A tensor as a directory's files hold it.
 struct StoredTensor {

@@ -1,11 +1,13 @@
 // HuggingFaceFilesTests - directories whose files are missing, or are others than their names say.
 
+import CheckpointFixtures
+import Checkpointing
 import FoundationEssentials
 import LlamaModel
 import Tensors
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 @Suite struct HuggingFaceFilesTests {
     private let files: TemporaryFiles

@@ -1,5 +1,6 @@
 // WeightFiles - the safetensors files of one model: each tensor found once, in its shape, and read into its place.
 
+internal import Checkpointing
 internal import Glibc
 internal import LlamaModel
 internal import Tensors

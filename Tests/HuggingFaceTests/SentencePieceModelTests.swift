@@ -1,10 +1,12 @@
 // SentencePieceModelTests - tokenizer.model: looked into, passed on as it is, and said in the words of tokenizer.json.
 
+import CheckpointFixtures
+import Checkpointing
 import SentencePieceText
 import TestSupport
 import Testing
 
-@testable import Checkpointing
+@testable import HuggingFace
 
 private typealias Model = HandmadeModel
 

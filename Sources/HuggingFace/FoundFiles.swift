@@ -1,5 +1,7 @@
 // FoundFiles - what lies in a directory whose weights or configuration are missing, and how they can be had from it.
 
+internal import Checkpointing
+
 /// The kinds of model files in a directory that an import cannot read.
 struct FoundFiles {
     /// A kind of file.
