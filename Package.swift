@@ -105,6 +105,8 @@ let package = Package(
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
         // Tokenizers, texts, prepared data, and the order of sequences.
         module("TokenData", ["Digests", "Reporting", "SentencePieceText", "Zstandard"]),
+        // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
+        module("Preparation", ["Digests", "Reporting", "TokenData"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
         // Checkpoints: shards, index, retention, verification.
@@ -172,8 +174,8 @@ let package = Package(
             [
                 "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration", "Digests",
                 "Evaluation", "HDF5Store", "HuggingFace", "JobRuntime", "Kernels", "LinearAlgebra", "LlamaModel",
-                "MessagePassing", "Optimization", "Planning", "Reporting", "RunComparison", "SentencePieceText",
-                "Sharding", "Tensors", "TokenData", "Training", argumentParser,
+                "MessagePassing", "Optimization", "Planning", "Preparation", "Reporting", "RunComparison",
+                "SentencePieceText", "Sharding", "Tensors", "TokenData", "Training", argumentParser,
             ]),
         .executableTarget(
             name: "mile-dist", dependencies: ["CStartup", "Commands", "JobRuntime", "Reporting", argumentParser],
@@ -198,7 +200,11 @@ let package = Package(
         tests(
             "OptimizationTests", ["Optimization", "CVectorMath", "Kernels", "Tensors", "TestSupport"],
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
-        tests("TokenDataTests", ["SentencePieceText", "TokenData", "TestSupport"]),
+        // Temporary files, and domains loaded from them, for the tests of data and of their preparation.
+        .target(
+            name: "DataFixtures", dependencies: ["TokenData"], path: "Tests/DataFixtures", swiftSettings: settings),
+        tests("TokenDataTests", ["DataFixtures", "SentencePieceText", "TokenData", "TestSupport"]),
+        tests("PreparationTests", ["DataFixtures", "Preparation", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         // Small models and whole checkpoints, for the tests of checkpoints and of Hugging Face.
         .target(

@@ -31,14 +31,14 @@ public struct DataError: Error, CustomStringConvertible, Equatable {
     }
 
     /// The same error, naming `key` unless it already names one.
-    func with(key: String) -> DataError {
+    package func with(key: String) -> DataError {
         var copy = self
         if copy.key.isEmpty { copy.key = key }
         return copy
     }
 
     /// The same error, naming `file` unless it already names one.
-    func with(file: String) -> DataError {
+    package func with(file: String) -> DataError {
         var copy = self
         if copy.file == nil { copy.file = file }
         return copy

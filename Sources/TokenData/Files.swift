@@ -4,7 +4,7 @@ internal import Foundation
 internal import Glibc
 
 /// What stands at a path.
-enum FileKind: Equatable {
+package enum FileKind: Equatable {
     case missing
     case regular(size: Int)
     case directory
@@ -14,7 +14,7 @@ enum FileKind: Equatable {
     case unreadable(String)
 
     /// The corresponding C function is `stat`.
-    static func at(_ path: String) -> FileKind {
+    package static func at(_ path: String) -> FileKind {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
             return errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable(lastSystemError())
@@ -28,13 +28,13 @@ enum FileKind: Equatable {
 }
 
 /// What tells that a file is still the one that it was.
-struct FileStamp: Codable, Equatable, Sendable {
-    var size: Int
+package struct FileStamp: Codable, Equatable, Sendable {
+    package var size: Int
     /// Nanoseconds since 1970.
-    var modified: Int
+    package var modified: Int
 
     /// Of the regular file at `path`, which is not empty.
-    init(_ path: String) throws {
+    package init(_ path: String) throws {
         size = try requireFile(path)
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
@@ -51,7 +51,7 @@ func lastSystemError() -> String { unsafe String(cString: strerror(errno)) }
 /// The size of the regular file at `path`, at least one byte.
 ///
 /// - Throws: ``DataError`` if there is no such file, if it is a directory or no regular file, or if it is empty.
-func requireFile(_ path: String) throws -> Int {
+package func requireFile(_ path: String) throws -> Int {
     let remedy = "give the path of a file, relative to the working directory"
     switch FileKind.at(path) {
     case .regular(let size) where size > 0: return size
@@ -90,7 +90,7 @@ let bareIdsRemedy =
 /// - Parameters:
 ///   - allowed: what may be given.
 ///   - pairRemedy: what to do with one file of the prepared pair of a prefix.
-func wrongEnding(
+package func wrongEnding(
     _ path: String, allowed: String, pairRemedy: (_ prefix: String) -> String
 ) throws -> DataError {
     if FileKind.at(path) == .directory {

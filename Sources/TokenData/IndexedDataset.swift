@@ -6,9 +6,9 @@
 /// number of document boundaries D (u64), S lengths (i32), S byte offsets into the `.bin` (i64), D boundaries (i64),
 /// and for multimodal data S modes (i8). The files are not trusted: every count is checked against the sizes of the
 /// files before it is used.
-struct IndexedDataset: TokenSequence {
+package struct IndexedDataset: TokenSequence {
     /// How an id is stored. The codes are the format's; 6 and 7 are floating point and hold no ids.
-    enum ElementType: UInt8, CaseIterable {
+    package enum ElementType: UInt8, CaseIterable, Sendable {
         case uint8 = 1
         case int8 = 2
         case int16 = 3
@@ -16,7 +16,7 @@ struct IndexedDataset: TokenSequence {
         case int64 = 5
         case uint16 = 8
 
-        var size: Int {
+        package var size: Int {
             switch self {
             case .uint8, .int8: 1
             case .int16, .uint16: 2
@@ -35,7 +35,7 @@ struct IndexedDataset: TokenSequence {
         }
     }
 
-    static let magic: [UInt8] = Array("MMIDIDX".utf8) + [0, 0]
+    package static let magic: [UInt8] = Array("MMIDIDX".utf8) + [0, 0]
     private static let headerSize = 34
 
     let count: Int

@@ -10,7 +10,7 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
     public private(set) var line = 0
 
     /// No such bytes.
-    init() {}
+    package init() {}
 
     /// Looks through all of a text. A byte that starts no well-formed sequence (Unicode 15, table 3-7) is one by itself:
     /// SentencePiece goes on behind it.

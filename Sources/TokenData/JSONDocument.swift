@@ -3,9 +3,9 @@
 internal import Foundation
 
 /// The `text` of a JSON object and its `meta.pile_set_name`.
-struct JSONDocument: Equatable {
+package struct JSONDocument: Equatable {
     /// What the object says about its domain.
-    enum Domain: Equatable {
+    package enum Domain: Equatable {
         case absent
         case named(String)
         /// There is a name and it cannot be used; in words.
@@ -13,21 +13,21 @@ struct JSONDocument: Equatable {
     }
 
     /// UTF-8.
-    var text: [UInt8]
-    var domain: Domain
+    package var text: [UInt8]
+    package var domain: Domain
 
     /// Why a line is no document: few different sentences, so that they can be counted.
-    struct Problem: Error, Equatable {
-        let words: String
+    package struct Problem: Error, Equatable {
+        package let words: String
         /// Where in the line it is and what stands there, to be put behind the words; empty where that is not known.
         var place = ""
         init(_ words: String) { self.words = words }
 
         /// The words with the place, for messages about one line.
-        var description: String { words + place }
+        package var description: String { words + place }
 
         /// Places differ from line to line, problems do not.
-        static func == (a: Problem, b: Problem) -> Bool { a.words == b.words }
+        package static func == (a: Problem, b: Problem) -> Bool { a.words == b.words }
 
         static let notUTF8 = Problem("the line is not valid UTF-8")
 

@@ -1,21 +1,21 @@
 // LineChunks - .jsonl files in chunks of whole lines, and lines as documents: the one reader of training and `prepare`.
 
 /// Some consecutive lines of a file.
-struct LineChunk: Sendable, Equatable {
+package struct LineChunk: Sendable, Equatable {
     /// The longest line that is read: longer ones are malformed, so that memory is bounded whatever a file holds.
-    static let longestLine = 256 << 20
+    package static let longestLine = 256 << 20
 
     private static let lineFeed = UInt8(ascii: "\n")
 
     /// Whole lines with their line feeds; the last line of a file may have none.
-    var bytes: [UInt8] = []
+    package var bytes: [UInt8] = []
     /// Whether one more line follows that is too long and is left out.
-    var endsInLongLine = false
+    package var endsInLongLine = false
     /// Whether the file starts here.
     var isFirst = false
 
     /// What a line is.
-    enum Line {
+    package enum Line {
         /// Only blanks: no document, and no mistake.
         case blank
         case document(JSONDocument)
@@ -23,7 +23,7 @@ struct LineChunk: Sendable, Equatable {
     }
 
     /// Number of lines.
-    var lineCount: Int {
+    package var lineCount: Int {
         let ends = bytes.count { $0 == Self.lineFeed }
         return ends + (bytes.last.map { $0 != Self.lineFeed } ?? false ? 1 : 0) + (endsInLongLine ? 1 : 0)
     }
@@ -32,7 +32,7 @@ struct LineChunk: Sendable, Equatable {
     ///
     /// - Returns: the number of lines.
     @discardableResult
-    func forEachLine(_ body: (_ number: Int, _ line: Line) throws -> Void) throws -> Int {
+    package func forEachLine(_ body: (_ number: Int, _ line: Line) throws -> Void) throws -> Int {
         var (start, number) = (0, 0)
         while start < bytes.count {
             let end = bytes[start...].firstIndex(of: Self.lineFeed) ?? bytes.count
@@ -60,14 +60,14 @@ struct LineChunk: Sendable, Equatable {
 
 /// A file, read from its start, in chunks of lines. Chunk k holds the lines whose first bytes are in
 /// [k * size, (k + 1) * size): a function of the file alone, however it is stored and whoever reads it.
-struct LineChunks {
+package struct LineChunks {
     private static let lineFeed = UInt8(ascii: "\n")
 
     private let size: Int
     private let longest: Int
     private let read: () throws -> [UInt8]?
     /// Number of the next chunk.
-    private(set) var index = 0
+    package private(set) var index = 0
     /// Position of the first byte of `pending`, which starts a line.
     private var base = 0
     private var pending: [UInt8] = []
@@ -76,7 +76,7 @@ struct LineChunks {
     ///   - size: bytes of a chunk, more or less.
     ///   - longest: bytes of a line.
     ///   - read: gives the bytes of the file, and nil at its end, also when it is asked again.
-    init(size: Int, longest: Int = LineChunk.longestLine, read: @escaping () throws -> [UInt8]?) {
+    package init(size: Int, longest: Int = LineChunk.longestLine, read: @escaping () throws -> [UInt8]?) {
         precondition(size > 0 && longest >= size, "a chunk is longer than any line")
         self.size = size
         self.longest = longest
@@ -84,7 +84,7 @@ struct LineChunks {
     }
 
     /// The next chunk, which may hold no line; nil behind the last.
-    mutating func next() throws -> LineChunk? {
+    package mutating func next() throws -> LineChunk? {
         let end = (index + 1) * size
         var chunk = LineChunk(isFirst: index == 0)
         if base < end && pending.isEmpty {
@@ -153,7 +153,7 @@ extension LineChunk {
     /// - Parameters:
     ///   - fileSize: bytes of the whole file.
     ///   - size: see ``LineChunks``.
-    init(
+    package init(
         _ index: Int, of file: ReadableFile, fileSize: Int, size: Int, longest: Int = LineChunk.longestLine
     ) throws {
         precondition(size > 0 && longest >= size, "a chunk is longer than any line")

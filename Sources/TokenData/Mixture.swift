@@ -5,8 +5,8 @@
 ///
 /// Quotas are the same in every block, so that the number of earlier uses is a product and not a count. The price is a
 /// granularity of 1/1,024: a domain whose quota would be zero is refused, not silently left out. A weight of 0 asks for it.
-struct Mixture: Sendable {
-    static let blockSize = 1024
+package struct Mixture: Sendable {
+    package static let blockSize = 1024
 
     /// Uses of each domain per block; they sum to 1,024.
     let quotas: [Int]

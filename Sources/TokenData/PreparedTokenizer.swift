@@ -1,5 +1,7 @@
 // PreparedTokenizer - which tokenizer gave a prepared pair its ids, as the summary beside the pair tells.
 
+internal import Digests
+
 /// The tokenizer that `prepare` used for a pair.
 public struct PreparedTokenizer: Sendable, Equatable {
     /// `bytes`, or the name that the SentencePiece model's file had.
@@ -9,7 +11,7 @@ public struct PreparedTokenizer: Sendable, Equatable {
 
     /// Whether `tokenizer` gives the ids of the pair.
     func isSame(as tokenizer: any Tokenizer) -> Bool {
-        identity == PreparationManifest.Tokenizer(tokenizer).identity
+        identity == Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
     }
 
     /// The name, with the start of the hash where there is one: most models are called tokenizer.model.
@@ -17,7 +19,12 @@ public struct PreparedTokenizer: Sendable, Equatable {
 
     /// The words for `tokenizer` beside those of ``words``.
     static func words(_ tokenizer: any Tokenizer) -> String {
-        words(name: tokenizer.name, identity: PreparationManifest.Tokenizer(tokenizer).identity)
+        words(name: tokenizer.name, identity: Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes))
+    }
+
+    /// The identity of the tokenizer `name`; `modelBytes` is empty for a tokenizer without a model.
+    package static func identity(name: String, modelBytes: [UInt8]) -> String {
+        modelBytes.isEmpty ? name : hexadecimalDigits(of: SHA256.hash(data: modelBytes))
     }
 
     private static func words(name: String, identity: String) -> String {
@@ -150,7 +157,7 @@ extension TokenDomain {
         _ domains: [TokenDomain], name: String, modelBytes: [UInt8], key: String
     ) throws {
         let own = PreparedTokenizer(
-            name: name, identity: PreparationManifest.Tokenizer.identity(name: name, modelBytes: modelBytes))
+            name: name, identity: PreparedTokenizer.identity(name: name, modelBytes: modelBytes))
         for domain in domains {
             guard case .recorded(let tokenizer, let summary) = domain.origin, tokenizer.identity != own.identity else {
                 continue

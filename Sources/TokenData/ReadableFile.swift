@@ -15,14 +15,14 @@ public struct InputError: Error, CustomStringConvertible, Equatable {
 }
 
 /// A file descriptor open for reading that closes itself.
-final class ReadableFile: Sendable {
-    let path: String
+package final class ReadableFile: Sendable {
+    package let path: String
     /// Bytes of the file when it was opened.
-    let size: Int
+    package let size: Int
     private let descriptor: Int32
 
     /// Opens a regular, non-empty file. The corresponding C functions are `open` and `fstat`.
-    init(path: String) throws {
+    package init(path: String) throws {
         _ = try requireFile(path)
         var descriptor: Int32
         repeat { descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
@@ -44,7 +44,7 @@ final class ReadableFile: Sendable {
     /// Exactly `count` bytes from byte `offset` on; ``next(limit:)`` does not notice.
     ///
     /// - Throws: ``DataError`` also if the file ends before.
-    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+    package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
         do throws(ReadFailure) { return try stored(UInt8.self, at: offset, count: count) } catch {
             switch error {
             case .system(let words):
@@ -121,7 +121,7 @@ final class ReadableFile: Sendable {
     }
 
     /// The next bytes, at most `limit`; nil at the end of the file. The corresponding C function is `read`.
-    func next(limit: Int = 1 << 20) throws -> [UInt8]? {
+    package func next(limit: Int = 1 << 20) throws -> [UInt8]? {
         var failure: String?
         let chunk = unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, initializedCount in
             var count: Int

@@ -3,8 +3,8 @@
 internal import Zstandard
 
 /// A file of text.
-struct TextFile {
-    enum Format: CaseIterable {
+package struct TextFile: Sendable {
+    package enum Format: CaseIterable, Sendable {
         /// One document.
         case text
         /// One document per line: the string `text` of a JSON object.
@@ -13,7 +13,7 @@ struct TextFile {
         case compressedJSONLines
 
         /// How the name of such a file ends.
-        var suffix: String {
+        package var suffix: String {
             switch self {
             case .text: ".txt"
             case .jsonLines: ".jsonl"
@@ -22,14 +22,19 @@ struct TextFile {
         }
 
         /// The format that a path's ending names.
-        init?(path: String) {
+        package init?(path: String) {
             guard let format = Self.allCases.first(where: { path.hasSuffix($0.suffix) }) else { return nil }
             self = format
         }
     }
 
-    let path: String
-    let format: Format
+    package let path: String
+    package let format: Format
+
+    package init(path: String, format: Format) {
+        self.path = path
+        self.format = format
+    }
 
     /// Calls `body` with each document, or with consecutive pieces of it if `inPieces`, and whether the document ends
     /// there. Blank lines of .jsonl files are no documents.
@@ -79,12 +84,12 @@ struct TextFile {
 
     /// What the file holds in place of text, as far as its first bytes tell. For a tokenizer of bytes every .txt file is a
     /// text.
-    func foreignContent(for tokenizer: any Tokenizer) throws -> ForeignContent? {
+    package func foreignContent(for tokenizer: any Tokenizer) throws -> ForeignContent? {
         format == .text && tokenizer.readsAnyBytes ? nil : try ForeignContent(path: path)
     }
 
     /// What somebody should know who has a tokenizer of bytes read the file; nil for what may be text.
-    func remark(for tokenizer: any Tokenizer) throws -> String? {
+    package func remark(for tokenizer: any Tokenizer) throws -> String? {
         guard format == .text, tokenizer.readsAnyBytes, let content = try ForeignContent(path: path) else { return nil }
         return "\(path): \(content.problem); it is read byte by byte as it is (otherwise \(content.remedy))"
     }
@@ -95,11 +100,11 @@ struct TextFile {
     }
 
     /// What a line must be.
-    static let lineRemedy = "each line must be a JSON object with a string \"text\""
+    package static let lineRemedy = "each line must be a JSON object with a string \"text\""
 }
 
 /// The bytes of a text file from its start to its end, decompressed where it is compressed.
-final class TextStream {
+package final class TextStream {
     private enum Source {
         case plain(ReadableFile)
         case compressed(ZstandardReader)
@@ -109,7 +114,7 @@ final class TextStream {
     private let source: Source
 
     /// Opens a regular, non-empty file.
-    init(_ file: TextFile) throws {
+    package init(_ file: TextFile) throws {
         path = file.path
         if file.format == .compressedJSONLines {
             _ = try requireFile(file.path)
@@ -124,7 +129,7 @@ final class TextStream {
     }
 
     /// The next bytes; nil at the end, also when it is asked again.
-    func next() throws -> [UInt8]? {
+    package func next() throws -> [UInt8]? {
         switch source {
         case .plain(let file): return try file.next()
         case .compressed(let reader):
@@ -135,7 +140,7 @@ final class TextStream {
     }
 
     /// Bytes of a compressed file that were consumed so far; nil for another.
-    var compressedOffset: Int? {
+    package var compressedOffset: Int? {
         if case .compressed(let reader) = source { reader.offset } else { nil }
     }
 }

@@ -1,5 +1,6 @@
 // ByteCountTests - bytes of text that tokens stand for, in any tokenizer's spelling.
 
+import DataFixtures
 import Testing
 
 @testable import TokenData

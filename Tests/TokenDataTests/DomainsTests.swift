@@ -1,5 +1,6 @@
 // DomainsTests - what a configuration's data may be, and what is said when it is not.
 
+import DataFixtures
 import Foundation
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 // ForeignContentTests - what is named as text and holds something else is named.
 
+import DataFixtures
 import Foundation
 import Testing
 

@@ -1,5 +1,6 @@
 // IndexedDatasetTests - Megatron's .bin/.idx, well-formed and hostile.
 
+import DataFixtures
 import Foundation
 import Glibc
 import Testing

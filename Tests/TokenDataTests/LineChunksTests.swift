@@ -1,5 +1,6 @@
 // LineChunksTests - chunks of lines: the same whether a file is streamed or read in places.
 
+import DataFixtures
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 // SentencePieceTokenizerTests - SentencePiece models as tokenizers: documents, end tokens, bytes of tokens, mistakes.
 
+import DataFixtures
 import Foundation
 import SentencePieceText
 import TestSupport

@@ -1,5 +1,6 @@
 // SentenceSampleTests - which lines a tokenizer learns from.
 
+import DataFixtures
 import Testing
 
 @testable import TokenData

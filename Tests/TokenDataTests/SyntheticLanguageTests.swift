@@ -1,5 +1,6 @@
 // SyntheticLanguageTests - the generator, and that its best prediction is exact.
 
+import DataFixtures
 import Foundation
 import Testing
 

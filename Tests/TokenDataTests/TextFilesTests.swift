@@ -1,5 +1,6 @@
 // TextFilesTests - texts become documents, documents become tokens.
 
+import DataFixtures
 import Foundation
 import Testing
 

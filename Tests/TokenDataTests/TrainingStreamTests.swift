@@ -1,5 +1,6 @@
 // TrainingStreamTests - permutations, quotas and epochs: the order in which a run reads.
 
+import DataFixtures
 import Foundation
 import Testing
 

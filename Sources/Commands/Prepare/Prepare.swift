@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import JobRuntime
 internal import MessagePassing
+internal import Preparation
 internal import Reporting
 internal import TokenData
 

@@ -1,6 +1,7 @@
 // PrepareReport - what a person sees of `prepare`: how far it is, and what came out.
 
 internal import Foundation
+internal import Preparation
 internal import Reporting
 internal import TokenData
 internal import Training

@@ -3,6 +3,7 @@
 import Foundation
 import Testing
 
+@testable import Preparation
 @testable import TokenData
 
 extension PreparationTests {

@@ -1,6 +1,7 @@
 // PreparationFolder - how a preparation begins, goes on after a stop, and is found to be finished.
 
 internal import Reporting
+internal import TokenData
 
 /// What a preparation found where its output is to be.
 public enum PreparationStart: Sendable {

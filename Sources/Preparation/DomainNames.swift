@@ -1,5 +1,7 @@
 // DomainNames - domains as parts of file names.
 
+internal import TokenData
+
 /// The domains that have outputs of their own, and their names made safe for files.
 struct DomainNames: Sendable {
     /// Most domains with outputs of their own: what a configuration's list may hold.

@@ -1,9 +1,11 @@
 // PreparationTests - text becomes the same token files for any number of ranks and threads, also after a stop.
 
+import DataFixtures
 import Foundation
 import TestSupport
 import Testing
 
+@testable import Preparation
 @testable import TokenData
 
 /// One id per byte, in a vocabulary of any size; texts are encoded whole, as most tokenizers need.

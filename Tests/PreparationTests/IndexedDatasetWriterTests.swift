@@ -1,7 +1,9 @@
 // IndexedDatasetWriterTests - the bytes of .bin and .idx, against a layout written by hand.
 
+import DataFixtures
 import Testing
 
+@testable import Preparation
 @testable import TokenData
 
 /// A reader of Megatron's indexed dataset, written from its layout for these tests.

@@ -1,7 +1,6 @@
 // PreparationManifest - what a prepared output is made of, and what a finished one holds.
 
-internal import Digests
-internal import Foundation
+public import TokenData
 
 /// The input of a preparation: with an equal one, parts that are done can be used.
 public struct PreparationManifest: Codable, Equatable, Sendable {
@@ -17,14 +16,9 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         var endToken: Int32
 
         init(_ tokenizer: any TokenData.Tokenizer) {
-            identity = Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
+            identity = PreparedTokenizer.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
             size = tokenizer.size
             endToken = tokenizer.endToken
-        }
-
-        /// The identity of the tokenizer `name`; `modelBytes` is empty for a tokenizer without a model.
-        static func identity(name: String, modelBytes: [UInt8]) -> String {
-            modelBytes.isEmpty ? name : hexadecimalDigits(of: SHA256.hash(data: modelBytes))
         }
     }
 
@@ -114,22 +108,4 @@ public struct PreparationSummary: Codable, Equatable, Sendable {
 
     /// Tokens, end tokens included, for one byte of text; 0 where there is no byte.
     public var tokensPerByte: Double { bytes > 0 ? Double(tokens) / Double(bytes) : 0 }
-}
-
-/// How both are written, and read again.
-enum PreparationJSON {
-    static func text(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
-    }
-
-    /// Nil for a file that is not there or holds something else.
-    static func read<Value: Decodable>(_ type: Value.Type, at path: String) -> Value? {
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try? decoder.decode(type, from: data)
-    }
 }

@@ -1,5 +1,7 @@
 // PreparationJoin - all parts in the order of the input become the output.
 
+internal import TokenData
+
 extension Preparation {
     /// Joins the parts, gives the output its names, and removes the parts. Rank 0 only, with the lock.
     ///

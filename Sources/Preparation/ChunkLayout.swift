@@ -1,5 +1,7 @@
 // ChunkLayout - how files are cut into chunks of whole documents, and which rank prepares which.
 
+internal import TokenData
+
 /// One chunk of the input, by its place in the order of all.
 struct ChunkNumber: Comparable, Sendable, Codable, Hashable {
     /// Number of the file in the order of the command line.

@@ -1,9 +1,11 @@
 // PreparedTokenizerTests - prepared pairs are read with the tokenizer that made them, as far as anybody wrote that down.
 
+import DataFixtures
 import Foundation
 import TestSupport
 import Testing
 
+@testable import Preparation
 @testable import TokenData
 
 @Suite struct PreparedTokenizerTests {

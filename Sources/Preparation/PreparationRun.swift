@@ -3,6 +3,7 @@
 internal import Dispatch
 internal import Foundation
 internal import Synchronization
+internal import TokenData
 
 /// How far a rank is.
 public struct PreparationProgress: Sendable, Equatable {

@@ -1,5 +1,7 @@
 // PartEncoder - from a chunk of text to its part.
 
+internal import TokenData
+
 /// Turns chunks into parts; used by several threads at once.
 struct PartEncoder: Sendable {
     let layout: ChunkLayout

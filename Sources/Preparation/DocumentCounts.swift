@@ -1,4 +1,6 @@
-// DocumentCounts - what came out of a text: by domain, and what was left out, by reason.
+// DocumentCounts - what came out of a text: by domain, and bytes that are no UTF-8.
+
+public import TokenData
 
 /// How much of one domain there is.
 public struct DomainCount: Codable, Equatable, Sendable {
@@ -43,74 +45,6 @@ struct DomainCounts: Sendable {
             $0.documents += $1.documents
             $0.tokens += $1.tokens
             $0.bytes += $1.bytes
-        }
-    }
-}
-
-/// Lines and files that were left out.
-public struct SkippedCounts: Codable, Equatable, Sendable {
-    /// One line, or one whole file.
-    public struct Example: Codable, Equatable, Sendable {
-        public var file: String?
-        public var line: Int?
-        public var problem: String
-    }
-
-    /// How often a reason applied.
-    public struct Reason: Codable, Equatable, Sendable {
-        public var problem: String
-        public var count: Int
-    }
-
-    /// Examples that are kept.
-    static let mostExamples = 10
-
-    /// In the order in which the reasons first apply.
-    public private(set) var reasons: [Reason] = []
-    /// The first, in the order of the input.
-    public private(set) var examples: [Example] = []
-
-    init() {}
-
-    public var count: Int { reasons.reduce(0) { $0 + $1.count } }
-
-    /// What people read: a headline, the reasons, the first examples.
-    public var lines: [String] {
-        guard count > 0 else { return [] }
-        return ["\(count) lines or files were skipped:"] + reasons.map { "  \($0.count) times: \($0.problem)" }
-            + examples.map { example in
-                let place = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
-                return "  \(place): \(example.problem)"
-            } + (count > examples.count ? ["  ..."] : [])
-    }
-
-    /// Adds a line or a file.
-    ///
-    /// - Parameters:
-    ///   - example: the line or file.
-    ///   - reason: in words of few kinds; nil: the example's.
-    mutating func add(_ example: Example, reason: String? = nil) {
-        add(Reason(problem: reason ?? example.problem, count: 1))
-        addExample(example)
-    }
-
-    /// Adds what a chunk of `file` skipped, whose lines are counted from 1 after the file's first `linesBefore`.
-    mutating func add(_ chunk: SkippedCounts, file: String, linesBefore: Int) {
-        for reason in chunk.reasons { add(reason) }
-        for example in chunk.examples {
-            addExample(Example(file: file, line: example.line.map { $0 + linesBefore }, problem: example.problem))
-        }
-    }
-
-    private mutating func addExample(_ example: Example) {
-        if examples.count < Self.mostExamples { examples.append(example) }
-    }
-
-    private mutating func add(_ reason: Reason) {
-        if let place = reasons.firstIndex(where: { $0.problem == reason.problem }) {
-            reasons[place].count += reason.count
-        } else {
-            reasons.append(reason)
         }
     }
 }

@@ -1,5 +1,7 @@
 // IndexedDatasetWriter - writes Megatron's indexed dataset, version 1.
 
+internal import TokenData
+
 /// Writes a .bin and its .idx (see ``IndexedDataset`` for their layout) in bounded memory, whatever their length.
 ///
 /// A document is one sequence; one with more tokens than a length can say is several sequences between two document

@@ -1,5 +1,7 @@
 // Preparation - what `prepare` is to do: text files in, one .bin/.idx pair out, or one per domain.
 
+public import TokenData
+
 /// The job, as every rank knows it. All ranks make the same one, from the same arguments.
 public struct Preparation: Sendable {
     /// What is asked for.

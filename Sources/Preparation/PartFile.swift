@@ -2,6 +2,7 @@
 
 internal import Digests
 internal import Foundation
+internal import TokenData
 
 /// What a part says of itself.
 struct PartHeader: Codable, Equatable, Sendable {
