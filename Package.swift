@@ -103,10 +103,14 @@ let package = Package(
         module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
         // AdamW, learning-rate schedule, gradient norm.
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
-        // Tokenizers, texts, prepared data, and the order of sequences.
-        module("TokenData", ["Digests", "Reporting", "SentencePieceText", "Zstandard"]),
+        // Input files: what stands at a path, checked reading, errors that name file and line.
+        module("InputFiles", ["Reporting"]),
+        // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
+        module("Tokenizers", ["InputFiles", "SentencePieceText"]),
+        // Texts, prepared data, and the order of sequences.
+        module("TokenData", ["Digests", "InputFiles", "SentencePieceText", "Tokenizers", "Zstandard"]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
-        module("Preparation", ["Digests", "Reporting", "TokenData"]),
+        module("Preparation", ["Digests", "InputFiles", "Reporting", "TokenData", "Tokenizers"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
         // Checkpoints: shards, index, retention, verification.
@@ -114,7 +118,8 @@ let package = Package(
         // Import and export of Hugging Face model directories.
         module("HuggingFace", ["Checkpointing", "LlamaModel", "Reporting", "SentencePieceText", "Tensors"]),
         // The configuration of a run, and the record of its starts.
-        module("Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData", yams]),
+        module(
+            "Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "Tokenizers", "TokenData", yams]),
         // The process: launcher, ranks, cores, memory, locks, the run directory.
         module(
             "JobRuntime",
@@ -140,7 +145,7 @@ let package = Package(
             "Evaluation",
             [
                 "Checkpointing", "Configuration", "Kernels", "LlamaModel", "MessagePassing", "Reporting", "JobRuntime",
-                "SentencePieceText", "Tensors", "TokenData",
+                "SentencePieceText", "Tensors", "InputFiles", "Tokenizers", "TokenData",
             ]),
         // The training loop, the step, and saving.
         module(
@@ -148,7 +153,7 @@ let package = Package(
             [
                 "BLASSelection", "Checkpointing", "Configuration", "Digests", "Evaluation", "HDF5Store", "Kernels",
                 "LinearAlgebra", "LlamaModel", "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime",
-                "SentencePieceText", "Sharding", "Tensors", "TokenData",
+                "SentencePieceText", "Sharding", "Tensors", "Tokenizers", "TokenData",
             ]),
         // Comparison of runs: statistics, charts, the HTML report.
         module(
@@ -173,9 +178,10 @@ let package = Package(
             "Commands",
             [
                 "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration", "Digests",
-                "Evaluation", "HDF5Store", "HuggingFace", "JobRuntime", "Kernels", "LinearAlgebra", "LlamaModel",
-                "MessagePassing", "Optimization", "Planning", "Preparation", "Reporting", "RunComparison",
-                "SentencePieceText", "Sharding", "Tensors", "TokenData", "Training", argumentParser,
+                "Evaluation", "HDF5Store", "HuggingFace", "InputFiles", "JobRuntime", "Kernels", "LinearAlgebra",
+                "LlamaModel", "MessagePassing", "Optimization", "Planning", "Preparation", "Reporting",
+                "RunComparison", "SentencePieceText", "Sharding", "Tensors", "TokenData", "Tokenizers", "Training",
+                argumentParser,
             ]),
         .executableTarget(
             name: "mile-dist", dependencies: ["CStartup", "Commands", "JobRuntime", "Reporting", argumentParser],
@@ -202,9 +208,16 @@ let package = Package(
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         // Temporary files, and domains loaded from them, for the tests of data and of their preparation.
         .target(
-            name: "DataFixtures", dependencies: ["TokenData"], path: "Tests/DataFixtures", swiftSettings: settings),
-        tests("TokenDataTests", ["DataFixtures", "SentencePieceText", "TokenData", "TestSupport"]),
-        tests("PreparationTests", ["DataFixtures", "Preparation", "TokenData", "TestSupport"]),
+            name: "DataFixtures", dependencies: ["Tokenizers", "TokenData"], path: "Tests/DataFixtures",
+            swiftSettings: settings),
+        tests(
+            "TokenizersTests",
+            ["DataFixtures", "InputFiles", "SentencePieceText", "TestSupport", "TokenData", "Tokenizers"]),
+        tests(
+            "TokenDataTests",
+            ["DataFixtures", "SentencePieceText", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
+        tests(
+            "PreparationTests", ["DataFixtures", "Preparation", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         // Small models and whole checkpoints, for the tests of checkpoints and of Hugging Face.
         .target(
@@ -238,14 +251,14 @@ let package = Package(
             "EvaluationTests",
             [
                 "Checkpointing", "Evaluation", "Kernels", "LlamaModel", "MessagePassing", "Reporting", "JobRuntime",
-                "Tensors", "TestSupport", "TokenData",
+                "Tensors", "TestSupport", "InputFiles", "Tokenizers", "TokenData",
             ]),
         tests(
             "TrainingTests",
             [
                 "Checkpointing", "Configuration", "Evaluation", "Kernels", "LinearAlgebra", "LlamaModel",
                 "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime", "Tensors", "TestSupport",
-                "TokenData", "Training",
+                "InputFiles", "Tokenizers", "TokenData", "Training",
             ]),
         tests(
             "RunComparisonTests",
@@ -263,7 +276,7 @@ let package = Package(
             [
                 "Benchmarks", "Checkpointing", "Configuration", "Evaluation", "Kernels", "LlamaModel",
                 "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime", "Sharding", "Tensors",
-                "TestSupport", "TokenData", "Training",
+                "TestSupport", "InputFiles", "Tokenizers", "TokenData", "Training",
             ],
             exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
             resources: [.copy("Golden")]),

@@ -13,6 +13,7 @@ internal import Reporting
 internal import Tensors
 internal import TokenData
 internal import Training
+internal import Tokenizers
 
 /// `mile-dist eval CHECKPOINT --data FILE... --tasks FILE...`, one of the two at least.
 struct Eval: ParsableCommand {

@@ -9,6 +9,7 @@ internal import LlamaModel
 internal import MessagePassing
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
 
 /// `mile-dist generate CHECKPOINT --prompt "..."`
 struct Generate: ParsableCommand {

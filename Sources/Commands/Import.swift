@@ -10,6 +10,7 @@ internal import Reporting
 internal import Tensors
 internal import TokenData
 internal import Training
+internal import Tokenizers
 
 /// `mile-dist import DIR --output CHECKPOINT`
 struct Import: ParsableCommand {

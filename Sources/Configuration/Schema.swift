@@ -4,6 +4,7 @@ internal import Kernels
 internal import LlamaModel
 internal import Optimization
 internal import TokenData
+internal import Tokenizers
 
 /// The keys (design section 4). Defaults are the owners': those of the structs' initialisers.
 enum Schema {

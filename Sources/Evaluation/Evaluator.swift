@@ -6,6 +6,7 @@ package import LlamaModel
 package import MessagePassing
 internal import Tensors
 package import TokenData
+package import Tokenizers
 
 /// Evaluates a model on domains cut as in training (design section 6).
 package final class Evaluator {

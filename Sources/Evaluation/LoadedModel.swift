@@ -8,7 +8,7 @@ package import LlamaModel
 internal import MessagePassing
 internal import Reporting
 package import Tensors
-package import TokenData
+package import Tokenizers
 
 /// Parameters of a verified checkpoint on every rank.
 package struct LoadedModel {
@@ -64,7 +64,7 @@ package struct LoadedModel {
     }
 
     /// Nil where only prepared data can be read.
-    package var tokenizer: (any TokenData.Tokenizer)? { checkpointTokenizer.tokenizer }
+    package var tokenizer: (any Tokenizers.Tokenizer)? { checkpointTokenizer.tokenizer }
 
     /// Sequence length that the model was trained with.
     package var sequenceLength: Int { run?.data.sequenceLength ?? model.maxPositionEmbeddings }

@@ -2,6 +2,7 @@
 
 internal import Foundation
 package import TokenData
+internal import InputFiles
 
 /// `FILE` or `NAME=FILE`.
 package enum NamedFiles {

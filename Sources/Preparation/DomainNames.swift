@@ -1,6 +1,7 @@
 // DomainNames - domains as parts of file names.
 
 internal import TokenData
+internal import InputFiles
 
 /// The domains that have outputs of their own, and their names made safe for files.
 struct DomainNames: Sendable {

@@ -1,6 +1,8 @@
 // PartEncoder - from a chunk of text to its part.
 
 internal import TokenData
+internal import InputFiles
+internal import Tokenizers
 
 /// Turns chunks into parts; used by several threads at once.
 struct PartEncoder: Sendable {

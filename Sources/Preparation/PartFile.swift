@@ -3,6 +3,7 @@
 internal import Digests
 internal import Foundation
 internal import TokenData
+internal import InputFiles
 
 /// What a part says of itself.
 struct PartHeader: Codable, Equatable, Sendable {

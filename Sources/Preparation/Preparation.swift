@@ -1,6 +1,8 @@
 // Preparation - what `prepare` is to do: text files in, one .bin/.idx pair out, or one per domain.
 
 public import TokenData
+internal import InputFiles
+public import Tokenizers
 
 /// The job, as every rank knows it. All ranks make the same one, from the same arguments.
 public struct Preparation: Sendable {

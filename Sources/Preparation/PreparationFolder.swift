@@ -2,6 +2,7 @@
 
 internal import Reporting
 internal import TokenData
+internal import InputFiles
 
 /// What a preparation found where its output is to be.
 public enum PreparationStart: Sendable {

@@ -1,6 +1,8 @@
 // PreparationJoin - all parts in the order of the input become the output.
 
 internal import TokenData
+internal import InputFiles
+internal import Tokenizers
 
 extension Preparation {
     /// Joins the parts, gives the output its names, and removes the parts. Rank 0 only, with the lock.

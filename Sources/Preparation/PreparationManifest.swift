@@ -1,6 +1,7 @@
 // PreparationManifest - what a prepared output is made of, and what a finished one holds.
 
 public import TokenData
+internal import Tokenizers
 
 /// The input of a preparation: with an equal one, parts that are done can be used.
 public struct PreparationManifest: Codable, Equatable, Sendable {
@@ -15,7 +16,7 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         var size: Int
         var endToken: Int32
 
-        init(_ tokenizer: any TokenData.Tokenizer) {
+        init(_ tokenizer: any Tokenizers.Tokenizer) {
             identity = PreparedTokenizer.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
             size = tokenizer.size
             endToken = tokenizer.endToken

@@ -4,6 +4,7 @@ internal import Dispatch
 internal import Foundation
 internal import Synchronization
 internal import TokenData
+internal import InputFiles
 
 /// How far a rank is.
 public struct PreparationProgress: Sendable, Equatable {

@@ -1,5 +1,8 @@
 // DataSettingNames - what errors call the settings that lead to data: keys of a configuration, or options of a command.
 
+public import Tokenizers
+internal import InputFiles
+
 /// The words of errors about data. A command without a configuration names its options.
 public struct DataSettingNames: Sendable {
     /// `data.train`, or an option.

@@ -2,6 +2,8 @@
 
 internal import Dispatch
 internal import Synchronization
+internal import InputFiles
+internal import Tokenizers
 
 /// Reads texts on the calling thread and encodes them on several.
 struct DocumentEncoder {

@@ -1,5 +1,8 @@
 // Domains - from the configuration key `data` to sequences.
 
+internal import InputFiles
+public import Tokenizers
+
 /// What the domains of a configuration are loaded for.
 public enum DataPurpose: String, Sendable {
     case training = "train"
@@ -107,7 +110,7 @@ private struct DomainReader {
             return (source, .own)
         }
         if let format = TextFile.Format(path: path) {
-            _ = try requireFile(path)
+            _ = try requireTextFile(path)
             guard let tokenizer else {
                 throw DataError(file: path, problem: settings.lack.problem, remedy: settings.lack.remedy)
             }

@@ -2,30 +2,7 @@
 
 internal import Foundation
 internal import Glibc
-
-/// What stands at a path.
-package enum FileKind: Equatable {
-    case missing
-    case regular(size: Int)
-    case directory
-    /// A pipe, a device: what cannot be read twice.
-    case other
-    /// Something that the operating system does not let us see.
-    case unreadable(String)
-
-    /// The corresponding C function is `stat`.
-    package static func at(_ path: String) -> FileKind {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else {
-            return errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable(lastSystemError())
-        }
-        switch status.st_mode & S_IFMT {
-        case S_IFREG: return .regular(size: Int(status.st_size))
-        case S_IFDIR: return .directory
-        default: return .other
-        }
-    }
-}
+package import InputFiles
 
 /// What tells that a file is still the one that it was.
 package struct FileStamp: Codable, Equatable, Sendable {
@@ -35,7 +12,7 @@ package struct FileStamp: Codable, Equatable, Sendable {
 
     /// Of the regular file at `path`, which is not empty.
     package init(_ path: String) throws {
-        size = try requireFile(path)
+        size = try requireTextFile(path)
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
             throw DataError(
@@ -45,25 +22,8 @@ package struct FileStamp: Codable, Equatable, Sendable {
     }
 }
 
-/// The operating system's words for the last failed call.
-func lastSystemError() -> String { unsafe String(cString: strerror(errno)) }
-
-/// The size of the regular file at `path`, at least one byte.
-///
-/// - Throws: ``DataError`` if there is no such file, if it is a directory or no regular file, or if it is empty.
-package func requireFile(_ path: String) throws -> Int {
-    let remedy = "give the path of a file, relative to the working directory"
-    switch FileKind.at(path) {
-    case .regular(let size) where size > 0: return size
-    case .regular: throw DataError(file: path, problem: "the file is empty", remedy: "give a file that holds text")
-    case .missing: throw DataError(file: path, problem: "there is no such file", remedy: remedy)
-    case .directory:
-        throw DataError(file: path, problem: "this is a directory", remedy: directoryRemedy(path))
-    case .other: throw DataError(file: path, problem: "this is no regular file", remedy: remedy)
-    case .unreadable(let words):
-        throw DataError(file: path, problem: "cannot be read: \(words)", remedy: "check its permissions")
-    }
-}
+/// The size of the regular file at `path`, at least one byte; where `path` is a directory, the error names its texts.
+func requireTextFile(_ path: String) throws -> Int { try requireFile(path, directoryRemedy: directoryRemedy) }
 
 /// What to do where a directory was given and files are wanted.
 func directoryRemedy(_ directory: String) -> String {

@@ -3,6 +3,7 @@
 internal import Digests
 internal import Foundation
 internal import Synchronization
+internal import InputFiles
 
 /// The SHA-256 of a run of tokens, computed when it is first asked for: one rank needs it, the others do not.
 final class TokenHash: Sendable {

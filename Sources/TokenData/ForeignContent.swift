@@ -1,6 +1,7 @@
 // ForeignContent - files that are named as text and hold something else: an archive, a table, another encoding.
 
 internal import SentencePieceText
+internal import InputFiles
 
 /// What a file holds instead of what its name says, and what to do with it.
 public struct ForeignContent: Equatable, Sendable {

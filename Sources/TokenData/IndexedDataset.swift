@@ -1,5 +1,7 @@
 // IndexedDataset - Megatron's indexed dataset, version 1: a prepared pair of PREFIX.bin and PREFIX.idx.
 
+internal import InputFiles
+
 /// The tokens of a prepared pair, read where they are asked for.
 ///
 /// `.idx`, little-endian: nine bytes "MMIDIDX\0\0", version (u64, 1), type code (u8), number of sequences S (u64),

@@ -1,5 +1,7 @@
 // LineChunks - .jsonl files in chunks of whole lines, and lines as documents: the one reader of training and `prepare`.
 
+package import InputFiles
+
 /// Some consecutive lines of a file.
 package struct LineChunk: Sendable, Equatable {
     /// The longest line that is read: longer ones are malformed, so that memory is bounded whatever a file holds.

@@ -1,6 +1,8 @@
 // PreparedTokenizer - which tokenizer gave a prepared pair its ids, as the summary beside the pair tells.
 
 internal import Digests
+internal import InputFiles
+internal import Tokenizers
 
 /// The tokenizer that `prepare` used for a pair.
 public struct PreparedTokenizer: Sendable, Equatable {

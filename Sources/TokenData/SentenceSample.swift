@@ -1,6 +1,7 @@
 // SentenceSample - lines of text files for a tokenizer to learn from.
 
 internal import SentencePieceText
+internal import InputFiles
 
 /// Lines of documents: all of them, or an even choice from more than fit.
 public struct SentenceSample: Sendable {

@@ -1,5 +1,7 @@
 // SequenceCut - a run of N tokens as sequences of T + 1 ids.
 
+internal import InputFiles
+
 /// One domain cut into sequences of T + 1 tokens: inputs `[sT, sT + T)`, targets `[sT + 1, sT + T + 1)`.
 public protocol SequenceSource: Sendable {
     /// Number of sequences; `Int.max` if the source has no end.

@@ -1,6 +1,8 @@
 // TextFiles - .txt, .jsonl and .jsonl.zst files as documents.
 
 internal import Zstandard
+internal import InputFiles
+package import Tokenizers
 
 /// A file of text.
 package struct TextFile: Sendable {
@@ -116,8 +118,8 @@ package final class TextStream {
     /// Opens a regular, non-empty file.
     package init(_ file: TextFile) throws {
         path = file.path
+        _ = try requireTextFile(file.path)
         if file.format == .compressedJSONLines {
-            _ = try requireFile(file.path)
             do throws(ZstandardError) {
                 source = .compressed(try ZstandardReader(path: file.path, chunkSize: 1 << 20))
             } catch {

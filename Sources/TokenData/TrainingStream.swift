@@ -1,5 +1,7 @@
 // TrainingStream - the endless stream of training sequences: a pure function of (seed, weights, position).
 
+internal import InputFiles
+
 /// One named body of sequences and its share of the training stream.
 public struct TokenDomain: Sendable {
     public var name: String

@@ -2,6 +2,7 @@
 
 package import Foundation
 package import TokenData
+internal import Tokenizers
 
 /// A directory that goes away with its owner.
 package final class TemporaryDirectory: Sendable {

@@ -3,6 +3,7 @@
 import Testing
 import TestSupport
 import TokenData
+import InputFiles
 
 @testable import Evaluation
 

@@ -2,12 +2,14 @@
 
 import Testing
 import TokenData
+import Tokenizers
+import InputFiles
 
 @testable import Evaluation
 
 struct TaskEncoderTests {
     /// Bytes, but a blank and the letter behind it are one id: 1000 + letter. What a text is cut into shows.
-    private struct PairTokenizer: TokenData.Tokenizer {
+    private struct PairTokenizer: Tokenizers.Tokenizer {
         let name = "pairs"
         let size = 1256
         let endToken: Int32 = 999
@@ -118,7 +120,7 @@ struct TaskEncoderTests {
 
     @Test func aContinuationWithoutTokensIsAnError() throws {
         /// "ab" is one id, and so is "a".
-        struct Merging: TokenData.Tokenizer {
+        struct Merging: Tokenizers.Tokenizer {
             let name = "merging"
             let size = 3
             let endToken: Int32 = 2

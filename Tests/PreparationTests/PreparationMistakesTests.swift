@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import InputFiles
 
 @testable import Preparation
 @testable import TokenData

@@ -4,6 +4,8 @@ import DataFixtures
 import Foundation
 import TestSupport
 import Testing
+import Tokenizers
+import InputFiles
 
 @testable import Preparation
 @testable import TokenData

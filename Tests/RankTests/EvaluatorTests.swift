@@ -7,6 +7,7 @@ import Tensors
 import TestSupport
 import TokenData
 import XCTest
+import Tokenizers
 
 @testable import Evaluation
 @testable import Reporting

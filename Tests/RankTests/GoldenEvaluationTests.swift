@@ -8,6 +8,7 @@ import Tensors
 import TestSupport
 import TokenData
 import XCTest
+import Tokenizers
 
 @testable import Evaluation
 @testable import Reporting

@@ -4,6 +4,7 @@ import DataFixtures
 import Foundation
 import Glibc
 import Testing
+import InputFiles
 
 @testable import TokenData
 

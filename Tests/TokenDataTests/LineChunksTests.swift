@@ -3,6 +3,7 @@
 import DataFixtures
 import TestSupport
 import Testing
+import InputFiles
 
 @testable import TokenData
 

@@ -2,6 +2,7 @@
 
 import DataFixtures
 import Testing
+import InputFiles
 
 @testable import TokenData
 

@@ -3,6 +3,8 @@
 import DataFixtures
 import Foundation
 import Testing
+import Tokenizers
+import InputFiles
 
 @testable import TokenData
 

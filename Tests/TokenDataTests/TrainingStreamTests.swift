@@ -3,6 +3,7 @@
 import DataFixtures
 import Foundation
 import Testing
+import InputFiles
 
 @testable import TokenData
 

@@ -7,6 +7,7 @@ import LlamaModel
 import TokenData
 import Testing
 import TestSupport
+import InputFiles
 
 @testable import Evaluation
 @testable import JobRuntime

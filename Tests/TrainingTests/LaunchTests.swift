@@ -5,6 +5,7 @@ import Configuration
 import MessagePassing
 import Testing
 import TokenData
+import InputFiles
 
 @testable import Evaluation
 @testable import JobRuntime

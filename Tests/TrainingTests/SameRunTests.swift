@@ -6,6 +6,8 @@ import LlamaModel
 import Testing
 import TestSupport
 import TokenData
+import Tokenizers
+import InputFiles
 
 @testable import Reporting
 @testable import Training
@@ -143,7 +145,7 @@ import TokenData
         #expect(whole.conflict(with: model) == nil && whole.conflict(with: tokenizer) != nil)
         // A model that cannot end documents reads no text, and so counts as none; it is passed on.
         #expect(noEnd.conflict(with: nil) == nil && noEnd.conflict(with: model) != nil)
-        for other in [tokenizer, model] as [any TokenData.Tokenizer] {
+        for other in [tokenizer, model] as [any Tokenizers.Tokenizer] {
             let conflict = try #require(noEnd.conflict(with: other))
             let start =
                 "data.tokenizer: the checkpoint has tokenizer.model, which has no end token (eos, \"</s>\"), the "
@@ -194,7 +196,7 @@ import TokenData
     // MARK: - Weights of another model
 
     private func otherFunction(
-        _ index: CheckpointIndex, _ configuration: RunConfiguration, _ tokenizer: any TokenData.Tokenizer
+        _ index: CheckpointIndex, _ configuration: RunConfiguration, _ tokenizer: any Tokenizers.Tokenizer
     ) -> [String] {
         let failure = #expect(throws: ProgramFailure.self) {
             try index.requireSameFunction(as: configuration, tokenizer: tokenizer, path: "runs/a")

@@ -7,6 +7,8 @@ internal import MessagePassing
 internal import Preparation
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
+internal import InputFiles
 
 /// `mile-dist prepare --tokenizer T --output PREFIX FILES...`
 struct Prepare: ParsableCommand {

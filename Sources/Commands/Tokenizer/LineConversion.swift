@@ -2,6 +2,8 @@
 
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
+internal import InputFiles
 
 /// Converts files line by line to standard output.
 struct LineConversion {
@@ -15,9 +17,9 @@ struct LineConversion {
     }
 
     private let direction: Direction
-    private let tokenizer: any TokenData.Tokenizer
+    private let tokenizer: any Tokenizers.Tokenizer
 
-    init(_ direction: Direction, _ tokenizer: any TokenData.Tokenizer) {
+    init(_ direction: Direction, _ tokenizer: any Tokenizers.Tokenizer) {
         self.direction = direction
         self.tokenizer = tokenizer
     }

@@ -7,6 +7,7 @@ internal import MessagePassing
 internal import Reporting
 internal import SentencePieceText
 internal import TokenData
+internal import Tokenizers
 
 /// `mile-dist tokenizer train FILES... --output PREFIX`
 struct TokenizerTrain: ParsableCommand {

@@ -6,6 +6,7 @@ internal import LlamaModel
 internal import MessagePassing
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
 
 /// Tasks that were read and are ready to be scored.
 package struct TaskEvaluation {

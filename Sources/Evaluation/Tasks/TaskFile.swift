@@ -3,6 +3,7 @@
 internal import Foundation
 internal import Reporting
 internal import TokenData
+internal import InputFiles
 
 /// Reads the files of `--tasks`.
 enum TaskFile {

@@ -1,6 +1,8 @@
 // TaskRequest - a context and its continuation as token ids, encoded and cut as lm-evaluation-harness does.
 
 internal import TokenData
+internal import InputFiles
+internal import Tokenizers
 
 /// The tokens whose log-likelihood is wanted, and those before them. Equal requests are computed once.
 struct TaskRequest: Hashable, Sendable {
@@ -31,7 +33,7 @@ struct EncodedDocument: Sendable {
 /// Encodes as the harness's `_encode_pair` and `_loglikelihood_tokens` do for a causal model whose tokenizer adds no BOS
 /// token, because this program trains without one.
 struct TaskEncoder {
-    let tokenizer: any TokenData.Tokenizer
+    let tokenizer: any Tokenizers.Tokenizer
     /// The model's `max_position_embeddings`.
     let maximumLength: Int
 

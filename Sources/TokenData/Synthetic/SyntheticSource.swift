@@ -1,6 +1,8 @@
 // SyntheticSource - the synthetic language as a domain: the paths `synthetic:train` and `synthetic:validation`.
 
 internal import Digests
+internal import InputFiles
+internal import Tokenizers
 
 /// Sequences of the embedded synthetic language. Training has no end and no repetition, validation 256 sequences.
 public struct SyntheticSource: SequenceSource {

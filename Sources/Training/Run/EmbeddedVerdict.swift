@@ -9,6 +9,7 @@ internal import MessagePassing
 internal import Optimization
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
 
 /// The end of the embedded job.
 struct EmbeddedVerdict {

@@ -7,6 +7,7 @@ internal import Foundation
 internal import JobRuntime
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
 
 /// An opened checkpoint whose weights compute the configured model's function.
 package struct InitialWeights {
@@ -39,7 +40,7 @@ extension CheckpointIndex {
     /// - Returns: what may differ and does, and what could not be compared, in words.
     /// - Throws: status 2 naming every difference that may not be.
     func requireSameFunction(
-        as configuration: RunConfiguration, tokenizer: (any TokenData.Tokenizer)?, path: String
+        as configuration: RunConfiguration, tokenizer: (any Tokenizers.Tokenizer)?, path: String
     ) throws -> [String] {
         var (conflicts, changes) = configuration.modelComparison(with: model)
         if let conflict = self.tokenizer.conflict(with: tokenizer) { conflicts.append(conflict) }

@@ -6,6 +6,7 @@ internal import Foundation
 internal import MessagePassing
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
 
 extension CheckpointIndex {
     /// Compares the checkpoint's run with the one that wants to continue it.
@@ -13,7 +14,7 @@ extension CheckpointIndex {
     /// - Returns: settings that differ and may.
     /// - Throws: status 2 naming every difference that may not be.
     func requireSameRun(
-        as configuration: RunConfiguration, tokenizer: (any TokenData.Tokenizer)?, fingerprint: String
+        as configuration: RunConfiguration, tokenizer: (any Tokenizers.Tokenizer)?, fingerprint: String
     ) throws -> [String] {
         var conflicts: [String] = []
         var changes: [String] = []

@@ -2,6 +2,7 @@
 
 package import Checkpointing
 package import TokenData
+package import Tokenizers
 
 extension CheckpointIndex.Tokenizer {
     /// The tokenizer that a run's checkpoints hold.
@@ -11,7 +12,7 @@ extension CheckpointIndex.Tokenizer {
     /// - Parameters:
     ///   - tokenizer: the run's.
     ///   - origin: the tokenizer of the checkpoint that the run started from, if any.
-    package init(_ tokenizer: (any TokenData.Tokenizer)?, origin: CheckpointIndex.Tokenizer?) {
+    package init(_ tokenizer: (any Tokenizers.Tokenizer)?, origin: CheckpointIndex.Tokenizer?) {
         self =
             tokenizer.map { CheckpointIndex.Tokenizer(name: $0.name, bytes: $0.modelBytes) }
             ?? origin ?? CheckpointIndex.Tokenizer(name: Self.noneName)
@@ -33,7 +34,7 @@ extension CheckpointIndex.Tokenizer {
 
     /// Why a run with `tokenizer` cannot start from a checkpoint with this one, one of the two having none: a tokenizer must
     /// neither come from nowhere nor get lost. Nil where it can.
-    func lackConflict(with tokenizer: (any TokenData.Tokenizer)?) -> String? {
+    func lackConflict(with tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
         if let tokenizer {
             if isEndless {
                 return "data.tokenizer: the checkpoint has \(name), which has no end token (eos, \"</s>\"), the "
@@ -52,7 +53,7 @@ extension CheckpointIndex.Tokenizer {
     }
 
     /// Why a run with `tokenizer` cannot continue a checkpoint with this one; nil where it can.
-    func conflict(with tokenizer: (any TokenData.Tokenizer)?) -> String? {
+    func conflict(with tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
         if let conflict = lackConflict(with: tokenizer) { return conflict }
         guard let tokenizer, name != Self.noneName, bytes != tokenizer.modelBytes else { return nil }
         return bytes.isEmpty
@@ -73,7 +74,7 @@ extension CheckpointIndex.Tokenizer {
     }
 
     /// What to say where a run names the tokenizer of a checkpoint that has none; nil elsewhere.
-    func assumption(of tokenizer: (any TokenData.Tokenizer)?) -> String? {
+    func assumption(of tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
         guard name == Self.noneName, let tokenizer else { return nil }
         return "the checkpoint has no tokenizer: that its model was trained with \(tokenizer.name) is taken from the "
             + "configuration and not checked"
@@ -84,7 +85,7 @@ extension CheckpointIndex {
     /// The roles that exports of a run must leave out that starts here and has `tokenizer`.
     ///
     /// Why: ids that no tokenizer of the checkpoint tells are told by the tokenizer that the run names.
-    func rolesWithheld(with tokenizer: (any TokenData.Tokenizer)?) -> Set<TokenRole> {
+    func rolesWithheld(with tokenizer: (any Tokenizers.Tokenizer)?) -> Set<TokenRole> {
         let isNew = self.tokenizer.name == CheckpointIndex.Tokenizer.noneName && tokenizer != nil
         return isNew ? [] : withheldTokens
     }

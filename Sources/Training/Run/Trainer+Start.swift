@@ -15,6 +15,7 @@ internal import Reporting
 internal import Sharding
 internal import Tensors
 internal import TokenData
+internal import Tokenizers
 
 extension Trainer {
     func loadData() throws -> RunData {

@@ -14,6 +14,7 @@ public import Reporting
 internal import Sharding
 internal import Tensors
 package import TokenData
+package import Tokenizers
 
 /// Options of `train` that are not configuration.
 public struct TrainOptions: Sendable {
@@ -180,7 +181,7 @@ public final class Trainer {
 /// What a run reads.
 package struct RunData {
     /// Nil for data.tokenizer none: all data are prepared.
-    package let tokenizer: (any TokenData.Tokenizer)?
+    package let tokenizer: (any Tokenizers.Tokenizer)?
     package let training: TrainingStream
     package let validation: [TokenDomain]
 }

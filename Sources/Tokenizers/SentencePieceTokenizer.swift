@@ -1,6 +1,7 @@
 // SentencePieceTokenizer - the ids of a SentencePiece model, such as LLaMA's.
 
 internal import SentencePieceText
+internal import InputFiles
 
 /// A SentencePiece model has no token that ends documents.
 struct MissingEndToken: Error {}

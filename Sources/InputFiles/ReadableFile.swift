@@ -11,6 +11,12 @@ public struct InputError: Error, CustomStringConvertible, Equatable {
     /// How to go on.
     public let remedy: String
 
+    package init(file: String, problem: String, remedy: String) {
+        self.file = file
+        self.problem = problem
+        self.remedy = remedy
+    }
+
     public var description: String { "\(file): \(problem); \(remedy)" }
 }
 
@@ -60,7 +66,7 @@ package final class ReadableFile: Sendable {
     /// `count` little-endian integers from byte `offset` on. Several threads may call this at once.
     ///
     /// Why: a file that is mapped ends the process when it becomes shorter; one that is read gives an error.
-    func integers<Value: FixedWidthInteger & BitwiseCopyable>(
+    package func integers<Value: FixedWidthInteger & BitwiseCopyable>(
         _ type: Value.Type, at offset: Int, count: Int
     ) throws(InputError) -> [Value] {
         do throws(ReadFailure) {
@@ -82,7 +88,7 @@ package final class ReadableFile: Sendable {
     }
 
     /// What to do about a file that was changed under a run.
-    static let changeRemedy =
+    package static let changeRemedy =
         "write it again completely, leave it alone while runs read it, and run the same command again"
 
     private enum ReadFailure: Error {

@@ -5,8 +5,10 @@ import Foundation
 import SentencePieceText
 import TestSupport
 import Testing
+import InputFiles
 
 @testable import TokenData
+@testable import Tokenizers
 
 @Suite struct SentencePieceTokenizerTests {
     private let directory: TemporaryDirectory

@@ -4,10 +4,11 @@ import DataFixtures
 import Testing
 
 @testable import TokenData
+@testable import Tokenizers
 
 /// Words with the blank before them, which the first word of a text loses, as SentencePiece writes them: ids 0 ... 2, and 3
 /// for the end of a document.
-private struct WordTokenizer: TokenData.Tokenizer {
+private struct WordTokenizer: Tokenizers.Tokenizer {
     private static let words = [" the", " sea", "s"]
     let name = "words"
     let size = 4

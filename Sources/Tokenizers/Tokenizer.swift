@@ -1,5 +1,7 @@
 // Tokenizer - text to token ids and back.
 
+public import InputFiles
+
 /// Turns documents into token ids. Ids are 0 ..< ``size``.
 public protocol Tokenizer: Sendable {
     /// What the configuration and the checkpoints call it: `bytes`, or the name of a SentencePiece model's file.
