@@ -29,7 +29,7 @@ struct ChunkLayout: Sendable {
     let files: [File]
     /// Bytes of a chunk, more or less; of text, not of compressed text.
     let chunkSize: Int
-    /// Whether a .txt file is cut into chunks; otherwise it is one.
+    /// Whether a text that is not compressed is cut into chunks; otherwise it is one.
     let cutsTexts: Bool
     /// Where the work of each file starts on the line of all, and where it ends.
     private let starts: [Int]
@@ -52,18 +52,19 @@ struct ChunkLayout: Sendable {
     }
 
     /// A measure of the work in a file.
-    static func weight(_ format: TextFile.Format, size: Int) -> Int {
-        format == .compressedJSONLines ? size * expansion : size
+    static func weight(_ format: DocumentSource, size: Int) -> Int {
+        format.isCompressed ? size * expansion : size
     }
 
-    /// Number of chunks of a file; nil for a compressed one, where it takes reading to know.
+    /// Number of chunks of a file; nil for compressed lines, where it takes reading to know.
     func chunkCount(_ file: Int) -> Int? {
-        switch files[file].text.format {
-        case .compressedJSONLines: nil
-        case .text where !cutsTexts: 1
-        default: (files[file].size + chunkSize - 1) / chunkSize
-        }
+        let format = files[file].text.format
+        if format.layout == .text, !cuts(file) { return 1 }
+        return format.isCompressed ? nil : (files[file].size + chunkSize - 1) / chunkSize
     }
+
+    /// Whether a text is cut into chunks: a compressed one never is.
+    func cuts(_ file: Int) -> Bool { cutsTexts && !files[file].text.format.isCompressed }
 
     /// The rank that prepares a chunk. All work is a line of ``weight(_:size:)``s that is cut evenly; each chunk has a
     /// scattered place in its file's stretch. So a rank reads few files, and of a file that several share it has chunks

@@ -58,7 +58,7 @@ struct PartEncoder: Sendable {
         var growing = Growing(header: PartHeader(number: ticket.number), counts: counts)
         switch ticket.content {
         case .lines(let chunk): try add(chunk, to: &growing)
-        case .unread where file.text.format == .text: try addText(file, to: &growing)
+        case .unread where file.text.format.layout == .text: try addText(file, to: &growing)
         case .unread:
             let chunk = try LineChunk(
                 ticket.number.index, of: ReadableFile(path: file.text.path), fileSize: file.size, size: layout.chunkSize
@@ -68,12 +68,16 @@ struct PartEncoder: Sendable {
         return growing.part
     }
 
-    /// A .txt file, or the piece of one that is this chunk.
+    /// A file that is one text, or the piece of one that is this chunk.
     private func addText(_ file: ChunkLayout.File, to part: inout Growing) throws {
         let index = part.header.number.index
-        let start = layout.cutsTexts ? index * layout.chunkSize : 0
-        let end = layout.cutsTexts ? min(start + layout.chunkSize, file.size) : file.size
-        let text = try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
+        let cuts = layout.cuts(part.header.number.file)
+        let start = cuts ? index * layout.chunkSize : 0
+        let end = cuts ? min(start + layout.chunkSize, file.size) : file.size
+        let text =
+            file.text.format.isCompressed
+            ? try file.text.wholeText()
+            : try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
         part.header.continuesDocument = start > 0
         part.header.endsDocument = end == file.size
         // Only bytes are cut anywhere: another text is whole here.

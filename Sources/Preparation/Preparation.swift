@@ -9,7 +9,7 @@ public struct Preparation: Sendable {
     /// What is asked for.
     public struct Request: Sendable {
         public var tokenizer: any Tokenizer
-        /// .txt, .jsonl and .jsonl.zst files.
+        /// Files of text, see ``DocumentSource``.
         public var files: [String]
         /// PREFIX.
         public var output: String
@@ -57,8 +57,8 @@ public struct Preparation: Sendable {
             guard seen.insert(path).inserted else {
                 throw DataError(file: path, problem: "the file is given twice", remedy: "give each file once")
             }
-            guard let format = TextFile.Format(path: path) else {
-                throw try wrongEnding(path, allowed: "allowed: .txt, .jsonl, .jsonl.zst") {
+            guard let format = DocumentSource(path: path) else {
+                throw try wrongEnding(path, allowed: "allowed: \(DocumentSource.suffixes)") {
                     "it is prepared already: a configuration's data has \($0) as a path"
                 }
             }
@@ -77,7 +77,7 @@ public struct Preparation: Sendable {
         guard !usable.isEmpty else {
             throw DataError(
                 problem: "no file holds text that can be used",
-                remedy: (["give .txt, .jsonl, .jsonl.zst files"] + skipped.lines).joined(separator: "\n"))
+                remedy: (["give \(DocumentSource.suffixes) files"] + skipped.lines).joined(separator: "\n"))
         }
         let size =
             request.chunkSize
@@ -106,17 +106,17 @@ public struct Preparation: Sendable {
     private static func mistake(in file: TextFile, _ request: Request) throws -> FileMistake? {
         var problem: String?
         if case .regular(0) = FileKind.at(file.path) { problem = "the file is empty" }
-        if request.splitsDomains, file.format == .text { problem = PartEncoder.noDomain }
+        if request.splitsDomains, file.format.layout == .text { problem = PartEncoder.noDomain }
         if let problem {
             let error = DataError(
                 file: file.path, problem: problem, remedy: "leave it out, or use --on-error skip")
             return FileMistake(error: error, words: problem, isFatal: false)
         }
         guard let content = try file.foreignContent(for: request.tokenizer) else { return nil }
-        // Lines that cannot be decompressed are an error, wherever in the file that is found.
+        // Text that cannot be decompressed are an error, wherever in the file that is found.
         return FileMistake(
             error: DataError(file: file.path, problem: content.problem, remedy: content.remedy),
-            words: "\(content.problem); \(content.remedy)", isFatal: file.format == .compressedJSONLines)
+            words: "\(content.problem); \(content.remedy)", isFatal: file.format.isCompressed)
     }
 
     private static func requireOutput(_ output: String) throws {

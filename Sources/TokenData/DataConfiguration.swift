@@ -5,7 +5,7 @@ public struct DataConfiguration: Sendable, Equatable {
     /// One named body of text.
     public struct Domain: Sendable, Equatable {
         public var name: String
-        /// A `.txt`, `.jsonl` or `.jsonl.zst` file, or the prefix of a prepared `.bin`/`.idx` pair; relative to the
+        /// A file of text (see ``DocumentSource``), or the prefix of a prepared `.bin`/`.idx` pair; relative to the
         /// working directory.
         public var path: String
         /// Share of the training sequences, relative to the other domains'; 0 switches a domain off. Unused for validation.

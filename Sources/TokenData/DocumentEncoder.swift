@@ -44,7 +44,7 @@ struct DocumentEncoder {
             progress(doneBytes)
         }
         // A text is whole here unless its tokenizer reads any bytes; lines are checked where they are read.
-        let checks = file.format == .text && !tokenizer.readsAnyBytes
+        let checks = file.format.layout == .text && !tokenizer.readsAnyBytes
         try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { bytes, isEnd in
             if checks {
                 let found = InvalidUTF8(in: bytes)

@@ -109,7 +109,7 @@ private struct DomainReader {
                 path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose, settings: settings)
             return (source, .own)
         }
-        if let format = TextFile.Format(path: path) {
+        if let format = DocumentSource(path: path) {
             _ = try requireTextFile(path)
             guard let tokenizer else {
                 throw DataError(file: path, problem: settings.lack.problem, remedy: settings.lack.remedy)
@@ -202,4 +202,5 @@ private func requirePrefix(_ path: String) throws {
     }
 }
 
-private let dataFormats = "allowed: a .txt, .jsonl or .jsonl.zst file, or the prefix of a .bin/.idx pair"
+private let dataFormats =
+    "allowed: a \(DocumentSource.suffixes(joinedBy: "or")) file, or the prefix of a .bin/.idx pair"

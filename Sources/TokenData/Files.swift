@@ -28,7 +28,7 @@ func requireTextFile(_ path: String) throws -> Int { try requireFile(path, direc
 /// What to do where a directory was given and files are wanted.
 func directoryRemedy(_ directory: String) -> String {
     guard let patterns = textPatterns(in: directory) else {
-        return "give files; it holds none that ends in .txt, .jsonl or .jsonl.zst"
+        return "give files; it holds none that ends in \(DocumentSource.suffixes(joinedBy: "or"))"
     }
     return "give the files in it: \(patterns)"
 }
@@ -36,8 +36,8 @@ func directoryRemedy(_ directory: String) -> String {
 /// The files of a directory that hold text, as a shell's patterns; nil where there are none.
 func textPatterns(in directory: String) -> String? {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    let found = Set(names.compactMap { TextFile.Format(path: $0) })
-    let patterns = TextFile.Format.allCases.filter(found.contains).map { "\(directory)/*\($0.suffix)" }
+    let found = Set(names.compactMap { DocumentSource(path: $0)?.suffix })
+    let patterns = DocumentSource.all.map(\.suffix).filter(found.contains).map { "\(directory)/*\($0)" }
     return patterns.isEmpty ? nil : patterns.joined(separator: " ")
 }
 

@@ -30,10 +30,10 @@ public struct ForeignContent: Equatable, Sendable {
     ///   - start: its first bytes; all of a short file.
     ///   - end: its last four bytes.
     init?(path: String, start: [UInt8], end: [UInt8]) {
-        let format = TextFile.Format(path: path)
-        guard let kind = Kind(start: start, end: end, isCompressed: format == .compressedJSONLines) else { return nil }
+        let source = DocumentSource(path: path)
+        guard let kind = Kind(start: start, end: end, source: source) else { return nil }
         problem = kind.problem
-        remedy = kind.remedy(path: path, isText: format == .text)
+        remedy = kind.remedy(path: path, isText: source?.layout == .text)
     }
 }
 
@@ -42,13 +42,13 @@ private enum Kind {
     case gzip, bzip2, xz, lz4, zstandard, zip, sevenZip, tar, parquet, arrow, hdf5, numPy, index, gitLFSPointer
     case utf16(order: String?)
     case utf32(order: String?)
-    /// JSON lines in a file that is named as compressed.
-    case plainJSONLines
+    /// JSON lines in a file that is named as compressed by `tool`.
+    case plainJSONLines(tool: String)
 
-    /// - Parameter isCompressed: whether the file should be zstd data.
-    init?(start: [UInt8], end: [UInt8], isCompressed: Bool) {
+    /// - Parameter source: the format that the file should have.
+    init?(start: [UInt8], end: [UInt8], source: DocumentSource?) {
         if let magic = MagicFormat(start), let found = Self(magic: magic) {
-            if isCompressed, magic == .zstandard { return nil }
+            if magic == source?.compression?.magic { return nil }
             self = found
         } else if start.starts(with: IndexedDataset.magic) {
             self = .index
@@ -58,8 +58,10 @@ private enum Kind {
             self = .tar
         } else if let found = Self.wideText(start) {
             self = found
-        } else if isCompressed, start.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") {
-            self = .plainJSONLines
+        } else if let tool = source?.compression?.tool, source?.layout == .lines,
+            start.first(where: { $0 > 0x20 }) == UInt8(ascii: "{")
+        {
+            self = .plainJSONLines(tool: tool)
         } else {
             return nil
         }
@@ -127,11 +129,11 @@ private enum Kind {
         let new = isText ? "NEW.txt" : "NEW.jsonl"
         func decompress(_ tool: String) -> String { "decompress it: \(tool) -dc \(path) > \(new)" }
         switch self {
-        case .gzip: return decompress("gzip")
+        case .gzip: return decompress("gzip") + Self.otherName(.gzip, isText)
         case .bzip2: return decompress("bzip2")
         case .xz: return decompress("xz")
         case .lz4: return decompress("lz4")
-        case .zstandard: return decompress("zstd") + ", or name it .jsonl.zst if it holds JSON lines"
+        case .zstandard: return decompress("zstd") + Self.otherName(.zstandard, isText)
         case .zip, .sevenZip, .tar: return "unpack it and give the files in it"
         case .parquet:
             return "write its texts as JSON lines, for example in Python: "
@@ -139,12 +141,19 @@ private enum Kind {
         case .arrow:
             return "write its texts as JSON lines, for example in Python: "
                 + "datasets.Dataset.from_file(\"\(path)\").to_json(\"NEW.jsonl\")"
-        case .hdf5, .numPy: return "give the text itself, as .txt, .jsonl or .jsonl.zst"
+        case .hdf5, .numPy: return "give the text itself, as \(DocumentSource.suffixes(joinedBy: "or"))"
         case .index: return "it is prepared: give its name without .idx as a path of a configuration's data"
         case .gitLFSPointer: return "fetch the file: git lfs pull"
         case .utf16(let order): return "convert it: iconv -f UTF-16\(order ?? "") -t UTF-8 \(path) > \(new)"
         case .utf32(let order): return "convert it: iconv -f UTF-32\(order ?? "") -t UTF-8 \(path) > \(new)"
-        case .plainJSONLines: return "name it .jsonl, or compress it with zstd"
+        case .plainJSONLines(let tool): return "name it .jsonl, or compress it with \(tool)"
         }
+    }
+
+    /// The name that a file of `magic` should have: of the same layout if there is one.
+    private static func otherName(_ magic: MagicFormat, _ isText: Bool) -> String {
+        let sources = DocumentSource.all.filter { $0.compression?.magic == magic }
+        guard let source = sources.first(where: { ($0.layout == .text) == isText }) ?? sources.first else { return "" }
+        return ", or name it \(source.suffix)" + (source.layout == .lines ? " if it holds JSON lines" : "")
     }
 }

@@ -44,7 +44,11 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
 
     /// How a text of another encoding becomes one that can be read.
     public static func remedy(_ path: String) -> String {
-        "convert it from its encoding, for example: iconv -f ISO-8859-1 -t UTF-8 \(path) > NEW.txt"
+        let conversion = "convert it from its encoding, for example: "
+        guard let tool = DocumentSource(path: path)?.compression?.tool else {
+            return conversion + "iconv -f ISO-8859-1 -t UTF-8 \(path) > NEW.txt"
+        }
+        return conversion + "\(tool) -dc \(path) | iconv -f ISO-8859-1 -t UTF-8 > NEW.txt"
     }
 
     /// Length of the well-formed sequence of two to four bytes at `start`; nil where there is none.

@@ -30,13 +30,13 @@ public struct SentenceSample: Sendable {
         random = SplitMix64(seed: seed)
     }
 
-    /// Adds the documents of a `.txt`, `.jsonl` or `.jsonl.zst` file.
+    /// Adds the documents of a file of text, see ``DocumentSource``.
     ///
     /// - Parameter progress: called now and then.
     /// - Throws: ``DataError`` naming file and line, for what cannot be read, and for mistakes unless they are skipped.
     public mutating func add(path: String, progress: (SentenceSample) -> Void = { _ in }) throws {
-        guard let format = TextFile.Format(path: path) else {
-            throw try wrongEnding(path, allowed: "allowed: .txt, .jsonl and .jsonl.zst") { _ in
+        guard let format = DocumentSource(path: path) else {
+            throw try wrongEnding(path, allowed: "allowed: \(DocumentSource.suffixes(joinedBy: "and"))") { _ in
                 "give the text that it was prepared from"
             }
         }
@@ -46,13 +46,13 @@ public struct SentenceSample: Sendable {
         let file = TextFile(path: path, format: format)
         // A line of another encoding has mistakes, whatever the tokenizer; one of an archive has no words.
         if let content = try ForeignContent(path: path) {
-            // Compressed lines that cannot be decompressed are an error, wherever in the file that is found.
-            guard format != .compressedJSONLines else {
+            // Compressed text that cannot be decompressed are an error, wherever in the file that is found.
+            guard !format.isCompressed else {
                 throw DataError(file: path, problem: content.problem, remedy: content.remedy)
             }
             return try reject(content.problem, content.remedy, path)
         }
-        if format == .text { return try add(text: file, progress) }
+        if format.layout == .text { return try add(text: file, progress) }
         try file.forEachLine { number, line in
             switch line {
             case .blank: break

@@ -1,39 +1,14 @@
-// TextFiles - .txt, .jsonl and .jsonl.zst files as documents.
+// TextFiles - files of text as documents.
 
-internal import Zstandard
 internal import InputFiles
 package import Tokenizers
 
 /// A file of text.
 package struct TextFile: Sendable {
-    package enum Format: CaseIterable, Sendable {
-        /// One document.
-        case text
-        /// One document per line: the string `text` of a JSON object.
-        case jsonLines
-        /// The same, compressed.
-        case compressedJSONLines
-
-        /// How the name of such a file ends.
-        package var suffix: String {
-            switch self {
-            case .text: ".txt"
-            case .jsonLines: ".jsonl"
-            case .compressedJSONLines: ".jsonl.zst"
-            }
-        }
-
-        /// The format that a path's ending names.
-        package init?(path: String) {
-            guard let format = Self.allCases.first(where: { path.hasSuffix($0.suffix) }) else { return nil }
-            self = format
-        }
-    }
-
     package let path: String
-    package let format: Format
+    package let format: DocumentSource
 
-    package init(path: String, format: Format) {
+    package init(path: String, format: DocumentSource) {
         self.path = path
         self.format = format
     }
@@ -43,7 +18,7 @@ package struct TextFile: Sendable {
     ///
     /// - Throws: ``DataError`` naming file and line; what `body` throws.
     func forEachDocument(inPieces: Bool, _ body: (_ text: [UInt8], _ isEnd: Bool) throws -> Void) throws {
-        guard format == .text else {
+        guard format.layout == .text else {
             return try forEachLine { number, line in
                 switch line {
                 case .blank: break
@@ -60,14 +35,22 @@ package struct TextFile: Sendable {
         try body(document, true)
     }
 
+    /// All of the text.
+    package func wholeText() throws -> [UInt8] {
+        let stream = try TextStream(self)
+        var text: [UInt8] = []
+        while let block = try stream.next() { text += block }
+        return text
+    }
+
     /// Bytes of lines that are in memory at a time.
     private static let chunkSize = 1 << 22
 
-    /// Calls `body` with each line of a .jsonl file and its number, counted from 1.
+    /// Calls `body` with each line of a file of lines and its number, counted from 1.
     ///
     /// - Throws: ``DataError`` for a file that cannot be read; what `body` throws.
     func forEachLine(_ body: (_ number: Int, _ line: LineChunk.Line) throws -> Void) throws {
-        precondition(format != .text, "a text has no lines")
+        precondition(format.layout == .lines, "a text has no lines")
         let stream = try TextStream(self)
         var chunks = LineChunks(size: Self.chunkSize) { try stream.next() }
         var before = 0
@@ -84,15 +67,20 @@ package struct TextFile: Sendable {
         throw DataError(file: path, problem: content.problem, remedy: content.remedy)
     }
 
+    /// Whether the file's bytes, whatever they are, are text for `tokenizer`.
+    private func isAnyBytes(for tokenizer: any Tokenizer) -> Bool {
+        format.layout == .text && !format.isCompressed && tokenizer.readsAnyBytes
+    }
+
     /// What the file holds in place of text, as far as its first bytes tell. For a tokenizer of bytes every .txt file is a
     /// text.
     package func foreignContent(for tokenizer: any Tokenizer) throws -> ForeignContent? {
-        format == .text && tokenizer.readsAnyBytes ? nil : try ForeignContent(path: path)
+        isAnyBytes(for: tokenizer) ? nil : try ForeignContent(path: path)
     }
 
     /// What somebody should know who has a tokenizer of bytes read the file; nil for what may be text.
     package func remark(for tokenizer: any Tokenizer) throws -> String? {
-        guard format == .text, tokenizer.readsAnyBytes, let content = try ForeignContent(path: path) else { return nil }
+        guard isAnyBytes(for: tokenizer), let content = try ForeignContent(path: path) else { return nil }
         return "\(path): \(content.problem); it is read byte by byte as it is (otherwise \(content.remedy))"
     }
 
@@ -105,66 +93,36 @@ package struct TextFile: Sendable {
     package static let lineRemedy = "each line must be a JSON object with a string \"text\""
 }
 
-/// The bytes of a text file from its start to its end, decompressed where it is compressed.
+/// The bytes of a text from its start to its end, decompressed where the file is compressed.
 package final class TextStream {
     private enum Source {
         case plain(ReadableFile)
-        case compressed(ZstandardReader)
+        case compressed(any CompressedText)
     }
 
-    private let path: String
     private let source: Source
 
     /// Opens a regular, non-empty file.
     package init(_ file: TextFile) throws {
-        path = file.path
         _ = try requireTextFile(file.path)
-        if file.format == .compressedJSONLines {
-            do throws(ZstandardError) {
-                source = .compressed(try ZstandardReader(path: file.path, chunkSize: 1 << 20))
-            } catch {
-                throw DataError(file: file.path, problem: error.problem, remedy: error.remedy)
+        source =
+            if let compression = file.format.compression {
+                .compressed(try compression.open(file.path))
+            } else {
+                .plain(try ReadableFile(path: file.path))
             }
-        } else {
-            source = .plain(try ReadableFile(path: file.path))
-        }
     }
 
     /// The next bytes; nil at the end, also when it is asked again.
     package func next() throws -> [UInt8]? {
         switch source {
-        case .plain(let file): return try file.next()
-        case .compressed(let reader):
-            do throws(ZstandardError) { return try reader.next() } catch {
-                throw DataError(file: path, problem: error.problem, remedy: error.remedy)
-            }
+        case .plain(let file): try file.next()
+        case .compressed(let text): try text.next()
         }
     }
 
     /// Bytes of a compressed file that were consumed so far; nil for another.
     package var compressedOffset: Int? {
-        if case .compressed(let reader) = source { reader.offset } else { nil }
-    }
-}
-
-extension ZstandardError {
-    /// The error in two halves, without the path, as ``DataError`` words it.
-    fileprivate var problem: String {
-        switch reason {
-        case .truncated: "truncated: the compressed file ends at byte \(offset) \(detail)"
-        case .corrupt: "not valid zstd data at byte \(offset): \(detail)"
-        case .windowTooLarge: "the frame at byte \(offset) needs a window of more than 128 MiB: \(detail)"
-        case .unreadable: "cannot be read: \(detail)"
-        case .library: "decompression failed at byte \(offset): \(detail)"
-        }
-    }
-
-    fileprivate var remedy: String {
-        switch reason {
-        case .truncated, .corrupt: "copy or download the file again"
-        case .windowTooLarge: "compress it again without --long or --ultra"
-        case .unreadable: "check its permissions"
-        case .library: "free memory on this node"
-        }
+        if case .compressed(let text) = source { text.offset } else { nil }
     }
 }
