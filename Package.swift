@@ -66,6 +66,7 @@ let package = Package(
         .systemLibrary(name: "CVectorMath"),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         // Compiled with the instruction set that Swift code gets: it looks at what the compiler was allowed to use.
         .target(
@@ -92,6 +93,8 @@ let package = Package(
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "CTiles", "Tensors"]),
         // Zstandard streams.
         module("Zstandard", ["CZstd"]),
+        // Gzip streams.
+        module("Gzip", ["CZlib"]),
         // SHA-256.
         module("Digests", ["CCrypto"]),
         // SentencePiece models: encoding, training, reading the model file.
@@ -108,7 +111,7 @@ let package = Package(
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
         module("Tokenizers", ["InputFiles", "SentencePieceText"]),
         // Texts, prepared data, and the order of sequences.
-        module("TokenData", ["Digests", "InputFiles", "SentencePieceText", "Tokenizers", "Zstandard"]),
+        module("TokenData", ["Digests", "Gzip", "InputFiles", "SentencePieceText", "Tokenizers", "Zstandard"]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
         module("Preparation", ["Digests", "InputFiles", "Reporting", "TokenData", "Tokenizers"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
@@ -195,6 +198,7 @@ let package = Package(
         tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
         tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
         tests("ZstandardTests", ["Zstandard", "TestSupport"]),
+        tests("GzipTests", ["Gzip", "TestSupport"]),
         tests("DigestsTests", ["Digests"]),
         tests(
             "SentencePieceTextTests", ["SentencePieceText", "TestSupport"], exclude: ["make_golden.py"],

@@ -45,7 +45,9 @@ struct Eval: ParsableCommand {
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp(".txt, .jsonl or .jsonl.zst files, or prefixes of prepared data.", valueName: "[name=]file"))
+        help: ArgumentHelp(
+            ".txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz files, or prefixes of prepared data.",
+            valueName: "[name=]file"))
     var data: [String] = []
 
     @Option(

@@ -30,7 +30,7 @@ package struct DocumentSource: Sendable {
     /// Every format, in the order in which messages name them.
     static let all: [DocumentSource] =
         [DocumentSource(suffix: ".txt", layout: .text), DocumentSource(suffix: ".jsonl", layout: .lines)]
-        + Compression.zstandardSources
+        + Compression.zstandardSources + Compression.gzipSources
 
     /// The format that a path's ending names.
     package init?(path: String) {

@@ -221,7 +221,7 @@ extension PreparationTests {
         #expect(try error("alone.idx").remedy.hasPrefix("copy \(directory.path("alone")).bin to its place"))
         _ = try directory.write("a.csv", "x,y")
         #expect(try error("a.csv").problem == "the file's ending is not known")
-        _ = try directory.write("a.jsonl.gz", [0x1F, 0x8B, 8, 0])
-        #expect(try error("a.jsonl.gz").problem == "this is gzip data")
+        _ = try directory.write("a.json.gz", [0x1F, 0x8B, 8, 0])
+        #expect(try error("a.json.gz").problem == "this is gzip data")
     }
 }

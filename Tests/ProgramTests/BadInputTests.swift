@@ -35,7 +35,10 @@ extension ProgramTests {
                 names: ["data.train[0].path", "absent.txt", "no such file"]),
             Mistake(
                 name: "missing prepared data", arguments: Mistake.set("data.validation.0.path=absent"),
-                names: ["data.validation[0].path", "absent", "allowed: a .txt, .jsonl or .jsonl.zst file"]),
+                names: [
+                    "data.validation[0].path", "absent",
+                    "allowed: a .txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz file",
+                ]),
             Mistake(
                 name: "no data", arguments: Mistake.set("data.train=[]"),
                 names: ["data.train", "an empty list", "at least one"]),

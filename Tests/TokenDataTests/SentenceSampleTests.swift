@@ -25,7 +25,7 @@ import InputFiles
         #expect(sample.skipped.examples.map { "\($0.file ?? ""):\($0.line ?? 0)" } == ["\(text):4"])
         #expect(sample.byteCount == "one\r\n\n  two \nhas \u{2585}\nthreefour\nfivesix".utf8.count)
         let error = try #require(throws: DataError.self) { try sample.add(path: "a.csv") }
-        #expect(error.description.contains("allowed: .txt, .jsonl and .jsonl.zst"))
+        #expect(error.description.contains("allowed: .txt, .jsonl, .jsonl.zst, .jsonl.gz and .txt.gz"))
     }
 
     /// What is malformed is counted and left out, or ends the reading, as `prepare` does.
