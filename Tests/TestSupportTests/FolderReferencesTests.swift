@@ -23,7 +23,6 @@ import Testing
         "ClusterDoctor": [[".", "Judgement"]],
         "MessagePassing": [[".", "Node", "RollCall"]],
         "TokenData": [[".", "Preparation", "Synthetic"]],
-        "Training": [["Run", "Saving"]],
     ]
 
     @Test func foldersOfAModuleFormNoNewCycle() throws {
