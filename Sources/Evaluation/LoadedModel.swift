@@ -8,6 +8,7 @@ package import LlamaModel
 internal import MessagePassing
 internal import Reporting
 package import Tensors
+internal import TokenData
 package import Tokenizers
 
 /// Parameters of a verified checkpoint on every rank.

@@ -120,7 +120,7 @@ package final class GzipReader {
 
     /// The corresponding C function is `inflateInit2`.
     init() throws(GzipError) {
-        let created = unsafe UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+        let created = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
         unsafe created.initialize(to: z_stream())
         let status = unsafe czlib_inflate_init(created)
         guard status == Z_OK else {

@@ -1,6 +1,6 @@
 // Preparation - what `prepare` is to do: text files in, one .bin/.idx pair out, or one per domain.
 
-public import TokenData
+internal import TokenData
 internal import InputFiles
 public import Tokenizers
 

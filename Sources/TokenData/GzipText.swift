@@ -2,6 +2,7 @@
 
 internal import Gzip
 internal import InputFiles
+internal import SentencePieceText
 
 extension Compression {
     private static let gzip = Compression(tool: "gzip", magic: .gzip) { try GzipText(path: $0) }

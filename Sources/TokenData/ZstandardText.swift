@@ -1,6 +1,7 @@
 // ZstandardText - .zst files of text.
 
 internal import InputFiles
+internal import SentencePieceText
 internal import Zstandard
 
 extension Compression {

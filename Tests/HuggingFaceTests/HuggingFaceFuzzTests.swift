@@ -1,13 +1,13 @@
 // HuggingFaceFuzzTests - mutated safetensors headers and config.json: always an error or a correct read.
 
 import CheckpointFixtures
-import Checkpointing
 import FoundationEssentials
 import Foundation
 import LlamaModel
 import TestSupport
 import Testing
 
+@testable import Checkpointing
 @testable import HuggingFace
 
 /// Bytes that a whole campaign may allocate beyond what the process has at its start. The inputs have some kilobytes, so

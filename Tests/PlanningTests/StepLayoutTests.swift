@@ -5,13 +5,14 @@ import Kernels
 import LlamaModel
 import Reporting
 import Sharding
+import Tensors
 import Testing
 import TokenData
 
 @testable import Planning
 
 @Suite struct StepLayoutTests {
-    private func layout(
+    private func makeLayout(
         batch: Int, micro: Int, ranks: Int, loss: LossConfiguration = .init(), reproducible: Bool = false
     ) -> StepLayout {
         var training = TrainingConfiguration(globalBatchSize: batch, microBatchSize: micro)
@@ -28,7 +29,7 @@ import TokenData
 
     /// 10 sequences on 3 ranks: shares of 3, 3 and 4, in micro-batches of at most 2.
     @Test func anOrdinaryStep() throws {
-        let layout = layout(batch: 10, micro: 2, ranks: 3)
+        let layout = makeLayout(batch: 10, micro: 2, ranks: 3)
         let sequences = (0..<3).map { layout.units(rank: $0).map(\.sequences) }
         #expect(sequences == [[0..<2, 2..<3], [3..<5, 5..<6], [6..<8, 8..<10]])
         #expect(layout.referenceRanks == nil && layout.accumulationSteps == 1 && layout.largestUnit == 2)
@@ -38,7 +39,7 @@ import TokenData
 
     /// More micro-batch than share: a rank holds activations for its share only.
     @Test func aShareSmallerThanAMicroBatch() {
-        let layout = layout(batch: 4, micro: 8, ranks: 3)
+        let layout = makeLayout(batch: 4, micro: 8, ranks: 3)
         #expect(layout.largestUnit == 2)
         #expect((0..<3).allSatisfy { layout.writesGradientOnce(rank: $0) })
     }
@@ -46,11 +47,11 @@ import TokenData
     /// 10 sequences in micro-batches of 3 are four, whatever the ranks.
     @Test func aReproducibleStep() {
         let all = (1...5).map { ranks in
-            let layout = layout(batch: 10, micro: 3, ranks: ranks, reproducible: true)
+            let layout = makeLayout(batch: 10, micro: 3, ranks: ranks, reproducible: true)
             return (0..<ranks).flatMap { layout.units(rank: $0).map(\.sequences) }
         }
         #expect(all.allSatisfy { $0 == [0..<3, 3..<6, 6..<9, 9..<10] })
-        let layout = layout(batch: 10, micro: 3, ranks: 2, reproducible: true)
+        let layout = makeLayout(batch: 10, micro: 3, ranks: 2, reproducible: true)
         #expect(layout.largestUnit == 3 && layout.fixedPoint != nil && layout.writesGradientOnce(rank: 0))
     }
 
@@ -59,23 +60,23 @@ import TokenData
         var loss = LossConfiguration()
         loss.normalization = .reference
         loss.referenceRanks = 2
-        let one = layout(batch: 12, micro: 2, ranks: 1, loss: loss)
+        let one = makeLayout(batch: 12, micro: 2, ranks: 1, loss: loss)
         #expect(one.referenceRanks == 2 && one.accumulationSteps == 3 && one.largestUnit == 2)
         #expect(one.units(rank: 0).map(\.microStep) == [0, 0, 1, 1, 2, 2])
         try one.requireWholeAccumulationSteps()
         // As many as run, where none are named.
         loss.referenceRanks = 0
-        #expect(layout(batch: 12, micro: 2, ranks: 3, loss: loss).accumulationSteps == 2)
-        let uneven = layout(batch: 14, micro: 2, ranks: 3, loss: loss)
+        #expect(makeLayout(batch: 12, micro: 2, ranks: 3, loss: loss).accumulationSteps == 2)
+        let uneven = makeLayout(batch: 14, micro: 2, ranks: 3, loss: loss)
         let error = #expect(throws: ProgramFailure.self) { try uneven.requireWholeAccumulationSteps() }
         #expect(error?.status == .badInput && error?.message.contains("training.global_batch_size 14") == true)
     }
 
     /// Every element has one owner; a snapshot is parameters and two moments in fp32.
     @Test func ownership() {
-        let partition = layout(batch: 4, micro: 2, ranks: 3).partition
+        let partition = makeLayout(batch: 4, micro: 2, ranks: 3).partition
         let owned = (0..<3).map { partition.count(rank: $0) }
-        #expect(owned.reduce(0, +) == layout(batch: 4, micro: 2, ranks: 3).configuration.model.tensorTable.count)
+        #expect(owned.reduce(0, +) == makeLayout(batch: 4, micro: 2, ranks: 3).configuration.model.tensorTable.count)
         for rank in 0..<3 { #expect(StepLayout.snapshotBytes(partition, rank: rank) == 12 * owned[rank]) }
     }
 }

@@ -1,8 +1,9 @@
 // GzipPreparationTests - `prepare` makes the same pair of a compressed file as of the file itself.
 
+import DataFixtures
 import InputFiles
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Preparation
 @testable import TokenData

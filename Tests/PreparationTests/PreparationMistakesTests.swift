@@ -1,8 +1,9 @@
 // PreparationMistakesTests - files that are mended, names that cannot be used, and texts that are none.
 
+import DataFixtures
 import Foundation
-import Testing
 import InputFiles
+import Testing
 
 @testable import Preparation
 @testable import TokenData

@@ -110,8 +110,9 @@ extension ProgramTests {
                 }
             }
             // Negative control: no two cases have the same curve, so normalization and accumulation had their effect.
-            let lasts = lines.filter { $0.contains("\tvalidation_ce\t") }.map { $0.split(separator: "\t").last }
-            #expect(Set(lasts).count == lasts.count)
+            let curves = Dictionary(grouping: lines) { $0.prefix { $0 != "\t" } }
+                .mapValues { $0.map { $0.drop { $0 != "\t" } } }
+            #expect(curves.count == Self.cases.count && Set(curves.values).count == curves.count)
             try Self.compare(lines, "curves.tsv")
         }
 

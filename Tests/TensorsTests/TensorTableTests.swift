@@ -12,7 +12,7 @@ struct TensorTableTests {
         #expect(table.count == 20)
         #expect(table["a"]?.shape == [4] && table["a"]?.range == 6..<10)
         #expect(table["d"] == nil)
-        #expect(TensorTable([]).count == 0)
+        #expect(TensorTable([] as [(name: String, shape: [Int])]).count == 0)
     }
 
     @Test func equalityMeansNamesShapesAndOrder() {

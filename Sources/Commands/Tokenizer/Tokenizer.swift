@@ -5,6 +5,7 @@ internal import JobRuntime
 internal import MessagePassing
 internal import Reporting
 internal import TokenData
+internal import Tokenizers
 
 struct Tokenizer: ParsableCommand {
     static let configuration = CommandConfiguration(
