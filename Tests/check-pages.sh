@@ -203,12 +203,25 @@ check_form() {
     result "form of the pages" "$folder/problems"
 }
 
+# The table of modules in Architecture.md has every module of Package.swift, and no other.
+check_modules() {
+    : >"$folder/problems"
+    sed -nE 's/^ +module\("(\w+)",.*/\1/p; /^ +module\($/ { n; s/^ +"(\w+)",.*/\1/p }' Package.swift | sort >"$folder/modules"
+    sed -nE '/^\| module \|/,/^$/ s/^\| (`[^|]*`) \|.*/\1/p' "$catalogue/Architecture.md" | grep -oE '\w[A-Za-z0-9]*' |
+        sort >"$folder/named"
+    comm -23 "$folder/modules" "$folder/named" | sed 's/^/Architecture.md lacks the module /' >>"$folder/problems"
+    comm -13 "$folder/modules" <(sort "$folder/named") | sed 's/.*/Architecture.md names &, which is no module/' |
+        grep -v '[^A-Za-z]mile, \|[^A-Za-z]dist, ' >>"$folder/problems" || true
+    result "modules are those of Package.swift" "$folder/problems"
+}
+
 check_all() {
     pages=(README.md CONTRIBUTING.md "$catalogue"/*.md)
     check_links
     check_named_paths
     check_reachable
     check_citations
+    check_modules
     check_sizes
     check_form
     ((failed == 0))
@@ -219,7 +232,7 @@ copy_pages() {
     local path copy="$folder/copy"
     rm -rf "$copy"
     mkdir -p "$copy/Tests" "$copy/Sources/mile-dist"
-    cp -r README.md CONTRIBUTING.md LICENSE Dockerfile Makefile configs cluster "$copy"
+    cp -r README.md CONTRIBUTING.md LICENSE Dockerfile Makefile Package.swift configs cluster "$copy"
     cp -r "$catalogue" "$copy/Sources/mile-dist"
     # Files that pages name, empty.
     named_paths README.md CONTRIBUTING.md "$catalogue"/*.md | cut -f 3 | while read -r path; do
@@ -254,6 +267,7 @@ self_test() {
         echo '// Cites design section 99. See design.md.' >>Tests/Example.swift
         echo '// Cites design section 5, \"Nothing\".' >>Tests/Example.swift
         echo 'See \`Sources/Nowhere.swift\`.' >>$catalogue/Glossary.md
+        sed -i 's/^| \`Planning\`/| \`Plans\`/' $catalogue/Architecture.md
         echo '\`\`\`' >>$catalogue/Studies.md"
     MILE_PAGES_ROOT="$folder/copy" "$self" >"$folder/output" || status=$?
     while IFS='|' read -r name pattern; do
@@ -272,12 +286,13 @@ a page that is not listed is found|the first page lists every page: mile-dist.md
 a section that is not there is found|cited design sections exist: .*cites design section 99
 a heading that is not there is found|cited design sections exist: .*cites "Nothing"
 a file that is not there is found|no comment cites a file that is not here: Tests/Example.swift
+a module without a row is found|modules are those of Package.swift: Architecture.md lacks the module Planning; Architecture.md names Plans
 a long README is found|the README is short: [0-9]+ lines
 a missing search term is found|the README has the field's search terms: "straggler" is missing$
 a code block without an end is found|form of the pages: Studies.md: a code block has no end$
 END
-    # Eleven faults; two of them are problems of one check.
-    if (($(grep -c '^failed' "$folder/output") == 10)); then
+    # Twelve faults; two of them are problems of one check.
+    if (($(grep -c '^failed' "$folder/output") == 11)); then
         printf 'passed\tcheck-pages.sh: nothing else fails\n'
     else
         printf 'failed\tcheck-pages.sh: nothing else fails: %s\n' "$(grep '^failed' "$folder/output" | tr '\t\n' ' ;')"
