@@ -5,6 +5,7 @@ package import JobRuntime
 internal import Kernels
 internal import LlamaModel
 internal import MessagePassing
+internal import Optimization
 internal import Reporting
 internal import TokenData
 
@@ -13,6 +14,7 @@ package struct BenchModel {
     let model: ModelConfiguration
     let tokens: Int
     let sequenceLength: Int
+    let optimizer: OptimizerConfiguration
 
     var sequences: Int { tokens / sequenceLength }
 
@@ -25,11 +27,13 @@ package struct BenchModel {
         if let config {
             let configuration = try ConfigurationSource(session, path: config).load(overrides: [])
             (model, sequenceLength) = (configuration.model, configuration.data.sequenceLength)
+            optimizer = configuration.optimizer
         } else {
             model = ModelConfiguration(
                 hiddenSize: 512, intermediateSize: 1536, hiddenLayerCount: 8, attentionHeadCount: 8,
                 keyValueHeadCount: 8, vocabularySize: 32000, maxPositionEmbeddings: 512)
             sequenceLength = 512
+            optimizer = OptimizerConfiguration()
         }
         guard tokens >= sequenceLength && tokens % sequenceLength == 0 && tokens <= 1 << 20 else {
             throw ProgramFailure(

@@ -168,21 +168,22 @@ package struct KernelBench {
 
     private func optimizerRows() -> [Row] {
         let count = 32 << 20
-        let buffers = (0..<4).map { _ in Arena(count: count).all }
-        let adam = AdamW(
-            configuration: OptimizerConfiguration(), learningRate: 1e-4, update: 10, gradientScale: 1)
+        let (parameters, gradient) = (Arena(count: count).all, Arena(count: count).all)
+        let state = sizes.optimizer.stateTensors.map { _ in Arena(count: count).all }
+        let rule = sizes.optimizer.kind.rule
+        let update = sizes.optimizer.makeUpdate(learningRate: 1e-4, number: 10, gradientScale: 1)
         return [
             Row(
-                name: "AdamW", elements: Double(count), bytes: 28 * Double(count), operations: 0,
+                name: rule.title, elements: Double(count), bytes: Double(rule.bytesPerParameter * count),
+                operations: 0,
                 seconds: Stopwatch.median(repetitions: 5) {
-                    adam.apply(
-                        pool, parameters: buffers[0], gradient: buffers[1], firstMoment: buffers[2],
-                        secondMoment: buffers[3], decays: true)
+                    update.apply(
+                        pool, parameters: parameters, gradient: gradient, state: state, rounded: nil, decays: true)
                 }),
             Row(
                 name: "gradient norm", elements: Double(count), bytes: 4 * Double(count), operations: 0,
                 seconds: Stopwatch.median(repetitions: 5) {
-                    _ = GradientNorm.blockSquares(pool, buffers[1], blockSize: 1 << 16)
+                    _ = GradientNorm.blockSquares(pool, gradient, blockSize: 1 << 16)
                 }),
         ]
     }

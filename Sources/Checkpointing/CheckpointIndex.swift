@@ -32,7 +32,7 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var position: Int
     /// Target positions consumed, ignored ones included.
     public var tokens: Int
-    /// Updates that AdamW has applied (its bias correction's count), without skipped steps.
+    /// Updates that the optimizer has applied (the count of AdamW's bias correction), without skipped steps.
     public var optimizerSteps: Int
     /// JSON text of the resolved configuration; `{}` or empty for an imported checkpoint.
     public var configuration: String
@@ -59,13 +59,18 @@ public struct CheckpointIndex: Sendable, Equatable {
     ///
     /// An export must leave these out: the tokenizer's ids are not the model's.
     public var withheldTokens: Set<TokenRole>
+    /// Names of the optimizer's state tensors, in the order in which a shard holds them.
+    public var stateTensors: [String]
+
+    /// The state tensors of a checkpoint whose index names none: AdamW's, and the zeros of an import.
+    public static let unnamedStateTensors = ["first_moment", "second_moment"]
 
     public init(
         step: Int, position: Int, tokens: Int, optimizerSteps: Int, configuration: String, seed: UInt64,
         model: ModelConfiguration, tokenizer: Tokenizer, dataFingerprint: String, processor: String, blas: String,
         ranksWritten: Int, shards: [ShardRecord],
         recentLosses: [Double] = [], skippedInARow: Int = 0, tokenCounts: [Int] = [],
-        withheldTokens: Set<TokenRole> = []
+        withheldTokens: Set<TokenRole> = [], stateTensors: [String] = Self.unnamedStateTensors
     ) {
         self.step = step
         self.position = position
@@ -84,6 +89,7 @@ public struct CheckpointIndex: Sendable, Equatable {
         self.skippedInARow = skippedInARow
         self.tokenCounts = tokenCounts
         self.withheldTokens = withheldTokens
+        self.stateTensors = stateTensors
     }
 }
 
@@ -107,6 +113,11 @@ extension CheckpointIndex {
         else {
             throw CheckpointError(
                 .corrupt, file: file, "token_counts does not hold a count for each of \(model.vocabularySize) ids")
+        }
+        guard Set(stateTensors).count == stateTensors.count, stateTensors.allSatisfy(TensorRole.isStateName) else {
+            throw CheckpointError(
+                .corrupt, file: file,
+                "state_tensors is '\(stateTensors.joined(separator: ","))', not a list of different names")
         }
         guard !shards.isEmpty else { throw CheckpointError(.corrupt, file: file, "it lists no shard") }
         for (number, shard) in shards.enumerated() {

@@ -20,7 +20,7 @@ public final class CheckpointReader {
     private let runs: [StoredRun]
     private var open: [Int: OpenShard] = [:]
 
-    /// Shards that stay open between reads. Each costs an open file and up to three chunk caches of 1 MiB.
+    /// Shards that stay open between reads. Each costs an open file and a chunk cache of 1 MiB for each of its tensors.
     private static let mostOpen = 16
     /// Floats per block when tensors are hashed: 4 MiB.
     private static let blockCount = 1 << 20
@@ -67,7 +67,7 @@ public final class CheckpointReader {
     public func verifyAll() throws {
         for number in index.shards.indices {
             try verifyShard(number)
-            _ = try OpenShard(path: path(of: number), runs: index.shards[number].runs)
+            _ = try OpenShard(path: path(of: number), runs: index.shards[number].runs, roles: roles)
         }
     }
 
@@ -81,6 +81,12 @@ public final class CheckpointReader {
             range.lowerBound >= 0 && range.upperBound <= (runs.last?.range.upperBound ?? 0),
             "\(range) is outside the checkpoint's flat space")
         precondition(range.count == target.count, "\(range) does not fit \(target.count) floats")
+        guard roles.contains(role) else {
+            throw CheckpointError(
+                .corrupt, file: directory,
+                "it holds no \(role.rawValue), but \(roles.map(\.rawValue).joined(separator: ", ")): another optimizer wrote it"
+            )
+        }
         if range.isEmpty { return }
         var position = firstRun(endingAfter: range.lowerBound)
         while position < runs.count, runs[position].range.lowerBound < range.upperBound {
@@ -111,22 +117,14 @@ public final class CheckpointReader {
     public struct TensorHash: Sendable, Equatable {
         public let name: String
         public let shape: [Int]
-        /// SHA-256 of the parameter as row-major little-endian fp32, in hexadecimal; likewise the moments.
-        public let parameter: String
-        public let firstMoment: String
-        public let secondMoment: String
-        /// Elements that are NaN or infinite.
-        public var nonFinite = NonFiniteCounts()
+        /// SHA-256 of each role as row-major little-endian fp32, in hexadecimal.
+        public let hashes: [TensorRole: String]
+        /// Elements of each role that are NaN or infinite.
+        public let nonFinite: [TensorRole: Int]
     }
 
-    /// Elements of a tensor that are NaN or infinite, as `inspect --json` has them.
-    public struct NonFiniteCounts: Sendable, Equatable {
-        public var parameter = 0
-        public var firstMoment = 0
-        public var secondMoment = 0
-
-        var isZero: Bool { parameter == 0 && firstMoment == 0 && secondMoment == 0 }
-    }
+    /// The parameters, then the optimizer's state tensors.
+    private var roles: [TensorRole] { [.parameter] + index.stateTensors.map(TensorRole.state) }
 
     /// Hashes of every tensor and counts of what is not finite, in table order, in bounded memory.
     public func tensorHashes() throws -> [TensorHash] {
@@ -141,13 +139,10 @@ public final class CheckpointReader {
             return (hexadecimalDigits(of: hasher.finalize()), nonFinite)
         }
         return try index.model.tensorTable.entries.map { entry in
-            let parameter = try look(.parameter, entry.range)
-            let (first, second) = (try look(.firstMoment, entry.range), try look(.secondMoment, entry.range))
-            return TensorHash(
-                name: entry.name, shape: entry.shape, parameter: parameter.hash, firstMoment: first.hash,
-                secondMoment: second.hash,
-                nonFinite: NonFiniteCounts(
-                    parameter: parameter.nonFinite, firstMoment: first.nonFinite, secondMoment: second.nonFinite))
+            var hashes: [TensorRole: String] = [:]
+            var nonFinite: [TensorRole: Int] = [:]
+            for role in roles { (hashes[role], nonFinite[role]) = try look(role, entry.range) }
+            return TensorHash(name: entry.name, shape: entry.shape, hashes: hashes, nonFinite: nonFinite)
         }
     }
 
@@ -174,7 +169,7 @@ public final class CheckpointReader {
     private func shard(_ number: Int) throws(CheckpointError) -> OpenShard {
         if let shard = open[number] { return shard }
         if open.count >= Self.mostOpen { open.removeAll() }
-        let shard = try OpenShard(path: path(of: number), runs: index.shards[number].runs)
+        let shard = try OpenShard(path: path(of: number), runs: index.shards[number].runs, roles: roles)
         open[number] = shard
         return shard
     }

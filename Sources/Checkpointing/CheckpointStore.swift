@@ -6,7 +6,7 @@ public import Tensors
 /// A directory of checkpoints.
 ///
 /// It knows no MPI: the trainer has rank 0 call ``begin(step:)``, every rank
-/// ``writeShard(in:shard:of:runs:parameters:firstMoment:secondMoment:)``, and rank 0 ``complete(_:index:)`` with the
+/// ``writeShard(in:shard:of:runs:parameters:state:)``, and rank 0 ``complete(_:index:)`` with the
 /// gathered records. Only the holder of the run's lock may call what changes the directory.
 ///
 /// Names in the directory:
@@ -64,14 +64,13 @@ public struct CheckpointStore: Sendable {
     ///   - count: number of shards.
     ///   - runs: ascending, disjoint, non-empty ranges of the flat space; none for an idle rank.
     ///   - parameters: the runs' elements, in pieces that follow one another.
-    ///   - firstMoment: the runs' elements, one run after another.
-    ///   - secondMoment: likewise.
+    ///   - state: the optimizer's state tensors: the runs' elements, one run after another.
     /// - Returns: what the index must say about the shard.
     /// - Throws: ``CheckpointError``; `notShared` when the temporary directory does not exist here, `diskFull` when no
     ///   space is left.
     public static func writeShard(
         in temporary: String, shard: Int, of count: Int, runs: [Range<Int>], parameters: [FloatSlice],
-        firstMoment: FloatSlice, secondMoment: FloatSlice
+        state: [StateTensor]
     ) throws -> ShardRecord {
         precondition(shard >= 0 && shard < count, "shard \(shard) of \(count) does not exist")
         var end = 0
@@ -81,9 +80,8 @@ public struct CheckpointStore: Sendable {
         }
         let owned = runs.reduce(0) { $0 + $1.count }
         precondition(
-            parameters.reduce(0) { $0 + $1.count } == owned && firstMoment.count == owned
-                && secondMoment.count == owned,
-            "parameters and moments are not of \(owned) elements")
+            parameters.reduce(0) { $0 + $1.count } == owned && state.allSatisfy { $0.values.count == owned },
+            "parameters and optimizer state are not of \(owned) elements")
 
         guard try Files.status(temporary) == .directory else {
             guard shard > 0 else {
@@ -98,9 +96,8 @@ public struct CheckpointStore: Sendable {
         }
         let name = ShardRecord.fileName(shard: shard, of: count)
         let path = temporary + "/" + name
-        let sources: [(role: TensorRole, pieces: [FloatSlice])] = [
-            (.parameter, parameters), (.firstMoment, [firstMoment]), (.secondMoment, [secondMoment]),
-        ]
+        let sources: [(role: TensorRole, pieces: [FloatSlice])] =
+            [(.parameter, parameters)] + state.map { (.state($0.name), [$0.values]) }
         try ShardFile.write(to: path, runs: runs, sources: sources)
         try Files.sync(path)
         try ShardFile.compare(path, runs: runs, sources: sources)

@@ -13,6 +13,7 @@ enum IndexFile {
     private static let skippedName = "skipped_in_a_row"
     private static let countsName = "token_counts"
     private static let withheldName = "withheld_tokens"
+    private static let stateName = "state_tensors"
 
     /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
     /// would exhaust a node.
@@ -51,6 +52,9 @@ enum IndexFile {
                 let roles = TokenRole.allCases.filter(index.withheldTokens.contains).map(\.rawValue)
                 try file.writeText(roles.joined(separator: ","), to: withheldName)
             }
+            if index.stateTensors != CheckpointIndex.unnamedStateTensors {
+                try file.writeText(index.stateTensors.joined(separator: ","), to: stateName)
+            }
             try file.close()
         }
     }
@@ -81,12 +85,17 @@ enum IndexFile {
         let counts: [Int64]
         let hasSkipped: Bool
         let withheld: String
+        let states: [String]
         do {
             losses = try file.contains(lossesName) ? file.readIntegers(lossesName, limit: 1 << 20) : []
             counts =
                 try file.contains(countsName) ? file.readIntegers(countsName, limit: max(model.vocabularySize, 0)) : []
             hasSkipped = try file.contains(skippedName)
             withheld = try file.contains(withheldName) ? file.readText(withheldName, limit: 1 << 10) : ""
+            states =
+                try file.contains(stateName)
+                ? file.readText(stateName, limit: 1 << 10).split(separator: ",").map(String.init)
+                : CheckpointIndex.unnamedStateTensors
         } catch {
             throw .reading(error)
         }
@@ -99,7 +108,7 @@ enum IndexFile {
             recentLosses: losses.map { Double(bitPattern: UInt64(bitPattern: $0)) },
             skippedInARow: hasSkipped ? try integer(skippedName, file, path) : 0,
             tokenCounts: counts.map { Int($0) },
-            withheldTokens: try roles(withheld, path))
+            withheldTokens: try roles(withheld, path), stateTensors: states)
         do { try file.close() } catch { throw .reading(error) }
         let runs = try index.validated(file: path)
         guard tensors == TensorRecord.table(of: model) else {

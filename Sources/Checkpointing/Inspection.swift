@@ -5,38 +5,25 @@ internal import LlamaModel
 public import Tensors
 
 extension CheckpointReader {
-    /// The tensors whose parameters or moments are not all finite.
+    /// The tensors whose parameters or optimizer state are not all finite.
     public func nonFiniteTensors(_ hashes: [TensorHash]) -> NonFiniteTensors {
         NonFiniteTensors(
             zip(index.model.tensorTable.entries, hashes).map { entry, hash in
-                let counts = hash.nonFinite
-                return NonFiniteTensors.Tensor(
-                    name: entry.name, count: max(counts.parameter, counts.firstMoment, counts.secondMoment),
-                    elementCount: entry.count)
+                NonFiniteTensors.Tensor(
+                    name: entry.name, count: hash.nonFinite.values.max() ?? 0, elementCount: entry.count)
             }, of: hashes.count)
     }
 
     /// The object that `mile-dist inspect --json` prints, on one line.
     ///
     /// Keys: `format`, `step`, `position`, `tokens`, `ranks_written`, `configuration` (an object; empty for an imported
-    /// checkpoint) and `tensors`, by name, each with `shape`, the SHA-256 of `parameter`, `first_moment` and
-    /// `second_moment` as row-major little-endian fp32. Where elements are NaN or infinite, `non_finite` has their numbers.
+    /// checkpoint) and `tensors`, by name, each with `shape`, and the SHA-256 of `parameter` and of the optimizer's state
+    /// tensors (AdamW: `first_moment`, `second_moment`) as row-major little-endian fp32. Where elements are NaN or
+    /// infinite, `non_finite` has their numbers.
     ///
     /// - Parameter hashes: those of ``tensorHashes()``; nil: they are computed.
     /// - Throws: ``CheckpointError`` when a tensor cannot be read or the stored configuration is not JSON.
     public func inspectionJSON(_ hashes: [TensorHash]? = nil) throws -> String {
-        struct Counts: Encodable {
-            var parameter: Int
-            var first_moment: Int
-            var second_moment: Int
-        }
-        struct Tensor: Encodable {
-            var shape: [Int]
-            var parameter: String
-            var first_moment: String
-            var second_moment: String
-            var non_finite: Counts?
-        }
         struct Summary: Encodable {
             var format: Int
             var step: Int
@@ -44,22 +31,20 @@ extension CheckpointReader {
             var tokens: Int
             var ranks_written: Int
             var configuration: JSONValue
-            var tensors: [String: Tensor]
+            var tensors: [String: JSONValue]
         }
         let text = index.configuration.isEmpty ? "{}" : index.configuration
         let configuration = try JSONText.decode(
             JSONValue.self, from: Array(text.utf8), of: directory + "/" + IndexFile.name)
-        var tensors: [String: Tensor] = [:]
+        var tensors: [String: JSONValue] = [:]
         for hash in try hashes ?? tensorHashes() {
-            let counts = hash.nonFinite
-            tensors[hash.name] = Tensor(
-                shape: hash.shape, parameter: hash.parameter, first_moment: hash.firstMoment,
-                second_moment: hash.secondMoment,
-                non_finite: counts.isZero
-                    ? nil
-                    : Counts(
-                        parameter: counts.parameter, first_moment: counts.firstMoment,
-                        second_moment: counts.secondMoment))
+            var tensor: [String: JSONValue] = ["shape": .array(hash.shape.map { .integer(Int64($0)) })]
+            for (role, digits) in hash.hashes { tensor[role.rawValue] = .text(digits) }
+            if hash.nonFinite.values.contains(where: { $0 > 0 }) {
+                let counts = hash.nonFinite.map { ($0.rawValue, JSONValue.integer(Int64($1))) }
+                tensor["non_finite"] = .object(Dictionary(uniqueKeysWithValues: counts))
+            }
+            tensors[hash.name] = .object(tensor)
         }
         return try JSONText.text(
             Summary(

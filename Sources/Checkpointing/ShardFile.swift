@@ -1,15 +1,30 @@
-// ShardFile - one rank's part of parameters and moments: written, made durable, read back, hashed.
+// ShardFile - one rank's part of parameters and optimizer state: written, made durable, read back, hashed.
 
 internal import HDF5Store
 internal import Tensors
 
-/// The three numbers that a checkpoint holds for each parameter.
-public enum TensorRole: String, Sendable, CaseIterable {
-    case parameter
-    /// AdamW's mean of gradients.
-    case firstMoment = "first_moment"
-    /// AdamW's mean of squared gradients.
-    case secondMoment = "second_moment"
+/// A tensor that a checkpoint holds with one number for each parameter: the parameters, or one of the optimizer's states.
+public struct TensorRole: Hashable, Sendable {
+    /// Name of the dataset in a shard, and key of `inspect --json`.
+    public let rawValue: String
+
+    /// The parameters themselves.
+    public static let parameter = TensorRole(rawValue: "parameter")
+
+    /// The optimizer's state tensor that its update rule calls `name`.
+    public static func state(_ name: String) -> TensorRole {
+        precondition(isStateName(name), "\(name) cannot name a state tensor")
+        return TensorRole(rawValue: name)
+    }
+
+    /// Names that shards and `inspect --json` use for something else.
+    private static let reserved: Set = ["parameter", "runs", "shape", "non_finite"]
+
+    /// Whether an optimizer may call a state tensor `name`.
+    static func isStateName(_ name: String) -> Bool {
+        !name.isEmpty && !reserved.contains(name)
+            && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }
+    }
 }
 
 /// Reading and writing `shard-NNNNN-of-NNNNN.h5`.
@@ -45,7 +60,7 @@ enum ShardFile {
     static func compare(
         _ path: String, runs: [Range<Int>], sources: [(role: TensorRole, pieces: [FloatSlice])]
     ) throws(CheckpointError) {
-        let shard = try OpenShard(path: path, runs: runs)
+        let shard = try OpenShard(path: path, runs: runs, roles: sources.map(\.role))
         let buffer = Arena(count: blockCount).all
         for (role, pieces) in sources {
             var offset = 0
@@ -77,47 +92,38 @@ enum ShardFile {
 
 /// A shard that is open for reading. It closes when it is released: closing a file that was only read loses nothing.
 final class OpenShard {
-    private let parameter: HDF5FloatDataset
-    private let firstMoment: HDF5FloatDataset
-    private let secondMoment: HDF5FloatDataset
+    private let datasets: [TensorRole: OpenDataset]
     /// Last, because members are released in order and datasets close before their file.
     private let file: HDF5File
 
-    /// Opens a shard that must hold exactly `runs`.
-    init(path: String, runs: [Range<Int>]) throws(CheckpointError) {
+    /// A dataset of the shard, for a dictionary, which cannot hold values that are not copyable.
+    private final class OpenDataset {
+        let floats: HDF5FloatDataset
+
+        init(_ role: TensorRole, in file: borrowing HDF5File) throws(CheckpointError) {
+            do { floats = try file.openFloats(role.rawValue) } catch { throw .reading(error) }
+        }
+    }
+
+    /// Opens a shard that must hold exactly `runs` of every tensor in `roles`.
+    init(path: String, runs: [Range<Int>], roles: [TensorRole]) throws(CheckpointError) {
         let count = runs.reduce(0) { $0 + $1.count }
         let file = try reading { () throws(HDF5Error) in try HDF5File.open(path) }
         let stored = try reading { () throws(HDF5Error) in try file.readIntegers("runs", limit: 2 * runs.count) }
-        let parameter = try Self.dataset(.parameter, in: file)
-        let firstMoment = try Self.dataset(.firstMoment, in: file)
-        let secondMoment = try Self.dataset(.secondMoment, in: file)
-        guard stored == ShardFile.bounds(of: runs), parameter.count == count, firstMoment.count == count,
-            secondMoment.count == count
-        else {
+        var datasets: [TensorRole: OpenDataset] = [:]
+        for role in roles { datasets[role] = try OpenDataset(role, in: file) }
+        guard stored == ShardFile.bounds(of: runs), datasets.values.allSatisfy({ $0.floats.count == count }) else {
             throw CheckpointError(
                 .corrupt, file: path,
                 "the shard holds other elements than the index says: it belongs to another checkpoint")
         }
-        self.parameter = parameter
-        self.firstMoment = firstMoment
-        self.secondMoment = secondMoment
+        self.datasets = datasets
         self.file = file
     }
 
-    private static func dataset(
-        _ role: TensorRole, in file: borrowing HDF5File
-    ) throws(CheckpointError) -> HDF5FloatDataset {
-        do { return try file.openFloats(role.rawValue) } catch { throw .reading(error) }
-    }
-
-    /// Reads elements of a role, counted inside the shard.
+    /// Reads elements of a role with which the shard was opened, counted inside the shard.
     func read(_ role: TensorRole, _ range: Range<Int>, into target: FloatSlice) throws(CheckpointError) {
-        try reading { () throws(HDF5Error) in
-            switch role {
-            case .parameter: try parameter.read(range, into: target)
-            case .firstMoment: try firstMoment.read(range, into: target)
-            case .secondMoment: try secondMoment.read(range, into: target)
-            }
-        }
+        guard let dataset = datasets[role] else { preconditionFailure("\(role.rawValue) of a shard without it") }
+        try reading { () throws(HDF5Error) in try dataset.floats.read(range, into: target) }
     }
 }

@@ -61,9 +61,10 @@ struct Inspect: ParsableCommand {
         for hash in hashes {
             let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)
             let shape = "[" + hash.shape.map(String.init).joined(separator: ", ") + "]"
-            let mark = hash.nonFinite.parameter > 0 ? "  \(hash.nonFinite.parameter) NaN or infinite" : ""
+            let nonFinite = hash.nonFinite[.parameter] ?? 0
+            let mark = nonFinite > 0 ? "  \(nonFinite) NaN or infinite" : ""
             let size = shape.padding(toLength: 16, withPad: " ", startingAt: 0)
-            console.line("\(name)  \(size)  \(hash.parameter.prefix(16))\(mark)")
+            console.line("\(name)  \(size)  \((hash.hashes[.parameter] ?? "").prefix(16))\(mark)")
         }
     }
 }

@@ -6,8 +6,8 @@ internal import TokenData
 extension RunConfiguration {
     /// Compares with the configuration of a checkpoint (design section 5, "Resume").
     ///
-    /// The model, the tokenizer, the names, weights and order of the training domains, sequence length, ignored targets
-    /// and seed make a run what it is; another value is a conflict. Everything else may change, paths included: that
+    /// The model, the tokenizer, the names, weights and order of the training domains, sequence length, ignored targets,
+    /// update rule and seed make a run what it is; another value is a conflict. Everything else may change, paths included: that
     /// the data are the same is the data fingerprint's to say.
     ///
     /// - Parameter earlier: The checkpoint's configuration.

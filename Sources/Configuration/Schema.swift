@@ -135,11 +135,12 @@ enum Schema {
     ]
 
     private static let optimizer: [Field<RunConfiguration>] = [
+        .choice("optimizer.kind", \.optimizer.kind, "The update rule. " + OptimizerConfiguration.help(\.kind)).fixed,
         .number(
             "optimizer.learning_rate", \.optimizer.learningRate, .notNegative, "The highest rate of the schedule."),
-        .number("optimizer.beta1", \.optimizer.beta1, .belowOne, "Decay of AdamW's first moment."),
-        .number("optimizer.beta2", \.optimizer.beta2, .belowOne, "Decay of AdamW's second moment."),
-        .number("optimizer.epsilon", \.optimizer.epsilon, .positive, "Added outside the root in AdamW."),
+        .number("optimizer.beta1", \.optimizer.beta1, .belowOne, OptimizerConfiguration.help(\.beta1)),
+        .number("optimizer.beta2", \.optimizer.beta2, .belowOne, OptimizerConfiguration.help(\.beta2)),
+        .number("optimizer.epsilon", \.optimizer.epsilon, .positive, OptimizerConfiguration.help(\.epsilon)),
         .number(
             "optimizer.weight_decay", \.optimizer.weightDecay, .notNegative,
             "Decoupled decay of all tensors but norm gains."),

@@ -92,7 +92,9 @@ public struct HuggingFaceImport {
             let run = (shard * Self.shardCount)..<min(table.count, (shard + 1) * Self.shardCount)
             return try CheckpointStore.writeShard(
                 in: temporary, shard: shard, of: shardCount, runs: [run], parameters: [parameters[run]],
-                firstMoment: zeros[0..<run.count], secondMoment: zeros[0..<run.count])
+                state: CheckpointIndex.unnamedStateTensors.map {
+                    StateTensor(name: $0, values: zeros[0..<run.count])
+                })
         }
         let index = CheckpointIndex(
             step: 0, position: 0, tokens: 0, optimizerSteps: 0, configuration: "{}", seed: 0, model: model,

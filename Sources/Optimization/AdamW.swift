@@ -7,13 +7,17 @@ public import Tensors
 
 /// One update of a run of the flat space, as `torch.optim.AdamW` makes it: decay first, bias-corrected moments, epsilon
 /// outside of the root.
-public struct AdamW: Sendable {
+public struct AdamW: UpdateRule {
+    public static let title = "AdamW"
+    /// Running means of the gradients and of the squared gradients.
+    public static let stateTensors = ["first_moment", "second_moment"]
+    public static let help = UpdateRuleHelp(
+        kind: "AdamW (arXiv 1711.05101), two moments", beta1: "decay of the first moment",
+        beta2: "decay of the second moment", epsilon: "added outside the root")
+
     public let configuration: OptimizerConfiguration
-    /// Learning rate of this update.
     public let learningRate: Double
-    /// Number of this update, counted from 1 and without skipped steps.
     public let update: Int
-    /// What the raw gradient is multiplied with: normaliser times clip factor.
     public let gradientScale: Double
 
     public init(configuration: OptimizerConfiguration, learningRate: Double, update: Int, gradientScale: Double) {
@@ -24,49 +28,26 @@ public struct AdamW: Sendable {
         self.gradientScale = gradientScale
     }
 
-    /// Elements per task.
-    private static let grain = 1 << 14
-
-    /// Updates `parameters` and both moments of one run; all slices have the same count.
-    ///
-    /// - Parameters:
-    ///   - gradient: raw, unscaled.
-    ///   - rounded: receives the new parameters in bf16 as well, where wanted.
-    ///   - decays: whether weight decay applies (not to norm gains).
     public func apply(
-        _ pool: ThreadPool, parameters: FloatSlice, gradient: FloatSlice, firstMoment: FloatSlice,
-        secondMoment: FloatSlice, rounded: BFloat16Slice? = nil, decays: Bool
+        _ pool: ThreadPool, parameters: FloatSlice, gradient: FloatSlice, state: [FloatSlice],
+        rounded: BFloat16Slice? = nil, decays: Bool
     ) {
-        let count = parameters.count
-        precondition(
-            gradient.count == count && firstMoment.count == count && secondMoment.count == count
-                && (rounded?.count ?? count) == count,
-            "AdamW: buffers of different sizes")
+        requireSizes(parameters.count, gradient, state, rounded)
         let step = Step(self, decays: decays)
-        let (p, g, m, v) = (parameters.view, gradient.view, firstMoment.view, secondMoment.view)
+        let (p, g, m, v) = (parameters.view, gradient.view, state[0].view, state[1].view)
         let half = rounded?.view
-        pool.runRanges(count: count, grain: Self.grain) { range, _ in
-            var index = range.lowerBound
-            while index + laneCount <= range.upperBound {
+        pool.runRanges(count: parameters.count, grain: updateGrain) { range, _ in
+            let part = { (view: FloatView) in view.advanced(by: range.lowerBound, count: range.count) }
+            let (p, g, m, v) = (part(p), part(g), part(m), part(v))
+            let half = half?.advanced(by: range.lowerBound, count: range.count)
+            forEachLanes(range.count) { place in
                 let (newP, newM, newV) = step.update(
-                    p.lanes(at: index), g.lanes(at: index), m.lanes(at: index), v.lanes(at: index))
-                p.store(newP, at: index)
-                half?.store(newP, at: index)
-                m.store(newM, at: index)
-                v.store(newV, at: index)
-                index += laneCount
+                    p.lanes(at: place), g.lanes(at: place), m.lanes(at: place), v.lanes(at: place))
+                p.store(newP, at: place)
+                half?.store(newP, at: place)
+                m.store(newM, at: place)
+                v.store(newV, at: place)
             }
-            guard index < range.upperBound else { return }
-            let rest = range.upperBound - index
-            let (pRest, gRest) = (p.advanced(by: index, count: rest), g.advanced(by: index, count: rest))
-            let (mRest, vRest) = (m.advanced(by: index, count: rest), v.advanced(by: index, count: rest))
-            let (newP, newM, newV) = step.update(
-                pRest.partialLanes(at: 0, padding: 0), gRest.partialLanes(at: 0, padding: 0),
-                mRest.partialLanes(at: 0, padding: 0), vRest.partialLanes(at: 0, padding: 0))
-            pRest.storePartial(newP, at: 0)
-            half?.advanced(by: index, count: rest).storePartial(newP, at: 0)
-            mRest.storePartial(newM, at: 0)
-            vRest.storePartial(newV, at: 0)
         }
     }
 

@@ -1,7 +1,19 @@
-// OptimizerConfiguration - AdamW's numbers (configuration key `optimizer`).
+// OptimizerConfiguration - the update rule and its numbers (configuration key `optimizer`).
 
-/// Settings of AdamW and of gradient clipping.
+/// The update rule, its settings, and gradient clipping.
 public struct OptimizerConfiguration: Sendable, Equatable {
+    /// The update rules. A new rule is a case, its type in ``rule``, and a file with that type.
+    public enum Kind: String, Sendable, CaseIterable {
+        case adamw
+
+        public var rule: any UpdateRule.Type {
+            switch self {
+            case .adamw: AdamW.self
+            }
+        }
+    }
+
+    public var kind: Kind
     /// The base learning rate; the schedule multiplies it.
     public var learningRate: Double
     public var beta1: Double
@@ -13,14 +25,33 @@ public struct OptimizerConfiguration: Sendable, Equatable {
     public var gradientClip: Double
 
     public init(
-        learningRate: Double = 3e-4, beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8,
-        weightDecay: Double = 0.1, gradientClip: Double = 1
+        kind: Kind = .adamw, learningRate: Double = 3e-4, beta1: Double = 0.9, beta2: Double = 0.95,
+        epsilon: Double = 1e-8, weightDecay: Double = 0.1, gradientClip: Double = 1
     ) {
+        self.kind = kind
         self.learningRate = learningRate
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
         self.weightDecay = weightDecay
         self.gradientClip = gradientClip
+    }
+}
+
+extension OptimizerConfiguration {
+    /// Names of the tensors that the rule keeps beside the parameters.
+    public var stateTensors: [String] { kind.rule.stateTensors }
+
+    /// Bytes of a checkpoint for one parameter: parameter and state in fp32.
+    public var savedBytesPerParameter: Int { MemoryLayout<Float>.stride * (1 + stateTensors.count) }
+
+    /// The rule with the numbers of one update; see ``UpdateRule/init(configuration:learningRate:update:gradientScale:)``.
+    public func makeUpdate(learningRate: Double, number: Int, gradientScale: Double) -> any UpdateRule {
+        kind.rule.init(configuration: self, learningRate: learningRate, update: number, gradientScale: gradientScale)
+    }
+
+    /// What each rule does with a key, in one sentence.
+    public static func help(_ key: KeyPath<UpdateRuleHelp, String>) -> String {
+        Kind.allCases.map { "\($0.rawValue): \($0.rule.help[keyPath: key])" }.joined(separator: "; ") + "."
     }
 }

@@ -28,8 +28,8 @@ package struct MemoryPlan {
 
     private var parameterCount: Int { configuration.model.tensorTable.count }
 
-    /// Bytes of a checkpoint: parameters and both moments in fp32.
-    package var checkpointBytes: Int { 12 * parameterCount }
+    /// Bytes of a checkpoint: parameters and optimizer state in fp32.
+    package var checkpointBytes: Int { configuration.optimizer.savedBytesPerParameter * parameterCount }
 
     /// One line for the start of every run.
     package func summary(threads: Int) -> String {
@@ -61,12 +61,15 @@ package struct MemoryPlan {
         let gradientBuffers = layout.accumulationSteps > 1 ? 2 : 1
         let optimizer = (0..<ranks).map {
             ShardedOptimizer.stateBytes(
-                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: narrows,
+                partition: partition, rank: $0, reduction: training.gradientReduction,
+                stateTensors: configuration.optimizer.stateTensors.count, hasMaster: narrows,
                 hasFixedPoint: training.reproducible)
         }
         return Parts(
             parameters: parameters, gradients: gradientBuffers * 4 * parameterCount, optimizer: optimizer.max() ?? 0,
-            snapshot: (0..<ranks).map { StepLayout.snapshotBytes(partition, rank: $0) }.max() ?? 0,
+            snapshot: (0..<ranks).map {
+                StepLayout.snapshotBytes(partition, rank: $0, optimizer: configuration.optimizer)
+            }.max() ?? 0,
             activations: Transformer.activationBytes(
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
                 sequences: layout.largestUnit, threads: threads, forTraining: true,

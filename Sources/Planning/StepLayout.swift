@@ -3,6 +3,7 @@
 package import Configuration
 package import Kernels
 internal import LlamaModel
+internal import Optimization
 internal import Reporting
 package import Sharding
 internal import Tensors
@@ -103,8 +104,8 @@ package struct StepLayout {
             targetsPerStep: configuration.training.globalBatchSize * configuration.data.sequenceLength)
     }
 
-    /// Bytes of the copy of a rank's shard from which a checkpoint is written: parameters and both moments in fp32.
-    static func snapshotBytes(_ partition: Partition, rank: Int) -> Int {
-        3 * MemoryLayout<Float>.stride * partition.count(rank: rank)
+    /// Bytes of the copy of a rank's shard from which a checkpoint is written: parameters and optimizer state in fp32.
+    static func snapshotBytes(_ partition: Partition, rank: Int, optimizer: OptimizerConfiguration) -> Int {
+        optimizer.savedBytesPerParameter * partition.count(rank: rank)
     }
 }

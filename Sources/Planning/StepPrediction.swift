@@ -24,7 +24,7 @@ package struct StepPrediction {
     let traffic: CommunicationModel.Traffic
     /// Seconds of the rank with most sequences in its passes: proportional to tokens.
     package let compute: Double
-    /// Seconds of passes over memory that do not depend on tokens: norm, AdamW, sums beside the gradient.
+    /// Seconds of passes over memory that do not depend on tokens: norm, update, sums beside the gradient.
     package let optimizer: Double
     /// Seconds of all reductions and of the gather, if nothing hid them.
     package let reduction: Double
@@ -53,7 +53,7 @@ package struct StepPrediction {
         rankMemory = plan.parts(threads: threads).total
         nodeMemory = rankMemory * layout.ranksPerNode
         fits = nodeMemory <= hardware.nodeMemory ?? .max
-        checkpointBytes = 12 * work.parameters
+        checkpointBytes = plan.checkpointBytes
         checkpointSeconds = Double(checkpointBytes) / hardware.diskBytes
 
         let model = CommunicationModel(
@@ -170,7 +170,7 @@ struct StepWork {
 
         let owned = (0..<ranks).map { partition.count(rank: $0) }.max() ?? 0
         memoryBytes = Self.memoryBytes(
-            training, parameters: Double(table.count), owned: Double(owned), units: Double(mostUnits),
+            configuration, parameters: Double(table.count), owned: Double(owned), units: Double(mostUnits),
             microSteps: Double(microSteps))
     }
 
@@ -186,14 +186,16 @@ struct StepWork {
         training.activationCheckpointing == .layer ? 3.0 / 4 : 2.0 / 3
     }
 
-    /// Bytes of an element: the norm reads 4. AdamW reads gradient, parameter and two moments and writes the last three, 28,
-    /// and 2 of a bf16 replica. Fixed point reads 4 and writes 8 for a rank's first unit, and reads 8 more for each further one;
+    /// Bytes of an element: the norm reads 4. The update rule says what its pass moves (AdamW 28), and a bf16 replica takes
+    /// 2 more. Fixed point reads 4 and writes 8 for a rank's first unit, and reads 8 more for each further one;
     /// the sums that are owned are read and written in fp32, 12. Micro-steps that are scaled are added to a second
     /// buffer, 12, which is cleared and copied, 12.
     private static func memoryBytes(
-        _ training: TrainingConfiguration, parameters: Double, owned: Double, units: Double, microSteps: Double
+        _ configuration: RunConfiguration, parameters: Double, owned: Double, units: Double, microSteps: Double
     ) -> Double {
-        var bytes = owned * (4 + 28 + (training.precision == .bf16 ? 2 : 0))
+        let training = configuration.training
+        let update = configuration.optimizer.kind.rule.bytesPerParameter
+        var bytes = owned * Double(4 + update + (training.precision == .bf16 ? 2 : 0))
         if training.reproducible {
             bytes += parameters * (20 * units - 8 * microSteps) + owned * 12 * microSteps
         }

@@ -1,11 +1,11 @@
-// ShardedOptimizer - gradients reduced to their owners, AdamW on the owner's shard, parameters gathered (ZeRO stage 1).
+// ShardedOptimizer - gradients reduced to their owners, the owner's shard updated, parameters gathered (ZeRO stage 1).
 
 public import Kernels
 public import MessagePassing
 public import Optimization
 public import Tensors
 
-/// The optimizer state of one rank: moments of what it owns, and the exchange around its update.
+/// The optimizer state of one rank: state tensors of what it owns, and the exchange around its update.
 ///
 /// A step is `gradientIsFinal` (falling positions, while backward still runs), `finishReduction`, `normSquared`, then
 /// `update` or, for a skipped step, nothing. `beginStep` comes first; a step may be given up while no reduction runs. All
@@ -15,10 +15,8 @@ public import Tensors
 /// pool's calling thread lets them move between its tasks.
 public final class ShardedOptimizer {
     public let partition: Partition
-    /// First moments of the owned elements, in ascending flat order (``Partition/runs(rank:)``).
-    public let firstMoment: FloatSlice
-    /// Second moments, likewise.
-    public let secondMoment: FloatSlice
+    /// The update rule's state tensors of the owned elements, in ascending flat order (``Partition/runs(rank:)``).
+    public let state: [StateTensor]
 
     private let communicator: Communicator
     package let reduction: GradientReduction
@@ -27,11 +25,11 @@ public final class ShardedOptimizer {
     /// Per bucket: whether most of its gradient is zeros.
     private let isSparse: [Bool]
     private let replica: ParameterReplica
-    /// Where the replica is bf16: the owned parameters in fp32, in the moments' order.
+    /// Where the replica is bf16: the owned parameters in fp32, in the state's order.
     private let master: FloatSlice
     private let gradient: FloatSlice
     private let pool: ThreadPool
-    /// Reduced gradient of the owned elements, in the moments' order; empty where `gradient` itself holds it.
+    /// Reduced gradient of the owned elements, in the state's order; empty where `gradient` itself holds it.
     private let shardGradient: FloatSlice
     /// With `training.reproducible`: where the gradients of all units are added.
     private let fixed: FixedPointGradient?
@@ -49,6 +47,7 @@ public final class ShardedOptimizer {
     package var exchanges = true
 
     /// - Parameters:
+    ///   - stateTensors: names of the state tensors that the update rule keeps.
     ///   - table: the flat space.
     ///   - decays: whether weight decay applies to a tensor.
     ///   - isSparse: whether most of a tensor's gradient is zeros on every rank: they are not sent. In a bucket with others a
@@ -57,8 +56,8 @@ public final class ShardedOptimizer {
     ///   - gradient: this rank's accumulated gradient, flat; with `fixedPoint`, that of the unit being computed.
     ///   - fixedPoint: the format in which units and ranks are added; nil: in fp32, units already by the caller.
     public init(
-        communicator: Communicator, partition: Partition, reduction: GradientReduction, table: TensorTable,
-        decays: @escaping @Sendable (TensorTable.Entry) -> Bool,
+        communicator: Communicator, partition: Partition, reduction: GradientReduction, stateTensors: [String],
+        table: TensorTable, decays: @escaping @Sendable (TensorTable.Entry) -> Bool,
         isSparse: (TensorTable.Entry) -> Bool = { _ in false }, replica: ParameterReplica, gradient: FloatSlice,
         fixedPoint: FixedPoint? = nil, pool: ThreadPool
     ) {
@@ -74,8 +73,7 @@ public final class ShardedOptimizer {
         self.gradient = gradient
         self.pool = pool
         let count = partition.count(rank: communicator.rank)
-        firstMoment = Arena(count: count).all
-        secondMoment = Arena(count: count).all
+        state = stateTensors.map { StateTensor(name: $0, values: Arena(count: count).all) }
         if case .bf16 = replica { master = Arena(count: count).all } else { master = Arena(count: 0).all }
         fixed = fixedPoint.map {
             FixedPointGradient($0, partition: partition, rank: communicator.rank, reduction: reduction, pool: pool)
@@ -99,20 +97,20 @@ public final class ShardedOptimizer {
         for gather in gathers { gather.requests.abandon() }
     }
 
-    /// Bytes of moments, of fp32 parameters beside a bf16 replica, and of the reduced gradient where it has a buffer of its
+    /// Bytes of `stateTensors` state tensors, of fp32 parameters beside a bf16 replica, and of the reduced gradient where it has a buffer of its
     /// own or is added in fixed point.
     public static func stateBytes(
-        partition: Partition, rank: Int, reduction: GradientReduction, hasMaster: Bool = false,
+        partition: Partition, rank: Int, reduction: GradientReduction, stateTensors: Int, hasMaster: Bool = false,
         hasFixedPoint: Bool = false
     ) -> Int {
         let hasShard = partition.rankCount > 1 && reduction == .reduceScatter && !hasFixedPoint
-        let floats = partition.count(rank: rank) * (2 + (hasShard ? 1 : 0) + (hasMaster ? 1 : 0))
+        let floats = partition.count(rank: rank) * (stateTensors + (hasShard ? 1 : 0) + (hasMaster ? 1 : 0))
         let sums =
             hasFixedPoint ? FixedPointGradient.byteCount(partition: partition, rank: rank, reduction: reduction) : 0
         return 4 * floats + sums
     }
 
-    /// The owned parameters in fp32, in pieces in the moments' order.
+    /// The owned parameters in fp32, in pieces in the state's order.
     public var ownedParameters: [FloatSlice] {
         switch replica {
         case .fp32(let flat): partition.runs(rank: communicator.rank).map { flat[$0] }
@@ -289,26 +287,26 @@ public final class ShardedOptimizer {
     }
 
     /// Updates what this rank owns and gathers everybody's parameters.
-    public func update(_ adam: AdamW) throws(MPIError) {
-        try startUpdate(adam)
+    public func update(_ rule: any UpdateRule) throws(MPIError) {
+        try startUpdate(rule)
         try finishGather()
     }
 
     /// Updates what this rank owns and starts to gather everybody's parameters, those first that forward reads first.
     ///
     /// Until ``waitForParameters(before:)`` or ``finishGather()`` only the owned parameters may be read.
-    public func startUpdate(_ adam: AdamW) throws(MPIError) {
+    public func startUpdate(_ rule: any UpdateRule) throws(MPIError) {
         // What is on its way may not change. Whoever has computed forward has waited for it.
         try finishGather()
         let buckets = partition.buckets.indices.reversed()
         // Its few exact tensors are exchanged first, lest they stand in a queue behind all others.
         if case .bf16 = replica {
-            for bucket in buckets { updateOwned(bucket, adam) }
+            for bucket in buckets { updateOwned(bucket, rule) }
             try gatherExactTensors()
             try startGathers()
         } else {
             for bucket in buckets {
-                updateOwned(bucket, adam)
+                updateOwned(bucket, rule)
                 try startGather(bucket)
             }
         }
@@ -367,7 +365,7 @@ public final class ShardedOptimizer {
         try communicator.startAllReduceSum(exact.values).wait()
     }
 
-    private func updateOwned(_ bucket: Int, _ adam: AdamW) {
+    private func updateOwned(_ bucket: Int, _ rule: any UpdateRule) {
         let owned = partition.owned(bucket: bucket, rank: communicator.rank)
         let gradient = ownedGradient(bucket)
         let shard = shardRange(bucket)
@@ -381,9 +379,9 @@ public final class ShardedOptimizer {
             case .fp32(let flat): parameters = flat[part]
             case .bf16(let flat, _): (parameters, rounded) = (master[inShard], flat[part])
             }
-            adam.apply(
-                pool, parameters: parameters, gradient: gradient[local], firstMoment: firstMoment[inShard],
-                secondMoment: secondMoment[inShard], rounded: rounded, decays: decays(entry))
+            rule.apply(
+                pool, parameters: parameters, gradient: gradient[local], state: state.map { $0.values[inShard] },
+                rounded: rounded, decays: decays(entry))
         }
     }
 

@@ -73,11 +73,22 @@ package struct Values {
 
     package subscript(role: TensorRole) -> FloatSlice {
         switch role {
-        case .parameter: parameters
         case .firstMoment: firstMoment
         case .secondMoment: secondMoment
+        default: parameters
         }
     }
+}
+
+extension TensorRole {
+    package static let firstMoment = state("first_moment")
+    package static let secondMoment = state("second_moment")
+    package static let allCases = [parameter, firstMoment, secondMoment]
+}
+
+/// AdamW's state tensors.
+package func moments(_ first: FloatSlice, _ second: FloatSlice) -> [StateTensor] {
+    [StateTensor(name: "first_moment", values: first), StateTensor(name: "second_moment", values: second)]
 }
 
 /// The elements of `runs`, one run after another.
@@ -125,7 +136,7 @@ package func writeShards(in temporary: String, layout: [[Range<Int>]], values: V
         try CheckpointStore.writeShard(
             in: temporary, shard: shard, of: layout.count, runs: runs,
             parameters: runs.map { values.parameters[$0] },
-            firstMoment: packed(values.firstMoment, runs), secondMoment: packed(values.secondMoment, runs))
+            state: moments(packed(values.firstMoment, runs), packed(values.secondMoment, runs)))
     }
 }
 

@@ -169,7 +169,7 @@ struct CheckpointStoreTests {
         let error = #expect(throws: CheckpointError.self) {
             try CheckpointStore.writeShard(
                 in: store.directory + "/step-00000001.partial", shard: 1, of: 2, runs: [0..<10],
-                parameters: [values.parameters], firstMoment: values.firstMoment, secondMoment: values.secondMoment)
+                parameters: [values.parameters], state: moments(values.firstMoment, values.secondMoment))
         }
         #expect(error?.kind == .notShared)
         #expect(error?.message.contains("checkpoint.directory") == true)
@@ -218,7 +218,7 @@ struct CheckpointStoreTests {
         let error = #expect(throws: CheckpointError.self) {
             try CheckpointStore.writeShard(
                 in: temporary, shard: 0, of: 1, runs: [0..<56], parameters: [values.parameters],
-                firstMoment: values.firstMoment, secondMoment: values.secondMoment)
+                state: moments(values.firstMoment, values.secondMoment))
         }
         #expect(error?.kind == .diskFull)
         #expect(error?.file == temporary + "/shard-00000-of-00001.h5")

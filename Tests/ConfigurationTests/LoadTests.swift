@@ -105,8 +105,8 @@ import TokenData
         ),
         (
             "optimizer:\n",
-            "run.yaml:12: optimizer: found nothing (null); allowed: a mapping with keys among learning_rate, beta1, "
-                + "beta2, epsilon, weight_decay, gradient_clip"
+            "run.yaml:12: optimizer: found nothing (null); allowed: a mapping with keys among kind, learning_rate, "
+                + "beta1, beta2, epsilon, weight_decay, gradient_clip"
         ),
         (
             "training: {time_limit: 90}\n",

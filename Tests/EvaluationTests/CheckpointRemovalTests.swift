@@ -25,8 +25,8 @@ import TestSupport
         let temporary = try store.begin(step: step)
         let values = Arena(count: Self.model.tensorTable.count).all
         let shard = try CheckpointStore.writeShard(
-            in: temporary, shard: 0, of: 1, runs: [0..<values.count], parameters: [values], firstMoment: values,
-            secondMoment: values)
+            in: temporary, shard: 0, of: 1, runs: [0..<values.count], parameters: [values],
+            state: CheckpointIndex.unnamedStateTensors.map { StateTensor(name: $0, values: values) })
         return try store.complete(
             temporary,
             index: CheckpointIndex(

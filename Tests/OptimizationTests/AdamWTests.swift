@@ -48,8 +48,8 @@ struct AdamWTests {
             for piece in pieces ?? [g.count] {
                 let range = start..<(start + piece)
                 adam.apply(
-                    pool, parameters: p.slice[range], gradient: gradient.slice[range], firstMoment: m.slice[range],
-                    secondMoment: v.slice[range], decays: decays)
+                    pool, parameters: p.slice[range], gradient: gradient.slice[range],
+                    state: [m.slice[range], v.slice[range]], decays: decays)
                 start += piece
             }
             #expect(p.isIntact && m.isIntact && v.isIntact && gradient.isIntact)

@@ -84,7 +84,7 @@ final class ReproducibleStepTests: RankTestCase {
             for entry in TinyRun.model.tensorTable.entries {
                 adam.apply(
                     run.pool, parameters: parameters[entry.range], gradient: gradient[entry.range],
-                    firstMoment: firstMoment[entry.range], secondMoment: secondMoment[entry.range],
+                    state: [firstMoment[entry.range], secondMoment[entry.range]],
                     decays: !entry.name.hasSuffix("norm.weight"))
             }
             return norm
@@ -108,9 +108,9 @@ final class ReproducibleStepTests: RankTestCase {
         for owned in rank.optimizer.partition.runs(rank: ranks.rank) {
             let place = offset..<(offset + owned.count)
             XCTAssertNil(
-                bitDifference(rank.optimizer.firstMoment[place].array, definition.firstMoment[owned].array), name)
+                bitDifference(rank.optimizer.state[0].values[place].array, definition.firstMoment[owned].array), name)
             XCTAssertNil(
-                bitDifference(rank.optimizer.secondMoment[place].array, definition.secondMoment[owned].array), name)
+                bitDifference(rank.optimizer.state[1].values[place].array, definition.secondMoment[owned].array), name)
             offset += owned.count
         }
     }

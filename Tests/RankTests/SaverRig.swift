@@ -88,8 +88,8 @@ final class SaverRig {
         var offset = 0
         for run in rank.optimizer.partition.runs(rank: communicator.rank) {
             for index in run {
-                rank.optimizer.firstMoment[offset] = base + Float(index) + 0.25
-                rank.optimizer.secondMoment[offset] = base + Float(index) + 0.5
+                rank.optimizer.state[0].values[offset] = base + Float(index) + 0.25
+                rank.optimizer.state[1].values[offset] = base + Float(index) + 0.5
                 offset += 1
             }
         }
@@ -100,7 +100,9 @@ final class SaverRig {
         let reader = try CheckpointReader(directory: path)
         try reader.verifyAll()
         let count = rank.parameters.count
-        for (role, extra) in [(TensorRole.parameter, Float(0)), (.firstMoment, 0.25), (.secondMoment, 0.5)] {
+        for (role, extra) in [
+            (TensorRole.parameter, Float(0)), (.state("first_moment"), 0.25), (.state("second_moment"), 0.5),
+        ] {
             let values = Arena(count: count).all
             try reader.read(role, range: 0..<count, into: values)
             XCTAssertEqual(values.array, (0..<count).map { base + Float($0) + extra }, role.rawValue, line: line)

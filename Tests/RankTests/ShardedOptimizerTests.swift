@@ -79,8 +79,9 @@ final class ShardedOptimizerTests: RankTestCase {
             count: initial.count, finalPositions: space.finalPositions, bucketElements: space.bucketElements,
             rankCount: ranks.size)
         let optimizer = ShardedOptimizer(
-            communicator: ranks, partition: partition, reduction: reduction, table: space.table,
-            decays: { $0.shape.count > 1 }, replica: .fp32(parameters), gradient: gradient, pool: pool)
+            communicator: ranks, partition: partition, reduction: reduction, stateTensors: AdamW.stateTensors,
+            table: space.table, decays: { $0.shape.count > 1 }, replica: .fp32(parameters), gradient: gradient,
+            pool: pool)
         return Rig(optimizer: optimizer, parameters: parameters, gradient: gradient, pool: pool)
     }
 
@@ -133,17 +134,17 @@ final class ShardedOptimizerTests: RankTestCase {
                 disagreement(rig.parameters.array, reference.parameters, within: 1e-6), "\(label), step \(step)")
         }
         let runs = rig.optimizer.partition.runs(rank: ranks.rank)
-        XCTAssertEqual(rig.optimizer.firstMoment.count, runs.reduce(0) { $0 + $1.count }, label)
+        XCTAssertEqual(rig.optimizer.state[0].values.count, runs.reduce(0) { $0 + $1.count }, label)
         XCTAssertNil(
             disagreement(
-                rig.optimizer.firstMoment.array, runs.flatMap { reference.firstMoment[$0] }, within: 1e-6), label)
+                rig.optimizer.state[0].values.array, runs.flatMap { reference.firstMoment[$0] }, within: 1e-6), label)
         XCTAssertNil(
             disagreement(
-                rig.optimizer.secondMoment.array, runs.flatMap { reference.secondMoment[$0] }, within: 1e-6), label)
+                rig.optimizer.state[1].values.array, runs.flatMap { reference.secondMoment[$0] }, within: 1e-6), label)
         // Negative control: a displaced run would not pass.
         if runs.count == 1, runs[0].count > 100 {
             let shifted = Array(reference.firstMoment[runs[0]].dropFirst()) + [0]
-            XCTAssertNotNil(disagreement(rig.optimizer.firstMoment.array, shifted, within: 1e-3), label)
+            XCTAssertNotNil(disagreement(rig.optimizer.state[0].values.array, shifted, within: 1e-3), label)
         }
     }
 
@@ -252,9 +253,13 @@ final class ShardedOptimizerTests: RankTestCase {
         let own = partition.count(rank: ranks.rank)
         let shard = ranks.size > 1 ? 4 * own : 0
         XCTAssertEqual(
-            ShardedOptimizer.stateBytes(partition: partition, rank: ranks.rank, reduction: .allReduce), 8 * own)
+            ShardedOptimizer.stateBytes(
+                partition: partition, rank: ranks.rank, reduction: .allReduce, stateTensors: 2), 8 * own)
         XCTAssertEqual(
-            ShardedOptimizer.stateBytes(partition: partition, rank: ranks.rank, reduction: .reduceScatter),
-            8 * own + shard)
+            ShardedOptimizer.stateBytes(
+                partition: partition, rank: ranks.rank, reduction: .reduceScatter, stateTensors: 2), 8 * own + shard)
+        XCTAssertEqual(
+            ShardedOptimizer.stateBytes(
+                partition: partition, rank: ranks.rank, reduction: .reduceScatter, stateTensors: 1), 4 * own + shard)
     }
 }

@@ -110,7 +110,8 @@ final class TinyRank {
             partition: Partition(
                 count: table.count, finalPositions: model.gradientFinalPositions, bucketElements: 1,
                 rankCount: ranks.size),
-            reduction: training.gradientReduction, table: table, decays: \.kind.decays,
+            reduction: training.gradientReduction, stateTensors: configuration.optimizer.stateTensors, table: table,
+            decays: \.kind.decays,
             replica: .fp32(parameters), gradient: gradient,
             fixedPoint: training.reproducible
                 ? FixedPoint(targetsPerStep: batch * configuration.data.sequenceLength) : nil, pool: pool)

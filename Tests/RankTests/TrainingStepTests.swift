@@ -177,8 +177,8 @@ final class TrainingStepTests: RankTestCase {
             guard isPoisoned else { continue }
             XCTAssertFalse(outcome.loss.loss.isFinite && outcome.gradientNorm.isFinite)
             XCTAssertNil(bitDifference(rank.parameters.array, start))
-            XCTAssertEqual(rank.optimizer.firstMoment.array.first { $0 != 0 }, nil)
-            XCTAssertEqual(rank.optimizer.secondMoment.array.first { $0 != 0 }, nil)
+            XCTAssertEqual(rank.optimizer.state[0].values.array.first { $0 != 0 }, nil)
+            XCTAssertEqual(rank.optimizer.state[1].values.array.first { $0 != 0 }, nil)
             // The run goes on as if the step had never been.
             let next = try rank.advance(2)
             XCTAssertFalse(next.isSkipped)
@@ -208,7 +208,7 @@ final class TrainingStepTests: RankTestCase {
                     XCTAssertEqual(outcome.positions, 8 * TinyRun.sequenceLength, place)
                 }
                 XCTAssertNil(bitDifference(rank.parameters.array, run.initialParameters), place)
-                XCTAssertTrue(rank.optimizer.firstMoment.array.allSatisfy { $0 == 0 }, place)
+                XCTAssertTrue(rank.optimizer.state[0].values.array.allSatisfy { $0 == 0 }, place)
             }
         }
     }

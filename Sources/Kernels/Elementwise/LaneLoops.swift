@@ -1,6 +1,6 @@
 // LaneLoops - loops over floats, sixteen at a time, with padded lanes at the end.
 
-internal import Tensors
+public import Tensors
 
 // Every element goes through the same vector code whatever its position: a remainder is padded to full lanes, never
 // computed by other (scalar) code, so that a value's bits do not depend on how a buffer is cut.
@@ -9,7 +9,7 @@ internal import Tensors
 // vectors then travel through memory (RMSNorm's backward pass took three times as long).
 
 /// What the loops read and write: fp32 or bf16 numbers. Loops are inlined with the concrete type.
-protocol LaneBuffer: Sendable {
+@usableFromInline package protocol LaneBuffer: Sendable {
     var count: Int { get }
     func advanced(by offset: Int, count: Int) -> Self
     func lanes(at index: Int) -> Lanes
@@ -23,27 +23,33 @@ extension BFloat16View: LaneBuffer {}
 
 extension LaneBuffer {
     /// Sixteen elements, or as many as `place` has, padded.
-    @inline(__always)
-    func lanes(at place: LanePlace, padding: Float = 0) -> Lanes {
+    @inlinable @inline(__always)
+    package func lanes(at place: LanePlace, padding: Float = 0) -> Lanes {
         place.isPartial ? partialLanes(at: place.index, padding: padding) : lanes(at: place.index)
     }
 
     /// Stores as many lanes as `place` has.
-    @inline(__always)
-    func store(_ value: Lanes, at place: LanePlace) {
+    @inlinable @inline(__always)
+    package func store(_ value: Lanes, at place: LanePlace) {
         if place.isPartial { storePartial(value, at: place.index) } else { store(value, at: place.index) }
     }
 }
 
 /// Where a loop is: the next sixteen elements, or the fewer ones at the end.
-struct LanePlace {
-    let index: Int
-    let isPartial: Bool
+@usableFromInline package struct LanePlace {
+    @usableFromInline package let index: Int
+    @usableFromInline package let isPartial: Bool
+
+    @inlinable @inline(__always)
+    package init(index: Int, isPartial: Bool) {
+        self.index = index
+        self.isPartial = isPartial
+    }
 }
 
 /// Calls `body` for every sixteen of `count` elements and once more for the rest.
-@inline(__always)
-func forEachLanes(_ count: Int, _ body: (_ place: LanePlace) -> Void) {
+@inlinable @inline(__always)
+package func forEachLanes(_ count: Int, _ body: (_ place: LanePlace) -> Void) {
     var index = 0
     while index < count {
         body(LanePlace(index: index, isPartial: index + laneCount > count))

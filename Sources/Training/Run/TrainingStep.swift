@@ -1,4 +1,4 @@
-// TrainingStep - one optimizer step: units, loss, backward, reduction, clip, AdamW, all-gather.
+// TrainingStep - one optimizer step: units, loss, backward, reduction, clip, update, all-gather.
 
 public import Configuration
 internal import JobRuntime
@@ -97,7 +97,7 @@ public final class TrainingStep {
     ///
     /// - Parameters:
     ///   - step: its number, for the schedule.
-    ///   - update: number of AdamW's update if it is applied.
+    ///   - update: number of the optimizer's update if it is applied.
     ///   - isSpike: whether the step of a loss is to be left out; the same answer on every rank.
     ///   - mustGiveUp: this rank's wish to stop without finishing the step, which all learn before every unit but the first.
     ///   - isStopRequested: its wish to stop after the step, which all learn with the step's sums.
@@ -143,9 +143,7 @@ public final class TrainingStep {
         } else {
             let clip = GradientNorm.clipFactor(norm: norm, clip: configuration.optimizer.gradientClip)
             try optimizer.startUpdate(
-                AdamW(
-                    configuration: configuration.optimizer, learningRate: rate, update: update,
-                    gradientScale: scale * clip))
+                configuration.optimizer.makeUpdate(learningRate: rate, number: update, gradientScale: scale * clip))
             if finishesGather { try phases.nested(.gather) { try optimizer.finishGather() } }
         }
         return outcome

@@ -7,6 +7,7 @@ internal import Kernels
 internal import MessagePassing
 internal import Reporting
 internal import Sharding
+internal import Tensors
 
 /// Saves what the ranks own while they train on. Every method that throws is collective.
 ///
@@ -74,7 +75,8 @@ final class CheckpointSaver {
         self.keep = keep
         self.keepEvery = keepEvery
         self.beforePublishing = beforePublishing
-        snapshot = Snapshot(optimizer.partition, rank: communicator.rank)
+        snapshot = Snapshot(
+            optimizer.partition, rank: communicator.rank, stateTensors: optimizer.state.map(\.name))
         let (rank, size) = (communicator.rank, communicator.size)
         self.write =
             write ?? { temporary, snapshot in
@@ -88,7 +90,7 @@ final class CheckpointSaver {
     ) throws -> ShardRecord {
         try CheckpointStore.writeShard(
             in: temporary, shard: shard, of: count, runs: snapshot.runs, parameters: [snapshot.parameters],
-            firstMoment: snapshot.firstMoment, secondMoment: snapshot.secondMoment)
+            state: snapshot.state)
     }
 
     /// Whether a save has been started and has not ended; the same on every rank.

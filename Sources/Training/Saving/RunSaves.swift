@@ -7,6 +7,7 @@ internal import JobRuntime
 internal import MessagePassing
 internal import Optimization
 internal import Reporting
+internal import Sharding
 internal import Tensors
 internal import TokenData
 
@@ -123,8 +124,11 @@ final class RunSaves {
     /// many jobs end, so twice the longest.
     var reserveSeconds: Double {
         let running = saver.inFlight?.seconds ?? 0
-        // A cautious guess before the first save: parameters and moments through a file system of 50 MB/s, once.
-        guard longestSeconds > 0 else { return max(12 * Double(state.table.count) / 50e6, 2 * running) }
+        // A cautious guess before the first save: parameters and state through a file system of 50 MB/s, once.
+        guard longestSeconds > 0 else {
+            let bytes = state.configuration.optimizer.savedBytesPerParameter * state.table.count
+            return max(Double(bytes) / 50e6, 2 * running)
+        }
         let longest = max(longestSeconds, running)
         return (saver.isInFlight ? 3 : 2) * longest
     }
@@ -187,6 +191,6 @@ final class RunSaves {
             tokenizer: tokenizer, dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
             skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts,
-            withheldTokens: state.withheldTokens)
+            withheldTokens: state.withheldTokens, stateTensors: state.optimizer.state.map(\.name))
     }
 }

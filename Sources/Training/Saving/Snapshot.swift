@@ -5,7 +5,7 @@ internal import Sharding
 internal import Synchronization
 internal import Tensors
 
-/// Parameters in fp32 and both moments of one rank's share.
+/// Parameters in fp32 and optimizer state of one rank's share.
 ///
 /// The memory is taken, and touched, once at the start of a run, so that a save can neither fail for want of it nor
 /// wait for the kernel to provide it. From ``take(_:pool:)`` to ``release()`` the content stands still and may be read
@@ -15,16 +15,15 @@ final class Snapshot: Sendable {
     let runs: [Range<Int>]
     /// The elements of the runs, one run after another.
     let parameters: FloatSlice
-    let firstMoment: FloatSlice
-    let secondMoment: FloatSlice
+    let state: [StateTensor]
     private let isHeld = Atomic<Bool>(false)
 
-    init(_ partition: Partition, rank: Int) {
+    /// - Parameter stateTensors: names of the state tensors that the update rule keeps.
+    init(_ partition: Partition, rank: Int, stateTensors: [String]) {
         runs = partition.runs(rank: rank)
         let count = partition.count(rank: rank)
         parameters = Arena(count: count).all
-        firstMoment = Arena(count: count).all
-        secondMoment = Arena(count: count).all
+        state = stateTensors.map { StateTensor(name: $0, values: Arena(count: count).all) }
     }
 
     /// Copies what `optimizer` owns and holds it until ``release()``.
@@ -39,8 +38,10 @@ final class Snapshot: Sendable {
             offset += piece.count
         }
         precondition(offset == parameters.count, "\(offset) parameters are owned, \(parameters.count) were expected")
-        pool.copyStreaming(optimizer.firstMoment, into: firstMoment)
-        pool.copyStreaming(optimizer.secondMoment, into: secondMoment)
+        precondition(optimizer.state.map(\.name) == state.map(\.name), "the snapshot is of another update rule")
+        for (source, target) in zip(optimizer.state, state) {
+            pool.copyStreaming(source.values, into: target.values)
+        }
     }
 
     /// Ends the reading: the next content may be taken.

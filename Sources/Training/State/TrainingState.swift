@@ -8,6 +8,7 @@ public import Kernels
 internal import LinearAlgebra
 public import LlamaModel
 public import MessagePassing
+internal import Optimization
 internal import Planning
 public import Sharding
 public import Tensors
@@ -21,7 +22,7 @@ public struct Progress: Sendable, Equatable {
     public var position = 0
     /// Positions consumed since step 1, ignored targets included.
     public var tokens = 0
-    /// Updates of AdamW.
+    /// Updates that the optimizer has applied.
     public var updates = 0
     /// Steps up to this one that were skipped, without one in between that was not.
     public var skippedInARow = 0
@@ -29,7 +30,7 @@ public struct Progress: Sendable, Equatable {
     public init() {}
 }
 
-/// Parameters, gradient and moments of one rank, and the network over them.
+/// Parameters, gradient and optimizer state of one rank, and the network over them.
 public final class TrainingState {
     public var progress = Progress()
     /// Occurrences of every token id in the training data; empty until they are counted.
@@ -68,7 +69,8 @@ public final class TrainingState {
                 ? gradient : nil, phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: layout.partition,
-            reduction: configuration.training.gradientReduction, table: table, decays: \.kind.decays,
+            reduction: configuration.training.gradientReduction, stateTensors: configuration.optimizer.stateTensors,
+            table: table, decays: \.kind.decays,
             isSparse: configuration.model.hasSparseGradient, replica: parameters, gradient: gradient,
             fixedPoint: layout.fixedPoint, pool: pool)
     }
@@ -97,14 +99,21 @@ public final class TrainingState {
         }
     }
 
-    /// Loads parameters and this rank's moments from a checkpoint, and the counters.
+    /// Loads parameters and this rank's optimizer state from a checkpoint, and the counters.
+    ///
+    /// A state tensor that an imported checkpoint does not have starts at 0, as in a new run.
     func load(_ reader: CheckpointReader, rank: Int) throws {
         try setParameters { try reader.read(.parameter, range: 0..<table.count, into: $0) }
         var offset = 0
         for run in optimizer.partition.runs(rank: rank) {
             let target = offset..<(offset + run.count)
-            try reader.read(.firstMoment, range: run, into: optimizer.firstMoment[target])
-            try reader.read(.secondMoment, range: run, into: optimizer.secondMoment[target])
+            for tensor in optimizer.state {
+                if reader.index.isImported, !reader.index.stateTensors.contains(tensor.name) {
+                    tensor.values[target].fill(0)
+                } else {
+                    try reader.read(.state(tensor.name), range: run, into: tensor.values[target])
+                }
+            }
             offset += run.count
         }
         progress.step = reader.index.step
