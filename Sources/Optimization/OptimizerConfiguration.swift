@@ -5,10 +5,12 @@ public struct OptimizerConfiguration: Sendable, Equatable {
     /// The update rules. A new rule is a case, its type in ``rule``, and a file with that type.
     public enum Kind: String, Sendable, CaseIterable {
         case adamw
+        case lion
 
         public var rule: any UpdateRule.Type {
             switch self {
             case .adamw: AdamW.self
+            case .lion: Lion.self
             }
         }
     }
