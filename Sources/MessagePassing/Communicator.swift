@@ -60,10 +60,10 @@ internal import Glibc
     /// Gathers of large buffers, likewise, and those of them that are not complete.
     var gatherCount = 0
     let gatherLine = GatherLine()
-    /// What waits are held against; nil while the watchdog is off.
+    /// The hang detector of waits; nil while the watchdog is off.
     var watchdog: Watchdog?
-    /// Where its messages go; opened when it is first started.
-    var mailbox: Mailbox?
+    /// The hang detector's messages; opened when the watchdog is first started.
+    var controlMessages: ControlMessages?
     /// Whether a closure of the caller runs inside a wait.
     var isIdling = false
     private let thread: pthread_t
@@ -175,7 +175,7 @@ internal import Glibc
             hasFinished = true
             return
         }
-        try closeMailbox()
+        try closeControlMessages()
         try closeNodes()
         try node.free(at: site)
         hasFinished = true
@@ -314,7 +314,7 @@ internal import Glibc
                     isIdling = true
                     idle?()
                     isIdling = false
-                    try attendWatchdog(operation, &waiting)
+                    try pollWatchdog(operation, &waiting)
                 case .expired:
                     throw site.error(
                         .deadline, operation.function,

@@ -35,7 +35,7 @@ struct Waiting {
     enum Check {
         /// Poll again.
         case none
-        /// Call the idle closure, attend to the watchdog, then poll again.
+        /// Call the idle closure, poll the watchdog, then poll the operation again.
         case idle
         /// Give up.
         case expired

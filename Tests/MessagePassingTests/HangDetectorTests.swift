@@ -1,10 +1,10 @@
-// RollCallTests - the parts of a roll call that need no other rank: times, message formats, words.
+// HangDetectorTests - the parts of the hang detector that need no other rank: times, message formats, words.
 
 import Testing
 
 @testable import MessagePassing
 
-@Suite struct RollCallTests {
+@Suite struct HangDetectorTests {
     private func report(
         _ rank: Int, _ operation: String = "MPI_Iallreduce", _ activity: String = "reduction of step 17",
         _ seconds: Double = 62
@@ -12,21 +12,21 @@ import Testing
         RankReport(rank: rank, operation: operation, activity: activity, seconds: seconds)
     }
 
-    private func attendance(hosts: [String], _ reports: [RankReport]) -> Attendance {
-        Attendance(limit: 60, hosts: hosts, reports: reports)
+    private func stragglers(hosts: [String], _ reports: [RankReport]) -> StragglerReport {
+        StragglerReport(limit: 60, hosts: hosts, reports: reports)
     }
 
     // MARK: Times
 
     @Test func graceIsATenthOfTheLimitAndAtLeastTwoSeconds() {
-        #expect(RollCallTimes(limit: 3).grace == 2)
-        #expect(RollCallTimes(limit: 20).grace == 2)
-        #expect(RollCallTimes(limit: 600).grace == 60)
-        #expect(RollCallTimes(limit: 600).patience == 180)
+        #expect(HangDetectorTimes(limit: 3).grace == 2)
+        #expect(HangDetectorTimes(limit: 20).grace == 2)
+        #expect(HangDetectorTimes(limit: 600).grace == 60)
+        #expect(HangDetectorTimes(limit: 600).patience == 180)
     }
 
-    @Test func ranksCallOneAfterAnother() {
-        let times = RollCallTimes(limit: 10)
+    @Test func ranksInquireOneAfterAnother() {
+        let times = HangDetectorTimes(limit: 10)
         #expect(times.turn(of: 0) == 10)
         #expect(times.turn(of: 1) == 12)
         #expect(times.turn(of: 3) == 14)
@@ -54,10 +54,10 @@ import Testing
 
     @Test func aLongReportIsCut() throws {
         let bytes = report(1, "MPI_Ibcast", String(repeating: "x", count: 5000)).encoded(round: 1)
-        #expect(bytes.count == Mailbox.capacity)
+        #expect(bytes.count == ControlMessages.capacity)
         let (_, decoded) = try #require(RankReport.decode(bytes, rank: 1))
         #expect(decoded.operation == "MPI_Ibcast")
-        #expect(decoded.activity == String(repeating: "x", count: Mailbox.capacity - 16 - 11))
+        #expect(decoded.activity == String(repeating: "x", count: ControlMessages.capacity - 16 - 11))
     }
 
     @Test func whatIsNoReport() {
@@ -69,7 +69,7 @@ import Testing
     // MARK: Words
 
     @Test func oneRankIsMissing() {
-        let outcome = attendance(hosts: ["a", "a", "b", "b"], [report(3), report(0), report(1)])
+        let outcome = stragglers(hosts: ["a", "a", "b", "b"], [report(3), report(0), report(1)])
         #expect(outcome.missing == [2])
         #expect(
             outcome.message
@@ -79,7 +79,7 @@ import Testing
 
     @Test func ranksOfSeveralNodesAreMissing() {
         let hosts = ["a", "a", "a", "b", "b", "b"]
-        let outcome = attendance(hosts: hosts, [report(2)])
+        let outcome = stragglers(hosts: hosts, [report(2)])
         #expect(outcome.missing == [0, 1, 3, 4, 5])
         #expect(
             outcome.message
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func thoseThatArrivedAreInDifferentPlaces() {
-        let outcome = attendance(
+        let outcome = stragglers(
             hosts: ["a", "a", "a", "a"],
             [report(0, "MPI_Ibcast", "step 3", 61), report(1), report(3, "MPI_Ibcast", "step 3", 64.4)])
         #expect(
@@ -98,13 +98,13 @@ import Testing
     }
 
     @Test func allHaveArrived() {
-        let apart = attendance(hosts: ["a", "a"], [report(0), report(1, "MPI_Ibarrier")])
+        let apart = stragglers(hosts: ["a", "a"], [report(0), report(1, "MPI_Ibarrier")])
         #expect(apart.missing.isEmpty)
         #expect(
             apart.message.hasPrefix(
                 "waited longer than 60 s, although every rank waits: they wait in different places\n  rank 0 waits in ")
         )
-        let together = attendance(hosts: ["a", "a"], [report(0), report(1)])
+        let together = stragglers(hosts: ["a", "a"], [report(0), report(1)])
         #expect(
             together.message
                 == "waited longer than 60 s, although every rank has arrived in the same place: messages do not get "
@@ -113,24 +113,24 @@ import Testing
 
     /// Where all are there, what they wait for has the time from the arrival of the last.
     @Test func whatIsAStall() {
-        #expect(attendance(hosts: ["a", "a"], [report(0)]).isStall)
-        #expect(attendance(hosts: ["a", "a"], [report(0), report(1)]).isStall)
+        #expect(stragglers(hosts: ["a", "a"], [report(0)]).isStall)
+        #expect(stragglers(hosts: ["a", "a"], [report(0), report(1)]).isStall)
         let justArrived = RankReport(rank: 1, operation: "MPI_Ibarrier", activity: "", seconds: 59)
-        #expect(!attendance(hosts: ["a", "a"], [report(0), justArrived]).isStall)
-        #expect(attendance(hosts: ["a", "a", "a"], [report(0), justArrived]).isStall)
+        #expect(!stragglers(hosts: ["a", "a"], [report(0), justArrived]).isStall)
+        #expect(stragglers(hosts: ["a", "a", "a"], [report(0), justArrived]).isStall)
     }
 
     @Test func longListsAreCut() {
         let hosts = (0..<100).map { "node\($0)" }
-        let message = attendance(hosts: hosts, [report(0)]).message
+        let message = stragglers(hosts: hosts, [report(0)]).message
         #expect(message.contains("rank 20 on node20, and 79 more, which have not arrived"))
         #expect(!message.contains("node21"))
     }
 
     @Test func runsOfRanks() {
-        #expect(Attendance.ranks([5]) == "rank 5")
-        #expect(Attendance.ranks([0, 1]) == "ranks 0, 1")
-        #expect(Attendance.ranks([0, 1, 2, 4, 6, 7, 9, 10, 11]) == "ranks 0-2, 4, 6, 7, 9-11")
+        #expect(StragglerReport.ranks([5]) == "rank 5")
+        #expect(StragglerReport.ranks([0, 1]) == "ranks 0, 1")
+        #expect(StragglerReport.ranks([0, 1, 2, 4, 6, 7, 9, 10, 11]) == "ranks 0-2, 4, 6, 7, 9-11")
     }
 
     // MARK: Waiting

@@ -1,12 +1,12 @@
-// Attendance - the outcome of a roll call in words: who is late, and where the others wait for them.
+// StragglerReport - the outcome of an inquiry in words: which ranks are late, and where the others wait for them.
 
-/// What a rank knows after it has called the others.
-struct Attendance: Equatable {
+/// The ranks that are late and the waits of the others, as the inquirer knows them after the period of grace.
+struct StragglerReport: Equatable {
     /// The longest that a wait should take, in seconds.
     let limit: Double
     /// Names of the nodes of all ranks.
     let hosts: [String]
-    /// Of the ranks that wait, in their order.
+    /// Reports of the ranks that wait, in the order of ranks.
     let reports: [RankReport]
 
     /// Nodes or places that a message lists before it only counts the rest.
@@ -18,16 +18,16 @@ struct Attendance: Equatable {
         self.reports = reports.sorted { $0.rank < $1.rank }
     }
 
-    /// The ranks that did not answer: they wait for nobody, whatever else they do.
+    /// The ranks that did not answer, ascending: they wait for nobody, whatever else they do.
     var missing: [Int] {
         let present = Set(reports.map(\.rank))
         return hosts.indices.filter { !present.contains($0) }
     }
 
-    /// Whether nothing can be hoped for: a rank is missing, or all have been there for longer than the limit.
+    /// Whether waiting on is hopeless: a rank is missing, or all have waited for longer than the limit.
     var isStall: Bool { !missing.isEmpty || reports.allSatisfy { $0.seconds >= limit } }
 
-    /// The outcome for people, in several lines.
+    /// The report for people, in several lines.
     var message: String {
         let places = groups(reports) { Place(operation: $0.operation, activity: $0.activity) }
         let head = "waited longer than \(Self.number(limit)) s"
@@ -56,7 +56,7 @@ struct Attendance: Equatable {
         let activity: String
     }
 
-    /// The elements with equal keys together, in the order of their first ones.
+    /// The elements grouped by key. The groups are in the order of their first elements.
     private func groups<Element, Key: Hashable>(
         _ elements: [Element], by key: (Element) -> Key
     ) -> [(key: Key, members: [Element])] {
@@ -74,7 +74,7 @@ struct Attendance: Equatable {
         return groups
     }
 
-    /// The parts of a list, of which a very long one is cut.
+    /// The parts as one text. A list of more than ``longestList`` parts is cut and counts the rest.
     private static func list(_ parts: [String], separator: String) -> String {
         let rest = parts.count - longestList
         return (parts.prefix(longestList) + (rest > 0 ? ["and \(rest) more"] : [])).joined(separator: separator)
@@ -96,7 +96,7 @@ struct Attendance: Equatable {
         return (ranks.count == 1 ? "rank " : "ranks ") + texts.joined(separator: ", ")
     }
 
-    /// Whole seconds, from the fewest to the most.
+    /// The shortest and the longest of `seconds`, rounded to whole seconds: "61 to 64".
     private static func span(_ seconds: [Double]) -> String {
         let least = number((seconds.min() ?? 0).rounded())
         let most = number((seconds.max() ?? 0).rounded())

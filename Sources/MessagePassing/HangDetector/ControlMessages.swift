@@ -1,14 +1,17 @@
-// Mailbox - short messages from one rank to another, outside all collective operations.
+// ControlMessages - short messages from one rank to another, outside all collective operations.
 
 internal import CMPI
 
-/// Sends and receives messages without ever waiting: a receiver may be stopped, or gone.
-final class Mailbox {
-    /// Longest message in bytes. Libraries send what is this short at once, whether or not the receiver listens (Open
-    /// MPI: below 4 KiB in shared memory, more elsewhere).
+/// Short messages between single ranks. Sending and receiving never wait: a receiver may be stopped, or gone.
+final class ControlMessages {
+    /// Longest message in bytes.
+    ///
+    /// Why: MPI libraries send so short a message at once, whether or not the receiver listens (Open MPI: below 4 KiB in
+    /// shared memory, more elsewhere).
     static let capacity = 1024
 
-    struct Letter {
+    /// A received message.
+    struct Message {
         let sender: Int
         let tag: Int32
         let bytes: [UInt8]
@@ -22,8 +25,9 @@ final class Mailbox {
         let operation: MessageOperation
     }
 
-    /// Messages sent and received so far.
+    /// Messages sent so far.
     private(set) var sentCount = 0
+    /// Messages received so far.
     private(set) var receivedCount = 0
 
     private let group: Group
@@ -35,9 +39,9 @@ final class Mailbox {
         self.group = group
     }
 
-    /// Processes that may be written to.
+    /// Number of processes of the communicator, this one included.
     var size: Int { group.size }
-    /// This process among them.
+    /// Number of this process among them, from 0.
     var rank: Int { group.rank }
 
     /// Sends `bytes`, at most ``capacity`` of them, to `receiver`. The corresponding C function is `MPI_Isend`.
@@ -53,14 +57,14 @@ final class Mailbox {
         sentCount += 1
     }
 
-    /// The next message that is here, if any. The corresponding C functions are `MPI_Iprobe` and `MPI_Irecv`.
-    func receive(at site: CallSite) throws(MPIError) -> Letter? {
+    /// The next message that has arrived; nil if there is none. The corresponding C functions are `MPI_Iprobe` and `MPI_Irecv`.
+    func receive(at site: CallSite) throws(MPIError) -> Message? {
         try forgetSent(at: site)
         if arrival == nil { arrival = try startReceiving(at: site) }
         guard let arrival, try arrival.operation.test(at: site) else { return nil }
         self.arrival = nil
         receivedCount += 1
-        return Letter(sender: arrival.sender, tag: arrival.tag, bytes: arrival.memory.array)
+        return Message(sender: arrival.sender, tag: arrival.tag, bytes: arrival.memory.array)
     }
 
     /// Gives the group back; all ranks call it when every message that was sent has been received.
@@ -79,14 +83,14 @@ final class Mailbox {
         let (sender, tag) = (status.MPI_SOURCE, status.MPI_TAG)
         let memory = PinnedArray<UInt8>(repeating: 0, count: Int(count))
         let operation = MessageOperation("MPI_Irecv", keeping: [memory])
-        // One thread receives, so this is the message that was seen.
+        // One thread receives, so this is the message that MPI_Iprobe saw.
         try unsafe operation.start(at: site) {
             unsafe MPI_Irecv(memory.pointer, count, ElementType.byte.datatype, sender, tag, group.handle, $0)
         }
         return Arrival(sender: Int(sender), tag: tag, memory: memory, operation: operation)
     }
 
-    /// Lets go of the memory of messages that have left.
+    /// Releases the memory of messages that the library has sent.
     private func forgetSent(at site: CallSite) throws(MPIError) {
         var remaining: [MessageOperation] = []
         for operation in outgoing where try !operation.test(at: site) { remaining.append(operation) }
