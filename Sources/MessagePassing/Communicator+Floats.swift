@@ -3,10 +3,6 @@
 internal import CMPI
 public import Tensors
 
-/// Runs a body for every task in `0..<count`, on any threads, and returns when all are done: what a caller with several
-/// threads lends an operation for the work on large pieces.
-public typealias ParallelLoop = (_ count: Int, _ body: (_ task: Int) -> Void) -> Void
-
 extension Communicator {
     /// Copies the slice of rank `root` to the slices of all, which have the same count; complete on return.
     /// The corresponding C function is `MPI_Ibcast`.

@@ -75,21 +75,22 @@ extension Communicator {
         try barrier()
         try closeNodes()
         guard size > 1 else { return }
-        let (group, isOwned) = try nodeGroup(settings.placement)
-        let map = try nodeMap(group)
+        let (handle, isOwned) = try nodeGroup(settings.placement)
+        let map = try nodeMap(handle)
         let staging = try agreedStaging(settings, map)
         guard staging > 0 else {
-            if isOwned { try group.free(at: site) }
+            if isOwned { try handle.free(at: site) }
             return
         }
         let opened = try NodeGroup(
-            world: world, node: group, ownsNode: isOwned, map: map, stagingBytes: staging, at: site)
+            world: world, node: handle, ownsNode: isOwned, map: map, stagingBytes: staging, at: site)
         // Behind it, everybody's counters are zero.
         try barrier()
         nodes = opened
     }
 
-    private func nodeGroup(_ placement: NodeSettings.Placement) throws(MPIError) -> (Group, isOwned: Bool) {
+    private func nodeGroup(_ placement: NodeSettings.Placement) throws(MPIError) -> (CommunicatorHandle, isOwned: Bool)
+    {
         switch placement {
         case .actual: return (node, false)
         case .blocks(let count): return (try world.split(color: rank / count, key: rank, at: site), true)
@@ -98,11 +99,11 @@ extension Communicator {
     }
 
     /// The placement of all ranks, from what each knows of its own node.
-    private func nodeMap(_ group: Group) throws(MPIError) -> NodeMap {
+    private func nodeMap(_ handle: CommunicatorHandle) throws(MPIError) -> NodeMap {
         let leader = PinnedArray<Int>([rank])
         try unsafe wait(for: [
             startBroadcast(
-                UnsafeMutableRawPointer(leader.pointer), .int64, count: 1, root: 0, keeping: leader, in: group)
+                UnsafeMutableRawPointer(leader.pointer), .int64, count: 1, root: 0, keeping: leader, in: handle)
         ])
         return NodeMap(leaders: try allGatherCounts(leader.array[0]))
     }
@@ -130,7 +131,7 @@ extension Communicator {
     ) throws(MPIError) -> any Operation {
         let function = "MPI_Ireduce_scatter"
         let segments = NodeSegments(counts: counts, elementBytes: summand.type.stride, map: nodes.map)
-        guard let group = nodes.partners else {
+        guard let handle = nodes.partners else {
             let pass = unsafe NodePass(
                 .sum(summand, into: target), base, segments, through: nodes.window, parallel: parallel)
             return try start(NodeOperation(function, [.pass(pass)], keeping: memory), nodes)
@@ -145,7 +146,7 @@ extension Communicator {
         let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
             try unsafe startReduceScatter(
                 address, summand, counts: sliceCounts, into: target, isSparse: isSparse, keeping: memory + [sums],
-                in: group, parallel)
+                in: handle, parallel)
         }
         let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) { [scratch] in
             scratch.giveBack(sums)
@@ -167,10 +168,10 @@ extension Communicator {
         let sum = unsafe NodePass(.sum(summand, into: sums), base, segments, through: nodes.window, parallel: parallel)
         let gather = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
         var steps: [NodeOperation.Step] = [.pass(sum), .pass(gather)]
-        if let group = nodes.partners {
+        if let handle = nodes.partners {
             let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
                 try unsafe startAllReduce(
-                    sums, summand.type, count: own.count / stride, cmpi_sum(), keeping: memory, in: group)
+                    sums, summand.type, count: own.count / stride, cmpi_sum(), keeping: memory, in: handle)
             }
             steps.insert(messages, at: 1)
         }
@@ -180,7 +181,7 @@ extension Communicator {
     /// As ``startPairwiseGather(_:_:counts:keeping:members:in:)``: between the nodes' `partners`, then through the window.
     func startAllGather(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
-        between partners: Group, through nodes: NodeGroup, _ parallel: ParallelLoop?
+        between partners: CommunicatorHandle, through nodes: NodeGroup, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let segments = NodeSegments(counts: counts, elementBytes: type.stride, map: nodes.map)
         let pass = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)

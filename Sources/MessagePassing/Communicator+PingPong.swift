@@ -61,19 +61,19 @@ extension Communicator {
     }
 
     private func send(_ memory: PinnedArray<UInt8>, to receiver: Int) throws(MPIError) {
-        let operation = try unsafe start("MPI_Isend", [0..<1], keeping: [memory], in: nil) { _, group, request in
+        let operation = try unsafe start("MPI_Isend", [0..<1], keeping: [memory], in: nil) { _, handle, request in
             unsafe MPI_Isend(
                 memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(receiver), MessageTag.pingPong,
-                group.handle, request)
+                handle.raw, request)
         }
         try wait(for: [operation])
     }
 
     private func receive(_ memory: PinnedArray<UInt8>, from sender: Int) throws(MPIError) {
-        let operation = try unsafe start("MPI_Irecv", [0..<1], keeping: [memory], in: nil) { _, group, request in
+        let operation = try unsafe start("MPI_Irecv", [0..<1], keeping: [memory], in: nil) { _, handle, request in
             unsafe MPI_Irecv(
                 memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(sender), MessageTag.pingPong,
-                group.handle, request)
+                handle.raw, request)
         }
         try wait(for: [operation])
     }

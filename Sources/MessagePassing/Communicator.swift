@@ -45,9 +45,9 @@ internal import Glibc
 
     /// Whether the library was not started.
     let isAlone: Bool
-    let world: Group
+    let world: CommunicatorHandle
     /// The ranks on this node.
-    let node: Group
+    let node: CommunicatorHandle
     /// Memory shared with them; nil where large buffers go by messages.
     var nodes: NodeGroup?
     let site: CallSite
@@ -125,7 +125,7 @@ internal import Glibc
                 "the MPI library was built without support for threads (it offers level \(level), and "
                     + "MPI_THREAD_FUNNELED, \(MPI_THREAD_FUNNELED), is needed): use another build of it")
         }
-        let world = try unsafe Group(cmpi_comm_world(), at: early)
+        let world = try unsafe CommunicatorHandle(cmpi_comm_world(), at: early)
         let host = unsafe CallSite.string(capacity: cmpi_max_processor_name()) {
             unsafe MPI_Get_processor_name($0, $1)
         }
@@ -187,7 +187,7 @@ internal import Glibc
     public func abort(status: Int32) -> Never {
         // There is no library that would do it.
         if isAlone { _exit(status) }
-        _ = unsafe MPI_Abort(world.handle, status)
+        _ = unsafe MPI_Abort(world.raw, status)
         preconditionFailure("MPI_Abort returned")
     }
 
@@ -211,19 +211,21 @@ internal import Glibc
         inFlight.append(operation)
     }
 
-    /// Starts `function` once for each window of `chunking`, between the ranks of `group` (nil: all). `call` gets the window,
-    /// the group and the place of the request, and returns what the C function returns; `memory` owns all that the call passes
-    /// addresses of.
+    /// Starts `function` once for each window of `chunking`, between the ranks of `handle` (nil: all).
+    ///
+    /// - Parameters:
+    ///   - memory: owns all memory that `call` passes addresses of.
+    ///   - call: calls the C function for a window, with the communicator and the address of the request; returns the status.
     func start(
-        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject], in group: Group?,
-        _ call: (Range<Int>, Group, UnsafeMutablePointer<MPI_Request?>) -> Int32
+        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject], in handle: CommunicatorHandle?,
+        _ call: (Range<Int>, CommunicatorHandle, UnsafeMutablePointer<MPI_Request?>) -> Int32
     ) throws(MPIError) -> MessageOperation {
         let operation = MessageOperation(function, keeping: memory)
         // Between one rank, in place, there is nothing to move.
         if isAlone { return operation }
-        try begin(operation, isPart: group != nil) { () throws(MPIError) in
+        try begin(operation, isPart: handle != nil) { () throws(MPIError) in
             for window in windows {
-                try unsafe operation.start(at: site) { unsafe call(window, group ?? world, $0) }
+                try unsafe operation.start(at: site) { unsafe call(window, handle ?? world, $0) }
             }
         }
         return operation

@@ -30,19 +30,19 @@ final class ControlMessages {
     /// Messages received so far.
     private(set) var receivedCount = 0
 
-    private let group: Group
+    private let handle: CommunicatorHandle
     private var outgoing: [MessageOperation] = []
     private var arrival: Arrival?
 
-    /// - Parameter group: used for nothing else; freed by ``close(at:)``.
-    init(_ group: Group) {
-        self.group = group
+    /// - Parameter handle: used for nothing else; freed by ``close(at:)``.
+    init(_ handle: CommunicatorHandle) {
+        self.handle = handle
     }
 
     /// Number of processes of the communicator, this one included.
-    var size: Int { group.size }
+    var size: Int { handle.size }
     /// Number of this process among them, from 0.
-    var rank: Int { group.rank }
+    var rank: Int { handle.rank }
 
     /// Sends `bytes`, at most ``capacity`` of them, to `receiver`. The corresponding C function is `MPI_Isend`.
     func send(_ bytes: [UInt8], to receiver: Int, tag: Int32, at site: CallSite) throws(MPIError) {
@@ -51,7 +51,7 @@ final class ControlMessages {
         let operation = MessageOperation("MPI_Isend", keeping: [memory])
         try unsafe operation.start(at: site) {
             unsafe MPI_Isend(
-                memory.pointer, Int32(bytes.count), ElementType.byte.datatype, Int32(receiver), tag, group.handle, $0)
+                memory.pointer, Int32(bytes.count), ElementType.byte.datatype, Int32(receiver), tag, handle.raw, $0)
         }
         outgoing.append(operation)
         sentCount += 1
@@ -67,16 +67,16 @@ final class ControlMessages {
         return Message(sender: arrival.sender, tag: arrival.tag, bytes: arrival.memory.array)
     }
 
-    /// Gives the group back; all ranks call it when every message that was sent has been received.
+    /// Frees the communicator; all ranks call it when every message that was sent has been received.
     func close(at site: CallSite) throws(MPIError) {
-        try group.free(at: site)
+        try handle.free(at: site)
     }
 
     private func startReceiving(at site: CallSite) throws(MPIError) -> Arrival? {
         var isThere: Int32 = 0
         var status = MPI_Status()
         try site.check(
-            unsafe MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, group.handle, &isThere, &status), "MPI_Iprobe")
+            unsafe MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, handle.raw, &isThere, &status), "MPI_Iprobe")
         guard isThere != 0 else { return nil }
         var count: Int32 = 0
         try site.check(unsafe MPI_Get_count(&status, ElementType.byte.datatype, &count), "MPI_Get_count")
@@ -85,7 +85,7 @@ final class ControlMessages {
         let operation = MessageOperation("MPI_Irecv", keeping: [memory])
         // One thread receives, so this is the message that MPI_Iprobe saw.
         try unsafe operation.start(at: site) {
-            unsafe MPI_Irecv(memory.pointer, count, ElementType.byte.datatype, sender, tag, group.handle, $0)
+            unsafe MPI_Irecv(memory.pointer, count, ElementType.byte.datatype, sender, tag, handle.raw, $0)
         }
         return Arrival(sender: Int(sender), tag: tag, memory: memory, operation: operation)
     }

@@ -12,13 +12,14 @@ final class NodeGroup {
     let slice: [Int]
     /// The slice's communicator; nil with one node only. A reduction starts its messages when the window is done with it and
     /// a gather before: gathers send to single ranks, for reductions and gathers together have no order.
-    let partners: Group?
+    let partners: CommunicatorHandle?
     /// The communicator of a pretended node, which nobody else frees.
-    private let ownedNode: Group?
+    private let ownedNode: CommunicatorHandle?
 
     /// All ranks of `world` call it, with the same `stagingBytes`, on a regular `map`.
     init(
-        world: Group, node: Group, ownsNode: Bool, map: NodeMap, stagingBytes: Int, at site: CallSite
+        world: CommunicatorHandle, node: CommunicatorHandle, ownsNode: Bool, map: NodeMap, stagingBytes: Int,
+        at site: CallSite
     ) throws(MPIError) {
         let place = map.place(of: world.rank)
         precondition(map.isRegular && place.index == node.rank && map.ranksPerNode == node.size, "a wrong map")

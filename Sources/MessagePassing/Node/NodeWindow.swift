@@ -35,14 +35,14 @@ internal import Glibc
         (pageBytes + stagingBytes + pageBytes - 1) / pageBytes * pageBytes
     }
 
-    /// Opens the window; all ranks of `group` call it. The corresponding C function is `MPI_Win_allocate_shared`.
+    /// Opens the window; all ranks of `node` call it. The corresponding C function is `MPI_Win_allocate_shared`.
     ///
     /// - Parameter stagingBytes: of each rank, the same on all, at least ``leastStagingBytes(rankCount:)``.
-    init(_ group: Group, stagingBytes: Int, at site: CallSite) throws(MPIError) {
+    init(_ node: CommunicatorHandle, stagingBytes: Int, at site: CallSite) throws(MPIError) {
         var base: UnsafeMutableRawPointer?
         var handle: MPI_Win?
         let status = unsafe MPI_Win_allocate_shared(
-            MPI_Aint(Self.regionBytes(stagingBytes)), 1, cmpi_info_null(), group.handle, &base, &handle)
+            MPI_Aint(Self.regionBytes(stagingBytes)), 1, cmpi_info_null(), node.raw, &base, &handle)
         try site.check(status, "MPI_Win_allocate_shared")
         guard let opened = unsafe handle else {
             throw site.error(.internal, "MPI_Win_allocate_shared", "the library returned no window")
@@ -51,7 +51,7 @@ internal import Glibc
         // The standard allows loads and stores only inside an epoch; this one lasts as long as the window.
         try site.check(unsafe MPI_Win_lock_all(Int32(MPI_MODE_NOCHECK), opened), "MPI_Win_lock_all")
         var regions: [UnsafeMutableRawPointer] = unsafe []
-        for rank in 0..<group.size {
+        for rank in 0..<node.size {
             var size: MPI_Aint = 0
             var unit: Int32 = 0
             var region: UnsafeMutableRawPointer?
@@ -64,14 +64,14 @@ internal import Glibc
         }
         unsafe self.handle = handle
         unsafe self.regions = regions
-        rankCount = group.size
-        rank = group.rank
+        rankCount = node.size
+        rank = node.rank
         slotBytes = stagingBytes / Self.slotCount / lineBytes * lineBytes
         // Touched by its owner first, so that the pages are near its core, and now, so that none is missing later.
-        unsafe memset(regions[group.rank], 0, Self.regionBytes(stagingBytes))
+        unsafe memset(regions[node.rank], 0, Self.regionBytes(stagingBytes))
     }
 
-    /// Gives the memory back; all ranks of the group call it, none of them uses it any more.
+    /// Gives the memory back; all ranks of the node call it, none of them uses it any more.
     /// The corresponding C function is `MPI_Win_free`.
     func close(at site: CallSite) throws(MPIError) {
         guard let opened = unsafe handle else { return }

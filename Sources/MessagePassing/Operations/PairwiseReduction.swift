@@ -3,7 +3,7 @@
 internal import CMPI
 internal import Tensors
 
-/// The reduce-scatter of a group of ranks that share no memory.
+/// The reduce-scatter of ranks that share no memory.
 ///
 /// For R ranks each sends and receives (R - 1) / R of the buffer, in both directions at once, which is the least possible,
 /// and adds in the order of the ranks. Open MPI 4.1's own (`MPI_Ireduce_scatter`) sends whole buffers up a tree to one rank,
@@ -29,7 +29,7 @@ internal import Tensors
     private let summand: Summand
     /// The ranks' segments in the buffer.
     private let segments: [Range<Int>]
-    private let group: Group
+    private let handle: CommunicatorHandle
     private let tag: Int32
     /// Elements of a whole window of one segment.
     private let piece: Int
@@ -56,21 +56,22 @@ internal import Tensors
     var needsTests: Bool { !isComplete }
 
     /// - Parameters:
-    ///   - counts: elements of each segment, the same on all ranks of the group.
+    ///   - counts: elements of each segment, the same on all ranks of `handle`.
     ///   - target: receives this rank's segment; must not overlap `base`.
-    ///   - number: how many reductions the group has started before: tells the messages of one from those of the next.
-    ///   - packs: whether messages leave zeros out, on all ranks of the group.
+    ///   - number: how many reductions the ranks have started before: tells their messages apart.
+    ///   - packs: whether messages leave zeros out, on all ranks of `handle`.
     ///   - limit: the most elements of one message.
     ///   - scratch: where room for messages comes from, and returns to.
     ///   - sent: counts what is sent.
     init(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
-        keeping memory: [AnyObject], in group: Group, number: Int, packs: Bool, limit: Int, scratch: Scratch,
+        keeping memory: [AnyObject], in handle: CommunicatorHandle, number: Int, packs: Bool, limit: Int,
+        scratch: Scratch,
         sent: SentBytes, parallel: ParallelLoop?
     ) {
-        precondition(counts.count == group.size, "\(counts.count) segments for \(group.size) ranks")
+        precondition(counts.count == handle.size, "\(counts.count) segments for \(handle.size) ranks")
         let stride = summand.type.stride
-        let others = max(group.size - 1, 1)
+        let others = max(handle.size - 1, 1)
         let longest = counts.max() ?? 0
         // A row that begins with a block shall do so in every window.
         let unit = packs ? PackedPiece.blockBytes : lineBytes
@@ -80,7 +81,7 @@ internal import Tensors
         unsafe self.target = target
         self.summand = summand
         segments = MessagePassing.segments(of: counts)
-        self.group = group
+        self.handle = handle
         tag = MessageTag.reduction(number)
         self.piece = piece
         let mostBytes = MessageWindows.mostUnderWay * MessageWindows.windowBytes
@@ -91,8 +92,8 @@ internal import Tensors
         self.packs = packs
         let message = packs ? PackedPiece.mostBytes(piece * stride) : piece * stride
         slotBytes = (message + lineBytes - 1) / lineBytes * lineBytes
-        receivers = packs ? counts.indices.filter { $0 != group.rank && counts[$0] > 0 } : []
-        receivingSlots = counts[group.rank] > 0 ? depth * others : 0
+        receivers = packs ? counts.indices.filter { $0 != handle.rank && counts[$0] > 0 } : []
+        receivingSlots = counts[handle.rank] > 0 ? depth * others : 0
         packingSlots = depth * receivers.count
         let roomBytes = (receivingSlots + packingSlots) * slotBytes + (packs ? PackedPiece.blockBytes : 0)
         room = scratch.take(count: roomBytes / ElementType.float.stride)
@@ -122,7 +123,7 @@ internal import Tensors
 
     /// Where the message that `rank` sends for window `index` is received.
     private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
-        unsafe slot(index % depth * (group.size - 1) + (rank < group.rank ? rank : rank - 1))
+        unsafe slot(index % depth * (handle.size - 1) + (rank < handle.rank ? rank : rank - 1))
     }
 
     /// Where the message for `rank` is packed.
@@ -139,25 +140,25 @@ internal import Tensors
     private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
         let receives = MessageOperation(function, keeping: memory + [room])
         let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory + [room])
-        let own = part(of: group.rank, index)
+        let own = part(of: handle.rank, index)
         let byte = ElementType.byte
         // Each rank begins with its neighbours, so that not all send to the same one at once.
-        for step in 1..<group.size {
-            let source = (group.rank + group.size - step) % group.size
+        for step in 1..<handle.size {
+            let source = (handle.rank + handle.size - step) % handle.size
             if !own.isEmpty {
                 let most = packs ? slotBytes : own.count * summand.type.stride
                 try unsafe receives.start(at: site) {
                     unsafe MPI_Irecv(
-                        place(of: source, index), Int32(most), byte.datatype, Int32(source), tag, group.handle, $0)
+                        place(of: source, index), Int32(most), byte.datatype, Int32(source), tag, handle.raw, $0)
                 }
             }
-            let receiver = (group.rank + step) % group.size
+            let receiver = (handle.rank + step) % handle.size
             let sent = part(of: receiver, index)
             if !sent.isEmpty {
                 let (message, byteCount) = unsafe self.message(sent, to: receiver, index)
                 sentBytes.count += byteCount
                 try unsafe sends.start(at: site) {
-                    unsafe MPI_Isend(message, Int32(byteCount), byte.datatype, Int32(receiver), tag, group.handle, $0)
+                    unsafe MPI_Isend(message, Int32(byteCount), byte.datatype, Int32(receiver), tag, handle.raw, $0)
                 }
             }
         }
@@ -176,7 +177,7 @@ internal import Tensors
 
     /// Adds what window `index` has brought.
     private func add(_ index: Int) {
-        let own = part(of: group.rank, index)
+        let own = part(of: handle.rank, index)
         guard !own.isEmpty else { return }
         let bytes = own.count * summand.type.stride
         let run = { (range: Range<Int>) in
@@ -195,8 +196,8 @@ internal import Tensors
 
     private func addPacked(_ index: Int, _ own: Range<Int>, _ range: Range<Int>) {
         let byteCount = own.count * summand.type.stride
-        var readers = (0..<group.size).map { rank in
-            rank == group.rank
+        var readers = (0..<handle.size).map { rank in
+            rank == handle.rank
                 ? nil
                 : unsafe PackedPiece.Reader(place(of: rank, index), byteCount: byteCount, from: range.lowerBound)
         }
@@ -210,10 +211,10 @@ internal import Tensors
     /// Adds the bytes `range` of the part `own` of this rank's segment; `received` tells where those of another rank lie.
     private func sum(_ own: Range<Int>, _ range: Range<Int>, _ received: (_ rank: Int) -> UnsafeRawPointer) {
         let start = own.lowerBound * summand.type.stride + range.lowerBound
-        unsafe withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: group.size) { sources in
-            for rank in 0..<group.size {
+        unsafe withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: handle.size) { sources in
+            for rank in 0..<handle.size {
                 let source =
-                    unsafe rank == group.rank
+                    unsafe rank == handle.rank
                     ? UnsafeRawPointer(base + segments[rank].lowerBound * summand.type.stride + start) : received(rank)
                 unsafe sources.initializeElement(at: rank, to: source)
             }

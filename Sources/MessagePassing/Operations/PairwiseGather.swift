@@ -2,7 +2,7 @@
 
 internal import CMPI
 
-/// The all-gather of large buffers in a group of ranks.
+/// The all-gather of large buffers.
 ///
 /// For R ranks each sends and receives (R - 1) / R of the buffer, in both directions at once, as Open MPI 4.1's own
 /// (`MPI_Iallgatherv`) does. What that one lacks is an order between several: all would share the link from the start, and
@@ -14,9 +14,9 @@ internal import CMPI
     let function = "MPI_Irecv of an all-gather"
     private let base: UnsafeMutableRawPointer
     private let type: ElementType
-    /// The segments of the group's ranks.
+    /// The segment of each rank of `handle`.
     private let segments: [Range<Int>]
-    private let group: Group
+    private let handle: CommunicatorHandle
     private let tag: Int32
     /// Elements of a message, at most, and messages that the longest segment needs.
     private let piece: Int
@@ -32,26 +32,26 @@ internal import CMPI
 
     /// - Parameters:
     ///   - base: the whole buffer, this rank's segment in its place.
-    ///   - segments: where the segment of each of the group's ranks lies in it, in elements; the same on all.
-    ///   - number: how many gathers were started before, the same on all ranks of the group.
+    ///   - segments: where the segment of each rank of `handle` lies in it, in elements; the same on all.
+    ///   - number: how many gathers were started before, the same on all ranks of `handle`.
     ///   - limit: the most elements of one message.
     ///   - line: where this gather waits for its turn.
     init(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, segments: [Range<Int>], keeping memory: [AnyObject],
-        in group: Group, number: Int, limit: Int, line: GatherLine
+        in handle: CommunicatorHandle, number: Int, limit: Int, line: GatherLine
     ) {
-        precondition(segments.count == group.size, "\(segments.count) segments for \(group.size) ranks")
+        precondition(segments.count == handle.size, "\(segments.count) segments for \(handle.size) ranks")
         unsafe self.base = base
         self.type = type
         self.segments = segments
-        self.group = group
+        self.handle = handle
         tag = MessageTag.gather(number)
         let longest = segments.map(\.count).max() ?? 0
         piece = max(1, min(MessageWindows.windowBytes / type.stride, limit, longest))
         pieceCount = (longest + piece - 1) / piece
         self.line = line
         self.memory = memory
-        windows = MessageWindows(count: pieceCount * (group.size - 1), depth: MessageWindows.mostUnderWay)
+        windows = MessageWindows(count: pieceCount * (handle.size - 1), depth: MessageWindows.mostUnderWay)
         line.join(self)
     }
 
@@ -71,21 +71,21 @@ internal import CMPI
         let receives = MessageOperation(function, keeping: memory)
         let sends = MessageOperation("MPI_Isend of an all-gather", keeping: memory)
         let step = 1 + index / pieceCount
-        let source = (group.rank + group.size - step) % group.size
+        let source = (handle.rank + handle.size - step) % handle.size
         let incoming = part(of: source, index % pieceCount)
         if !incoming.isEmpty {
             try unsafe receives.start(at: site) {
                 unsafe MPI_Irecv(
                     base + incoming.lowerBound * type.stride, Int32(incoming.count), type.datatype, Int32(source), tag,
-                    group.handle, $0)
+                    handle.raw, $0)
             }
         }
-        let outgoing = part(of: group.rank, index % pieceCount)
+        let outgoing = part(of: handle.rank, index % pieceCount)
         if !outgoing.isEmpty {
             try unsafe sends.start(at: site) {
                 unsafe MPI_Isend(
                     base + outgoing.lowerBound * type.stride, Int32(outgoing.count), type.datatype,
-                    Int32((group.rank + step) % group.size), tag, group.handle, $0)
+                    Int32((handle.rank + step) % handle.size), tag, handle.raw, $0)
             }
         }
         return MessageWindows.Window(receives: receives, sends: sends)

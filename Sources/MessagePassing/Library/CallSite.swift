@@ -1,4 +1,4 @@
-// Calls - the one path on which return codes of the C library become errors.
+// CallSite - the one path on which return codes of the C library become errors.
 
 internal import CMPI
 internal import Glibc
@@ -58,44 +58,4 @@ struct CallSite {
         guard unsafe fill(bytes.pointer, &length) == MPI_SUCCESS else { return nil }
         return String(decoding: bytes.array.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-}
-
-/// An element type that messages consist of. Safe: the handle points at a constant of the library.
-@safe struct ElementType {
-    let datatype: MPI_Datatype
-    /// Bytes from one element to the next.
-    let stride: Int
-
-    static var byte: ElementType { unsafe ElementType(datatype: cmpi_byte(), stride: 1) }
-    static var uint16: ElementType {
-        unsafe ElementType(datatype: cmpi_uint16(), stride: MemoryLayout<UInt16>.stride)
-    }
-    static var int64: ElementType { unsafe ElementType(datatype: cmpi_int64(), stride: MemoryLayout<Int>.stride) }
-    static var float: ElementType { unsafe ElementType(datatype: cmpi_float(), stride: MemoryLayout<Float>.stride) }
-    static var double: ElementType { unsafe ElementType(datatype: cmpi_double(), stride: MemoryLayout<Double>.stride) }
-}
-
-/// Elements at an address that does not change: MPI keeps the addresses of buffers, counts and displacements until an
-/// operation is complete, which Swift's arrays do not allow. Safe: the memory lives as long as the object.
-@safe final class PinnedArray<Element: BitwiseCopyable> {
-    let pointer: UnsafeMutablePointer<Element>
-    let count: Int
-
-    init(repeating value: Element, count: Int) {
-        self.count = count
-        // Never empty, so that the address is always one that may be passed.
-        unsafe pointer = UnsafeMutablePointer.allocate(capacity: max(count, 1))
-        unsafe pointer.initialize(repeating: value, count: max(count, 1))
-    }
-
-    init(_ values: [Element]) {
-        count = values.count
-        unsafe pointer = UnsafeMutablePointer.allocate(capacity: max(count, 1))
-        for (index, value) in values.enumerated() { unsafe (pointer + index).initialize(to: value) }
-    }
-
-    deinit { unsafe pointer.deallocate() }
-
-    /// The elements, copied.
-    var array: [Element] { unsafe Array(UnsafeBufferPointer(start: pointer, count: count)) }
 }
