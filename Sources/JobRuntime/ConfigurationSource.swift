@@ -8,21 +8,21 @@ internal import Reporting
 
 /// The configuration of a run, before it is decoded.
 public struct ConfigurationSource {
-    private let session: Session
+    private let process: ProcessContext
     private let text: String
     private let file: String
     private let name: String
 
     /// Reads `path` on rank 0 and broadcasts it; `-` is standard input; without a path, the embedded job. Collective.
-    public init(_ session: Session, path: String?) throws {
-        self.session = session
+    public init(_ process: ProcessContext, path: String?) throws {
+        self.process = process
         guard let path else {
             (text, name) = RunConfiguration.embeddedJob
             file = "the embedded job"
             return
         }
         let place = path == "-" ? "/dev/stdin" : path
-        text = try session.communicator.textFromRankZero { try Self.read(place) }
+        text = try process.communicator.textFromRankZero { try Self.read(place) }
         file = place
         name = Self.name(of: place)
     }
@@ -90,7 +90,7 @@ public struct ConfigurationSource {
 
     /// Decodes and validates; every rank gets the same value or the same error.
     public func load(overrides: [String]) throws -> RunConfiguration {
-        try session.communicator.agreed {
+        try process.communicator.agreed {
             try RunConfiguration.load(text: text, file: file, name: name, overrides: overrides)
         }
     }

@@ -71,13 +71,13 @@ struct TokenizerTrain: ParsableCommand {
     }
 
     func run() throws {
-        launch(.one, loss: .isTold) { session in try run(session) }
+        launch(.one, loss: .isTold) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
         // One rank reads and writes; an error is everybody's.
-        try session.communicator.agreed {
-            if session.communicator.rank == 0 { try train(session.console) }
+        try process.communicator.agreed {
+            if process.communicator.rank == 0 { try train(process.console) }
         }
         return .done
     }

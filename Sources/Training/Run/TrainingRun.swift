@@ -15,7 +15,7 @@ internal import TokenData
 
 /// A run whose state is filled. Every decision that ends or skips something is taken by all ranks alike.
 final class TrainingRun {
-    let session: Session
+    let process: ProcessContext
     let configuration: RunConfiguration
     let data: RunData
     let state: TrainingState
@@ -40,14 +40,14 @@ final class TrainingRun {
     private var longestEvaluationSeconds = 0.0
     private var left = LeftOut()
 
-    private var communicator: Communicator { session.communicator }
-    private var console: Console { session.console }
+    private var communicator: Communicator { process.communicator }
+    private var console: Console { process.console }
 
     init(
-        session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
+        process: ProcessContext, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
         metrics: (any MetricsSink)?, earlier: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
     ) throws {
-        self.session = session
+        self.process = process
         self.configuration = configuration
         self.data = data
         self.state = state
@@ -56,9 +56,9 @@ final class TrainingRun {
         self.earlier = earlier
         self.pool = pool
         self.started = started
-        step = try TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
+        step = try TrainingStep(state, communicator: process.communicator, pool: pool, stream: data.training)
         evaluator = Evaluator(
-            communicator: session.communicator, transformer: state.transformer, domains: data.validation,
+            communicator: process.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
             tokenizer: data.tokenizer,
             frequencies: state.tokenCounts.isEmpty

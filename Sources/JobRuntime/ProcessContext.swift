@@ -1,12 +1,12 @@
-// Session - what every command starts with: ranks, threads, console.
+// ProcessContext - the ranks, threads and console of one process, with which every command starts.
 
 public import Kernels
 public import LinearAlgebra
 public import MessagePassing
 public import Reporting
 
-/// One rank of the running program.
-public final class Session {
+/// One rank of the running program: its communicator, console and cores.
+public final class ProcessContext {
     public let communicator: Communicator
     public let console: Console
     /// What the launcher gave this rank, once it was asked for.
@@ -28,21 +28,21 @@ public final class Session {
         ProductLibrary.useCallingThreadOnly()
     }
 
-    /// What a command starts with: MPI where it `needs` ranks; otherwise a session of one rank, without MPI, in the one
+    /// What a command starts with: MPI where it `needs` ranks; otherwise one rank without MPI, in the one
     /// process that does the work.
     ///
     /// - Parameter isRefused: whether the command's arguments are wrong, which the one process says.
     /// - Returns: nil in a process for which another one does all the work.
     public static func start(
         _ needs: RankNeed, loss: Console.OutputLoss, isRefused: Bool = false
-    ) throws -> Session? {
+    ) throws -> ProcessContext? {
         let reader = SystemReader()
         let role = LaunchRole(reader)
         switch role.part(in: needs, isStranded: reader.isStrandedUnderSlurm, isRefused: isRefused) {
         case .joins:
             if let warning = reader.warningOfLeftovers { Console.writeError("mile-dist: warning: \(warning)") }
-            return try Session(loss: loss)
-        case .worksAlone: return Session(Communicator.alone(), loss)
+            return try ProcessContext(loss: loss)
+        case .worksAlone: return ProcessContext(Communicator.alone(), loss)
         case .isSilent(let note):
             if let note { Console.writeError("mile-dist: \(note)") }
             return nil
@@ -67,7 +67,7 @@ public final class Session {
         }
         console.error("mile-dist: \(failure.message)")
         do {
-            // Rank 0 has spoken before any rank leaves: mpirun ends the others when the first one goes.
+            // Rank 0 has printed the message before any rank leaves: mpirun ends the others when the first one goes.
             try communicator.barrier()
             try communicator.finish()
         } catch {
