@@ -241,20 +241,20 @@ final class TrainingRun {
         let skippedInARow = state.progress.skippedInARow
         let end = state.progress.position
         let all = "sequences \(end - configuration.training.globalBatchSize) ..< \(end) of all ranks"
-        let culprits = outcome.culprits.isEmpty ? all : outcome.culprits.joined(separator: "; ")
+        let offendingRanks = outcome.offendingRanks.isEmpty ? all : outcome.offendingRanks.joined(separator: "; ")
         let score = outcome.isSpike ? state.spikes.score(outcome.loss.loss) ?? 0 : 0
         let spike = String(
             format: " is %.1f standard deviations above the last %d (training.spike_z_score)", score,
             state.spikes.losses.count)
         console.warning(
             "step \(step) was skipped: loss \(words(outcome.loss.loss))\(outcome.isSpike ? spike : ""), gradient norm "
-                + "\(words(outcome.gradientNorm)); it came from \(culprits)")
+                + "\(words(outcome.gradientNorm)); it came from \(offendingRanks)")
         let limit = configuration.training.maximumSkippedSteps
         if skippedInARow > limit {
             throw ProgramFailure(
                 .runtimeFailure,
                 "\(skippedInARow) steps in a row were skipped (training.maximum_skipped_steps is \(limit)); the last one, "
-                    + "step \(step), because of \(culprits). Continue from an older checkpoint with a lower learning rate.",
+                    + "step \(step), because of \(offendingRanks). Continue from an older checkpoint with a lower learning rate.",
                 isShared: true)
         }
     }
