@@ -1,5 +1,7 @@
 // StragglerReport - the outcome of an inquiry in words: which ranks are late, and where the others wait for them.
 
+internal import Primitives
+
 /// The ranks that are late and the waits of the others, as the inquirer knows them after the period of grace.
 struct StragglerReport: Equatable {
     /// The longest that a wait should take, in seconds.
@@ -82,15 +84,7 @@ struct StragglerReport: Equatable {
 
     /// Ascending ranks, as in "rank 3" and "ranks 0, 1, 4-7".
     static func ranks(_ ranks: [Int]) -> String {
-        var runs: [ClosedRange<Int>] = []
-        for rank in ranks {
-            if let last = runs.last, last.upperBound + 1 == rank {
-                runs[runs.count - 1] = last.lowerBound...rank
-            } else {
-                runs.append(rank...rank)
-            }
-        }
-        let texts = runs.flatMap { run in
+        let texts = consecutiveRuns(ranks).flatMap { run in
             run.count < 3 ? run.map { "\($0)" } : ["\(run.lowerBound)-\(run.upperBound)"]
         }
         return (ranks.count == 1 ? "rank " : "ranks ") + texts.joined(separator: ", ")
