@@ -43,12 +43,12 @@ extension CheckpointReader {
             var position: Int
             var tokens: Int
             var ranks_written: Int
-            var configuration: JSONValue
+            var configuration: StoredJSON
             var tensors: [String: Tensor]
         }
         let text = index.configuration.isEmpty ? "{}" : index.configuration
         let configuration = try JSONText.decode(
-            JSONValue.self, from: Array(text.utf8), of: directory + "/" + IndexFile.name)
+            StoredJSON.self, from: Array(text.utf8), of: directory + "/" + IndexFile.name)
         var tensors: [String: Tensor] = [:]
         for hash in try hashes ?? tensorHashes() {
             let counts = hash.nonFinite
@@ -69,16 +69,17 @@ extension CheckpointReader {
     }
 }
 
-/// Any JSON, kept as it is; integers stay integers.
-enum JSONValue: Codable, Equatable {
+/// JSON of any form, decoded and encoded again by Foundation, whose key order and digits `inspect --json` has. Integers stay
+/// integers.
+enum StoredJSON: Codable, Equatable {
     case null
     case bool(Bool)
     case integer(Int64)
     case unsigned(UInt64)
     case number(Double)
     case text(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
+    case array([StoredJSON])
+    case object([String: StoredJSON])
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -94,10 +95,10 @@ enum JSONValue: Codable, Equatable {
             self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .text(value)
-        } else if let value = try? container.decode([JSONValue].self) {
+        } else if let value = try? container.decode([StoredJSON].self) {
             self = .array(value)
         } else {
-            self = .object(try container.decode([String: JSONValue].self))
+            self = .object(try container.decode([String: StoredJSON].self))
         }
     }
 
