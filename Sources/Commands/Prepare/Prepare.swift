@@ -119,7 +119,7 @@ struct Prepare: ParsableCommand {
     private func begin(_ preparation: Preparation, _ process: ProcessContext) throws -> FileLock {
         try preparation.makeFolder()
         let lock = try FileLock(
-            preparation.folder + "/" + Preparation.lockName, host: process.communicator.host, key: "--output")
+            preparation.folder + "/" + RunFiles.lock, host: process.communicator.host, key: "--output")
         if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrite) {
             if parts > 0 { process.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
             if let first = changed.first {

@@ -12,7 +12,6 @@ import InputFiles
 @testable import Evaluation
 @testable import JobRuntime
 @testable import Reporting
-@testable import Training
 
 @Suite struct BranchTests {
     private let folder: TemporaryFolder
@@ -137,8 +136,5 @@ import InputFiles
         for name in ["", "../x", "a/b", "a b", "a.b", "\u{e4}", String(repeating: "x", count: 101)] {
             #expect(Branch.problem(name)?.hasPrefix("--branch: \"\(name)\" found; allowed: ") == true)
         }
-        #expect(TrainOptions(branch: "a").problem?.contains("--resume PATH") == true)
-        #expect(TrainOptions(resume: .path("x"), branch: "a").problem == nil)
-        #expect(TrainOptions(resume: .path("x"), branch: "a/b").problem != nil)
     }
 }

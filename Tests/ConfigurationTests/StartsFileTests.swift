@@ -1,16 +1,29 @@
 // StartsFileTests - the rows of starts.jsonl.
 
 import Kernels
+import LlamaModel
 import Optimization
-import Testing
 import TestSupport
+import Testing
 import TokenData
 
 @testable import Configuration
 @testable import Reporting
 
 @Suite struct StartsFileTests {
-    private static let configuration = CompareSamples.configuration(CompareSamples.mile, seed: 7, directory: "runs/a")
+    private static let configuration = RunConfiguration(
+        name: "run",
+        model: ModelConfiguration(
+            hiddenSize: 32, intermediateSize: 64, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
+            vocabularySize: 257, maxPositionEmbeddings: 32),
+        data: DataConfiguration(
+            train: [.init(name: "books", path: "books.txt")],
+            validation: [.init(name: "prose", path: "prose.txt"), .init(name: "code", path: "code.txt")],
+            sequenceLength: 32),
+        loss: LossConfiguration(kind: .mile, gamma: 1),
+        schedule: LearningRateSchedule(warmupSteps: 2, totalSteps: 40),
+        training: TrainingConfiguration(globalBatchSize: 8, seed: 7), logging: LoggingConfiguration(directory: "runs/a")
+    )
 
     private static let records = [
         StartRecord(fromStep: 0, origin: .new, ranks: 3, time: "2026-01-02T03:04:05Z", configuration: configuration),
