@@ -1,5 +1,6 @@
 // ProcessContext - the ranks, threads and console of one process, with which every command starts.
 
+internal import Glibc
 public import Kernels
 public import LinearAlgebra
 public import MessagePassing
@@ -28,7 +29,7 @@ public final class ProcessContext {
         ProductLibrary.useCallingThreadOnly()
     }
 
-    /// What a command starts with: MPI where it `needs` ranks; otherwise one rank without MPI, in the one
+    /// The context of a command: with MPI where it `needs` ranks; otherwise one rank without MPI, in the one
     /// process that does the work.
     ///
     /// - Parameter isRefused: whether the command's arguments are wrong, which the one process says.
@@ -47,6 +48,25 @@ public final class ProcessContext {
             if let note { Console.writeError("mile-dist: \(note)") }
             return nil
         }
+    }
+
+    /// Gives the first rank time to print why the arguments are wrong, in a process for which
+    /// ``start(_:loss:isRefused:)`` has returned nil.
+    ///
+    /// Why: mpirun ends all ranks when one fails. A rank that failed before the first rank has printed would lose the
+    /// message. A rank that no launcher has ended after ``LaunchRole/patience`` has wrong arguments alone, and nobody
+    /// has said so.
+    ///
+    /// - Parameter loss: what follows when standard output cannot be written.
+    /// - Returns: a context of one rank without MPI, for the rank's own message; nil where the process has printed a
+    ///   note.
+    public static func afterFirstRank(loss: Console.OutputLoss) -> ProcessContext? {
+        let role = LaunchRole(SystemReader())
+        var rest = role.patience
+        // What is left when a signal interrupts the sleep.
+        while rest > 0 { rest = sleep(rest) }
+        guard case .rank = role else { return nil }
+        return ProcessContext(Communicator.alone(), loss)
     }
 
     /// Ends MPI in order; collective.
@@ -92,9 +112,9 @@ public final class ProcessContext {
 
     /// How many threads this rank runs. Collective.
     ///
-    /// - Parameter requested: 0: the cores that the launcher bound to this rank, shared evenly where ranks of a node are
-    ///   not bound to cores of their own, and within the control group's quota.
-    /// Binding and quota are those that were found by the first call.
+    /// - Parameter requested: 0: the cores that the launcher bound to this rank, shared evenly where ranks of a node
+    ///   are not bound to cores of their own, and within the control group's quota. Binding and quota are those that
+    ///   were found by the first call.
     package func threadPlan(requested: Int) throws -> ThreadPlan {
         let share = try coreShare ?? findCoreShare()
         coreShare = share

@@ -40,10 +40,13 @@ package func launch(
     waitForSignals()
     let process: ProcessContext
     do {
-        guard let started = try ProcessContext.start(ranks, loss: loss, isRefused: refusal != nil) else {
-            endSilently(refusal ?? .done)
+        if let started = try ProcessContext.start(ranks, loss: loss, isRefused: refusal != nil) {
+            process = started
+        } else {
+            guard let refusal else { exit(ExitStatus.done.rawValue) }
+            guard let late = ProcessContext.afterFirstRank(loss: loss) else { exit(refusal.rawValue) }
+            process = late
         }
-        process = started
     } catch {
         Console.writeError("mile-dist: MPI could not be started: \(error)")
         exit(ExitStatus.runtimeFailure.rawValue)
@@ -56,14 +59,6 @@ package func launch(
     } catch {
         exit(process.end(after: error))
     }
-}
-
-/// Ends a process that leaves words and work to the first rank.
-///
-/// Why the second: mpirun ends the other ranks when one fails, and the first rank must have spoken before.
-func endSilently(_ status: ExitStatus) -> Never {
-    if status != .done { sleep(1) }
-    exit(status.rawValue)
 }
 
 /// Starts the thread that receives signals. A signal that came since the program began is received now.
