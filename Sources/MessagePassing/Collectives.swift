@@ -1,7 +1,7 @@
-// Collectives - each nonblocking collective that the module uses, of MPI, cut into chunks, or our own, on untyped memory.
+// Collectives - the nonblocking collectives on untyped memory: those of MPI, cut into chunks, and the module's own.
 //
-// The functions with types and checked arguments call these; nothing else does. `base` is the address of the first element
-// of the whole index space, `memory` owns it. `handle` is nil for all ranks of the job. An operation with another handle is
+// Only the functions with types and checked arguments call these. `base` is the address of the first element of the
+// whole index space, `memory` owns it. `handle` is nil for all ranks of the job. An operation with another handle is
 // part of a larger operation, which polls it.
 
 internal import CMPI
@@ -71,7 +71,8 @@ extension Communicator {
         }
     }
 
-    /// The same for large buffers, of which those that were started first come first.
+    /// Copies segment r of `counts` elements from rank r to the same place of all, by messages between pairs of ranks.
+    /// For large buffers: of several gathers, the one that was started first completes first.
     ///
     /// - Parameter members: the ranks of the job that form `handle`, in its order: the segments that are exchanged.
     func startPairwiseGather(
@@ -87,8 +88,8 @@ extension Communicator {
         return operation
     }
 
-    /// Copies the `counts[rank]` elements at `own` of every rank to its segment of `base` on rank `root`; `base` is not used
-    /// on the others. The corresponding C function is `MPI_Igatherv`.
+    /// Copies the `counts[rank]` elements at `own` of every rank to its segment of `base` on rank `root`; `base` is not
+    /// used on the others. The corresponding C function is `MPI_Igatherv`.
     func startGather(
         _ own: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], into base: UnsafeMutableRawPointer,
         root: Int, keeping memory: [AnyObject]

@@ -9,20 +9,21 @@ struct Watchdog {
 extension Communicator {
     /// From now on a wait in which nothing moves for longer than `limitSeconds` is an error; collective.
     ///
-    /// Beyond the limit the waiting ranks ask all others whether they wait too. A few seconds later one of them, rank 0 where
-    /// it can, throws an error of code ``MPIError/Code/stalled``. Its message names the ranks that do not wait, with their
-    /// nodes, and where the others wait. The rank should print the message and end all ranks with ``abort(status:)``; the
-    /// others wait on until then. A late rank that arrives in those seconds is no error. Waits up to the limit cost no
-    /// message.
+    /// Beyond the limit the waiting ranks ask all others whether they wait too. A few seconds later one of them, rank 0
+    /// where it can, throws an error of code ``MPIError/Code/stalled``. Its message names the ranks that do not wait,
+    /// with their nodes, and where the others wait. The rank should print the message and end all ranks with
+    /// ``abort(status:)``; the others wait on until then. A late rank that arrives in those seconds is no error. Waits
+    /// up to the limit cost no message.
     ///
-    /// Two events start the time anew: an operation that is waited for completes, or a piece of any operation passes through
-    /// the memory of a node. Progress inside a single operation of the library cannot be seen. So the limit must exceed the
-    /// longest operation, and everything that one rank does while others wait for it. A single rank waits for nobody.
+    /// Two events start the time anew: an operation that is waited for completes, or a piece of any operation passes
+    /// through the memory of a node. Progress inside a single operation of the library cannot be seen. So the limit
+    /// must exceed the longest operation, and everything that one rank does while others wait for it. A single rank
+    /// waits for nobody.
     ///
     /// - Parameters:
     ///   - limitSeconds: positive, the same on every rank.
-    ///   - describe: what this rank is doing, to complete "rank 3 waits in ..."; only called during an inquiry, and must
-    ///     not communicate.
+    ///   - describe: what this rank is doing, to complete "rank 3 waits in ..."; only called during an inquiry, and
+    ///     must not communicate.
     /// - Throws: an error of the library.
     public func startWatchdog(limitSeconds: Double, describe: @escaping () -> String) throws(MPIError) {
         try enter("MPI_Comm_dup")
@@ -36,8 +37,8 @@ extension Communicator {
             describe: describe)
     }
 
-    /// From now on this rank's waits have no limit. It answers no inquiry any more either, so all ranks should call it at
-    /// the same point of their work.
+    /// From now on this rank's waits have no limit. It answers no inquiry any more either, so all ranks should call it
+    /// at the same point of their work.
     public func stopWatchdog() {
         watchdog = nil
     }

@@ -10,8 +10,8 @@ internal import Glibc
 struct Waiting {
     /// Unsuccessful polls before the core is offered to others (some 50 us).
     private static let spinningPolls = 300
-    /// Unsuccessful polls before sleeping (some 10 ms): messages move only while somebody polls, so sleeping earlier would
-    /// slow down a large reduction.
+    /// Unsuccessful polls before sleeping (some 10 ms): messages move only while somebody polls, so sleeping earlier
+    /// would slow down a large reduction.
     private static let yieldingPolls = 20_000
     /// Polls from one look at the clock to the next.
     private static let pollsPerCheck = 64

@@ -6,8 +6,8 @@ internal import CMPI
 final class ControlMessages {
     /// Longest message in bytes.
     ///
-    /// Why: MPI libraries send so short a message at once, whether or not the receiver listens (Open MPI: below 4 KiB in
-    /// shared memory, more elsewhere).
+    /// Why: MPI libraries send so short a message at once, whether or not the receiver listens (Open MPI: below 4 KiB
+    /// in shared memory, more elsewhere).
     static let capacity = 1024
 
     /// A received message.
@@ -57,7 +57,8 @@ final class ControlMessages {
         sentCount += 1
     }
 
-    /// The next message that has arrived; nil if there is none. The corresponding C functions are `MPI_Iprobe` and `MPI_Irecv`.
+    /// The next message that has arrived; nil if there is none. The corresponding C functions are `MPI_Iprobe` and
+    /// `MPI_Irecv`.
     func receive(at site: CallSite) throws(MPIError) -> Message? {
         try forgetSent(at: site)
         if arrival == nil { arrival = try startReceiving(at: site) }

@@ -1,12 +1,13 @@
 // HangDetector - how ranks that have waited too long find out which ranks are late, without the help of the late ones.
 //
-// A rank whose wait exceeds the limit sends an inquiry to all others. Every rank that waits answers, however long it has
-// waited. A rank that is stopped, computes or reads a file does not. After a period of grace the inquirer reports the
-// ranks that have not answered. A late rank may still arrive during the grace. If that moves the inquirer's wait, the
-// inquiry is forgotten. If the rank only answers, everybody waits for the time of another limit.
+// A rank whose wait exceeds the limit sends an inquiry to all others. Every rank that waits answers, however long it
+// has waited. A rank that is stopped, computes or reads a file does not. After a period of grace the inquirer reports
+// the ranks that have not answered. A late rank may still arrive during the grace. If that moves the inquirer's wait,
+// the inquiry is forgotten. If the rank only answers, everybody waits for the time of another limit.
 //
-// Rank 0 inquires first. It may be the one that hangs, so the other ranks inquire as well, later the higher their number.
-// A rank that was asked leaves the matter to the lower rank that asked. It inquires in the end if nothing comes of that.
+// Rank 0 inquires first. It may be the one that hangs, so the other ranks inquire as well, later the higher their
+// number. A rank that was asked leaves the matter to the lower rank that asked. It inquires in the end if nothing comes
+// of that.
 
 internal import Glibc
 
@@ -78,14 +79,17 @@ final class HangDetector {
         self.times = times
     }
 
-    /// Inquires, answers and collects answers as far as it is time, without waiting. A rank that waits calls it now and then.
+    /// Inquires, answers and collects answers as far as it is time, without waiting. A rank that waits calls it now and
+    /// then.
     ///
     /// - Parameters:
     ///   - since: when the rank's wait last moved, in seconds of any clock.
     ///   - now: the time of that clock.
     ///   - place: the C function waited for, and what the program is doing; only asked for during an inquiry.
-    /// - Returns: at the end of an inquiry that this rank has made, who is late; nil if the last ones have only just come.
-    /// - Throws: an error of the library, or of code ``MPIError/Code/internal`` for a message that is no part of an inquiry.
+    /// - Returns: at the end of an inquiry that this rank has made, who is late; nil if the last ones have only just
+    ///   come.
+    /// - Throws: an error of the library, or of code ``MPIError/Code/internal`` for a message that is no part of an
+    ///   inquiry.
     func poll(
         since: Double, now: Double, at site: CallSite, place: () -> (operation: String, activity: String)
     ) throws(MPIError) -> StragglerReport? {

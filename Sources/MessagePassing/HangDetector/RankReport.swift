@@ -15,8 +15,8 @@ extension RankReport {
     /// Bytes before the texts: 8 of the inquiry's round, 8 of the milliseconds.
     private static let headerCount = 16
 
-    /// The message: round and milliseconds, the operation, a zero byte, the activity. Too long an activity is cut so that
-    /// the message has at most ``ControlMessages/capacity`` bytes.
+    /// The message: round and milliseconds, the operation, a zero byte, the activity. Too long an activity is cut so
+    /// that the message has at most ``ControlMessages/capacity`` bytes.
     func encoded(round: Int) -> [UInt8] {
         // Beyond any run, and within what an Int holds.
         let milliseconds = Int((min(max(seconds, 0), 1e12) * 1000).rounded())

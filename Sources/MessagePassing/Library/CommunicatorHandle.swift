@@ -35,7 +35,8 @@ internal import CMPI
         size = 1
     }
 
-    /// The communicator's processes on this node, in their order. The corresponding C function is `MPI_Comm_split_type`.
+    /// The communicator's processes on this node, in their order. The corresponding C function is
+    /// `MPI_Comm_split_type`.
     func nodeGroup(at site: CallSite) throws(MPIError) -> CommunicatorHandle {
         var part: MPI_Comm?
         try site.check(
@@ -48,8 +49,8 @@ internal import CMPI
         return try unsafe CommunicatorHandle(part, at: site)
     }
 
-    /// The communicator's processes that give the same `color`, in the order of their `key`. The corresponding C function
-    /// is `MPI_Comm_split`.
+    /// The communicator's processes that give the same `color`, in the order of their `key`. The corresponding C
+    /// function is `MPI_Comm_split`.
     func split(color: Int, key: Int, at site: CallSite) throws(MPIError) -> CommunicatorHandle {
         var part: MPI_Comm?
         try site.check(unsafe MPI_Comm_split(raw, Int32(color), Int32(key), &part), "MPI_Comm_split")

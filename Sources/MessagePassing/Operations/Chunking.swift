@@ -2,10 +2,10 @@
 
 /// Cuts runs of elements into windows that a C `int` can count.
 ///
-/// A window is a contiguous range of the whole index space. For operations on segments (one per rank, contiguous, in
-/// rank order), a window takes from every segment what of it lies inside: most windows touch one or two segments only,
-/// and the others take part with a count of zero. So each window is again a valid operation of the same kind, on a
-/// contiguous buffer, and every rank computes the same windows from the same counts.
+/// A window is a contiguous range of the whole index space. An operation on segments has one segment per rank,
+/// contiguous, in rank order; a window takes the part of every segment that lies inside the window. Most windows touch
+/// one or two segments, and the other segments take part with a count of zero. So each window is a valid operation of
+/// the same kind on a contiguous buffer. Every rank computes the same windows from the same counts.
 struct Chunking {
     /// Number of elements of all segments together.
     let count: Int
@@ -13,7 +13,8 @@ struct Chunking {
     /// Longest window.
     private let limit: Int
 
-    /// Segments of `counts` elements in windows of at most `limit`. One segment for operations that have none.
+    /// Windows of at most `limit` elements over segments of `counts` elements; one segment for operations without
+    /// segments.
     init(counts: [Int], limit: Int) {
         precondition(limit > 0 && limit <= Int(Int32.max), "a window of \(limit) elements does not fit a C int")
         segments = MessagePassing.segments(of: counts)
@@ -29,19 +30,19 @@ struct Chunking {
         stride(from: 0, to: count, by: limit).map { $0..<min($0 + limit, count) }
     }
 
-    /// The part of segment `rank` inside `window`, as positions of the whole index space. Where there is none it is empty
-    /// and at one of the window's ends, so that its start is a valid position of the window's buffer.
+    /// The part of segment `rank` inside `window`, as positions of the whole index space. Where there is none it is
+    /// empty and at one of the window's ends, so that its start is a valid position of the window's buffer.
     func part(of rank: Int, in window: Range<Int>) -> Range<Int> {
         segments[rank].clamped(to: window)
     }
 
-    /// Where the part of segment `rank` inside `window` starts, counted from the segment's start; 0 where there is none.
+    /// Start of the part of segment `rank` inside `window`, counted from the segment's start; 0 if the part is empty.
     func offset(of rank: Int, in window: Range<Int>) -> Int {
         let part = part(of: rank, in: window)
         return part.isEmpty ? 0 : part.lowerBound - segments[rank].lowerBound
     }
 
-    /// What C takes for a window: the number of elements from each rank, and where they start, counted from the
+    /// The window's arguments of a C call: the number of elements of each rank, and their start, counted from the
     /// window's start.
     func layout(of window: Range<Int>) -> (counts: [Int32], displacements: [Int32]) {
         let parts = (0..<segmentCount).map { part(of: $0, in: window) }

@@ -1,8 +1,10 @@
 // MessageTag - numbers that tell the messages between two ranks from one another.
 
-/// Tags of messages between single ranks, in the communicator of all ranks and in a communicator of one rank of each node.
+/// Tags of messages between single ranks, in the communicator of all ranks and in a communicator of one rank of each
+/// node.
 ///
-/// No two kinds of messages share a tag, since several may be under way at a time. The standard promises tags up to 32767.
+/// No two kinds of messages share a tag, since several may be under way at a time. The standard promises tags up to
+/// 32767.
 enum MessageTag {
     static let pingPong: Int32 = 0
 

@@ -1,9 +1,8 @@
 // MessageWindows - messages of one operation, of which a few are under way at a time.
 
-/// An operation's messages in windows, which are started and completed in order. Every test moves them on; nothing ever
-/// waits.
+/// An operation's messages in windows, which are started and completed in order. A test moves them on and never waits.
 struct MessageWindows {
-    /// The messages of one window, from all ranks and to all ranks that it has to do with.
+    /// The messages of one window: receives from and sends to all ranks that take part in it.
     struct Window {
         let receives: MessageOperation
         let sends: MessageOperation
@@ -17,19 +16,21 @@ struct MessageWindows {
 
     /// Windows under way at a time, at most.
     static let mostUnderWay = 16
-    /// Bytes of a window in each direction, more or less, where it is not the number of ranks that decides. Open MPI sends
-    /// all that one rank has for another through one connection, and what completes a message comes behind all data that
-    /// were handed over before it: with messages of 32 MiB a link of 1 Gbit/s carried 0.6 of that, and with 100 MiB under way
-    /// nothing was complete before everything was (measured). All windows together keep a link of 10 Gbit/s busy for 7 ms, of
-    /// 1 Gbit/s for 70. Both directions of a window are completed before another one takes its place: queues of their own
-    /// halved the rate (measured), for answers then wait behind data.
+    /// Bytes of a window in each direction, about; with many ranks windows are larger.
+    ///
+    /// Why so few: Open MPI sends all that one rank has for another through one connection. The note that completes a
+    /// message waits behind all data that were handed over before. All windows together keep a link of 10 Gbit/s busy
+    /// for 7 ms, of 1 Gbit/s for 70 ms.
+    ///
+    /// Why both directions of a window are completed before the next one starts: in queues of their own, answers wait
+    /// behind data.
     static let windowBytes = 512 << 10
 
     /// Windows in all.
     let count: Int
     /// Windows under way at a time, at most.
     let depth: Int
-    /// The windows under way, the oldest first, and how many were done before.
+    /// The windows under way, the oldest first; `doneCount` windows are done.
     private var underWay: [Window] = []
     private var doneCount = 0
 
@@ -44,7 +45,7 @@ struct MessageWindows {
     /// Makes progress and tells whether all windows are done.
     ///
     /// - Parameters:
-    ///   - most: starts none while so many are under way; nil: ``depth``.
+    ///   - most: windows under way at which no other one is started; nil: ``depth``.
     ///   - start: starts the window with this number.
     ///   - use: called once for each window, in order, when all that it receives is there.
     mutating func test(

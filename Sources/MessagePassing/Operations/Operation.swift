@@ -2,15 +2,15 @@
 
 internal import CMPI
 
-/// What a request stands for. Until it is complete it owns all memory that it uses.
+/// An operation in flight. Until it is complete it owns all memory that it uses.
 protocol Operation: AnyObject {
-    /// The C function that started it, or whose place it takes.
+    /// The C function that started the operation, or that the operation replaces.
     var function: String { get }
     /// Whether a test asks the library for progress.
     var waitsForMessages: Bool { get }
-    /// Whether nothing of it remains to be done.
+    /// Whether the operation is complete.
     var isComplete: Bool { get }
-    /// Whether it moves only when it is tested itself; the library moves messages that it knows at every test of any.
+    /// Whether only a test of this operation moves it. The library moves all its messages at a test of any message.
     var needsTests: Bool { get }
     /// Makes progress and tells whether this operation is complete.
     func test(at site: CallSite) throws(MPIError) -> Bool

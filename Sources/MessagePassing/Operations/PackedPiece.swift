@@ -1,13 +1,11 @@
 // PackedPiece - a piece of a buffer that is mostly zeros, as a message without them.
 
-internal import Tensors
-
 /// The message of a piece: a map with a bit for each block, then the blocks in which any bit is set, in their order.
 ///
-/// Of an embedding's gradient only the rows of those tokens are not zero that occurred. What is left out has no bit set, so a
-/// sum has the very bits that it has without packing; a negative zero is sent.
+/// Why: of an embedding's gradient, only the rows of tokens that occurred are not zero. A block that is left out has no
+/// bit set (a negative zero is sent), so a sum has the same bits as without packing.
 package enum PackedPiece {
-    /// Bytes of a block: of the order of an embedding's row, of which it may be a part or hold some.
+    /// Bytes of a block: about a row of an embedding.
     static let blockBytes = 1 << 10
     /// Bytes of the piece that a word of the map stands for.
     static let wordBytes = UInt64.bitWidth * blockBytes
@@ -65,12 +63,12 @@ package enum PackedPiece {
     @safe struct Reader {
         private let message: UnsafeRawPointer
         private var block: Int
-        /// Where the next block lies that is not left out.
+        /// Offset in the message of the next block that it holds, in bytes.
         private var offset: Int
 
         /// - Parameters:
-        ///   - byteCount: of the whole piece.
-        ///   - start: where in the piece the reading begins; whole words of the map.
+        ///   - byteCount: bytes of the whole piece.
+        ///   - start: offset in the piece at which the reading begins, in bytes; a multiple of ``wordBytes``.
         init(_ message: UnsafeRawPointer, byteCount: Int, from start: Int) {
             precondition(start % wordBytes == 0, "blocks are read from a word of the map on")
             unsafe self.message = message

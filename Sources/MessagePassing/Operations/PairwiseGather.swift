@@ -4,10 +4,11 @@ internal import CMPI
 
 /// The all-gather of large buffers.
 ///
-/// For R ranks each sends and receives (R - 1) / R of the buffer, in both directions at once, as Open MPI 4.1's own
-/// (`MPI_Iallgatherv`) does. What that one lacks is an order between several: all would share the link from the start, and
-/// the first, which somebody waits for, would be there hardly before the last. Here those that were started first get the
-/// link, see ``GatherLine``.
+/// For R ranks, each sends and receives (R - 1) / R of the buffer, in both directions at once. Open MPI 4.1's
+/// `MPI_Iallgatherv` does so too.
+///
+/// Why not `MPI_Iallgatherv`: several of them share the link from the start, and the first one, for which somebody
+/// waits, completes hardly before the last. Here the gathers that were started first get the link, see ``GatherLine``.
 ///
 /// Safe: the memory is kept by the operation.
 @safe final class PairwiseGather: Operation {
@@ -18,7 +19,7 @@ internal import CMPI
     private let segments: [Range<Int>]
     private let handle: CommunicatorHandle
     private let tag: Int32
-    /// Elements of a message, at most, and messages that the longest segment needs.
+    /// Elements of a message, at most; `pieceCount` is the number of messages of the longest segment.
     private let piece: Int
     private let pieceCount: Int
     private let line: GatherLine
@@ -31,11 +32,11 @@ internal import CMPI
     var needsTests: Bool { !isComplete }
 
     /// - Parameters:
-    ///   - base: the whole buffer, this rank's segment in its place.
+    ///   - base: the whole buffer, with this rank's segment in its place.
     ///   - segments: where the segment of each rank of `handle` lies in it, in elements; the same on all.
     ///   - number: how many gathers were started before, the same on all ranks of `handle`.
     ///   - limit: the most elements of one message.
-    ///   - line: where this gather waits for its turn.
+    ///   - line: the gathers before this one.
     init(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, segments: [Range<Int>], keeping memory: [AnyObject],
         in handle: CommunicatorHandle, number: Int, limit: Int, line: GatherLine
@@ -65,8 +66,8 @@ internal import CMPI
         return true
     }
 
-    /// Exchanges a piece with two neighbours, which are further away from window to window, so that not all ranks send to the
-    /// same one at once.
+    /// Sends a piece to one rank and receives one from another. Both are further away from window to window, so that
+    /// not all ranks send to the same one at once.
     private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
         let receives = MessageOperation(function, keeping: memory)
         let sends = MessageOperation("MPI_Isend of an all-gather", keeping: memory)
@@ -99,11 +100,11 @@ internal import CMPI
     }
 }
 
-/// The gathers of a rank that are not complete, in the order in which they were started. Together they have so many messages
-/// under way as a single one may; a later one gets what the earlier ones leave.
+/// The gathers of a rank that are not complete, in the order in which they were started. Together they have as many
+/// messages under way as a single one may. A later gather gets the windows that the earlier ones leave.
 ///
-/// On every rank the line has the same order, that in which all ranks start the gathers. So the first window that is not done,
-/// in the order of the line, is always started by all ranks that take part in it, and none waits for ever.
+/// Why none waits for ever: all ranks start the gathers in one order, so the line has that order on every rank. All
+/// ranks that take part in the first window that is not done have started it.
 final class GatherLine {
     private var gathers: [PairwiseGather] = []
 

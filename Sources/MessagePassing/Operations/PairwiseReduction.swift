@@ -1,25 +1,28 @@
-// PairwiseReduction - a reduce-scatter by messages: each rank sends every other one its segment, and adds what it receives.
+// PairwiseReduction - a reduce-scatter by messages: each rank sends every other one its segment, and adds what it
+// receives.
 
 internal import CMPI
 internal import Tensors
 
 /// The reduce-scatter of ranks that share no memory.
 ///
-/// For R ranks each sends and receives (R - 1) / R of the buffer, in both directions at once, which is the least possible,
-/// and adds in the order of the ranks. Open MPI 4.1's own (`MPI_Ireduce_scatter`) sends whole buffers up a tree to one rank,
-/// which then sends out the segments: that rank receives log2 R buffers, one after another, in an order of its own.
+/// For R ranks, each sends and receives (R - 1) / R of the buffer, in both directions at once, which is the least
+/// possible. Each adds in rank order.
 ///
-/// Between ranks that hold mostly zeros, a message leaves them out (``PackedPiece``).
+/// Why not `MPI_Ireduce_scatter`: Open MPI 4.1 sends whole buffers up a tree to one rank, which receives log2 R buffers
+/// one after another, adds them in an order of its own and then sends out the segments.
 ///
-/// Segments are cut into windows, of which a few are under way at a time, so that the memory for what is received is
-/// bounded. Every test of the operation moves it on; nothing ever waits. Safe: the memory is kept by the operation.
+/// Messages may leave out blocks of zeros (``PackedPiece``).
+///
+/// Segments are cut into windows, of which a few are under way at a time, so that the memory for received messages is
+/// bounded. A test of the operation moves it on and never waits. Safe: the operation keeps the memory.
 @safe final class PairwiseReduction: Operation {
-    /// Least bytes of a message, below which latency counts more than memory. With many ranks it makes windows larger, of
-    /// which there are fewer under way then.
+    /// Least bytes of a message. In shorter ones latency counts more than memory. With many ranks this makes windows
+    /// larger, and fewer are under way.
     private static let leastMessageBytes = 64 << 10
-    /// Windows under way, at least: while the last of one is on its way, another has begun.
+    /// Windows under way, at least: while the last message of one is on its way, another has begun.
     private static let leastDepth = 2
-    /// Bytes of a task of the parallel loop, a word of a packed piece's map; less than two of them are not worth waking
+    /// Bytes of a task of the parallel loop: a word of a packed piece's map. Less than two tasks are not worth waking
     /// threads.
     private static let grainBytes = PackedPiece.wordBytes
 
@@ -33,17 +36,17 @@ internal import Tensors
     private let tag: Int32
     /// Elements of a whole window of one segment.
     private let piece: Int
-    /// Windows under way, at most: those that there is room for.
+    /// Windows under way, at most: as many as the scratch memory holds.
     private let depth: Int
     /// Whether messages leave zeros out.
     private let packs: Bool
     /// Bytes of the longest message.
     private let slotBytes: Int
-    /// What is received; where messages are packed also what is sent, and a block of zeros.
+    /// Received messages; where messages are packed, also the messages to send and a block of zeros.
     private let room: Arena
-    /// Where messages are packed: the other ranks that own something, for which there is a slot in each window.
+    /// Other ranks with a segment that is not empty, where messages are packed; each has a slot in each window.
     private let receivers: [Int]
-    /// Slots of all windows under way: for what is received, and for what is packed behind them.
+    /// Slots for received messages, of all windows under way. Slots for packed messages follow them.
     private let receivingSlots: Int
     private let packingSlots: Int
     private let sentBytes: SentBytes
@@ -61,8 +64,8 @@ internal import Tensors
     ///   - number: how many reductions the ranks have started before: tells their messages apart.
     ///   - packs: whether messages leave zeros out, on all ranks of `handle`.
     ///   - limit: the most elements of one message.
-    ///   - scratch: where room for messages comes from, and returns to.
-    ///   - sent: counts what is sent.
+    ///   - scratch: lends the memory for messages.
+    ///   - sent: counts the bytes that are sent.
     init(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
         keeping memory: [AnyObject], in handle: CommunicatorHandle, number: Int, packs: Bool, limit: Int,
@@ -121,18 +124,18 @@ internal import Tensors
         return min(index * piece, count)..<min((index + 1) * piece, count)
     }
 
-    /// Where the message that `rank` sends for window `index` is received.
+    /// Address at which the message from `rank` for window `index` is received.
     private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
         unsafe slot(index % depth * (handle.size - 1) + (rank < handle.rank ? rank : rank - 1))
     }
 
-    /// Where the message for `rank` is packed.
+    /// Address at which the message to `rank` is packed.
     private func packingPlace(for rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
         guard let number = receivers.firstIndex(of: rank) else { preconditionFailure("rank \(rank) owns nothing") }
         return unsafe slot(receivingSlots + index % depth * receivers.count + number)
     }
 
-    /// A block of zeros, for one that a message has left out.
+    /// A block of zeros, in place of a block that a message has left out.
     private var zeros: UnsafeMutableRawPointer { unsafe slot(receivingSlots + packingSlots) }
 
     private func slot(_ number: Int) -> UnsafeMutableRawPointer { unsafe room.all.address + number * slotBytes }
@@ -175,7 +178,7 @@ internal import Tensors
         return (UnsafeRawPointer(place), byteCount)
     }
 
-    /// Adds what window `index` has brought.
+    /// Adds the received messages of window `index`.
     private func add(_ index: Int) {
         let own = part(of: handle.rank, index)
         guard !own.isEmpty else { return }
@@ -208,7 +211,8 @@ internal import Tensors
         }
     }
 
-    /// Adds the bytes `range` of the part `own` of this rank's segment; `received` tells where those of another rank lie.
+    /// Adds the bytes `range` of the part `own` of this rank's segment; `received` gives the address of another rank's
+    /// bytes.
     private func sum(_ own: Range<Int>, _ range: Range<Int>, _ received: (_ rank: Int) -> UnsafeRawPointer) {
         let start = own.lowerBound * summand.type.stride + range.lowerBound
         unsafe withUnsafeTemporaryAllocation(of: UnsafeRawPointer.self, capacity: handle.size) { sources in

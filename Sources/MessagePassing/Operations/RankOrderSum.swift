@@ -2,10 +2,10 @@
 
 internal import Tensors
 
-/// What is summed through the window.
+/// A kind of numbers that reductions sum.
 enum Summand {
     case float
-    /// Wraps around; whoever adds makes sure that sums fit.
+    /// 64-bit integers; a sum that does not fit wraps around.
     case int64
 
     var type: ElementType {
@@ -16,11 +16,14 @@ enum Summand {
     }
 }
 
-/// `target[i] = sources[0][i] + sources[1][i] + ...`, added from left to right, for `byteCount` bytes of whole numbers.
-/// `target` may be one of the sources.
+/// Adds numbers of several ranks in rank order: `target[i] = sources[0][i] + sources[1][i] + ...`, from left to right.
 ///
-/// Each element's additions are the same whether it falls into a vector or behind the last whole one, so a value's bits do
-/// not depend on how a buffer is cut.
+/// - Parameters:
+///   - byteCount: bytes of each source, a multiple of a number's.
+///   - target: may be one of the sources.
+///
+/// Each element's additions are the same whether it falls into a vector or behind the last whole one, so a value's bits
+/// do not depend on how a buffer is cut.
 func sumInOrder(
     _ sources: UnsafeBufferPointer<UnsafeRawPointer>, of summand: Summand, byteCount: Int,
     into target: UnsafeMutableRawPointer
@@ -33,7 +36,8 @@ func sumInOrder(
     }
 }
 
-/// Vectors that one turn of the loop takes from each source: enough to hide the loop over the sources.
+/// Vectors that one turn of the loop takes from each source. Why several: they hide the cost of the loop over the
+/// sources.
 private let vectorsPerTurn = 4
 
 @inline(__always)

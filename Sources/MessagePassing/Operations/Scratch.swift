@@ -1,12 +1,12 @@
-// Scratch - buffers of operations, used again from step to step.
+// Scratch - float buffers that operations borrow and return.
 
 internal import Tensors
 
-/// Float buffers that are used again: as many as there are operations in flight at one time.
+/// Float buffers that are used again from step to step: as many as operations are in flight at one time.
 final class Scratch {
     private var free: [Arena] = []
 
-    /// A buffer of at least `count` floats, whose values are anything.
+    /// A buffer of at least `count` floats with arbitrary values.
     func take(count: Int) -> Arena {
         if let index = free.indices.filter({ free[$0].count >= count }).min(by: { free[$0].count < free[$1].count }) {
             return free.remove(at: index)

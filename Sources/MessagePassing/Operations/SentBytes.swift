@@ -1,6 +1,6 @@
-// SentBytes - what reductions by messages have handed to the library.
+// SentBytes - the bytes that reductions by messages have handed to the library.
 
-/// A count that the operations of a communicator share.
+/// Bytes that a communicator's reductions have sent, counted by all of its operations.
 final class SentBytes {
     var count = 0
 }
