@@ -101,6 +101,9 @@ extension SystemReader {
     /// Names of the visible processes above this one, its parent first.
     var ancestors: [String] { lineage.visible.map(\.name) }
 
+    /// Whether the launcher that has started this process ends all ranks when one fails. `srun` does so only on demand.
+    var launcherEndsAllRanks: Bool { ancestors.first.map { !$0.hasPrefix("slurmstepd") } ?? false }
+
     /// Whether the outermost visible process is a rank of a launcher that cannot be seen from here.
     ///
     /// Why: a container with process numbers of its own hides the launcher, and its first process has the rank's

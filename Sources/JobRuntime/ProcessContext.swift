@@ -54,18 +54,18 @@ public final class ProcessContext {
     /// ``start(_:loss:isRefused:)`` has returned nil.
     ///
     /// Why: mpirun ends all ranks when one fails. A rank that failed before the first rank has printed would lose the
-    /// message. A rank that no launcher has ended after ``LaunchRole/patience`` has wrong arguments alone, and nobody
-    /// has said so.
+    /// message. A rank that is still alive after the wait has wrong arguments alone, and nobody has said so.
     ///
     /// - Parameter loss: what follows when standard output cannot be written.
     /// - Returns: a context of one rank without MPI, for the rank's own message; nil where the process has printed a
-    ///   note.
+    ///   note, or its launcher lets ranks live on after a failure of the first.
     public static func afterFirstRank(loss: Console.OutputLoss) -> ProcessContext? {
-        let role = LaunchRole(SystemReader())
+        let reader = SystemReader()
+        let role = LaunchRole(reader)
         var rest = role.patience
-        // What is left when a signal interrupts the sleep.
+        // Seconds that are left when a signal interrupts the sleep.
         while rest > 0 { rest = sleep(rest) }
-        guard case .rank = role else { return nil }
+        guard case .rank = role, reader.launcherEndsAllRanks else { return nil }
         return ProcessContext(Communicator.alone(), loss)
     }
 

@@ -124,6 +124,17 @@ import TestSupport
         #expect(LaunchRole.single.patience == 0)
     }
 
+    /// Under srun a rank that is alive says nothing about the first one: 63 of 64 ranks would repeat its message.
+    @Test func launchersThatEndAllRanks() throws {
+        for (ancestors, ends) in [
+            (["mpirun"], true), (["orted", "slurmstepd"], true), (["slurmstepd"], false), ([], false),
+        ] {
+            let (_, reader, folder) = try role(Self.rank(1), below: ancestors)
+            defer { withExtendedLifetime(folder) {} }
+            #expect(reader.launcherEndsAllRanks == ends, "\(ancestors)")
+        }
+    }
+
     @Test func parts() {
         func part(_ need: RankNeed, _ role: LaunchRole, isStranded: Bool = false) -> LaunchRole.Part {
             role.part(in: need, isStranded: isStranded)
