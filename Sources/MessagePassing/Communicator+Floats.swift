@@ -98,7 +98,7 @@ extension Communicator {
                 base, summand, counts: counts, into: target, isSparse: isSparse, keeping: memory, parallel), of: self)
     }
 
-    /// The address, count and owner of numbers of one kind.
+    /// A slice of numbers of any kind: its memory, and its range in it.
     fileprivate struct Numbers {
         let arena: Arena
         let range: Range<Int>

@@ -21,14 +21,14 @@ final class NodeGroup {
         world: CommunicatorHandle, node: CommunicatorHandle, ownsNode: Bool, map: NodeMap, stagingBytes: Int,
         at site: CallSite
     ) throws(MPIError) {
-        let place = map.place(of: world.rank)
-        precondition(map.isRegular && place.index == node.rank && map.ranksPerNode == node.size, "a wrong map")
+        let location = map.location(of: world.rank)
+        precondition(map.isRegular && location.index == node.rank && map.ranksPerNode == node.size, "a wrong map")
         self.map = map
-        slice = map.slice(place.index)
+        slice = map.slice(location.index)
         window = try NodeWindow(node, stagingBytes: stagingBytes, at: site)
         exchange = NodeExchange(window)
         if map.nodes.count > 1 {
-            partners = try world.split(color: place.index, key: place.node, at: site)
+            partners = try world.split(color: location.index, key: location.node, at: site)
         } else {
             partners = nil
         }

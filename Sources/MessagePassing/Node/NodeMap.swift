@@ -27,7 +27,7 @@ struct NodeMap: Equatable {
     var ranksPerNode: Int { nodes[0].count }
 
     /// The node of `rank`, and its number among that node's ranks, from 0.
-    func place(of rank: Int) -> (node: Int, index: Int) {
+    func location(of rank: Int) -> (node: Int, index: Int) {
         for (node, ranks) in nodes.enumerated() {
             if let index = ranks.firstIndex(of: rank) { return (node, index) }
         }

@@ -52,7 +52,7 @@ internal import Tensors
         switch work {
         case .sum:
             forEachChunk(of: .others, round: staged) { owner, start, positions in
-                let piece = unsafe slot + self.placeInSlot(of: self.window.rank, for: owner)
+                let piece = unsafe slot + self.offsetInSlot(of: self.window.rank, for: owner)
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
                     unsafe copyStreaming(self.base + offset, to: piece + (position - start), byteCount: count)
                 }
@@ -85,10 +85,10 @@ internal import Tensors
         }
     }
 
-    /// Adds `byteCount` bytes of numbers, which lie at `offset` of this rank's buffer and at `place` of the others'
-    /// pieces.
+    /// Adds `byteCount` bytes of numbers, which lie at `offset` of this rank's buffer and at `pieceOffset` of the
+    /// others' pieces.
     private func sum(
-        _ summand: Summand, _ offset: Int, _ place: Int, _ byteCount: Int, into target: UnsafeMutableRawPointer,
+        _ summand: Summand, _ offset: Int, _ pieceOffset: Int, _ byteCount: Int, into target: UnsafeMutableRawPointer,
         _ slotRound: UInt64
     ) {
         let own = window.rank
@@ -97,7 +97,7 @@ internal import Tensors
                 let source =
                     unsafe rank == own
                     ? base + offset
-                    : window.slot(of: rank, round: slotRound) + (placeInSlot(of: rank, for: own) + place)
+                    : window.slot(of: rank, round: slotRound) + (offsetInSlot(of: rank, for: own) + pieceOffset)
                 unsafe sources.initializeElement(at: rank, to: UnsafeRawPointer(source))
             }
             unsafe sumInOrder(UnsafeBufferPointer(sources), of: summand, byteCount: byteCount, into: target)
@@ -105,7 +105,7 @@ internal import Tensors
     }
 
     /// Byte at which the piece for `owner` starts in the slot of rank `rank`. A rank has no piece for itself.
-    private func placeInSlot(of rank: Int, for owner: Int) -> Int {
+    private func offsetInSlot(of rank: Int, for owner: Int) -> Int {
         (owner < rank ? owner : owner - 1) * pieceBytes
     }
 

@@ -43,7 +43,7 @@ internal import Tensors
     /// Bytes of the longest message.
     private let slotBytes: Int
     /// Received messages; where messages are packed, also the messages to send and a block of zeros.
-    private let room: Arena
+    private let workspace: Arena
     /// Other ranks with a segment that is not empty, where messages are packed; each has a slot in each window.
     private let receivers: [Int]
     /// Slots for received messages, of all windows under way. Slots for packed messages follow them.
@@ -98,8 +98,8 @@ internal import Tensors
         receivers = packs ? counts.indices.filter { $0 != handle.rank && counts[$0] > 0 } : []
         receivingSlots = counts[handle.rank] > 0 ? depth * others : 0
         packingSlots = depth * receivers.count
-        let roomBytes = (receivingSlots + packingSlots) * slotBytes + (packs ? PackedPiece.blockBytes : 0)
-        room = scratch.take(count: roomBytes / ElementType.float.stride)
+        let workspaceBytes = (receivingSlots + packingSlots) * slotBytes + (packs ? PackedPiece.blockBytes : 0)
+        workspace = scratch.take(count: workspaceBytes / ElementType.float.stride)
         sentBytes = sent
         self.parallel = parallel
         self.memory = memory
@@ -113,7 +113,7 @@ internal import Tensors
         guard try windows.test(at: site, start: start, use: add) else { return false }
         isComplete = true
         memory = []
-        whenComplete?(room)
+        whenComplete?(workspace)
         whenComplete = nil
         return true
     }
@@ -125,12 +125,12 @@ internal import Tensors
     }
 
     /// Address at which the message from `rank` for window `index` is received.
-    private func place(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
+    private func receivingSlot(of rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
         unsafe slot(index % depth * (handle.size - 1) + (rank < handle.rank ? rank : rank - 1))
     }
 
     /// Address at which the message to `rank` is packed.
-    private func packingPlace(for rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
+    private func sendingSlot(for rank: Int, _ index: Int) -> UnsafeMutableRawPointer {
         guard let number = receivers.firstIndex(of: rank) else { preconditionFailure("rank \(rank) owns nothing") }
         return unsafe slot(receivingSlots + index % depth * receivers.count + number)
     }
@@ -138,11 +138,11 @@ internal import Tensors
     /// A block of zeros, in place of a block that a message has left out.
     private var zeros: UnsafeMutableRawPointer { unsafe slot(receivingSlots + packingSlots) }
 
-    private func slot(_ number: Int) -> UnsafeMutableRawPointer { unsafe room.all.address + number * slotBytes }
+    private func slot(_ number: Int) -> UnsafeMutableRawPointer { unsafe workspace.all.address + number * slotBytes }
 
     private func start(_ index: Int, at site: CallSite) throws(MPIError) -> MessageWindows.Window {
-        let receives = MessageOperation(function, keeping: memory + [room])
-        let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory + [room])
+        let receives = MessageOperation(function, keeping: memory + [workspace])
+        let sends = MessageOperation("MPI_Isend of a reduce-scatter", keeping: memory + [workspace])
         let own = part(of: handle.rank, index)
         let byte = ElementType.byte
         // Each rank begins with its neighbours, so that not all send to the same one at once.
@@ -152,7 +152,8 @@ internal import Tensors
                 let most = packs ? slotBytes : own.count * summand.type.stride
                 try unsafe receives.start(at: site) {
                     unsafe MPI_Irecv(
-                        place(of: source, index), Int32(most), byte.datatype, Int32(source), tag, handle.raw, $0)
+                        receivingSlot(of: source, index), Int32(most), byte.datatype, Int32(source), tag, handle.raw, $0
+                    )
                 }
             }
             let receiver = (handle.rank + step) % handle.size
@@ -173,9 +174,9 @@ internal import Tensors
         let stride = summand.type.stride
         let values = unsafe base + (segments[receiver].lowerBound + part.lowerBound) * stride
         guard packs else { return (UnsafeRawPointer(values), part.count * stride) }
-        let place = unsafe packingPlace(for: receiver, index)
-        let byteCount = unsafe PackedPiece.pack(values, byteCount: part.count * stride, into: place)
-        return (UnsafeRawPointer(place), byteCount)
+        let slot = unsafe sendingSlot(for: receiver, index)
+        let byteCount = unsafe PackedPiece.pack(values, byteCount: part.count * stride, into: slot)
+        return (UnsafeRawPointer(slot), byteCount)
     }
 
     /// Adds the received messages of window `index`.
@@ -194,7 +195,8 @@ internal import Tensors
 
     /// Adds the bytes `range` of the part `own` of this rank's segment.
     private func addWhole(_ index: Int, _ own: Range<Int>, _ range: Range<Int>) {
-        unsafe sum(own, range) { rank in unsafe UnsafeRawPointer(self.place(of: rank, index) + range.lowerBound) }
+        unsafe sum(own, range) { rank in unsafe UnsafeRawPointer(self.receivingSlot(of: rank, index) + range.lowerBound)
+        }
     }
 
     private func addPacked(_ index: Int, _ own: Range<Int>, _ range: Range<Int>) {
@@ -202,7 +204,8 @@ internal import Tensors
         var readers = (0..<handle.size).map { rank in
             rank == handle.rank
                 ? nil
-                : unsafe PackedPiece.Reader(place(of: rank, index), byteCount: byteCount, from: range.lowerBound)
+                : unsafe PackedPiece.Reader(
+                    receivingSlot(of: rank, index), byteCount: byteCount, from: range.lowerBound)
         }
         for start in stride(from: range.lowerBound, to: range.upperBound, by: PackedPiece.blockBytes) {
             unsafe sum(own, start..<min(start + PackedPiece.blockBytes, range.upperBound)) { rank in
