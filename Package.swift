@@ -80,19 +80,21 @@ let package = Package(
             name: "CSentencePiece", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
-        // What people and files are told: console, JSON values, rows, tables, errors with their exit status.
-        module("Reporting", []),
+        // SplitMix64, system calls that signals interrupt, runs of numbers.
+        module("Primitives", []),
+        // Console, JSON values, rows, tables, errors with their exit status.
+        module("Reporting", ["Primitives"]),
         // Memory that has one owner, slices of it, and the table of a model's tensors.
         module("Tensors", ["CMemory"]),
 
         // MPI.
-        module("MessagePassing", ["CMPI", "Reporting", "Tensors"]),
+        module("MessagePassing", ["CMPI", "Primitives", "Reporting", "Tensors"]),
         // HDF5.
-        module("HDF5Store", ["CHDF5", "Tensors"]),
+        module("HDF5Store", ["CHDF5", "Primitives", "Tensors"]),
         // Matrix products (GEMM) by OpenBLAS, oneDNN and AMX tiles.
         module("LinearAlgebra", ["COneDNN", "COpenBLAS", "CTiles", "Tensors"]),
         // Zstandard streams.
-        module("Zstandard", ["CZstd"]),
+        module("Zstandard", ["CZstd", "Primitives"]),
         // Gzip streams.
         module("Gzip", ["CZlib"]),
         // SHA-256.
@@ -103,23 +105,26 @@ let package = Package(
         // The thread pool, and the operations of a transformer with their gradients.
         module("Kernels", ["CPeakRates", "Tensors", "LinearAlgebra"]),
         // The LLaMA architecture: forward, backward, generation.
-        module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra"]),
+        module("LlamaModel", ["Tensors", "Kernels", "LinearAlgebra", "Primitives"]),
         // AdamW, learning-rate schedule, gradient norm.
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
         // Input files: what stands at a path, checked reading, errors that name file and line.
-        module("InputFiles", ["Reporting"]),
+        module("InputFiles", ["Primitives", "Reporting"]),
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
         module("Tokenizers", ["InputFiles", "SentencePieceText"]),
         // Texts, prepared data, and the order of sequences.
-        module("TokenData", ["Digests", "Gzip", "InputFiles", "SentencePieceText", "Tokenizers", "Zstandard"]),
+        module(
+            "TokenData",
+            ["Digests", "Gzip", "InputFiles", "Primitives", "SentencePieceText", "Tokenizers", "Zstandard"]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
-        module("Preparation", ["Digests", "InputFiles", "Reporting", "TokenData", "Tokenizers"]),
+        module("Preparation", ["Digests", "InputFiles", "Primitives", "Reporting", "TokenData", "Tokenizers"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
         module("Sharding", ["Tensors", "Kernels", "Optimization", "MessagePassing"]),
         // Checkpoints: shards, index, retention, verification.
-        module("Checkpointing", ["Digests", "Reporting", "Tensors", "HDF5Store", "LlamaModel"]),
+        module("Checkpointing", ["Digests", "Primitives", "Reporting", "Tensors", "HDF5Store", "LlamaModel"]),
         // Import and export of Hugging Face model directories.
-        module("HuggingFace", ["Checkpointing", "LlamaModel", "Reporting", "SentencePieceText", "Tensors"]),
+        module(
+            "HuggingFace", ["Checkpointing", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors"]),
         // The configuration of a run, and the record of its starts.
         module(
             "Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "Tokenizers", "TokenData", yams]),
@@ -127,7 +132,8 @@ let package = Package(
         module(
             "JobRuntime",
             [
-                "Configuration", "Digests", "Kernels", "LinearAlgebra", "MessagePassing", "Reporting", "Tensors",
+                "Configuration", "Digests", "Kernels", "LinearAlgebra", "MessagePassing", "Primitives", "Reporting",
+                "Tensors",
             ]),
         // A step's layout over ranks, its memory and its predicted time.
         module(
@@ -148,26 +154,26 @@ let package = Package(
             "Evaluation",
             [
                 "Checkpointing", "Configuration", "Kernels", "LlamaModel", "MessagePassing", "Reporting", "JobRuntime",
-                "SentencePieceText", "Tensors", "InputFiles", "Tokenizers", "TokenData",
+                "Tensors", "InputFiles", "Tokenizers", "TokenData",
             ]),
         // The training loop, the step, and saving.
         module(
             "Training",
             [
-                "BLASSelection", "Checkpointing", "Configuration", "Digests", "Evaluation", "HDF5Store", "Kernels",
+                "BLASSelection", "Checkpointing", "Configuration", "Evaluation", "Kernels",
                 "LinearAlgebra", "LlamaModel", "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime",
-                "SentencePieceText", "Sharding", "Tensors", "Tokenizers", "TokenData",
+                "Sharding", "Tensors", "Tokenizers", "TokenData",
             ]),
         // Comparison of runs: statistics, charts, the HTML report.
         module(
             "RunComparison",
-            ["Checkpointing", "Configuration", "Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData"]),
+            ["Checkpointing", "Configuration", "Kernels", "Optimization", "Reporting", "TokenData"]),
         // `doctor`: facts of every rank, and what is wrong with them.
         module(
             "ClusterDoctor",
             [
-                "Configuration", "HDF5Store", "Kernels", "LinearAlgebra", "MessagePassing", "Planning", "Reporting",
-                "JobRuntime", "Tensors",
+                "Configuration", "HDF5Store", "Kernels", "LinearAlgebra", "MessagePassing", "Planning", "Primitives",
+                "Reporting", "JobRuntime",
             ]),
         // `bench`: products, kernels, collectives, steps.
         module(
@@ -180,10 +186,10 @@ let package = Package(
         module(
             "Commands",
             [
-                "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration", "Digests",
-                "Evaluation", "HDF5Store", "HuggingFace", "InputFiles", "JobRuntime", "Kernels", "LinearAlgebra",
+                "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration",
+                "Evaluation", "HuggingFace", "InputFiles", "JobRuntime", "Kernels",
                 "LlamaModel", "MessagePassing", "Optimization", "Planning", "Preparation", "Reporting",
-                "RunComparison", "SentencePieceText", "Sharding", "Tensors", "TokenData", "Tokenizers", "Training",
+                "RunComparison", "SentencePieceText", "Tensors", "TokenData", "Tokenizers", "Training",
                 argumentParser,
             ]),
         .executableTarget(
@@ -191,13 +197,15 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Tensors"], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["Primitives", "Tensors"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         tests("TestSupportTests", ["TestSupport", "Tensors"], resources: [.copy("Fixtures")]),
+        tests("PrimitivesTests", ["Primitives"]),
         tests("TensorsTests", ["Tensors"]),
-        tests("MessagePassingTests", ["MessagePassing", "Tensors"]),
+        tests("MessagePassingTests", ["MessagePassing", "Tensors", "TestSupport"]),
         tests("HDF5StoreTests", ["HDF5Store", "Tensors", "TestSupport"]),
         tests("LinearAlgebraTests", ["LinearAlgebra", "Tensors", "TestSupport"]),
-        tests("ZstandardTests", ["Zstandard", "TestSupport"]),
+        tests("ZstandardTests", ["Zstandard"]),
         tests("GzipTests", ["Gzip", "TestSupport"]),
         tests("DigestsTests", ["Digests"]),
         tests(
@@ -219,34 +227,39 @@ let package = Package(
             ["DataFixtures", "InputFiles", "SentencePieceText", "TestSupport", "TokenData", "Tokenizers"]),
         tests(
             "TokenDataTests",
-            ["DataFixtures", "SentencePieceText", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
+            ["DataFixtures", "SentencePieceText", "InputFiles", "Primitives", "Tokenizers", "TokenData", "TestSupport"]),
         tests(
             "PreparationTests", ["DataFixtures", "Preparation", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),
         // Small models and whole checkpoints, for the tests of checkpoints and of Hugging Face.
         .target(
-            name: "CheckpointFixtures", dependencies: ["Checkpointing", "LlamaModel", "Tensors"],
+            name: "CheckpointFixtures", dependencies: ["Checkpointing", "LlamaModel", "Primitives", "Tensors"],
             path: "Tests/CheckpointFixtures", swiftSettings: settings),
-        tests("CheckpointingTests", ["CheckpointFixtures", "Checkpointing", "HDF5Store", "LlamaModel", "Tensors"]),
+        tests(
+            "CheckpointingTests",
+            ["CheckpointFixtures", "Checkpointing", "HDF5Store", "LlamaModel", "Primitives", "Tensors"]),
         tests(
             "HuggingFaceTests",
             [
-                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "LlamaModel", "SentencePieceText",
-                "Tensors", "TestSupport",
+                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "LlamaModel", "Primitives",
+                "SentencePieceText", "Tensors", "TestSupport",
             ],
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
             "ConfigurationTests",
-            ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),
+            [
+                "Configuration", "Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData", "Tensors",
+                "TestSupport",
+            ]),
         tests("ReportingTests", ["Reporting", "TestSupport"]),
         tests(
             "JobRuntimeTests",
-            ["Configuration", "MessagePassing", "Reporting", "JobRuntime", "TestSupport", "TokenData"]),
+            ["Configuration", "Reporting", "JobRuntime", "TestSupport"]),
         tests(
             "PlanningTests",
             [
                 "Configuration", "Kernels", "LlamaModel", "Optimization", "Planning", "Reporting", "Sharding",
-                "TokenData",
+                "Tensors", "TokenData",
             ]),
         tests(
             "BLASSelectionTests",
@@ -254,15 +267,16 @@ let package = Package(
         tests(
             "EvaluationTests",
             [
-                "Checkpointing", "Evaluation", "Kernels", "LlamaModel", "MessagePassing", "Reporting", "JobRuntime",
+                "Checkpointing", "Configuration", "Evaluation", "LlamaModel", "MessagePassing", "Reporting",
+                "JobRuntime",
                 "Tensors", "TestSupport", "InputFiles", "Tokenizers", "TokenData",
             ]),
         tests(
             "TrainingTests",
             [
-                "Checkpointing", "Configuration", "Evaluation", "Kernels", "LinearAlgebra", "LlamaModel",
-                "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime", "Tensors", "TestSupport",
-                "InputFiles", "Tokenizers", "TokenData", "Training",
+                "Checkpointing", "Configuration", "Evaluation", "Kernels", "LlamaModel",
+                "MessagePassing", "Reporting", "JobRuntime", "TestSupport", "InputFiles", "Tokenizers", "TokenData",
+                "Training",
             ]),
         tests(
             "RunComparisonTests",
@@ -278,9 +292,9 @@ let package = Package(
         tests(
             "RankTests",
             [
-                "Benchmarks", "Checkpointing", "Configuration", "Evaluation", "Kernels", "LlamaModel",
+                "Checkpointing", "Configuration", "Evaluation", "Kernels", "LlamaModel",
                 "MessagePassing", "Optimization", "Planning", "Reporting", "JobRuntime", "Sharding", "Tensors",
-                "TestSupport", "InputFiles", "Tokenizers", "TokenData", "Training",
+                "TestSupport", "Tokenizers", "TokenData", "Training",
             ],
             exclude: ["make_golden.py", "make_evaluation_golden.py", "make_task_golden.py"],
             resources: [.copy("Golden")]),

@@ -11,7 +11,7 @@ internal import Reporting
 internal import Tensors
 internal import TokenData
 
-extension Session {
+extension ProcessContext {
     /// The libraries that `configuration` asks for. Collective.
     package func productLibraries(_ configuration: RunConfiguration) throws -> ProductLibraries {
         let training = configuration.training

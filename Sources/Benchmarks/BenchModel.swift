@@ -19,13 +19,13 @@ package struct BenchModel {
     var sequences: Int { tokens / sequenceLength }
 
     /// - Parameter config: a configuration file; nil: hidden 512, 8 layers, ffn 1536, V 32000, T 512.
-    package init(_ session: Session, config: String?, tokens: Int) throws {
-        guard session.communicator.size == 1 else {
+    package init(_ process: ProcessContext, config: String?, tokens: Int) throws {
+        guard process.communicator.size == 1 else {
             throw ProgramFailure(
                 .badInput, "bench gemm and bench kernels measure one process: run them without mpirun", isShared: true)
         }
         if let config {
-            let configuration = try ConfigurationSource(session, path: config).load(overrides: [])
+            let configuration = try ConfigurationSource(process, path: config).load(overrides: [])
             (model, sequenceLength) = (configuration.model, configuration.data.sequenceLength)
             optimizer = configuration.optimizer
         } else {

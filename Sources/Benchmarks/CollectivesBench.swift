@@ -64,9 +64,9 @@ package struct CollectivesBench {
     /// - Parameters:
     ///   - sizes: bytes of the buffers.
     ///   - threads: of each rank; 0: the cores bound to it.
-    package func run(_ session: Session, sizes: [Int], threads: Int, isJSON: Bool) throws {
-        let communicator = session.communicator
-        let pool = try session.makePool(requested: threads)
+    package func run(_ process: ProcessContext, sizes: [Int], threads: Int, isJSON: Bool) throws {
+        let communicator = process.communicator
+        let pool = try process.makePool(requested: threads)
         try communicator.barrier()
         // All ranks at once: those of a node share its memory.
         let memory = try communicator.sumInRankOrder([Ceilings.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
@@ -86,9 +86,9 @@ package struct CollectivesBench {
             ranks: communicator.size, nodes: nodes, threads: pool.threadCount, algorithm: Self.algorithm(shape),
             memory: memory / Double(nodes), link: link, small: small, rows: rows)
         if isJSON {
-            session.console.raw(report.json.text + "\n")
+            process.console.raw(report.json.text + "\n")
         } else {
-            for line in report.lines { session.console.line(line) }
+            for line in report.lines { process.console.line(line) }
         }
     }
 

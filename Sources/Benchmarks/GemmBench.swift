@@ -15,9 +15,9 @@ package struct GemmBench {
     private let pool: ThreadPool
 
     /// - Parameter threads: 0: the cores bound to the process.
-    package init(_ session: Session, _ sizes: BenchModel, threads: Int) throws {
+    package init(_ process: ProcessContext, _ sizes: BenchModel, threads: Int) throws {
         self.sizes = sizes
-        pool = try session.makePool(requested: threads)
+        pool = try process.makePool(requested: threads)
     }
 
     /// `target [m, n] = op(a) op(b)` with reduction length k.

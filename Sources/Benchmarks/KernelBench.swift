@@ -17,11 +17,11 @@ package struct KernelBench {
     private let pool: ThreadPool
 
     /// - Parameter threads: 0: the cores bound to the process.
-    package init(_ session: Session, _ sizes: BenchModel, threads: Int) throws {
+    package init(_ process: ProcessContext, _ sizes: BenchModel, threads: Int) throws {
         self.sizes = sizes
-        pool = try session.makePool(
+        pool = try process.makePool(
             requested: threads,
-            libraries: session.fastestLibraries(
+            libraries: process.fastestLibraries(
                 ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 

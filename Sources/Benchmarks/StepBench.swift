@@ -39,13 +39,13 @@ package struct StepBench {
         let phases: [(phase: Phase, seconds: Double)]
     }
 
-    package func run(_ session: Session) throws {
-        let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
+    package func run(_ process: ProcessContext) throws {
+        let trainer = Trainer(process, configuration, TrainOptions(isQuiet: isJSON))
         let (data, pool) = try trainer.prepare()
         let (samples, exposure, tokens) = try time(trainer, data, pool)
         // Before the ceilings, which need memory of their own.
-        let rss = try peakRSS(session.communicator)
-        let communicator = session.communicator
+        let rss = try peakRSS(process.communicator)
+        let communicator = process.communicator
         // All ranks at once, as in a step; together they are the job's ceiling.
         try communicator.barrier()
         let own = try Ceilings.measure(pool, withBandwidth: false)
@@ -81,7 +81,7 @@ package struct StepBench {
             ] + (exposure?.pairs ?? []) + [
                 ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) }))
             ]
-        show(pairs, sample, session.console)
+        show(pairs, sample, process.console)
     }
 
     /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.

@@ -1,6 +1,7 @@
 // FileDurability - checked file operations, and what makes a finished one survive a power cut.
 
 internal import Glibc
+internal import Primitives
 
 /// File operations that throw ``CheckpointError`` with the file and the action.
 package enum Files {
@@ -99,11 +100,10 @@ package enum Files {
         defer { close(descriptor) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while true {
-            let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system(errno, "read the file", path)
+            let count = unsafe buffer.withUnsafeMutableBytes { memory in
+                retryingOnInterrupt { unsafe Glibc.read(descriptor, memory.baseAddress, memory.count) }
             }
+            guard count >= 0 else { throw .system(errno, "read the file", path) }
             if count == 0 { return }
             try body(buffer[..<count])
         }
@@ -116,10 +116,9 @@ package enum Files {
         var written = 0
         while written < bytes.count {
             let count = unsafe bytes[written...].withUnsafeBytes { rest in
-                unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                retryingOnInterrupt { unsafe Glibc.write(descriptor, rest.baseAddress, rest.count) }
             }
             if count < 0 {
-                if errno == EINTR { continue }
                 let number = errno
                 close(descriptor)
                 throw .system(number, "write the file", path)

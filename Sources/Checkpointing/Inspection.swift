@@ -30,18 +30,18 @@ extension CheckpointReader {
             var position: Int
             var tokens: Int
             var ranks_written: Int
-            var configuration: JSONValue
-            var tensors: [String: JSONValue]
+            var configuration: StoredJSON
+            var tensors: [String: StoredJSON]
         }
         let text = index.configuration.isEmpty ? "{}" : index.configuration
         let configuration = try JSONText.decode(
-            JSONValue.self, from: Array(text.utf8), of: directory + "/" + IndexFile.name)
-        var tensors: [String: JSONValue] = [:]
+            StoredJSON.self, from: Array(text.utf8), of: directory + "/" + IndexFile.name)
+        var tensors: [String: StoredJSON] = [:]
         for hash in try hashes ?? tensorHashes() {
-            var tensor: [String: JSONValue] = ["shape": .array(hash.shape.map { .integer(Int64($0)) })]
+            var tensor: [String: StoredJSON] = ["shape": .array(hash.shape.map { .integer(Int64($0)) })]
             for (role, digits) in hash.hashes { tensor[role.rawValue] = .text(digits) }
             if hash.nonFinite.values.contains(where: { $0 > 0 }) {
-                let counts = hash.nonFinite.map { ($0.rawValue, JSONValue.integer(Int64($1))) }
+                let counts = hash.nonFinite.map { ($0.rawValue, StoredJSON.integer(Int64($1))) }
                 tensor["non_finite"] = .object(Dictionary(uniqueKeysWithValues: counts))
             }
             tensors[hash.name] = .object(tensor)
@@ -54,16 +54,17 @@ extension CheckpointReader {
     }
 }
 
-/// Any JSON, kept as it is; integers stay integers.
-enum JSONValue: Codable, Equatable {
+/// JSON of any form, decoded and encoded again by Foundation, whose key order and digits `inspect --json` has. Integers stay
+/// integers.
+enum StoredJSON: Codable, Equatable {
     case null
     case bool(Bool)
     case integer(Int64)
     case unsigned(UInt64)
     case number(Double)
     case text(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
+    case array([StoredJSON])
+    case object([String: StoredJSON])
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -79,10 +80,10 @@ enum JSONValue: Codable, Equatable {
             self = .number(value)
         } else if let value = try? container.decode(String.self) {
             self = .text(value)
-        } else if let value = try? container.decode([JSONValue].self) {
+        } else if let value = try? container.decode([StoredJSON].self) {
             self = .array(value)
         } else {
-            self = .object(try container.decode([String: JSONValue].self))
+            self = .object(try container.decode([String: StoredJSON].self))
         }
     }
 

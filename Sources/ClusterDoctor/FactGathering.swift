@@ -10,22 +10,22 @@ internal import Reporting
 
 /// Reads this rank's facts and gathers those of all ranks.
 package struct FactGathering {
-    private let session: Session
+    private let process: ProcessContext
     /// Where checkpoints would go; empty: the configuration's `checkpoint.directory`, or the working directory.
     private let directory: String
 
-    package init(_ session: Session, directory: String) {
-        self.session = session
+    package init(_ process: ProcessContext, directory: String) {
+        self.process = process
         self.directory = directory
     }
 
     /// The facts of all ranks in their order, on rank 0; nil on the others. Collective.
     package func run(_ configuration: RunConfiguration?) throws -> [NodeFacts]? {
-        let communicator = session.communicator
+        let communicator = process.communicator
         let reader = SystemReader()
         let faults = try communicator.agreed { try FaultInjection(rank: communicator.rank) }
         let requested = configuration?.training.threads ?? 0
-        let threads = try session.threadPlan(requested: requested).threads
+        let threads = try process.threadPlan(requested: requested).threads
         let probe = StorageProbe(
             directory: directory.isEmpty ? configuration?.checkpoint.directory ?? "." : directory,
             environment: reader.environment, tag: "\(communicator.host)-\(getpid())")
@@ -66,10 +66,10 @@ package struct FactGathering {
 
     /// Whether this rank sees a file that rank 0 makes; nil on rank 0, and where it cannot make one. Collective.
     private func seesRankZero(_ communicator: Communicator, _ probe: StorageProbe) throws -> Bool? {
-        let name = try communicator.textFromRankZero { probe.light() ? probe.beacon : "" }
+        let name = try communicator.textFromRankZero { probe.createBeacon() ? probe.beacon : "" }
         let seen = communicator.rank == 0 || name.isEmpty ? nil : probe.sees(name)
         try communicator.barrier()
-        if communicator.rank == 0 { probe.extinguish() }
+        if communicator.rank == 0 { probe.removeBeacon() }
         return seen
     }
 

@@ -33,7 +33,7 @@ public enum LaunchCheck {
     }
 }
 
-extension Session {
+extension ProcessContext {
     /// Whether this is the only rank that MPI sees.
     public var isAlone: Bool { communicator.size == 1 }
 

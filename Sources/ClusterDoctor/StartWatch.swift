@@ -13,6 +13,7 @@ public final class StartWatch: Sendable {
 
     /// Begins to watch.
     public init(seconds: Double) {
+        // A thread of its own, since the first one is inside MPI_Init_thread.
         Thread.detachNewThread { [self] in
             Thread.sleep(forTimeInterval: seconds)
             guard !hasStarted.load(ordering: .acquiring) else { return }

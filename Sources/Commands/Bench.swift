@@ -35,8 +35,8 @@ struct BenchModelOptions: ParsableArguments {
 
     @OptionGroup var json: JSONFlag
 
-    func model(_ session: Session) throws -> BenchModel {
-        try BenchModel(session, config: config, tokens: tokens)
+    func model(_ process: ProcessContext) throws -> BenchModel {
+        try BenchModel(process, config: config, tokens: tokens)
     }
 }
 
@@ -55,9 +55,9 @@ struct BenchGemm: ParsableCommand {
     @OptionGroup var options: BenchModelOptions
 
     func run() throws {
-        launchOnAllRanks { session in
-            let bench = try GemmBench(session, options.model(session), threads: options.threads.count)
-            try bench.run(session.console, isJSON: options.json.isJSON)
+        launchOnAllRanks { process in
+            let bench = try GemmBench(process, options.model(process), threads: options.threads.count)
+            try bench.run(process.console, isJSON: options.json.isJSON)
             return .done
         }
     }
@@ -75,9 +75,9 @@ struct BenchKernels: ParsableCommand {
     @OptionGroup var options: BenchModelOptions
 
     func run() throws {
-        launchOnAllRanks { session in
-            let bench = try KernelBench(session, options.model(session), threads: options.threads.count)
-            try bench.run(session.console, isJSON: options.json.isJSON)
+        launchOnAllRanks { process in
+            let bench = try KernelBench(process, options.model(process), threads: options.threads.count)
+            try bench.run(process.console, isJSON: options.json.isJSON)
             return .done
         }
     }
@@ -104,9 +104,9 @@ struct BenchCollectives: ParsableCommand {
     @OptionGroup var json: JSONFlag
 
     func run() throws {
-        launchOnAllRanks { session in
+        launchOnAllRanks { process in
             try CollectivesBench().run(
-                session, sizes: Quantity.sizes(sizes), threads: threads.count, isJSON: json.isJSON)
+                process, sizes: Quantity.sizes(sizes), threads: threads.count, isJSON: json.isJSON)
             return .done
         }
     }
@@ -147,15 +147,15 @@ struct BenchStep: ParsableCommand {
     @OptionGroup var json: JSONFlag
 
     func run() throws {
-        launchOnAllRanks { session in
+        launchOnAllRanks { process in
             guard steps >= 1 else { throw ProgramFailure(.badInput, "--steps \(steps): at least 1", isShared: true) }
-            guard !exposed || session.communicator.size > 1 else {
+            guard !exposed || process.communicator.size > 1 else {
                 throw ProgramFailure(
                     .badInput, "--exposed: one rank exchanges nothing; start two or more (mpirun -n 2)", isShared: true)
             }
             try StepBench(
-                config.load(session), steps: steps, measuresExposure: exposed, isJSON: json.isJSON
-            ).run(session)
+                config.load(process), steps: steps, measuresExposure: exposed, isJSON: json.isJSON
+            ).run(process)
             return .done
         }
     }

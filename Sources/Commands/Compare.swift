@@ -47,21 +47,21 @@ struct Compare: ParsableCommand {
     }
 
     func run() throws {
-        launch(.one) { session in try run(session) }
+        launch(.one) { process in try run(process) }
     }
 
     /// Rank 0 works; an error is everybody's.
-    private func run(_ session: Session) throws -> ExitStatus {
-        try session.communicator.agreed {
-            guard session.communicator.rank == 0 else { return }
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        try process.communicator.agreed {
+            guard process.communicator.rank == 0 else { return }
             let study = try Study(runs: runs.map { try RunRecord(directory: $0) }, baseline: baseline)
             let comparison = StudyComparison(study, demands: .init(confidence: confidence))
             try write(HTMLReport(comparison).text)
             if json {
-                session.console.raw(comparison.json.text + "\n")
+                process.console.raw(comparison.json.text + "\n")
             } else {
-                session.console.line(ComparisonTable(comparison).text)
-                session.console.line("\(output): the report")
+                process.console.line(ComparisonTable(comparison).text)
+                process.console.line("\(output): the report")
             }
         }
         return .done

@@ -64,9 +64,9 @@ struct Doctor: ParsableCommand {
     func run() throws {
         if let status = Self.judgeLaunch() { throw ExitCode(status.rawValue) }
         let watch = StartWatch(seconds: patience)
-        launch { session in
+        launch { process in
             watch.end()
-            return try run(session)
+            return try run(process)
         }
     }
 
@@ -81,17 +81,17 @@ struct Doctor: ParsableCommand {
         return .runtimeFailure
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
-        let communicator = session.communicator
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        let communicator = process.communicator
         communicator.deadlineSeconds = patience
         defer { communicator.deadlineSeconds = nil }
-        let configuration = try config.map { try overrides.load(session, path: $0) }
-        let facts = try FactGathering(session, directory: directory).run(configuration)
+        let configuration = try config.map { try overrides.load(process, path: $0) }
+        let facts = try FactGathering(process, directory: directory).run(configuration)
         // Rank 0 knows; the status is everybody's.
         let report = facts.map(DoctorReport.init)
         let hasFailed = report.map { $0.faultCount > 0 || strict && !$0.findings.isEmpty } ?? false
         // Where ranks do not find each other each takes itself for rank 0: the launcher's numbers tell who speaks.
-        if let report, communicator.size > 1 || Launcher.isFirstRank { show(report, session.console) }
+        if let report, communicator.size > 1 || Launcher.isFirstRank { show(report, process.console) }
         return try communicator.isTrueOnAny(hasFailed) ? .runtimeFailure : .done
     }
 

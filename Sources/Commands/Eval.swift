@@ -91,28 +91,29 @@ struct Eval: ParsableCommand {
     }
 
     func run() throws {
-        launchOnAllRanks { session in try run(session) }
+        launchOnAllRanks { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
-        let loaded = try LoadedModel(session, path: checkpoint.path)
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        let loaded = try LoadedModel(process, path: checkpoint.path)
         // Read before anything is computed, so that their mistakes show at once.
-        let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(session, loaded, files: tasks)
+        let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(process, loaded, files: tasks)
         // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
-        let pool = try session.makePool(requested: threads.count)
-        let result = try data.isEmpty ? nil : evaluateData(session, loaded, pool)
-        var shown = OccasionalProgress(session.console)
+        let pool = try process.makePool(requested: threads.count)
+        let result = try data.isEmpty ? nil : evaluateData(process, loaded, pool)
+        var shown = OccasionalProgress(process.console)
         let taskResults = try evaluation?.run(
             pool: pool, batchSize: batchSize, perDocument: perDocument,
             progress: { if !json.isJSON { shown.show("tasks", share: $0) } })
-        report(session, loaded, result, taskResults ?? [])
+        report(process, loaded, result, taskResults ?? [])
         return .done
     }
 
     /// CE on the files of `--data`; collective.
-    private func evaluateData(_ session: Session, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> EvaluationResult
+    private func evaluateData(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws
+        -> EvaluationResult
     {
-        let communicator = session.communicator
+        let communicator = process.communicator
         let T = sequenceLength ?? loaded.sequenceLength
         guard T >= 1, T <= loaded.model.maxPositionEmbeddings else {
             throw ProgramFailure(
@@ -123,24 +124,24 @@ struct Eval: ParsableCommand {
         let ignored = loaded.run?.data.ignoredTargets ?? []
         let own = try communicator.agreed {
             try load(
-                session, loaded, NamedFiles.domains(data), .option("--data", loaded.checkpointTokenizer), T, ignored,
+                process, loaded, NamedFiles.domains(data), .option("--data", loaded.checkpointTokenizer), T, ignored,
                 pool)
         }
         let domains = try communicator.agreeingOnOrigins(own)
-        if let note = TokenDomain.uncheckedNote(domains) { session.console.warning(note) }
+        if let note = TokenDomain.uncheckedNote(domains) { process.console.warning(note) }
         let transformer = Transformer(
             loaded.model, parameters: .fp32(loaded.parameters), sequenceLength: T, maximumSequences: batchSize,
             forTraining: false, pool: pool)
         let evaluator = Evaluator(
             communicator: communicator, transformer: transformer, domains: domains, limit: sequences,
             ignoredTargets: ignored, tokenizer: loaded.tokenizer,
-            frequencies: try frequencies(session, loaded, pool))
+            frequencies: try frequencies(process, loaded, pool))
         let writer = try perToken.map { path in
             try communicator.agreed {
                 communicator.rank == 0 ? try JSONLinesFile(path: path, option: "--per-token") : nil
             }
         }
-        var shown = OccasionalProgress(session.console)
+        var shown = OccasionalProgress(process.console)
         let result = try evaluator.run(
             perToken: writer.map { writer in { results in try writer?.append(results.map(\.json)) } },
             progress: { if !json.isJSON { shown.show("evaluating", share: $0) } })
@@ -150,7 +151,8 @@ struct Eval: ParsableCommand {
 
     /// Loads the files of an option with the checkpoint's tokenizer.
     private func load(
-        _ session: Session, _ loaded: LoadedModel, _ files: [DataConfiguration.Domain], _ settings: DataSettingNames,
+        _ process: ProcessContext, _ loaded: LoadedModel, _ files: [DataConfiguration.Domain],
+        _ settings: DataSettingNames,
         _ sequenceLength: Int, _ ignored: [Int32], _ pool: ThreadPool
     ) throws -> [TokenDomain] {
         // A file that is named twice has the same warnings twice.
@@ -161,7 +163,7 @@ struct Eval: ParsableCommand {
                 sequenceLength: sequenceLength, ignoredTargets: ignored),
             vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
             settings: settings, threads: pool.threadCount,
-            warn: { if said.insert($0).inserted { session.console.warning($0) } })
+            warn: { if said.insert($0).inserted { process.console.warning($0) } })
         try TokenDomain.requireOneTokenizer(domains, key: settings.list)
         try loaded.storedTokenizer.requireOrigin(of: domains, key: settings.list)
         return domains
@@ -169,12 +171,13 @@ struct Eval: ParsableCommand {
 
     /// The buckets of the training data: counted in `counts` or, without, as the checkpoint knows them; nil where it does
     /// not, which is said. Collective.
-    private func frequencies(_ session: Session, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> FrequencyBuckets?
+    private func frequencies(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws
+        -> FrequencyBuckets?
     {
         let ignored = loaded.run?.data.ignoredTargets ?? []
         guard !counts.isEmpty else {
             if loaded.tokenCounts.isEmpty {
-                session.console.warning(
+                process.console.warning(
                     "frequency buckets are left out: \(loaded.path) does not hold the counts of its training data; "
                         + "--counts FILE... counts them")
                 return nil
@@ -182,17 +185,17 @@ struct Eval: ParsableCommand {
             return FrequencyBuckets(counts: loaded.tokenCounts, ignoredTargets: ignored)
         }
         // Every token of the files counts, however they are cut.
-        let own = try session.communicator.agreed {
+        let own = try process.communicator.agreed {
             let settings = DataSettingNames.option(
                 "--counts", loaded.checkpointTokenizer, sequenceLength: "a sequence of")
-            return try load(session, loaded, NamedFiles.unnamedDomains(counts), settings, 1, [], pool)
+            return try load(process, loaded, NamedFiles.unnamedDomains(counts), settings, 1, [], pool)
         }
-        let domains = try session.communicator.agreeingOnOrigins(own)
+        let domains = try process.communicator.agreeingOnOrigins(own)
         let note = TokenDomain.uncheckedNote(domains, consequence: "the buckets are wrong if they have other ids")
-        if let note { session.console.warning("--counts: \(note)") }
-        var shown = OccasionalProgress(session.console)
+        if let note { process.console.warning("--counts: \(note)") }
+        var shown = OccasionalProgress(process.console)
         return FrequencyBuckets(
-            counts: try TokenCounting(communicator: session.communicator, pool: pool).counts(
+            counts: try TokenCounting(communicator: process.communicator, pool: pool).counts(
                 domains, vocabularySize: loaded.model.vocabularySize,
                 progress: { if !json.isJSON { shown.show("counting", share: $0) } }),
             ignoredTargets: ignored)
@@ -202,14 +205,14 @@ struct Eval: ParsableCommand {
     ///   - result: nil without `--data`.
     ///   - taskResults: none without `--tasks`.
     private func report(
-        _ session: Session, _ loaded: LoadedModel, _ result: EvaluationResult?, _ taskResults: [TaskResult]
+        _ process: ProcessContext, _ loaded: LoadedModel, _ result: EvaluationResult?, _ taskResults: [TaskResult]
     ) {
         guard !json.isJSON else {
             let tasks = taskResults.isEmpty ? [] : [("tasks", TaskResult.json(taskResults))]
-            return session.console.raw(JSONValue.object((result?.members ?? []) + tasks).text + "\n")
+            return process.console.raw(JSONValue.object((result?.members ?? []) + tasks).text + "\n")
         }
-        session.console.line("\(loaded.path), step \(loaded.step)")
+        process.console.line("\(loaded.path), step \(loaded.step)")
         let separator = result != nil && !taskResults.isEmpty ? [""] : []
-        for line in (result?.lines ?? []) + separator + TaskResult.lines(taskResults) { session.console.line(line) }
+        for line in (result?.lines ?? []) + separator + TaskResult.lines(taskResults) { process.console.line(line) }
     }
 }

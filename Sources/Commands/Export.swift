@@ -29,18 +29,18 @@ struct Export: ParsableCommand {
     var output: String
 
     func run() throws {
-        launch(.helpers, loss: .isTold) { session in try run(session) }
+        launch(.helpers, loss: .isTold) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
-        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        let finder = CheckpointFinder(communicator: process.communicator, console: process.console)
         try finder.withCheckpoint(checkpoint.path) { reader in
             // One rank writes; an error is everybody's.
-            try session.communicator.agreed {
-                guard session.communicator.rank == 0 else { return }
-                for note in try HuggingFaceExport(reader).write(to: output) { session.console.warning(note) }
+            try process.communicator.agreed {
+                guard process.communicator.rank == 0 else { return }
+                for note in try HuggingFaceExport(reader).write(to: output) { process.console.warning(note) }
                 let count = GroupedNumber.text(reader.index.model.tensorTable.count)
-                session.console.line(
+                process.console.line(
                     "\(output): \(count) parameters of \(reader.directory), step \(reader.index.step)")
             }
         }

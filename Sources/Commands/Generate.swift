@@ -57,14 +57,14 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         // One sequence is no work to share. Ranks that computed it too would go on where its reader has gone.
-        launch(.one) { session in try run(session) }
+        launch(.one) { process in try run(process) }
     }
 
     /// Prints the prompt and what follows it, as it is generated. Ends at the end token or, with a note, when the
     /// model's `max_position_embeddings` are used up.
-    private func run(_ session: Session) throws -> ExitStatus {
-        let loaded = try LoadedModel(session, path: checkpoint.path)
-        let (tokenizer, promptTokens) = try session.communicator.agreed {
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        let loaded = try LoadedModel(process, path: checkpoint.path)
+        let (tokenizer, promptTokens) = try process.communicator.agreed {
             let tokenizer = try loaded.checkpointTokenizer.required(by: "--prompt")
             return (tokenizer, try tokenizer.encode(Array(prompt.utf8)))
         }
@@ -75,18 +75,18 @@ struct Generate: ParsableCommand {
                 "--prompt: its \(promptTokens.count) tokens leave no room in the model's \(capacity) positions",
                 isShared: true)
         }
-        let pool = try session.makePool(requested: threads.count)
+        let pool = try process.makePool(requested: threads.count)
         let generator = TextGenerator(
             loaded.model, parameters: loaded.parameters, capacity: capacity, pool: pool)
         var sampler = TokenSampler(temperature: temperature, topK: topK, topP: topP, seed: seed)
         var text = UTF8Stream()
-        session.console.raw(prompt)
+        process.console.raw(prompt)
         // Without a prompt the model continues a document's end: it starts a new one.
         var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
         var isFull = false
         for _ in 0..<maxTokens {
             isFull = generator.position + next.count >= capacity
-            if isFull || session.console.hasLostOutput { break }
+            if isFull || process.console.hasLostOutput { break }
             let logits = generator.feed(next)
             // Finite weights can be so large that what is computed with them is not.
             guard logits.allSatisfy(\.isFinite) else {
@@ -95,12 +95,12 @@ struct Generate: ParsableCommand {
             }
             let token = sampler.next(logits)
             if token == tokenizer.endToken { break }
-            session.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))
+            process.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))
             next = [token]
         }
-        session.console.raw(text.finish() + "\n")
+        process.console.raw(text.finish() + "\n")
         if isFull {
-            session.console.warning(
+            process.console.warning(
                 "the text ends because the model's context is full: prompt and text have the \(capacity) tokens of its "
                     + "max_position_embeddings")
         }

@@ -40,21 +40,21 @@ struct Import: ParsableCommand {
     var tokenizer: String?
 
     func run() throws {
-        launch(.one, loss: .isTold) { session in try run(session) }
+        launch(.one, loss: .isTold) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
         // One rank reads and writes; an error is everybody's.
-        try session.communicator.agreed {
-            guard session.communicator.rank == 0 else { return }
+        try process.communicator.agreed {
+            guard process.communicator.rank == 0 else { return }
             let source = try open()
-            for note in source.notes { session.console.warning(note) }
+            for note in source.notes { process.console.warning(note) }
             let path = try source.write(
                 to: output, processor: MachineIdentity.processor, blas: MachineIdentity.libraries)
             let count = GroupedNumber.text(source.model.tensorTable.count)
-            session.console.line("\(path): \(count) parameters of \(directory)")
+            process.console.line("\(path): \(count) parameters of \(directory)")
             let sections = "\(section(source.model))\n\(data(source.tokenizer))"
-            session.console.line("to continue from it, a configuration needs\n\(sections)")
+            process.console.line("to continue from it, a configuration needs\n\(sections)")
         }
         return .done
     }

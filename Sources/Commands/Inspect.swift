@@ -25,24 +25,24 @@ struct Inspect: ParsableCommand {
     var json = false
 
     func run() throws {
-        launch(.helpers) { session in try run(session) }
+        launch(.helpers) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
-        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        let finder = CheckpointFinder(communicator: process.communicator, console: process.console)
         try finder.withCheckpoint(checkpoint.path) { reader in
             // Rank 0 speaks, so rank 0 reads; an error is everybody's.
-            try session.communicator.agreed {
-                guard session.communicator.rank == 0 else { return }
+            try process.communicator.agreed {
+                guard process.communicator.rank == 0 else { return }
                 let hashes = try reader.tensorHashes()
                 if json {
-                    session.console.raw(try reader.inspectionJSON(hashes) + "\n")
+                    process.console.raw(try reader.inspectionJSON(hashes) + "\n")
                 } else {
-                    describe(session.console, reader, hashes)
+                    describe(process.console, reader, hashes)
                 }
                 let nonFinite = reader.nonFiniteTensors(hashes)
                 if !nonFinite.isEmpty {
-                    session.console.warning("\(reader.directory): \(nonFinite); the model cannot compute with them")
+                    process.console.warning("\(reader.directory): \(nonFinite); the model cannot compute with them")
                 }
             }
         }

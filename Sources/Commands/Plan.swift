@@ -76,13 +76,13 @@ struct Plan: ParsableCommand {
     @OptionGroup var json: JSONFlag
 
     func run() throws {
-        launch(.one) { session in try run(session) }
+        launch(.one) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
         let layouts = try self.layouts()
         var hardware = try self.hardware()
-        let configuration = try config.load(session)
+        let configuration = try config.load(process)
         let configurations = try layouts.map { layout in
             let scaled = self.configuration(configuration, ranks: layout.ranks, fewest: layouts[0].ranks)
             try StepLayout(scaled, ranks: layout.ranks).requireWholeAccumulationSteps()
@@ -91,20 +91,20 @@ struct Plan: ParsableCommand {
         let training = configuration.training
         // The ranks of a node share its cores, taken for those of this one: the fullest node decides for all layouts.
         let ranksOnNode = layouts.map(\.ranksPerNode).max() ?? 1
-        let cores = try session.threadPlan(requested: 0).threads
+        let cores = try process.threadPlan(requested: 0).threads
         let threads = training.threads > 0 ? training.threads : max(cores / ranksOnNode, 1)
         if gflops == nil {
-            let pool = try session.makePool(
-                requested: threads, libraries: session.productLibraries(configuration))
+            let pool = try process.makePool(
+                requested: threads, libraries: process.productLibraries(configuration))
             // Rank 0 speaks, so rank 0 measures.
-            try session.communicator.agreed {
-                guard session.communicator.rank == 0 else { return }
+            try process.communicator.agreed {
+                guard process.communicator.rank == 0 else { return }
                 hardware.rankOperations =
                     ComputeRate.measure(configuration, pool) * min(1, Double(cores) / Double(threads * ranksOnNode))
                 if memoryBandwidth == nil { hardware.memoryBytes = 1e9 * Ceilings.memoryBandwidth(pool) }
             }
         }
-        guard session.communicator.rank == 0 else { return .done }
+        guard process.communicator.rank == 0 else { return .done }
         let tokens = Double(
             training.globalBatchSize * configuration.data.sequenceLength * configuration.schedule.totalSteps)
         let table = PlanTable(
@@ -112,7 +112,7 @@ struct Plan: ParsableCommand {
                 StepPrediction(
                     configuration, layout: layout, hardware: hardware, threads: threads, totalTokens: tokens)
             })
-        show(table, configuration, hardware, tokens, threads, session.console)
+        show(table, configuration, hardware, tokens, threads, process.console)
         return .done
     }
 

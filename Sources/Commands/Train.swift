@@ -79,16 +79,16 @@ struct Train: ParsableCommand {
         launchOnAllRanks(loss: dryRun ? .isFailure : .isTold, train)
     }
 
-    private func train(_ session: Session) throws -> ExitStatus {
+    private func train(_ process: ProcessContext) throws -> ExitStatus {
         if helpKeys {
-            session.console.raw(RunConfiguration.reference)
+            process.console.raw(RunConfiguration.reference)
             return .done
         }
-        let configuration = try overrides.load(session, path: config)
+        let configuration = try overrides.load(process, path: config)
         if printConfig {
-            session.console.raw(configuration.yaml)
+            process.console.raw(configuration.yaml)
             return .done
         }
-        return try Trainer(session, configuration, options).run()
+        return try Trainer(process, configuration, options).run()
     }
 }

@@ -1,5 +1,7 @@
 // OutputValue - a configuration value on its way out, as YAML or JSON.
 
+internal import Reporting
+
 /// A value as it is written to a resolved configuration.
 enum OutputValue: Sendable, Equatable {
     case integer(String)
@@ -43,19 +45,5 @@ enum OutputValue: Sendable, Equatable {
     }
 
     /// `text` in double quotes, with the escapes that YAML and JSON share.
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            // Controls, line separators and what libyaml refuses to read unescaped.
-            case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}"..."\u{2029}", "\u{FEFF}", "\u{FFFE}"..."\u{FFFF}":
-                let digits = String(scalar.value, radix: 16, uppercase: true)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
+    static func quoted(_ text: String) -> String { JSONValue.quoted(text, escaping: .yaml) }
 }

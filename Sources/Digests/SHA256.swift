@@ -2,7 +2,7 @@
 
 internal import CCrypto
 
-/// A SHA-256 that grows with what it is given (FIPS 180-4).
+/// A SHA-256 of bytes that are added piece by piece (FIPS 180-4).
 ///
 /// Safe: the context belongs to this object alone, and every call is checked.
 @safe public final class SHA256 {
@@ -10,7 +10,7 @@ internal import CCrypto
     public static let byteCount = 32
     private let context: OpaquePointer
 
-    /// Starts with nothing. The corresponding C functions are `EVP_MD_CTX_new` and `EVP_DigestInit_ex`.
+    /// Starts without bytes. The corresponding C functions are `EVP_MD_CTX_new` and `EVP_DigestInit_ex`.
     ///
     /// Traps where libcrypto has no SHA-256 or no memory: nothing can be verified then.
     public init() {
@@ -31,7 +31,8 @@ internal import CCrypto
     /// Adds bytes.
     public func update(data bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe update(bufferPointer: $0) } }
 
-    /// The digest of all bytes so far, after which nothing can be added. The corresponding C function is `EVP_DigestFinal_ex`.
+    /// The digest of all bytes so far, after which nothing can be added. The corresponding C function is
+    /// `EVP_DigestFinal_ex`.
     public func finalize() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Self.byteCount)
         let status = unsafe EVP_DigestFinal_ex(context, &digest, nil)

@@ -27,16 +27,16 @@ package struct LoadedModel {
     package let tokenCounts: [Int]
 
     /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
-    package init(_ session: Session, path: String) throws {
-        let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
+    package init(_ process: ProcessContext, path: String) throws {
+        let finder = CheckpointFinder(communicator: process.communicator, console: process.console)
         let (reader, target) = try finder.withCheckpoint(path) { reader in
             let count = reader.index.model.tensorTable.count
-            try session.communicator.agreed {
+            try process.communicator.agreed {
                 try AddressSpace.current.require(
                     MemoryLayout<Float>.stride * count + AddressSpace.reserveBytes, for: "this model")
             }
             let target = Arena(count: count).all
-            try session.communicator.agreed {
+            try process.communicator.agreed {
                 try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
             }
             return (reader, target)
@@ -48,7 +48,7 @@ package struct LoadedModel {
         step = index.step
         tokenCounts = index.tokenCounts
         storedTokenizer = index.tokenizer
-        (checkpointTokenizer, run) = try session.communicator.agreed {
+        (checkpointTokenizer, run) = try process.communicator.agreed {
             let nonFinite = NonFiniteTensors(index.model.tensorTable, in: target)
             guard nonFinite.isEmpty else {
                 throw ProgramFailure(

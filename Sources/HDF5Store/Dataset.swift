@@ -1,4 +1,4 @@
-// Dataset - the one kind of dataset there is: one-dimensional, chunked, protected by Fletcher32 checksums.
+// Dataset - the only kind of dataset: one-dimensional, chunked, protected by Fletcher32 checksums.
 
 internal import CHDF5
 
@@ -36,10 +36,10 @@ enum Dataset {
         return dataset.release()
     }
 
-    /// Opens a dataset, checks that it is what ``create`` makes, and returns it with its element count.
+    /// Opens a dataset, checks that it has the layout of ``create``, and returns it with its element count.
     ///
-    /// The layout check matters: HDF5 reads the missing source of a virtual dataset, and a missing external file, as
-    /// fill values without an error.
+    /// Why the check: HDF5 reads a missing source of a virtual dataset, and a missing external file, as fill values
+    /// without an error.
     static func open(
         _ name: String, in file: hid_t, path: String
     ) throws(HDF5Error) -> (identifier: hid_t, count: Int) {

@@ -1,9 +1,8 @@
-// HDF5Error - what the library said, with the file it said it about.
+// HDF5Error - an error of the library, with the file and the error stack.
 
-/// A failed HDF5 call, or content that is not what the caller asked for.
+/// A failed HDF5 call, or content of another kind than the caller asked for.
 public struct HDF5Error: Error, Sendable, CustomStringConvertible {
-    /// The C function that failed, for example `H5Fopen`; for content that HDF5 read well but that is not what was
-    /// asked for, the function that showed it.
+    /// The C function that failed, for example `H5Fopen`; for content of another kind, the function that showed it.
     public let function: String
     /// Path of the file.
     public let file: String

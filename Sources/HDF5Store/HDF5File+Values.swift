@@ -33,7 +33,7 @@ extension HDF5File {
 
     /// Writes `text` as one fixed-length UTF-8 string. The corresponding C function is `H5Dwrite`.
     ///
-    /// - Throws: also when `text` holds a NUL character, which HDF5's strings cannot.
+    /// - Throws: also when `text` holds a NUL character, which HDF5's strings cannot hold.
     public borrowing func writeText(_ text: String, to name: String) throws(HDF5Error) {
         let (file, path, output) = (handle.identifier, path, output)
         // HDF5 has no string type of length zero: an empty text is one byte of padding.

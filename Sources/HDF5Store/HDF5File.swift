@@ -11,7 +11,7 @@ public struct HDF5File: ~Copyable, Sendable {
     /// Path of the file.
     public let path: String
     let handle: Handle
-    /// Where HDF5 writes to; nil for a file that is read.
+    /// The file that HDF5 writes to; nil for a file that is read.
     let output: OutputFile?
 
     /// Creates a file, replacing an existing one. The corresponding C function is `H5Fcreate`.
@@ -35,8 +35,8 @@ public struct HDF5File: ~Copyable, Sendable {
     ///
     /// The file stays open until its last dataset is dropped too.
     ///
-    /// A locked file is tried again for two seconds: a process that this one starts shares its descriptors, and with
-    /// them the locks of files that are closed here meanwhile, until it runs its own program.
+    /// A locked file is tried again for two seconds. Why: a process that this one starts shares its descriptors, with
+    /// the locks of files that are closed here meanwhile, until it runs its own program.
     ///
     /// - Throws: when there is no such file, when it is not an HDF5 file or is truncated, or when it cannot be locked;
     ///   in the last case the message names the remedy.

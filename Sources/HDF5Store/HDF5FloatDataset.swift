@@ -14,10 +14,10 @@ public struct HDF5FloatDataset: ~Copyable, Sendable {
     /// Number of elements.
     public let count: Int
     private let handle: Handle
-    /// Where the file's content goes; nil for a file that is read.
+    /// The file that HDF5 writes to; nil for a file that is read.
     private let output: OutputFile?
 
-    /// Elements that are written in one call, a whole number of chunks: a full disk ends a large write after these.
+    /// Elements that one call writes, a whole number of chunks. Why: a full disk then ends a large write early.
     private static let blockCount = 64 * Dataset.chunkBytes / MemoryLayout<Float>.stride
 
     fileprivate init(

@@ -4,18 +4,19 @@ internal import CHDF5
 internal import Synchronization
 
 enum Library {
-    /// HDF5 is not reentrant unless it was built so, and even then serialises every call: one lock for all of it.
+    /// The lock of all HDF5 calls. Why one: HDF5 is not reentrant unless it was built so, and even then serialises
+    /// every call.
     private static let lock = Mutex<Void>(())
 
-    /// The first close of a file or dataset that failed. HDF5 1.10 then holds an identifier of freed memory, which any
-    /// later call may follow.
+    /// The first failed close of a file or dataset. HDF5 1.10 then holds an identifier of freed memory, which any later
+    /// call may follow.
     private static let failedClose = Mutex<HDF5Error?>(nil)
 
-    /// HDF5 shall not clean up when the process ends: threads may still use it, and a failed close would end in a crash.
-    /// What is written is closed before, and nothing else is lost.
+    /// Keeps HDF5 from cleaning up when the process ends. Why: threads may still use it, and a failed close would end
+    /// in a crash. Written files are closed before, so nothing is lost.
     private static let endsQuietly: Bool = H5dont_atexit() >= 0
 
-    /// Runs `body` with the library to itself. Not reentrant: only entry points of the module take the lock.
+    /// Runs `body` with the lock held. Not reentrant: only entry points of the module take the lock.
     ///
     /// - Throws: also when the library's state is unknown since a failed close.
     static func locked<Result: Sendable>(
@@ -31,7 +32,9 @@ enum Library {
         }
     }
 
-    /// Throws when `status`, what `function` returned, is negative.
+    /// Checks the `status` that `function` returned.
+    ///
+    /// - Throws: when it is negative.
     @discardableResult
     static func check<Status: SignedInteger>(
         _ status: Status, _ function: String, _ file: String
@@ -40,9 +43,9 @@ enum Library {
         return status
     }
 
-    /// Notes that a file or dataset could not be closed, and how that is reported from now on.
+    /// Notes that a file or dataset could not be closed.
     ///
-    /// - Returns: what to throw.
+    /// - Returns: the error to throw now and in later calls.
     static func noteFailedClose(_ function: String, _ file: String) -> HDF5Error {
         let cause = HDF5Error(function: function, file: file, stack: takeErrorStack())
         let error = HDF5Error(
@@ -77,8 +80,8 @@ enum Library {
 
 /// One HDF5 identifier, closed exactly once.
 ///
-/// `close()` is the checked end. A handle that is dropped instead, because an error is on its way up or because it was
-/// only read from, is closed too, and what that returns is ignored: the first error is the one to report.
+/// `close()` closes it with a check. A handle that is dropped is closed too, without a check: it was only read from, or
+/// an earlier error is on its way, and that is the one to report.
 struct Handle: ~Copyable, Sendable {
     enum Kind {
         case file

@@ -1,11 +1,11 @@
-// OutputDriver - HDF5's way to an OutputFile: a virtual file driver.
+// OutputDriver - the virtual file driver through which HDF5 writes to an OutputFile.
 
 internal import CHDF5
 internal import Glibc
 
 /// The driver of files that are written. All functions are called with the library's lock held.
 ///
-/// Files that are read use HDF5's own driver: nothing of them is unwritten when they are closed.
+/// Files that are read use HDF5's own driver, because closing them writes nothing.
 enum OutputDriver {
     /// Chooses this driver in `access`, a list of file access properties.
     static func choose(in access: hid_t, _ path: String) throws(HDF5Error) {
@@ -102,7 +102,8 @@ enum OutputDriver {
             do throws(SystemCallError) {
                 try unsafe output(file).lock()
             } catch {
-                // A file system without locks is used without, as HDF5's own driver does unless this variable demands them.
+                // A file system without locks is used without, as HDF5's own driver does unless this variable demands
+                // them.
                 let variable = unsafe getenv("HDF5_USE_FILE_LOCKING").map { unsafe String(cString: $0) }
                 guard error.code == ENOSYS, variable != "TRUE", variable != "1" else { throw error }
             }

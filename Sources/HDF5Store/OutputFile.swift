@@ -1,23 +1,24 @@
-// OutputFile - the file that HDF5 writes to, which remembers the first failed write and hides it from HDF5.
+// OutputFile - the file that HDF5 writes to. It remembers the first failed write and hides it from HDF5.
 
-internal import CHDF5
 internal import Glibc
+internal import Primitives
 internal import Synchronization
 
 /// A new file of the file system, behind an HDF5 file that is written.
 ///
 /// Why: HDF5 1.10 cannot close a file whose last writes fail. It frees the file, keeps its identifier, and follows that
-/// into freed memory later: in the next save, or when the process ends. So HDF5 never learns of a failed write. The file
-/// remembers the first failure, and whoever wrote asks for it after each call. From then on everything counts as
-/// written. Metadata go to memory, because HDF5 reads them back; elements of datasets are dropped.
+/// into freed memory later, in the next save or when the process ends. So HDF5 never learns of a failed write.
+///
+/// The file remembers the first failure. Callers of HDF5 ask for it after each call (``requireWritten(_:_:)``). After a
+/// failure, writes of metadata go to memory, because HDF5 reads them back. Elements of datasets are dropped.
 final class OutputFile: Sendable {
     private struct State {
-        /// End of what HDF5 has allocated, exclusive.
+        /// End of the space that HDF5 has allocated, an offset in bytes, exclusive.
         var allocatedEnd: UInt = 0
-        /// End of the file as HDF5 believes it to be, exclusive.
+        /// End of the file in the view of HDF5, an offset in bytes, exclusive.
         var end: UInt = 0
         var failure: Failure?
-        /// Metadata since the failure, by number of page.
+        /// Pages with metadata that were written after the failure, by number of page.
         var pages: [UInt: [UInt8]] = [:]
     }
 
@@ -46,9 +47,10 @@ final class OutputFile: Sendable {
         guard flock(descriptor, LOCK_UN) == 0 else { throw SystemCallError(code: errno) }
     }
 
-    /// Throws when something that HDF5 has written is not in the file.
+    /// Checks that the file has all bytes that HDF5 has written.
     ///
     /// - Parameter function: the C function that was called last.
+    /// - Throws: the first failure.
     func requireWritten(_ function: String, _ path: String) throws(HDF5Error) {
         guard let failure = state.withLock(\.failure) else { return }
         let reason = unsafe String(cString: strerror(failure.code))
@@ -82,7 +84,7 @@ final class OutputFile: Sendable {
             do throws(SystemCallError) {
                 try unsafe Self.read(from: descriptor, into: target, at: address)
             } catch {
-                // What the failed file lacks comes from memory.
+                // Bytes that the failed file lacks come from memory.
                 guard state.failure != nil else { throw error }
             }
             Self.forEachPage(address, target.count) { number, inPage, inBlock in
@@ -115,7 +117,7 @@ final class OutputFile: Sendable {
         }
     }
 
-    /// Keeps what is not in the file in memory.
+    /// Keeps bytes that are not in the file in memory.
     private func keep(_ bytes: UnsafeRawBufferPointer, at address: UInt, in state: inout State) {
         Self.forEachPage(address, bytes.count) { number, inPage, inBlock in
             var page = state.pages[number] ?? stored(number)
@@ -139,7 +141,8 @@ final class OutputFile: Sendable {
         return page
     }
 
-    /// Calls `body` for each page of the block at `address`, with the ranges that both share, in the page and in the block.
+    /// Calls `body` for each page of the block at `address`, with the ranges that both share, in the page and in the
+    /// block.
     private static func forEachPage(
         _ address: UInt, _ count: Int, _ body: (_ number: UInt, _ inPage: Range<Int>, _ inBlock: Range<Int>) -> Void
     ) {
@@ -160,8 +163,9 @@ final class OutputFile: Sendable {
         var done = 0
         while done < bytes.count {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
-            let count = unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(address) + off_t(done))
-            if count < 0 && errno == EINTR { continue }
+            let count = retryingOnInterrupt {
+                unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(address) + off_t(done))
+            }
             guard count > 0 else { return count < 0 ? errno : EIO }
             done += count
         }
@@ -174,8 +178,9 @@ final class OutputFile: Sendable {
         var done = 0
         while done < target.count {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: target[done...])
-            let count = unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(address) + off_t(done))
-            if count < 0 && errno == EINTR { continue }
+            let count = retryingOnInterrupt {
+                unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(address) + off_t(done))
+            }
             guard count >= 0 else { throw SystemCallError(code: errno) }
             guard count > 0 else {
                 unsafe rest.initializeMemory(as: UInt8.self, repeating: 0)
@@ -191,6 +196,6 @@ struct SystemCallError: Error {
     /// `errno`.
     let code: Int32
 
-    /// As HDF5 writes it on its error stack.
+    /// The text in the form of HDF5's error stack.
     var text: String { "errno = \(code), error message = '\(unsafe String(cString: strerror(code)))'" }
 }

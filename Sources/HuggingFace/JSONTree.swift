@@ -1,6 +1,11 @@
 // JSONTree - a small JSON document: read with all its digits, written with keys in a chosen order.
 
-/// A JSON value. Numbers keep their text: doubles must come out with the bits that went in.
+internal import Reporting
+
+/// A JSON value of a small document. Numbers keep their text: doubles must come out with the bits that went in.
+///
+/// Why not `JSONValue` of `Reporting`: that is only written. Its numbers are an `Int` or a `Double`, which lose the digits of
+/// numbers that were read.
 indirect enum JSONTree: Equatable, Sendable {
     struct Member: Equatable, Sendable {
         var key: String
@@ -99,23 +104,5 @@ extension JSONTree {
     }
 
     /// A JSON string of ASCII characters only, as Python writes it by default: no reader can stumble over an encoding.
-    static func quote(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case " "..."~": result.unicodeScalars.append(scalar)
-            default:
-                for unit in String(scalar).utf16 {
-                    let digits = String(unit, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                }
-            }
-        }
-        return result + "\""
-    }
+    static func quote(_ text: String) -> String { JSONValue.quoted(text, escaping: .nonASCII) }
 }

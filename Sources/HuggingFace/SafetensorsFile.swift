@@ -1,6 +1,7 @@
 // SafetensorsFile - tensors read from an open safetensors file, as fp32, a block at a time.
 
 internal import Glibc
+internal import Primitives
 internal import SentencePieceText
 internal import Tensors
 
@@ -120,11 +121,10 @@ final class SafetensorsFile {
         var filled = 0
         while filled < buffer.count {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-            let count = unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset + filled))
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system(errno, "read the file", path)
+            let count = retryingOnInterrupt {
+                unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset + filled))
             }
+            guard count >= 0 else { throw .system(errno, "read the file", path) }
             guard count > 0 else {
                 throw HuggingFaceError(
                     .truncated, file: path, "the file became shorter while it was read: is something writing to it?")

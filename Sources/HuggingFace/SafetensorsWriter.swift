@@ -1,6 +1,7 @@
 // SafetensorsWriter - fp32 tensors written as a safetensors file, the same bytes for the same tensors.
 
 internal import Glibc
+internal import Primitives
 internal import Tensors
 
 /// Writes what `safetensors` itself writes for the same fp32 tensors, byte for byte: names sorted, compact JSON,
@@ -86,11 +87,8 @@ private final class WritableFile {
         var written = 0
         while written < buffer.count {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
-            let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system(errno, "write the file", path)
-            }
+            let count = retryingOnInterrupt { unsafe Glibc.write(descriptor, rest.baseAddress, rest.count) }
+            guard count >= 0 else { throw .system(errno, "write the file", path) }
             written += count
         }
     }

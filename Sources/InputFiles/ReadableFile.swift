@@ -1,6 +1,7 @@
 // ReadableFile - reading a file from its start to its end, or at any place.
 
 internal import Glibc
+internal import Primitives
 
 /// A file that failed or changed while a run was reading it: the machine's fault and not the configuration's.
 public struct InputError: Error, CustomStringConvertible, Equatable {
@@ -30,8 +31,7 @@ package final class ReadableFile: Sendable {
     /// Opens a regular, non-empty file. The corresponding C functions are `open` and `fstat`.
     package init(path: String) throws {
         _ = try requireFile(path)
-        var descriptor: Int32
-        repeat { descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
+        let descriptor = retryingOnInterrupt { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         var status = stat()
         guard descriptor >= 0, unsafe fstat(descriptor, &status) == 0 else {
             let words = lastSystemError()
@@ -108,9 +108,10 @@ package final class ReadableFile: Sendable {
         let values = unsafe [Value](unsafeUninitializedCapacity: count) { memory, initializedCount in
             let bytes = UnsafeMutableRawBufferPointer(memory)
             while done < wanted {
-                let got = unsafe pread(
-                    descriptor, bytes.baseAddress.map { unsafe $0 + done }, wanted - done, off_t(offset + done))
-                if got < 0 && errno == EINTR { continue }
+                let got = retryingOnInterrupt {
+                    unsafe pread(
+                        descriptor, bytes.baseAddress.map { unsafe $0 + done }, wanted - done, off_t(offset + done))
+                }
                 if got < 0 { failure = lastSystemError() }
                 if got <= 0 { break }
                 done += got
@@ -130,8 +131,7 @@ package final class ReadableFile: Sendable {
     package func next(limit: Int = 1 << 20) throws -> [UInt8]? {
         var failure: String?
         let chunk = unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, initializedCount in
-            var count: Int
-            repeat { count = unsafe read(descriptor, memory.baseAddress, limit) } while count < 0 && errno == EINTR
+            let count = retryingOnInterrupt { unsafe read(descriptor, memory.baseAddress, limit) }
             if count < 0 { failure = lastSystemError() }
             initializedCount = max(count, 0)
         }

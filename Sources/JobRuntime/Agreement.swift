@@ -4,10 +4,11 @@ public import MessagePassing
 internal import Reporting
 
 extension Communicator {
-    /// Runs `body` on every rank; when it throws on any, all ranks throw the same ``ProgramFailure``.
+    /// Runs `body` on every rank; collective. `body` must not communicate unless it fails on all ranks alike.
     ///
-    /// A rank that failed alone would leave the others waiting for it in the next collective call. Collective: `body`
-    /// must not communicate unless it fails on all ranks alike.
+    /// Why: a rank that failed alone would leave the others waiting for it in the next collective call.
+    ///
+    /// - Throws: on every rank the same ``ProgramFailure``, that of the first rank on which `body` throws.
     public func agreed<Value>(_ body: () throws -> Value) throws -> Value {
         let outcome = Result { try body() }
         var report: [UInt8] = []
@@ -28,16 +29,20 @@ extension Communicator {
             isShared: true)
     }
 
-    /// Whether `value` is true on any rank: how a wish of one becomes the decision of all. Collective.
+    /// Whether `value` is true on any rank; collective.
     package func isTrueOnAny(_ value: Bool) throws -> Bool { try maximum(value ? 1 : 0) > 0 }
 
-    /// Runs `body` on rank 0 only and hands its bytes to every rank; an error of it is thrown by all.
+    /// The bytes of `body`, which only rank 0 runs, on every rank; collective.
+    ///
+    /// - Throws: on every rank the error of `body`.
     public func fromRankZero(_ body: () throws -> [UInt8]) throws -> [UInt8] {
         let own = try agreed { rank == 0 ? try body() : [] }
         return try broadcast(rank == 0 ? own : nil, root: 0)
     }
 
-    /// The same for text.
+    /// The text of `body`, which only rank 0 runs, on every rank; collective.
+    ///
+    /// - Throws: on every rank the error of `body`.
     public func textFromRankZero(_ body: () throws -> String) throws -> String {
         String(decoding: try fromRankZero { Array(try body().utf8) }, as: UTF8.self)
     }

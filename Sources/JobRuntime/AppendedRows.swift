@@ -1,14 +1,14 @@
-// AppendedRows - lines that a run appends to a file, also across a time in which it cannot be written.
+// AppendedRows - lines that a run appends to a file; they are kept while the file cannot be written.
 
 internal import Foundation
 internal import Reporting
 
 /// A file of lines, the rows of a metrics sink; rank 0 only.
 ///
-/// Rows that cannot be written, because the disk is full or a server away, do not end a run: they are kept, and written
-/// before the next one that can be. Only at the end of the run is a row that is still missing an error.
+/// Rows that cannot be written, because the disk is full or a server away, do not end a run. They are kept and written
+/// before the next row. Only at the end of the run a missing row is an error.
 final class AppendedRows {
-    /// Bytes of rows that are kept at most: little beside a model, and as much as 100,000 steps write.
+    /// Bytes of rows that are kept, at most: those of 100,000 steps, little beside a model.
     static let mostWaitingBytes = 50_000_000
 
     private let file: any RowFile
@@ -19,19 +19,19 @@ final class AppendedRows {
     private let directory: RunDirectory
     private let limit: Int
     private let warn: (String) -> Void
-    /// End of what was written, which may be within a row.
+    /// End of the written bytes, as an offset in the file; it may be within a row.
     private var end: UInt64
     /// Rows that are not, or not wholly, in the file, oldest first.
     private var waiting: [[UInt8]] = []
-    /// Bytes of the first of them that are.
+    /// Bytes of the first waiting row that are in the file.
     private var begun = 0
-    /// Bytes of them that are not.
+    /// Bytes of all waiting rows that are not in the file.
     private var waitingBytes = 0
-    /// Rows that have had to wait since the last time when none did.
+    /// Rows that could not be written at once, since the last time that no row waited.
     private var delayed = 0
     /// Whether another job has taken the directory.
     private var hasLostPlace = false
-    /// A place that was made again without a warning so far, because the file in it could not be made.
+    /// A directory or file that was made again, and of which no warning has told yet.
     private var untold: String?
 
     /// Opens for appending. A line that a killed run left unfinished is cut off: readers expect whole rows.
@@ -59,7 +59,7 @@ final class AppendedRows {
     /// - Parameters:
     ///   - path: its name in messages.
     ///   - header: written before the first row of a file that is empty.
-    ///   - end: where the next row goes.
+    ///   - end: offset of the next row in the file, in bytes.
     ///   - limit: bytes of rows that may wait.
     init(
         path: String, header: String? = nil, file: any RowFile, end: UInt64, holding directory: RunDirectory,
@@ -74,11 +74,10 @@ final class AppendedRows {
         self.warn = warn
     }
 
-    /// Appends a row, and before it those that wait.
+    /// Appends the waiting rows and then `row`. A removed file or directory is made again, with a warning.
     ///
-    /// Throws only when so many wait that keeping more would take the memory that training needs.
-    ///
-    /// Where somebody has removed the file or its directory, they are made again, and a warning says so.
+    /// - Throws: when the waiting rows exceed the limit, beyond which they would take the memory that training needs;
+    ///   when another job has taken the directory.
     func append(_ row: String) throws {
         if hasLostPlace { return }
         let bytes = Array((row + "\n").utf8)
@@ -90,7 +89,7 @@ final class AppendedRows {
             if delayed > 0 { warn("\(path) is written again, with the \(delayed) rows that had to wait") }
             delayed = 0
         } catch let failure as ProgramFailure {
-            // Another job writes there: the run ends, and what is still said of it has no place.
+            // Another job writes there: the run ends, and its further rows have no place.
             hasLostPlace = true
             throw failure
         } catch {
@@ -126,7 +125,9 @@ final class AppendedRows {
         waitingBytes += header.count
     }
 
-    /// The end of the run: throws when rows are still missing.
+    /// Writes the waiting rows at the end of the run.
+    ///
+    /// - Throws: when rows are still missing.
     func finish() throws {
         guard !waiting.isEmpty, !hasLostPlace else { return }
         do {
@@ -145,12 +146,12 @@ final class AppendedRows {
         }
     }
 
-    /// What brings written rows to the disk; for another thread, since that may take long.
+    /// A function that brings the written rows to the disk; for another thread, since it may take long.
     var synchronizer: @Sendable () throws -> Void {
         { [file] in try file.synchronize() }
     }
 
-    /// Goes on where the last attempt ended, be it within a row.
+    /// Writes the waiting rows, from the byte at which the last attempt ended.
     private func writeWaiting() throws(SystemError) {
         var done = 0
         defer { waiting.removeFirst(done) }
@@ -167,9 +168,9 @@ final class AppendedRows {
         }
     }
 
-    /// Readers expect whole rows.
+    /// Removes the written bytes of an unfinished row from the file, because readers expect whole rows.
     ///
-    /// - Returns: why it could not be removed, if so; then the next start does it.
+    /// - Returns: the error if that failed; the next start removes them then.
     private func cutOffBegunRow() -> SystemError? {
         guard begun > 0 else { return nil }
         do {

@@ -5,8 +5,8 @@ package import Reporting
 
 /// One line per training step below a fixed header, for spreadsheets and data frames; rank 0 only.
 ///
-/// A step has one row. Readers of `metrics.jsonl` take the last row of a step, readers of a table do not, so a start
-/// removes the rows after the step that it continues from. A value that is not finite is an empty cell.
+/// A step has one row, so a start removes the rows after the step that it continues from. (Readers of `metrics.jsonl`
+/// take the last row of a step; readers of a table do not.) A value that is not finite is an empty cell.
 package final class CSVMetricsFile: MetricsSink {
     /// The keys of a training row that the table has.
     static let columns = [

@@ -4,30 +4,34 @@ public import Configuration
 internal import Foundation
 internal import Glibc
 internal import MessagePassing
+internal import Primitives
 internal import Reporting
 
 /// The configuration of a run, before it is decoded.
 public struct ConfigurationSource {
-    private let session: Session
+    private let process: ProcessContext
     private let text: String
     private let file: String
     private let name: String
 
-    /// Reads `path` on rank 0 and broadcasts it; `-` is standard input; without a path, the embedded job. Collective.
-    public init(_ session: Session, path: String?) throws {
-        self.session = session
+    /// Reads a configuration on rank 0 and gives it to every rank; collective.
+    ///
+    /// - Parameter path: a file; `-` for standard input; nil for the embedded job.
+    /// - Throws: status 2 on every rank when the file cannot be read, is too large or is no text.
+    public init(_ process: ProcessContext, path: String?) throws {
+        self.process = process
         guard let path else {
             (text, name) = RunConfiguration.embeddedJob
             file = "the embedded job"
             return
         }
         let place = path == "-" ? "/dev/stdin" : path
-        text = try session.communicator.textFromRankZero { try Self.read(place) }
+        text = try process.communicator.textFromRankZero { try Self.read(place) }
         file = place
         name = Self.name(of: place)
     }
 
-    /// Most bytes of a configuration: a thousand times any real one, so that an endless device is an error.
+    /// Most bytes of a configuration: a thousand times any real one. Why: an endless device must be an error.
     static let mostBytes = 16 << 20
 
     /// The text of a file, a pipe or a device, each of which can be read once.
@@ -65,10 +69,9 @@ public struct ConfigurationSource {
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 1 << 16)
         while bytes.count <= mostBytes {
-            let count = unsafe block.withUnsafeMutableBytes {
-                unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+            let count = unsafe block.withUnsafeMutableBytes { memory in
+                retryingOnInterrupt { unsafe Glibc.read(descriptor, memory.baseAddress, memory.count) }
             }
-            if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw SystemError(code: errno) }
             if count == 0 { break }
             bytes += block[..<count]
@@ -88,9 +91,12 @@ public struct ConfigurationSource {
         return last
     }
 
-    /// Decodes and validates; every rank gets the same value or the same error.
+    /// The decoded and validated configuration, the same on every rank; collective.
+    ///
+    /// - Parameter overrides: assignments `KEY=VALUE`, in order.
+    /// - Throws: status 2 on every rank for a mistake in the text or the overrides.
     public func load(overrides: [String]) throws -> RunConfiguration {
-        try session.communicator.agreed {
+        try process.communicator.agreed {
             try RunConfiguration.load(text: text, file: file, name: name, overrides: overrides)
         }
     }

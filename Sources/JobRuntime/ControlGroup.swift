@@ -1,9 +1,9 @@
-// ControlGroup - what the control groups of this process (containers, Slurm, systemd) leave it of memory and cores.
+// ControlGroup - the memory and cores that control groups (containers, Slurm, systemd) leave to this process.
 
 internal import Foundation
 
-/// Reads both versions of control groups. A group's limit counts for all below it, so the tightest one on the way to the root
-/// is what matters.
+/// The limits of this process's control groups, of version 1 or 2. A group's limit holds for all groups below it, so
+/// the tightest limit on the way to the root counts.
 package struct ControlGroup {
     /// Usually `/proc`.
     package let proc: String
@@ -15,7 +15,7 @@ package struct ControlGroup {
         self.sys = sys
     }
 
-    /// Bytes until the memory limit, pages of files that can be dropped not counted as used; nil: no limit.
+    /// Bytes until the memory limit; nil: no limit. Pages of files that the kernel can drop count as free.
     package var memory: Int? {
         let unified = folders("").compactMap { folder in
             headroom(folder, limit: "memory.max", used: "memory.current", reclaimable: "inactive_file")
@@ -28,7 +28,7 @@ package struct ControlGroup {
         return (unified + old).min()
     }
 
-    /// Core seconds per second; nil: no limit.
+    /// Cores of the quota, as core seconds per second; nil: no limit.
     package var cores: Double? {
         let unified = folders("").compactMap { folder -> Double? in
             let fields = text("\(folder)/cpu.max")?.split(whereSeparator: \.isWhitespace).map { Double($0) } ?? []

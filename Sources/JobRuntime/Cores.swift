@@ -35,12 +35,13 @@ package enum Cores {
 /// How many threads a rank runs, and whether idle ones may poll.
 package struct ThreadPlan: Equatable {
     package let threads: Int
-    /// Polling saves wake-ups; where more threads than cores run it would take the core from the thread waited for.
+    /// Whether idle threads poll, which saves wake-ups. With more threads than cores it would take the core from the
+    /// thread that is waited for.
     package let spins: Bool
 
     /// - Parameters:
-    ///   - requested: `training.threads`; 0: the cores bound to the rank, shared evenly among the ranks of the node that
-    ///     have some of the same ones, but no more than the control group's share of the rank.
+    ///   - requested: `training.threads`; 0: the cores bound to the rank, shared evenly among the ranks of the node
+    ///     that have some of the same ones, but no more than the control group's share of the rank.
     ///   - cores: cores of this rank.
     ///   - sharingRanks: ranks of this node with some of the same cores, this one included.
     ///   - quota: cores that the control group allows to the rank at a time; nil: no limit.

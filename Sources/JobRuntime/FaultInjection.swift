@@ -5,8 +5,8 @@ package import Kernels
 internal import Reporting
 package import Tensors
 
-/// What the environment variable `MILE_FAULT` asks for: `nan-loss:RANK:STEP`, `nan-gradient:RANK:STEP` or, for `doctor`,
-/// `clock-skew:RANK:SECONDS`; several separated by commas. Nothing is spoiled without it.
+/// The faults that the environment variable `MILE_FAULT` names: `nan-loss:RANK:STEP`, `nan-gradient:RANK:STEP` or, for
+/// `doctor`, `clock-skew:RANK:SECONDS`; several are separated by commas. Without the variable there is none.
 package struct FaultInjection {
     private enum Kind: String {
         case loss = "nan-loss"
@@ -16,13 +16,13 @@ package struct FaultInjection {
 
     package static let none = FaultInjection(faults: [])
 
-    /// The number is a step, or seconds.
+    /// A step for NaNs, seconds for a clock.
     private let faults: [(kind: Kind, number: Int)]
 
     private init(faults: [(kind: Kind, number: Int)]) { self.faults = faults }
 
     /// - Parameter text: the variable's value; nil for none.
-    /// - Throws: status 2 for what is not understood: a test would otherwise run without its fault.
+    /// - Throws: status 2 for an unknown fault. Why: a test would otherwise run without its fault.
     package init(rank: Int, text: String? = ProcessInfo.processInfo.environment["MILE_FAULT"]) throws {
         faults = try (text ?? "").split(separator: ",").compactMap { fault in
             let parts = fault.split(separator: ":")
@@ -41,12 +41,12 @@ package struct FaultInjection {
     /// Seconds that this rank's clock goes wrong.
     package var clockSkewSeconds: Int { faults.lazy.filter { $0.kind == .clock }.reduce(0) { $0 + $1.number } }
 
-    /// Puts a NaN into the gradient where that was asked for.
+    /// Puts a NaN into the gradient if a fault names this rank and step.
     package func spoil(_ gradient: FloatSlice, step: Int) {
         if faults.contains(where: { $0 == (.gradient, step) }) { gradient[0] = .nan }
     }
 
-    /// `sums`, or NaN where that was asked for.
+    /// `sums`, or NaN if a fault names this rank and step.
     package func spoiled(_ sums: LossSums, step: Int) -> LossSums {
         guard faults.contains(where: { $0 == (.loss, step) }) else { return sums }
         var spoiled = sums

@@ -4,15 +4,16 @@ internal import Foundation
 internal import Glibc
 internal import Reporting
 
-/// A lock file that is held until the object goes. The lock is the kernel's (`flock`), so that it cannot outlive a
-/// killed job; the file's text names the holder.
+/// A lock file that is held for the object's lifetime. The file's text names the holder.
+///
+/// Why `flock`: the kernel frees the lock of a killed job.
 package final class FileLock {
     private let descriptor: Int32
     private let file: String
 
     /// - Parameters:
     ///   - file: the lock file, made where it is not there.
-    ///   - key: what chose the directory, for errors.
+    ///   - key: the key or option that names the directory, for errors.
     /// - Throws: status 2 when the file cannot be written or another job holds it.
     package init(_ file: String, host: String, key: String) throws {
         self.file = file
@@ -40,7 +41,7 @@ package final class FileLock {
         }
     }
 
-    /// Whether the lock file is still the one that is held: a second job would take another one that is in its place.
+    /// Whether the lock file at the path is still the held one. A second job would take another file at the path.
     package var isInPlace: Bool { PlacedFile.isInPlace(file, descriptor) }
 
     /// Whether another job holds the lock `file`.

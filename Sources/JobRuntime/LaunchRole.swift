@@ -1,32 +1,33 @@
-// LaunchRole - whether this process is a rank of a job, or one that somebody has started within a job or after it.
+// LaunchRole - whether this process is a rank of a job, or was started by hand within a job or after it.
 
 internal import Reporting
 
-/// What a command needs of the job's ranks.
+/// The ranks that a command needs.
 public enum RankNeed: Sendable {
-    /// All of them work.
+    /// All ranks work.
     case all
     /// Rank 0 does the work; the others help where their launcher has started them for this command.
     case helpers
     /// Rank 0 does everything, without MPI.
     ///
-    /// The other ranks end with status 0. Why: a script that every rank runs must go on, and rank 0's status tells the launcher.
+    /// The other ranks end with status 0. Why: a script that every rank runs must go on, and rank 0's status tells the
+    /// launcher.
     case one
 }
 
-/// How this process came to be, by what launchers put into the environment and by the processes above it.
+/// The way in which this process was started, judged by the launchers' variables and by the processes above it.
 ///
-/// Why: the environment alone does not tell. A shell inside a job, and one that outlives it, still has the variables, with
-/// which MPI waits for ever or cannot start.
+/// Why: the environment alone does not tell. A shell inside a job, and one that outlives it, still has the variables,
+/// with which MPI waits for ever or cannot start.
 ///
-/// A launcher may be invisible, for example outside a container. Then the outermost visible process decides: it has the rank's
-/// variable only if the launcher has started it.
+/// A launcher outside a container is invisible. Then the outermost visible process decides: it has the rank's variable
+/// only if the launcher has started it.
 enum LaunchRole: Equatable {
-    /// Its launcher has started it, as one of several.
+    /// A rank: its launcher has started it, as one of several.
     case rank(number: String)
-    /// Not a rank: whoever has started it wants this process to do the work.
+    /// Not a rank of several: this process does the work.
     case single
-    /// Somebody's process within a running job, whose rank, not the first, has the variable.
+    /// A process that was started by hand within a running job, with the variable of a rank that is not the first.
     case bystander(variable: String, number: String)
 
     /// A process's part in a command.
@@ -34,7 +35,7 @@ enum LaunchRole: Equatable {
         /// Starts MPI.
         case joins
         case worksAlone
-        /// - note: what to say, if anything.
+        /// Neither works nor prints, except `note` if there is one.
         case isSilent(note: String?)
     }
 
@@ -62,9 +63,21 @@ enum LaunchRole: Equatable {
             .contains { name.hasPrefix($0) }
     }
 
+    /// Seconds that a process with wrong arguments gives the first rank to print its message.
+    ///
+    /// A rank is silent until then, so it waits for as long as a slow node may need to start the first rank. A
+    /// bystander has printed a note.
+    var patience: UInt32 {
+        switch self {
+        case .rank: 10
+        case .bystander: 1
+        case .single: 0
+        }
+    }
+
     /// - Parameters:
     ///   - isStranded: whether Open MPI would end the process, because ranks cannot find each other.
-    ///   - isRefused: whether the command's arguments are wrong, as the first rank says.
+    ///   - isRefused: whether the command's arguments are wrong; the first rank prints why.
     func part(in need: RankNeed, isStranded: Bool, isRefused: Bool = false) -> Part {
         switch (need, self) {
         case (.all, _): return .joins
@@ -85,18 +98,21 @@ extension SystemReader {
     /// Whether the folder is there that Open MPI or Slurm has made for the job; nil where none is named.
     var hasSessionFolder: Bool? { launcherVariables.sessionFolder.map { exists($0) } }
 
-    /// Names of the processes above this one, its parent first, as far as they can be seen.
+    /// Names of the visible processes above this one, its parent first.
     var ancestors: [String] { lineage.visible.map(\.name) }
+
+    /// Whether the launcher that has started this process ends all ranks when one fails. `srun` does so only on demand.
+    var launcherEndsAllRanks: Bool { ancestors.first.map { !$0.hasPrefix("slurmstepd") } ?? false }
 
     /// Whether the outermost visible process is a rank of a launcher that cannot be seen from here.
     ///
-    /// Why: a container with process numbers of its own hides the launcher, and its first process has the rank's variable. A
-    /// shell that outlives its job is below the system's first process, which has none.
+    /// Why: a container with process numbers of its own hides the launcher, and its first process has the rank's
+    /// variable. A shell that outlives its job is below the system's first process, which has none.
     var isLauncherHidden: Bool {
         guard let variable = launcherVariables.rank else { return false }
         let (visible, beyond) = lineage
-        // Without the kernel's files nothing is known. The system's first process, which hides from users on some machines,
-        // adopts what outlives its parent.
+        // Without the kernel's files nothing is known. The system's first process, which hides from users on some
+        // machines, adopts what outlives its parent.
         guard let beyond, beyond != 1 else { return false }
         guard let outermost = visible.last else { return true }
         return hasVariable(variable.name, variable.value, process: outermost.id)
@@ -113,7 +129,7 @@ extension SystemReader {
         return (visible, process)
     }
 
-    /// What to say before MPI is started with the variables of a job that has ended, because MPI ends the process then.
+    /// A warning if the environment is that of a job that has ended; nil otherwise. Why: MPI ends the process then.
     var warningOfLeftovers: String? {
         guard hasSessionFolder == false, let variable = launcherVariables.rank, let parent = ancestors.first,
             !LaunchRole.isLauncher(parent), !isLauncherHidden

@@ -1,13 +1,11 @@
-// Launcher - what is known of the launch before MPI is started.
+// Launcher - whether this process is the first rank, before MPI is started; the text of `--version`.
 
-internal import Foundation
-internal import LinearAlgebra
 internal import MessagePassing
 internal import Reporting
 
 public enum Launcher {
-    /// Whether this process may speak for the job although MPI is not up yet, judged by what launchers put into the
-    /// environment: Open MPI's `mpirun`, PMIx, PMI and Slurm number their ranks.
+    /// Whether this process is the first rank, or none, and so prints for the job. Known before MPI is started: Open
+    /// MPI's `mpirun`, PMIx, PMI and Slurm number their ranks in the environment.
     public static var isFirstRank: Bool {
         let rank = LauncherVariables().rank?.value
         return rank == nil || rank == "0"
@@ -22,7 +20,7 @@ public enum VersionText {
         "mile-dist \(version)\nbuilt for \(instructionSet)\n\(MachineIdentity.libraries)\n\(Communicator.libraryVersion)"
     }
 
-    /// What the compiler was told to use (`MILE_MARCH` at build time; Package.swift defines the condition).
+    /// The instruction set that the program was compiled for (`MILE_MARCH`; Package.swift defines the condition).
     package static var instructionSet: String {
         #if MARCH_NATIVE
             "the build machine's processor (MILE_MARCH=native)"

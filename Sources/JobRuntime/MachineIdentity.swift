@@ -4,7 +4,8 @@ internal import Digests
 internal import Foundation
 internal import LinearAlgebra
 
-/// Names of what computes, for the checkpoint's index: bits are comparable only where these agree.
+/// Names of the processor, the program and the libraries, for the checkpoint's index. Bits are comparable only where
+/// all of them agree.
 package enum MachineIdentity {
     /// The processor's model name as the kernel states it.
     package static var processor: String {
@@ -23,6 +24,6 @@ package enum MachineIdentity {
         return hexadecimalDigits(of: hasher.finalize())
     }
 
-    /// Every library that products may come from.
+    /// The BLAS libraries with their versions.
     package static var libraries: String { ProductLibrary.allCases.map(\.identity).joined(separator: ", ") }
 }

@@ -3,8 +3,8 @@
 internal import Foundation
 
 package enum MachineMemory {
-    /// Bytes that can be allocated without swapping, as Linux estimates them (`MemAvailable` of `/proc/meminfo`); nil where
-    /// the system does not say.
+    /// Bytes that can be allocated without swapping, as Linux estimates them (`MemAvailable` of `/proc/meminfo`); nil
+    /// where the system does not say.
     package static var availableBytes: Int? {
         guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8) else { return nil }
         return parse(text)

@@ -3,7 +3,7 @@
 internal import Foundation
 package import Reporting
 
-/// The sink that every run has, because `compare` and a resume read it; rank 0 only.
+/// The sink `metrics.jsonl`, which every run has, because `compare` and a resume read it; rank 0 only.
 package final class MetricsFile: MetricsSink {
     private let path: String
     private let rows: AppendedRows
@@ -17,8 +17,8 @@ package final class MetricsFile: MetricsSink {
     }
 
     /// - Parameters:
-    ///   - path: its name in messages, and what ``lacksEvaluation(step:)`` reads.
-    ///   - end: where the next row goes.
+    ///   - path: the file's name in messages; ``lacksEvaluation(step:)`` reads it.
+    ///   - end: offset of the next row in the file, in bytes.
     ///   - limit: bytes of rows that may wait.
     package init(
         path: String, file: any RowFile, end: UInt64, holding directory: RunDirectory,
@@ -28,8 +28,9 @@ package final class MetricsFile: MetricsSink {
         rows = AppendedRows(path: path, file: file, end: end, holding: directory, limit: limit, warn: warn)
     }
 
-    /// Whether the last training row of `step` is followed by no evaluation of it: an earlier one is of an earlier pass. Where
-    /// that row itself was lost, any evaluation of the step counts; a file without rows belongs to a new run.
+    /// Whether no evaluation of `step` follows the last training row of the step. An evaluation before that row belongs
+    /// to an earlier pass. If the row was lost, any evaluation of the step counts. A file without rows belongs to a new
+    /// run.
     package func lacksEvaluation(step: Int) throws -> Bool {
         let text: String
         do {
@@ -37,7 +38,7 @@ package final class MetricsFile: MetricsSink {
         } catch {
             throw ProgramFailure(.runtimeFailure, "\(path) cannot be read: \(error.localizedDescription)")
         }
-        // As the rows of this program begin.
+        // Rows of this program begin so.
         let lines = text.split(separator: "\n")
         let trained = lines.lastIndex { $0.hasPrefix("{\"step\": \(step), \"tokens\":") } ?? 0
         return !lines.isEmpty

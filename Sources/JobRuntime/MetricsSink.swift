@@ -1,4 +1,4 @@
-// MetricsSink - what receives the rows of a run's metrics, and the sinks of a run as one.
+// MetricsSink - receivers of the rows of a run's metrics, and all sinks of a run as one.
 
 package import Configuration
 package import Reporting
@@ -10,10 +10,12 @@ package protocol MetricsSink: AnyObject {
     /// A sink keeps rows that cannot be written at the moment, and throws only where the run cannot go on.
     func append(_ row: JSONValue) throws
 
-    /// The end of the run: throws when rows are still missing.
+    /// Writes what is left at the end of the run.
+    ///
+    /// - Throws: when rows are still missing.
     func finish() throws
 
-    /// What brings written rows to the disk, before a checkpoint is published; called on another thread.
+    /// A function that brings written rows to the disk. Another thread calls it before a checkpoint is published.
     var synchronizer: @Sendable () throws -> Void { get }
 }
 
@@ -59,7 +61,8 @@ package final class MetricsSinks: MetricsSink {
         return { try Self.forEach(synchronizers) { try $0() } }
     }
 
-    /// Runs `body` for all elements, and throws afterwards: the failure of one sink must not cost the rows of another.
+    /// Runs `body` for all sinks, and throws the first error afterwards. Why: the failure of one sink must not cost the
+    /// rows of another.
     private static func forEach<Element>(_ elements: [Element], _ body: (Element) throws -> Void) throws {
         var failures: [any Error] = []
         for element in elements {

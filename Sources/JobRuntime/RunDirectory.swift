@@ -42,12 +42,12 @@ package final class RunDirectory {
         let description: String
     }
 
-    /// Makes again what somebody has removed under the run: the directory, its lock, the lock of the checkpoints directory, and
-    /// the texts that were written.
+    /// Makes again what somebody has removed under the run: the directory, its lock, the lock of the checkpoints
+    /// directory, and the texts that were written.
     ///
     /// - Returns: what was removed, for a warning; nil where everything stands.
-    /// - Throws: ``Unrestored``; ``ProgramFailure`` when another job has taken the place, because two jobs would spoil each
-    ///   other's checkpoints.
+    /// - Throws: ``Unrestored``; ``ProgramFailure`` when another job has taken the place, because two jobs would spoil
+    ///   each other's checkpoints.
     package func restore() throws -> String? {
         if let (held, directory) = checkpointLock, !held.isInPlace, FileManager.default.fileExists(atPath: directory) {
             try take(directory) { checkpointLock = (try takeCheckpointLock(directory), directory) }

@@ -2,6 +2,7 @@
 
 internal import Glibc
 public import Kernels
+internal import Primitives
 public import Tensors
 
 extension ModelConfiguration {
@@ -39,29 +40,20 @@ extension ModelConfiguration {
 
 /// Random numbers by position: SplitMix64's finaliser over key + index (Steele et al., OOPSLA 2014).
 enum CounterGenerator {
-    private static let goldenGamma: UInt64 = 0x9E37_79B9_7F4A_7C15
-
     /// A key that differs for every seed and tensor name (FNV-1a of the name, mixed with the seed).
     static func key(seed: UInt64, name: String) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return mix(hash ^ mix(seed &+ goldenGamma))
+        return SplitMix64.mix(hash ^ SplitMix64.mix(seed &+ SplitMix64.increment))
     }
 
     /// Two independent standard normal values (Box and Muller, 1958).
     static func normalPair(key: UInt64, index: UInt64) -> (Double, Double) {
-        let first = mix(key &+ (2 &* index &+ 1) &* goldenGamma)
-        let second = mix(key &+ (2 &* index &+ 2) &* goldenGamma)
+        let first = SplitMix64.mix(key &+ (2 &* index &+ 1) &* SplitMix64.increment)
+        let second = SplitMix64.mix(key &+ (2 &* index &+ 2) &* SplitMix64.increment)
         // In (0, 1]: the logarithm is finite.
         let radius = (-2 * log((Double(first >> 11) + 1) * 0x1p-53)).squareRoot()
         let angle = 2 * Double.pi * Double(second >> 11) * 0x1p-53
         return (radius * cos(angle), radius * sin(angle))
-    }
-
-    static func mix(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

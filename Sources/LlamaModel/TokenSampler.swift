@@ -1,6 +1,7 @@
 // TokenSampler - choosing the next token from logits: greedy, temperature, top-k, top-p.
 
 internal import Glibc
+internal import Primitives
 
 /// How `generate` picks tokens, with a seeded random generator of its own.
 public struct TokenSampler: Sendable {
@@ -11,13 +12,13 @@ public struct TokenSampler: Sendable {
     /// Only the smallest set of most probable tokens whose probabilities reach `topP` (Holtzman et al.,
     /// arXiv 1904.09751); 1: all.
     public var topP: Double
-    private var state: UInt64
+    private var random: SplitMix64
 
     public init(temperature: Double = 1, topK: Int = 0, topP: Double = 1, seed: UInt64 = 0) {
         self.temperature = temperature
         self.topK = topK
         self.topP = topP
-        state = CounterGenerator.key(seed: seed, name: "sampling")
+        random = SplitMix64(seed: CounterGenerator.key(seed: seed, name: "sampling"))
     }
 
     /// The next token for `logits`, `[V]`. Ties go to the smaller id.
@@ -34,16 +35,11 @@ public struct TokenSampler: Sendable {
             mass += weights[kept]
             kept += 1
         } while kept < weights.count && mass < topP * total
-        var remaining = uniform() * mass
+        var remaining = random.nextUnit() * mass
         for index in 0..<kept {
             remaining -= weights[index]
             if remaining < 0 { return Int32(candidates[index]) }
         }
         return Int32(candidates[kept - 1])
-    }
-
-    private mutating func uniform() -> Double {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return Double(CounterGenerator.mix(state) >> 11) * 0x1p-53
     }
 }

@@ -9,7 +9,8 @@ extension Communicator {
         try wait(for: [startBarrier()])
     }
 
-    /// Gives every rank the bytes of rank `root`. The corresponding C function is `MPI_Ibcast`, called first for the length.
+    /// Gives every rank the bytes of rank `root`. The corresponding C function is `MPI_Ibcast`, called first for the
+    /// length.
     ///
     /// - Parameter bytes: the message on `root`; not looked at on the others, where it may be nil.
     /// - Returns: the message of `root`, also on `root`.
@@ -31,7 +32,7 @@ extension Communicator {
         return message.array
     }
 
-    /// Gives every rank the bytes of all, element r being those of rank r; the lengths may differ.
+    /// The bytes of all ranks, on every rank: element r is from rank r. The lengths may differ; collective.
     /// The corresponding C function is `MPI_Iallgatherv`, called first for the lengths.
     public func allGather(_ bytes: [UInt8]) throws(MPIError) -> [[UInt8]] {
         try enter("MPI_Iallgatherv")
@@ -45,8 +46,8 @@ extension Communicator {
         return Self.split(all.array, counts)
     }
 
-    /// Gives rank `root` the bytes of all, element r being those of rank r, and the others nil; the lengths may differ.
-    /// The corresponding C function is `MPI_Igatherv`, after an `MPI_Iallgatherv` of the lengths.
+    /// The bytes of all ranks, on rank `root`: element r is from rank r. Nil on the other ranks. The lengths may
+    /// differ; collective. The corresponding C function is `MPI_Igatherv`, after an `MPI_Iallgatherv` of the lengths.
     public func gather(_ bytes: [UInt8], root: Int) throws(MPIError) -> [[UInt8]]? {
         try enter("MPI_Igatherv")
         try check(root: root, "MPI_Igatherv")

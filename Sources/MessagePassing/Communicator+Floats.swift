@@ -3,10 +3,6 @@
 internal import CMPI
 public import Tensors
 
-/// Runs a body for every task in `0..<count`, on any threads, and returns when all are done: what a caller with several
-/// threads lends an operation for the work on large pieces.
-public typealias ParallelLoop = (_ count: Int, _ body: (_ task: Int) -> Void) -> Void
-
 extension Communicator {
     /// Copies the slice of rank `root` to the slices of all, which have the same count; complete on return.
     /// The corresponding C function is `MPI_Ibcast`.
@@ -18,18 +14,19 @@ extension Communicator {
         ])
     }
 
-    /// Replaces every element of `buffer` by its sum over all ranks. Where all ranks share memory the additions are in rank
-    /// order; else their order is the library's. The corresponding C function is `MPI_Iallreduce`.
+    /// Replaces every element of `buffer` by its sum over all ranks; collective. Ranks that all share memory add in
+    /// rank order. Otherwise the library chooses the order. The corresponding C function is `MPI_Iallreduce`.
     ///
     /// - Parameters:
-    ///   - buffer: as many elements on every rank; not to be touched until the request is complete.
+    ///   - buffer: `[n]`, n the same on every rank; not to be touched until the request is complete.
     ///   - parallel: called inside later calls of this communicator, until the request is complete; nil for one thread.
     public func startAllReduceSum(_ buffer: FloatSlice, parallel: ParallelLoop? = nil) throws(MPIError) -> Request {
         try unsafe startAllReduceSum(
             buffer.address, .float, count: buffer.count, keeping: buffer.arena, parallel)
     }
 
-    /// The same of integers, whose sum has the same bits in any order; it wraps around where it does not fit 64 bits.
+    /// Replaces every integer of `buffer`, `[n]`, by its sum over all ranks; collective. A sum that does not fit 64
+    /// bits wraps around. Integer sums have equal bits in any order.
     public func startAllReduceSum(_ buffer: Int64Slice, parallel: ParallelLoop? = nil) throws(MPIError) -> Request {
         try unsafe startAllReduceSum(
             buffer.address, .int64, count: buffer.count, keeping: buffer.arena, parallel)
@@ -49,14 +46,15 @@ extension Communicator {
             try unsafe startAllReduce(base, summand.type, count: count, cmpi_sum(), keeping: memory), of: self)
     }
 
-    /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum: the ranks of a node are added in their
-    /// order, then the nodes in theirs. It does what `MPI_Ireduce_scatter` does, see ``PairwiseReduction``.
+    /// Sums `buffer` over all ranks and gives rank r the r-th segment of the sum; collective. The ranks of a node are
+    /// added in rank order, then the nodes in node order. It replaces `MPI_Ireduce_scatter`, see ``PairwiseReduction``.
     ///
     /// - Parameters:
-    ///   - buffer: contiguous segments in rank order; not to be written to until the request is complete, and unchanged by it.
+    ///   - buffer: contiguous segments in rank order; not to be written to until the request is complete, and unchanged
+    ///     by it.
     ///   - counts: number of elements of each segment, the same on all ranks; may be 0.
     ///   - target: receives this rank's segment; must not overlap `buffer`.
-    ///   - isSparse: whether most of it is zeros on every rank, as all ranks say: messages leave them out. The sum is the same.
+    ///   - isSparse: whether messages leave out blocks of zeros, the same on all ranks. The sum has the same bits.
     ///   - parallel: as in ``startAllReduceSum(_:parallel:)``.
     /// - Throws: an error of code ``MPIError/Code/count`` unless the counts add up to `buffer.count` and this rank's is
     ///   `target.count`; of code ``MPIError/Code/buffer`` when the two overlap.
@@ -70,7 +68,8 @@ extension Communicator {
             keeping: [buffer.arena, target.arena], parallel)
     }
 
-    /// The same of integers, whose sum has the same bits in any order; it wraps around where it does not fit 64 bits.
+    /// Sums the integers of `buffer` over all ranks and gives rank r the r-th segment of the sum; collective. A sum
+    /// that does not fit 64 bits wraps around. Integer sums have equal bits in any order.
     public func startReduceScatterSum(
         _ buffer: Int64Slice, counts: [Int], into target: Int64Slice, isSparse: Bool = false,
         parallel: ParallelLoop? = nil
@@ -99,7 +98,7 @@ extension Communicator {
                 base, summand, counts: counts, into: target, isSparse: isSparse, keeping: memory, parallel), of: self)
     }
 
-    /// Where numbers of one kind lie.
+    /// A slice of numbers of any kind: its memory, and its range in it.
     fileprivate struct Numbers {
         let arena: Arena
         let range: Range<Int>
@@ -120,13 +119,12 @@ extension Communicator {
         }
     }
 
-    /// Gives every rank all segments of `buffer`, of which each rank has filled its own. Of several gathers those that were
-    /// started first come first.
-    /// It does what `MPI_Iallgatherv` does, see ``PairwiseGather``.
+    /// Gives every rank all segments of `buffer`, of which each rank has filled its own; collective. Of several
+    /// gathers, the one that was started first completes first. It replaces `MPI_Iallgatherv`, see ``PairwiseGather``.
     ///
     /// - Parameters:
-    ///   - buffer: contiguous segments in rank order, this rank's already in place; not to be touched until the request is
-    ///     complete.
+    ///   - buffer: contiguous segments in rank order, this rank's already in place; not to be touched until the request
+    ///     is complete.
     ///   - counts: number of elements of each segment, the same on all ranks; may be 0.
     ///   - parallel: as in ``startAllReduceSum(_:parallel:)``.
     /// - Throws: an error of code ``MPIError/Code/count`` unless the counts add up to `buffer.count`.
@@ -140,7 +138,7 @@ extension Communicator {
             inPlace: buffer.address, .float, counts: counts, keeping: buffer.arena, parallel)
     }
 
-    /// The same for bfloat16 numbers.
+    /// Gives every rank all segments of a bfloat16 `buffer`, of which each rank has filled its own; collective.
     public func startAllGather(
         inPlace buffer: BFloat16Slice, counts: [Int], parallel: ParallelLoop? = nil
     ) throws(MPIError) -> Request {

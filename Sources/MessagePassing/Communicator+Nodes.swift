@@ -6,23 +6,25 @@ internal import Tensors
 /// How the ranks of a node exchange large buffers. The defaults are what a run uses; tests set others.
 package struct NodeSettings: Sendable {
     package enum Placement: Sendable {
-        /// As the ranks really are.
+        /// The nodes that the ranks run on.
         case actual
-        /// Nodes of `of` consecutive ranks.
+        /// Pretended nodes of `of` consecutive ranks.
         case blocks(of: Int)
-        /// Ranks dealt to `nodes` nodes in turn.
+        /// Ranks dealt to `nodes` pretended nodes in turn.
         case cyclic(nodes: Int)
     }
 
-    /// Staging memory of each rank in the window: enough for the ranks to work side by side, little enough to stay in caches.
+    /// Staging memory of each rank in the window: enough for the ranks to work side by side, little enough to stay in
+    /// caches.
     package static let usualStagingBytes = 2 << 20
-    /// Below this, the work on a piece would no longer outweigh the waiting for it.
+    /// Least staging memory of each rank, in bytes. With less, ranks would wait for pieces longer than they work on
+    /// them.
     package static let leastUsefulStagingBytes = 128 << 10
 
     package var placement = Placement.actual
-    /// Bytes of each rank, halved until the window fits.
+    /// Staging bytes of each rank, halved until the window fits.
     package var stagingBytes = usualStagingBytes
-    /// Where halving ends and messages take over.
+    /// Least staging bytes of each rank. Where these do not fit, messages replace the window.
     package var leastStagingBytes = leastUsefulStagingBytes
     /// Free bytes to assume in the backing file system instead of asking it.
     package var freeBytes: Int?
@@ -32,12 +34,12 @@ package struct NodeSettings: Sendable {
 
 /// Room for the memory that the ranks of a node share, in bytes.
 package struct SharedMemoryRoom: Codable, Sendable, Equatable {
-    /// Where the library keeps it.
+    /// The directory in which the library makes shared memory.
     package var directory: String
     package var freeBytes: Int
-    /// Below this, ranks exchange messages instead.
+    /// Bytes below which ranks exchange messages instead.
     package var neededBytes: Int
-    /// From this on, nothing is gained by more.
+    /// Bytes beyond which more gains nothing.
     package var wantedBytes: Int
 
     package init(directory: String, freeBytes: Int, neededBytes: Int, wantedBytes: Int) {
@@ -52,7 +54,7 @@ extension Communicator {
     /// Whether large buffers go through shared memory inside a node.
     package var usesSharedMemory: Bool { nodes != nil }
 
-    /// What the ranks of this node can have of shared memory.
+    /// The shared memory that the ranks of this node can have.
     package var sharedMemoryRoom: SharedMemoryRoom {
         let least = max(NodeSettings.leastUsefulStagingBytes, NodeWindow.leastStagingBytes(rankCount: nodeSize))
         return SharedMemoryRoom(
@@ -67,29 +69,31 @@ extension Communicator {
         nodes.map { ($0.map.nodes.count, $0.map.ranksPerNode) }
     }
 
-    /// Chooses anew how large buffers are exchanged. All ranks call it with the same settings, while no request is open.
+    /// Chooses anew how large buffers are exchanged. All ranks call it with the same settings, while no request is
+    /// open.
     package func regroup(_ settings: NodeSettings) throws(MPIError) {
         try enter("MPI_Win_allocate_shared")
         precondition(isIdle, "requests are open")
-        // Behind it, nobody reads the old window any more.
+        // After the barrier nobody reads the old window any more.
         try barrier()
         try closeNodes()
         guard size > 1 else { return }
-        let (group, isOwned) = try nodeGroup(settings.placement)
-        let map = try nodeMap(group)
+        let (handle, isOwned) = try nodeGroup(settings.placement)
+        let map = try nodeMap(handle)
         let staging = try agreedStaging(settings, map)
         guard staging > 0 else {
-            if isOwned { try group.free(at: site) }
+            if isOwned { try handle.free(at: site) }
             return
         }
         let opened = try NodeGroup(
-            world: world, node: group, ownsNode: isOwned, map: map, stagingBytes: staging, at: site)
-        // Behind it, everybody's counters are zero.
+            world: world, node: handle, ownsNode: isOwned, map: map, stagingBytes: staging, at: site)
+        // After the barrier everybody's counters are zero.
         try barrier()
         nodes = opened
     }
 
-    private func nodeGroup(_ placement: NodeSettings.Placement) throws(MPIError) -> (Group, isOwned: Bool) {
+    private func nodeGroup(_ placement: NodeSettings.Placement) throws(MPIError) -> (CommunicatorHandle, isOwned: Bool)
+    {
         switch placement {
         case .actual: return (node, false)
         case .blocks(let count): return (try world.split(color: rank / count, key: rank, at: site), true)
@@ -98,17 +102,18 @@ extension Communicator {
     }
 
     /// The placement of all ranks, from what each knows of its own node.
-    private func nodeMap(_ group: Group) throws(MPIError) -> NodeMap {
+    private func nodeMap(_ handle: CommunicatorHandle) throws(MPIError) -> NodeMap {
         let leader = PinnedArray<Int>([rank])
         try unsafe wait(for: [
             startBroadcast(
-                UnsafeMutableRawPointer(leader.pointer), .int64, count: 1, root: 0, keeping: leader, in: group)
+                UnsafeMutableRawPointer(leader.pointer), .int64, count: 1, root: 0, keeping: leader, in: handle)
         ])
         return NodeMap(leaders: try allGatherCounts(leader.array[0]))
     }
 
-    /// Bytes of each rank for which there is room on every node; 0 where the window cannot be used. A decision of all, for
-    /// otherwise some would send messages that the others do not expect.
+    /// Staging bytes of each rank for which every node has room; 0 if the window cannot be used. The same on all ranks.
+    ///
+    /// Why all decide together: otherwise some would send messages that the others do not expect.
     private func agreedStaging(_ settings: NodeSettings, _ map: NodeMap) throws(MPIError) -> Int {
         guard map.isRegular, map.ranksPerNode > 1 else { return 0 }
         // Half, because the library and the other programs of the node need some of it as well.
@@ -123,14 +128,14 @@ extension Communicator {
 
     // MARK: Operations
 
-    /// As ``startReduceScatter(_:_:counts:into:isSparse:keeping:in:_:)``, through the window.
+    /// Sums segments of `counts` elements over all ranks, through the window; segment r ends up at `target` of rank r.
     func startReduceScatter(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, counts: [Int], into target: UnsafeMutableRawPointer,
         isSparse: Bool, keeping memory: [AnyObject], through nodes: NodeGroup, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let function = "MPI_Ireduce_scatter"
         let segments = NodeSegments(counts: counts, elementBytes: summand.type.stride, map: nodes.map)
-        guard let group = nodes.partners else {
+        guard let handle = nodes.partners else {
             let pass = unsafe NodePass(
                 .sum(summand, into: target), base, segments, through: nodes.window, parallel: parallel)
             return try start(NodeOperation(function, [.pass(pass)], keeping: memory), nodes)
@@ -145,7 +150,7 @@ extension Communicator {
         let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
             try unsafe startReduceScatter(
                 address, summand, counts: sliceCounts, into: target, isSparse: isSparse, keeping: memory + [sums],
-                in: group, parallel)
+                in: handle, parallel)
         }
         let operation = NodeOperation(function, [.pass(pass), messages], keeping: memory + [sums]) { [scratch] in
             scratch.giveBack(sums)
@@ -153,7 +158,7 @@ extension Communicator {
         return try start(operation, nodes)
     }
 
-    /// As ``startAllReduce(_:_:count:_:keeping:in:)`` of sums, through the window.
+    /// Replaces `count` elements by their sums over all ranks, through the window.
     func startAllReduceSum(
         _ base: UnsafeMutableRawPointer, _ summand: Summand, count: Int, keeping memory: AnyObject,
         through nodes: NodeGroup,
@@ -167,20 +172,21 @@ extension Communicator {
         let sum = unsafe NodePass(.sum(summand, into: sums), base, segments, through: nodes.window, parallel: parallel)
         let gather = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)
         var steps: [NodeOperation.Step] = [.pass(sum), .pass(gather)]
-        if let group = nodes.partners {
+        if let handle = nodes.partners {
             let messages = NodeOperation.Step.messages { [unowned self] () throws(MPIError) in
                 try unsafe startAllReduce(
-                    sums, summand.type, count: own.count / stride, cmpi_sum(), keeping: memory, in: group)
+                    sums, summand.type, count: own.count / stride, cmpi_sum(), keeping: memory, in: handle)
             }
             steps.insert(messages, at: 1)
         }
         return try start(NodeOperation("MPI_Iallreduce", steps, keeping: [memory]), nodes)
     }
 
-    /// As ``startPairwiseGather(_:_:counts:keeping:members:in:)``: between the nodes' `partners`, then through the window.
+    /// Copies segment r of `counts` elements from rank r to the same place of all: between the nodes' `partners` by
+    /// messages, then through the window.
     func startAllGather(
         _ base: UnsafeMutableRawPointer, _ type: ElementType, counts: [Int], keeping memory: AnyObject,
-        between partners: Group, through nodes: NodeGroup, _ parallel: ParallelLoop?
+        between partners: CommunicatorHandle, through nodes: NodeGroup, _ parallel: ParallelLoop?
     ) throws(MPIError) -> any Operation {
         let segments = NodeSegments(counts: counts, elementBytes: type.stride, map: nodes.map)
         let pass = unsafe NodePass(.gather, base, segments, through: nodes.window, parallel: parallel)

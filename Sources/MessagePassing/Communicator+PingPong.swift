@@ -1,14 +1,15 @@
-// Communicator+PingPong - a message that two ranks send to and fro: latency, bandwidth, and how far their clocks are apart.
+// Communicator+PingPong - a message that two ranks send to and fro: latency, bandwidth, and how far their clocks are
+// apart.
 
 internal import CMPI
 
 /// One message there and back, in nanoseconds.
 public struct RoundTrip: Sendable, Equatable {
-    /// When it was sent, by the clock of the rank that began.
+    /// Time of sending, by the clock of the rank that began.
     public let sent: Int
-    /// When it came to the other rank, by that rank's clock.
+    /// Time of arrival at the other rank, by that rank's clock.
     public let answered: Int
-    /// When it was back, by the clock of the rank that began.
+    /// Time of return, by the clock of the rank that began.
     public let returned: Int
 
     public init(sent: Int, answered: Int, returned: Int) {
@@ -19,17 +20,18 @@ public struct RoundTrip: Sendable, Equatable {
 
     public var duration: Int { returned - sent }
 
-    /// How far the other clock is ahead, if both ways took the same time; wrong by at most half of ``duration``.
+    /// Nanoseconds that the other clock is ahead, if both ways took the same time; wrong by at most half of
+    /// ``duration``.
     public var offset: Int { answered - (sent + returned) / 2 }
 }
 
 extension Communicator {
-    /// Sends a message from rank `first` to rank `second` and back, again and again. These two call it; to all others it does
-    /// nothing. The corresponding C functions are `MPI_Isend` and `MPI_Irecv`.
+    /// Sends a message from rank `first` to rank `second` and back, `rounds` times. On other ranks it does nothing.
+    /// The corresponding C functions are `MPI_Isend` and `MPI_Irecv`.
     ///
     /// - Parameters:
     ///   - byteCount: length of the message, at least 8: it carries the other rank's time.
-    ///   - rounds: how often; the first ones open the connection.
+    ///   - rounds: number of messages in each direction; the first ones open the connection.
     ///   - clock: nanoseconds, of any clock.
     /// - Returns: the rounds in their order on `first`, nothing on the others.
     public func pingPong(
@@ -61,19 +63,19 @@ extension Communicator {
     }
 
     private func send(_ memory: PinnedArray<UInt8>, to receiver: Int) throws(MPIError) {
-        let operation = try unsafe start("MPI_Isend", [0..<1], keeping: [memory], in: nil) { _, group, request in
+        let operation = try unsafe start("MPI_Isend", [0..<1], keeping: [memory], in: nil) { _, handle, request in
             unsafe MPI_Isend(
                 memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(receiver), MessageTag.pingPong,
-                group.handle, request)
+                handle.raw, request)
         }
         try wait(for: [operation])
     }
 
     private func receive(_ memory: PinnedArray<UInt8>, from sender: Int) throws(MPIError) {
-        let operation = try unsafe start("MPI_Irecv", [0..<1], keeping: [memory], in: nil) { _, group, request in
+        let operation = try unsafe start("MPI_Irecv", [0..<1], keeping: [memory], in: nil) { _, handle, request in
             unsafe MPI_Irecv(
                 memory.pointer, Int32(memory.count), ElementType.byte.datatype, Int32(sender), MessageTag.pingPong,
-                group.handle, request)
+                handle.raw, request)
         }
         try wait(for: [operation])
     }

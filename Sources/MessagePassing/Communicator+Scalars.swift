@@ -3,7 +3,7 @@
 internal import CMPI
 
 extension Communicator {
-    /// Gives every rank the values of all, one after another in rank order.
+    /// The values of all ranks, one rank after another, on every rank; collective.
     /// The corresponding C function is `MPI_Iallgatherv`.
     ///
     /// - Parameter counts: number of values of each rank, the same on all; values may be none.
@@ -25,8 +25,10 @@ extension Communicator {
         return all.array
     }
 
-    /// The sum over all ranks of each value, the same bits on every rank: the values are gathered, and added in rank order
-    /// in double precision. A floating-point reduction of the library may add in any order, so it takes no part.
+    /// The sum over all ranks of each value, with the same bits on every rank; collective. The values are gathered and
+    /// added in rank order, in double precision.
+    ///
+    /// Why not a reduction of the library: it may add in any order.
     ///
     /// - Parameter values: as many on every rank.
     public func sumInRankOrder(_ values: [Double]) throws(MPIError) -> [Double] {
@@ -46,13 +48,13 @@ extension Communicator {
         try unsafe combine([value], cmpi_minimum())[0]
     }
 
-    /// The sum over all ranks of each value, as many on every rank; it wraps around where it does not fit 64 bits.
-    /// The corresponding C function is `MPI_Iallreduce` with `MPI_SUM`.
+    /// The sum over all ranks of each value, as many on every rank; collective. A sum that does not fit 64 bits wraps
+    /// around. The corresponding C function is `MPI_Iallreduce` with `MPI_SUM`.
     public func sum(_ values: [Int]) throws(MPIError) -> [Int] {
         try unsafe combine(values, cmpi_sum())
     }
 
-    /// Integers only: their combinations do not depend on the order.
+    /// Combines integers only, because their combinations do not depend on the order.
     private func combine(_ values: [Int], _ combination: MPI_Op) throws(MPIError) -> [Int] {
         try enter("MPI_Iallreduce")
         let all = PinnedArray(values)

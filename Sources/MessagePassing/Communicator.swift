@@ -5,14 +5,14 @@ internal import Glibc
 
 /// The ranks of this job and the collective operations between them.
 ///
-/// A collective operation is complete only when every rank has called it, so all ranks must make the same calls in the same
-/// order with matching arguments: a decision that leads to a call must itself be shared (reduced or broadcast) first.
-/// No call blocks inside the library: each starts a nonblocking operation and polls it, so a rank that waits still
-/// runs ``idle`` and notices ``deadlineSeconds``.
+/// A collective operation is complete only when every rank has called it, so all ranks must make the same calls in the
+/// same order with matching arguments: a decision that leads to a call must itself be shared (reduced or broadcast)
+/// first. No call blocks inside the library: each starts a nonblocking operation and polls it, so a rank that waits
+/// still runs ``idle`` and notices ``deadlineSeconds``.
 ///
-/// One object per process, used on the thread that started it (`MPI_THREAD_FUNNELED`); using it on another thread traps.
-/// Keep it until the process ends. An error of one rank must end all of them: leave with ``abort(status:)``, because
-/// the others would wait for ever for a rank that unwinds alone.
+/// One object per process, used on the thread that started it (`MPI_THREAD_FUNNELED`); using it on another thread
+/// traps. Keep it until the process ends. An error of one rank must end all of them: leave with ``abort(status:)``,
+/// because the others would wait for ever for a rank that unwinds alone.
 ///
 /// Safe: the only pointers it holds are the library's handles.
 @safe public final class Communicator {
@@ -26,54 +26,59 @@ internal import Glibc
     public let nodeSize: Int
     /// Name of this node, for messages.
     public let host: String
-    /// What the library allows of threads: one of `MPI_THREAD_FUNNELED` (1), `SERIALIZED` (2), `MULTIPLE` (3). Less is refused
-    /// at the start.
+    /// The library's thread support: `MPI_THREAD_FUNNELED` (1), `SERIALIZED` (2) or `MULTIPLE` (3). Less is refused at
+    /// the start.
     public let threadLevel: Int
 
-    /// Called now and then while an operation waits for other ranks: the place for a look at signals.
-    /// It may call ``abort(status:)`` and no other function of the communicator.
+    /// Called now and then while an operation waits for other ranks, for example to look at signals. It may call
+    /// ``abort(status:)`` and no other function of the communicator.
     public var idle: (() -> Void)?
     /// The longest that one wait may take, in seconds; nil waits for ever. A wait that takes longer throws an error of
-    /// code ``MPIError/Code/deadline`` that names the operation. It knows nothing of the other ranks and counts however
-    /// much moves: for whoever wants an end at any price, as tests do. A run has
-    /// ``startWatchdog(limitSeconds:describe:)``.
+    /// code ``MPIError/Code/deadline`` that names the operation.
+    ///
+    /// The deadline ends also waits in which messages still move, and knows nothing of the other ranks. Tests use it; a
+    /// run has ``startWatchdog(limitSeconds:describe:)``.
     public var deadlineSeconds: Double?
 
-    /// The most elements that one C call gets; longer operations are cut into several. Half of what a C `int` holds,
-    /// because Open MPI 4.1 adds the number of ranks to a count. Tests set a small one, the same on every rank.
+    /// The most elements of one C call; longer operations are cut into several. The same on every rank; tests set a
+    /// small one.
+    ///
+    /// Why half of what a C `int` holds: Open MPI 4.1 adds the number of ranks to a count.
     package var chunkLimit = 1 << 30
 
     /// Whether the library was not started.
     let isAlone: Bool
-    let world: Group
+    let world: CommunicatorHandle
     /// The ranks on this node.
-    let node: Group
-    /// Memory shared with them; nil where large buffers go by messages.
+    let node: CommunicatorHandle
+    /// Memory shared by the ranks of this node; nil where large buffers go by messages.
     var nodes: NodeGroup?
     let site: CallSite
-    /// Room for messages and sums of operations in flight.
+    /// Buffers for messages and sums of operations in flight.
     let scratch = Scratch()
-    /// What this rank has sent in reduce-scatters by messages, so far.
+    /// Bytes that this rank has sent in reduce-scatters by messages.
     let sentInReductions = SentBytes()
     /// Reductions that were started by messages, in the same order on all ranks that exchange them.
     var reductionCount = 0
-    /// Gathers of large buffers, likewise, and those of them that are not complete.
+    /// Gathers of large buffers that were started by messages, in the same order on all ranks that exchange them.
     var gatherCount = 0
     let gatherLine = GatherLine()
-    /// What waits are held against; nil while the watchdog is off.
+    /// The hang detector of waits; nil while the watchdog is off.
     var watchdog: Watchdog?
-    /// Where its messages go; opened when it is first started.
-    var mailbox: Mailbox?
+    /// The hang detector's messages; opened when the watchdog is first started.
+    var controlMessages: ControlMessages?
     /// Whether a closure of the caller runs inside a wait.
     var isIdling = false
     private let thread: pthread_t
     private var hasFinished = false
-    /// Everything started and not known to be complete. Owning them here keeps their memory in place whatever becomes of
-    /// the request: after a deadline the library may still write to it.
+    /// Operations that were started and are not known to be complete.
+    ///
+    /// Why here: they keep their memory in place whatever becomes of the request. After a deadline the library may
+    /// still write to it.
     private var inFlight: [any Operation] = []
-    /// Those of them that nobody will wait for, because waiting failed.
+    /// Operations in flight that nobody will wait for, because waiting failed.
     private var abandoned: [any Operation] = []
-    /// Whether an operation has failed or was abandoned, after which a job has to end.
+    /// Whether an operation has failed or was abandoned. The job has to end then.
     private(set) var hasFailed = false
 
     /// Starts message passing for this process, also without `mpirun`, then as the only rank.
@@ -86,9 +91,10 @@ internal import Glibc
         return communicator
     }
 
-    /// This process as the only rank, without the MPI library: for work that needs no other rank, in whatever environment.
+    /// A communicator of this process alone, without the MPI library, for work that needs no other rank in any
+    /// environment.
     ///
-    /// Scalars, bytes and barriers work as between ranks; what moves gradients and parameters is not for it.
+    /// Scalars, bytes and barriers work. Reductions and gathers of large buffers do not.
     public static func alone() -> Communicator { Communicator(host: CallSite.hostName) }
 
     private init(host: String) {
@@ -114,8 +120,8 @@ internal import Glibc
             throw early.error(
                 .alreadyStarted, "MPI_Init_thread", "message passing can be started only once in a process")
         }
-        // For a process without launcher Open MPI would start a daemon that serves nobody, takes 0.15 s to come up and, when
-        // the process is killed, sometimes stays for ever. Other launchers and libraries do not look at this.
+        // For a process without launcher Open MPI would start a daemon that serves nobody, takes 0.15 s to come up and,
+        // when the process is killed, sometimes stays for ever. Other launchers and libraries do not look at this.
         unsafe setenv("OMPI_MCA_ess_singleton_isolated", "1", 0)
         var level: Int32 = 0
         try early.check(unsafe MPI_Init_thread(nil, nil, Int32(MPI_THREAD_FUNNELED), &level), "MPI_Init_thread")
@@ -125,7 +131,7 @@ internal import Glibc
                 "the MPI library was built without support for threads (it offers level \(level), and "
                     + "MPI_THREAD_FUNNELED, \(MPI_THREAD_FUNNELED), is needed): use another build of it")
         }
-        let world = try unsafe Group(cmpi_comm_world(), at: early)
+        let world = try unsafe CommunicatorHandle(cmpi_comm_world(), at: early)
         let host = unsafe CallSite.string(capacity: cmpi_max_processor_name()) {
             unsafe MPI_Get_processor_name($0, $1)
         }
@@ -157,8 +163,8 @@ internal import Glibc
 
     /// Ends message passing; every rank must call it. No other call is allowed afterwards.
     ///
-    /// Throws an error of code ``MPIError/Code/unfinishedRequests`` while a request has not been waited for, and waits for
-    /// operations whose wait has failed before. The corresponding C function is `MPI_Finalize`.
+    /// Throws an error of code ``MPIError/Code/unfinishedRequests`` while a request has not been waited for, and waits
+    /// for operations whose wait has failed before. The corresponding C function is `MPI_Finalize`.
     public func finish() throws(MPIError) {
         try enter("MPI_Finalize")
         try reap()
@@ -175,7 +181,7 @@ internal import Glibc
             hasFinished = true
             return
         }
-        try closeMailbox()
+        try closeControlMessages()
         try closeNodes()
         try node.free(at: site)
         hasFinished = true
@@ -187,7 +193,7 @@ internal import Glibc
     public func abort(status: Int32) -> Never {
         // There is no library that would do it.
         if isAlone { _exit(status) }
-        _ = unsafe MPI_Abort(world.handle, status)
+        _ = unsafe MPI_Abort(world.raw, status)
         preconditionFailure("MPI_Abort returned")
     }
 
@@ -205,25 +211,28 @@ internal import Glibc
     /// Whether nothing is in flight.
     var isIdle: Bool { inFlight.isEmpty }
 
-    /// Takes an operation over, until it is complete.
+    /// Owns an operation until it is complete.
     func register(_ operation: any Operation) throws(MPIError) {
         try reap()
         inFlight.append(operation)
     }
 
-    /// Starts `function` once for each window of `chunking`, between the ranks of `group` (nil: all). `call` gets the window,
-    /// the group and the place of the request, and returns what the C function returns; `memory` owns all that the call passes
-    /// addresses of.
+    /// Starts `function` once for each window of `chunking`, between the ranks of `handle` (nil: all).
+    ///
+    /// - Parameters:
+    ///   - memory: owns all memory that `call` passes addresses of.
+    ///   - call: calls the C function for a window, with the communicator and the address of the request; returns the
+    ///     status.
     func start(
-        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject], in group: Group?,
-        _ call: (Range<Int>, Group, UnsafeMutablePointer<MPI_Request?>) -> Int32
+        _ function: String, _ windows: [Range<Int>], keeping memory: [AnyObject], in handle: CommunicatorHandle?,
+        _ call: (Range<Int>, CommunicatorHandle, UnsafeMutablePointer<MPI_Request?>) -> Int32
     ) throws(MPIError) -> MessageOperation {
         let operation = MessageOperation(function, keeping: memory)
         // Between one rank, in place, there is nothing to move.
         if isAlone { return operation }
-        try begin(operation, isPart: group != nil) { () throws(MPIError) in
+        try begin(operation, isPart: handle != nil) { () throws(MPIError) in
             for window in windows {
-                try unsafe operation.start(at: site) { unsafe call(window, group ?? world, $0) }
+                try unsafe operation.start(at: site) { unsafe call(window, handle ?? world, $0) }
             }
         }
         return operation
@@ -231,8 +240,8 @@ internal import Glibc
 
     /// Takes `operation` over while `body` starts it, so that a failure does not free what the library uses already.
     ///
-    /// - Parameter isPart: whether it is a part of another operation, which owns it from then on. A part is started while
-    ///   another operation is being moved, when no third one may be.
+    /// - Parameter isPart: whether it is a part of another operation, which owns it from then on. A part is started
+    ///   while another operation is being moved, when no third one may be.
     func begin(_ operation: any Operation, isPart: Bool, _ body: () throws(MPIError) -> Void) throws(MPIError) {
         if isPart { inFlight.append(operation) } else { try register(operation) }
         do throws(MPIError) {
@@ -244,8 +253,9 @@ internal import Glibc
         if isPart { inFlight.removeAll { $0 === operation } }
     }
 
-    /// Lets everything that is in flight make progress, once, and tells whether anything still is. Meant to be called between
-    /// two pieces of other work: the library moves messages only inside its calls.
+    /// Lets all operations in flight make progress, once. True if any is still in flight.
+    ///
+    /// Call it between two pieces of other work: the library moves messages only inside its calls.
     public func progress() throws(MPIError) -> Bool {
         try enter("MPI_Test")
         guard !inFlight.isEmpty else { return false }
@@ -260,7 +270,7 @@ internal import Glibc
         return !inFlight.isEmpty
     }
 
-    /// Polls one operation once, and moves all others that are in flight: each may be what another rank waits for.
+    /// Polls one operation once, and moves all others in flight, because another rank may wait for any of them.
     func test(_ operation: any Operation) throws(MPIError) -> Bool {
         do throws(MPIError) {
             try nodes?.exchange.progress(at: site)
@@ -278,17 +288,19 @@ internal import Glibc
         return true
     }
 
-    /// - Parameter asksLibrary: whether nobody has asked it for progress: one test of any message moves all messages that it
-    ///   knows of.
+    /// Moves all operations in flight except one.
+    ///
+    /// - Parameter asksLibrary: whether nobody has called the library yet; one test of any message moves all of its
+    ///   messages.
     private func moveOthers(than operation: (any Operation)?, asksLibrary: Bool) throws(MPIError) {
         if asksLibrary, let other = inFlight.first(where: { $0.waitsForMessages && !$0.needsTests }) {
             _ = try other.test(at: site)
         }
-        // What is done elsewhere may be what this operation waits for.
+        // This operation may wait for the work of another one.
         for other in inFlight where other.needsTests && other !== operation { _ = try other.test(at: site) }
     }
 
-    /// Counts up whenever a piece passes through the memory of the node; what goes by messages cannot be seen.
+    /// Pieces that have passed through the memory of the node. Progress of messages cannot be seen.
     private var pieceMoves: Int { nodes?.exchange.moves ?? 0 }
 
     /// Polls until all `operations` are complete. Where that fails they are abandoned.
@@ -314,7 +326,7 @@ internal import Glibc
                     isIdling = true
                     idle?()
                     isIdling = false
-                    try attendWatchdog(operation, &waiting)
+                    try pollWatchdog(operation, &waiting)
                 case .expired:
                     throw site.error(
                         .deadline, operation.function,
@@ -337,14 +349,14 @@ internal import Glibc
         }
     }
 
-    /// Lets go of the shared memory; all ranks call it, none of them uses it any more.
+    /// Frees the shared memory; collective, when no rank uses it any more.
     func closeNodes() throws(MPIError) {
         guard let open = nodes else { return }
         nodes = nil
         try open.close(at: site)
     }
 
-    /// Lets go of abandoned operations that are complete by now.
+    /// Releases abandoned operations that are complete by now.
     private func reap() throws(MPIError) {
         for operation in abandoned { _ = try test(operation) }
         forgetCompleteAbandoned()

@@ -1,12 +1,11 @@
 // Request - an operation that has been started and must be waited for.
 
-/// A nonblocking operation of this rank. It keeps the memory alive that the operation uses; until it is complete, nobody may
-/// write to that memory, nor read what the operation writes.
+/// A nonblocking operation of this rank. It keeps the operation's memory alive. Until it is complete, nobody may write
+/// to that memory, nor read what the operation writes.
 ///
-/// It must be brought to its end, by ``wait()`` or a ``test()`` that returns true, or handed to a ``RequestSet``. Dropping
-/// it earlier traps: the results would never be known to be there, and other ranks would wait for progress that this
-/// one no longer makes. The exception is a communicator on which an operation has failed: then requests are dropped by the
-/// unwinding of the very error that will end the job, and a trap would hide it.
+/// It ends by ``wait()``, by a ``test()`` that returns true, or in a ``RequestSet``. Dropping it earlier traps, because
+/// other ranks would wait for progress that this rank no longer makes. After a failed operation of the communicator,
+/// dropping does not trap: the error that unwinds will end the job, and a trap would hide it.
 public struct Request: ~Copyable {
     private let communicator: Communicator
     /// Nil once complete or handed on.
@@ -48,9 +47,8 @@ public struct Request: ~Copyable {
         try communicator.wait(for: [operation])
     }
 
-    /// Gives up waiting, for the way out after an error of another kind: the memory stays in place until the operation is
-    /// complete or the process ends. Any rank's part may never complete, so the job must end with
-    /// ``Communicator/abort(status:)``.
+    /// Gives up waiting, after an error of another kind. The memory stays in place until the operation is complete or
+    /// the process ends. Any rank's part may never complete, so the job must end with ``Communicator/abort(status:)``.
     public consuming func abandon() {
         if let operation { communicator.abandon([operation]) }
         operation = nil
@@ -97,8 +95,8 @@ public struct RequestSet: ~Copyable {
 
     /// Waits until every request is complete; the set is empty and usable again afterwards.
     ///
-    /// Throws an error of code ``MPIError/Code/deadline`` that names the first unfinished operation when all together take
-    /// longer than ``Communicator/deadlineSeconds``.
+    /// Throws an error of code ``MPIError/Code/deadline`` that names the first unfinished operation when all together
+    /// take longer than ``Communicator/deadlineSeconds``.
     public mutating func wait() throws(MPIError) {
         guard let communicator, !operations.isEmpty else { return }
         try communicator.enter("MPI_Test")

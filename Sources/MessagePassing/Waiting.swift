@@ -10,8 +10,8 @@ internal import Glibc
 struct Waiting {
     /// Unsuccessful polls before the core is offered to others (some 50 us).
     private static let spinningPolls = 300
-    /// Unsuccessful polls before sleeping (some 10 ms): messages move only while somebody polls, so sleeping earlier would
-    /// slow down a large reduction.
+    /// Unsuccessful polls before sleeping (some 10 ms): messages move only while somebody polls, so sleeping earlier
+    /// would slow down a large reduction.
     private static let yieldingPolls = 20_000
     /// Polls from one look at the clock to the next.
     private static let pollsPerCheck = 64
@@ -35,7 +35,7 @@ struct Waiting {
     enum Check {
         /// Poll again.
         case none
-        /// Call the idle closure, attend to the watchdog, then poll again.
+        /// Call the idle closure, poll the watchdog, then poll the operation again.
         case idle
         /// Give up.
         case expired

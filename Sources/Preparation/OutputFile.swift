@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Glibc
+internal import Primitives
 
 /// Something that could not be written, or not read again: the machine's fault and not the data's.
 public struct OutputError: Error, CustomStringConvertible, Equatable {
@@ -81,8 +82,7 @@ final class OutputFile {
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { memory, initializedCount in
             while done < count {
                 let place = unsafe memory.baseAddress.map { unsafe $0 + done }
-                let got = unsafe pread(descriptor, place, count - done, off_t(offset + done))
-                if got < 0 && errno == EINTR { continue }
+                let got = retryingOnInterrupt { unsafe pread(descriptor, place, count - done, off_t(offset + done)) }
                 if got < 0 { code = errno }
                 if got <= 0 { break }
                 done += got
@@ -107,13 +107,13 @@ final class OutputFile {
             while done < bytes.count {
                 let place = unsafe memory.baseAddress.map { unsafe $0 + done }
                 let rest = bytes.count - done
-                let put =
+                let put = retryingOnInterrupt {
                     if let offset {
                         unsafe pwrite(descriptor, place, rest, off_t(offset + done))
                     } else {
                         unsafe Glibc.write(descriptor, place, rest)
                     }
-                if put < 0 && errno == EINTR { continue }
+                }
                 if put < 0 { code = errno }
                 if put <= 0 { break }
                 done += put

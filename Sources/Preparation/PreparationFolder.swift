@@ -14,8 +14,6 @@ public enum PreparationStart: Sendable {
 }
 
 extension Preparation {
-    /// Name of the lock in ``folder``.
-    public static let lockName = "lock"
     /// There once files of the output may be replaced: they are this preparation's own, or the user said so.
     private static let replacingName = "replacing"
 

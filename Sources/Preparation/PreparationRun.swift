@@ -51,7 +51,8 @@ public final class PreparationRun: Sendable {
         precondition(threads >= 1, "somebody has to work")
         for _ in 0..<threads {
             group.enter()
-            // Not a queue's: there might be fewer threads than asked for, and these wait for files.
+            // Why not a queue: it might run fewer threads than asked for, and these wait for files. The thread pool of Kernels
+            // runs one operation at a time, while the caller here reports progress.
             Thread.detachNewThread { [self] in
                 work()
                 group.leave()

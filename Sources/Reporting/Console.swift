@@ -1,15 +1,15 @@
-// Console - what a person sees: rank 0 speaks, with a live line where the output is a terminal.
+// Console - the program's output for people: rank 0 prints, with a live line on a terminal.
 
 internal import Foundation
 internal import Glibc
 
 /// Messages on standard output, errors on standard error; silent on every rank but 0.
 public final class Console {
-    /// What follows when standard output cannot be written.
+    /// The consequence of a failed write to standard output.
     public enum OutputLoss: Sendable {
-        /// The output is what the command is for: ``requireOutput()`` throws.
+        /// The output is the command's product: ``requireOutput()`` throws.
         case isFailure
-        /// The output says how far the command is: one warning on standard error, and the command goes on.
+        /// The output shows progress: one warning on standard error, and the command goes on.
         case isTold
     }
 
@@ -27,8 +27,10 @@ public final class Console {
         isTerminal = speaks && Self.outputIsTerminal()
     }
 
-    /// Whether a person watches. Open MPI gives its ranks a terminal of their own whatever its output is, so there the
-    /// launcher's output decides; on another node than the launcher's it cannot be seen and counts as none.
+    /// Whether the output is a terminal that a person watches.
+    ///
+    /// Open MPI gives its ranks a terminal of their own, whatever its output is. So under Open MPI the launcher's
+    /// output decides. On another node than the launcher's it cannot be seen and counts as no terminal.
     private static func outputIsTerminal() -> Bool {
         guard isatty(STDOUT_FILENO) == 1 else { return false }
         guard LauncherVariables().isOfMpirun else { return true }
@@ -77,16 +79,19 @@ public final class Console {
         Self.writeError(text)
     }
 
-    /// A line on standard error, from any rank. Where that cannot be written there is no place left to say so.
+    /// Prints a line on standard error, from any rank. A failure of that write is ignored: no place is left to report
+    /// it.
     public static func writeError(_ text: String) {
         _ = StandardStreams.write((text + "\n").utf8, to: STDERR_FILENO)
     }
 
-    /// Whether nobody gets what is printed from now on, so that a command whose product it is can end.
+    /// Whether nobody receives the output any more, so that a command whose product it is can end.
     public var hasLostOutput: Bool { loss == .isFailure && outputFailure != nil }
 
-    /// Throws when a part of the output, which is the command's product, is lost. A reader that has read enough and gone
-    /// (`| head`) misses nothing: that is no failure.
+    /// Checks that the output, which is the command's product, was written. A reader that has gone (`| head`) is no
+    /// failure.
+    ///
+    /// - Throws: status 1 when a part of the output is lost.
     public func requireOutput() throws {
         guard speaks, loss == .isFailure else { return }
         outputFailure = outputFailure ?? StandardStreams.lateFailure(of: STDOUT_FILENO)

@@ -1,6 +1,6 @@
-// Elapsed - how long ago a moment of the monotonic clock was.
+// Elapsed - seconds since a moment of the monotonic clock.
 
 extension ContinuousClock.Instant {
-    /// Seconds since then.
+    /// Seconds since this moment.
     package var secondsAgo: Double { (ContinuousClock.now - self) / Duration.seconds(1) }
 }

@@ -1,7 +1,6 @@
-// FileErrors - what an error of a file operation says, in words for a sentence.
+// FileErrors - the causes of failed file operations, in words for a sentence.
 
 internal import Foundation
-internal import Glibc
 
 /// Reads the errors that Foundation throws for files.
 package enum FileErrors {
@@ -18,7 +17,7 @@ package enum FileErrors {
         return (error as? CocoaError)?.code == .fileWriteOutOfSpace
     }
 
-    /// What the system says of a file error, without a full stop: it goes into a sentence.
+    /// The system's text for a file error, without a full stop, because it goes into a sentence.
     package static func reason(_ error: any Error) -> String {
         let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
         let text = underlying?.localizedDescription ?? error.localizedDescription

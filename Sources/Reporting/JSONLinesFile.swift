@@ -2,15 +2,17 @@
 
 internal import Foundation
 
-/// Written by rank 0 only; opened before anything is computed, so that a path that cannot be written ends a command early.
+/// A file of JSON lines; rank 0 only.
+///
+/// Open it before anything is computed, so that a path that cannot be written ends a command early.
 package final class JSONLinesFile {
     private let handle: FileHandle
     private let path: String
     private let option: String
 
-    /// Replaces a file at `path`.
+    /// Creates the file, or replaces one at `path`.
     ///
-    /// - Parameter option: what messages call it, for example `--per-token`.
+    /// - Parameter option: the option that names the file, for messages: `--per-token`.
     package init(path: String, option: String) throws {
         self.path = path
         self.option = option

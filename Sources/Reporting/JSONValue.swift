@@ -1,8 +1,9 @@
-// JSONLine - JSON objects with keys in a chosen order and numbers that read back exactly.
+// JSONValue - JSON values to be written, with keys in a chosen order and numbers that read back exactly.
 
-internal import Foundation
-
-/// A JSON value. Objects keep the order of their keys, which `JSONEncoder` does not offer, because people read these files.
+/// A JSON value to be written.
+///
+/// Why not `JSONEncoder`: people read these files, so objects keep the order of their keys. `JSONTree` of `HuggingFace`
+/// is another type because it reads as well, and keeps the digits of numbers.
 public indirect enum JSONValue: Sendable, Equatable {
     case integer(Int)
     /// Non-finite values are written as null.
@@ -13,36 +14,21 @@ public indirect enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     case object([(key: String, value: JSONValue)])
 
-    /// One line, without blanks at its end.
+    /// The value on one line.
     public var text: String {
         switch self {
         case .integer(let value): return String(value)
         // Swift prints the shortest digits that read back to the same double.
         case .number(let value): return value.isFinite ? "\(value)" : "null"
-        case .string(let value): return Self.quote(value)
+        case .string(let value): return Self.quoted(value)
         case .boolean(let value): return value ? "true" : "false"
         case .null: return "null"
         case .array(let values): return "[" + values.map(\.text).joined(separator: ", ") + "]"
         case .object(let pairs):
-            return "{" + pairs.map { "\(Self.quote($0.key)): \($0.value.text)" }.joined(separator: ", ") + "}"
+            return "{" + pairs.map { "\(Self.quoted($0.key)): \($0.value.text)" }.joined(separator: ", ") + "}"
         }
     }
 
+    /// Whether both are written with equal text, so that NaN equals NaN and the order of keys counts.
     public static func == (a: JSONValue, b: JSONValue) -> Bool { a.text == b.text }
-
-    private static func quote(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20: result += String(format: "\\u%04x", scalar.value)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
-    }
 }

@@ -1,4 +1,4 @@
-// LauncherVariables - the one reader of what launchers put into the environment of the processes that they start.
+// LauncherVariables - the variables that launchers put into the environment of their processes.
 
 internal import Foundation
 
@@ -12,7 +12,7 @@ package struct LauncherVariables {
         case slurm
     }
 
-    /// How many ranks a launcher has started, as it tells its processes.
+    /// The number of ranks that a launcher has started, as its variable says.
     package struct Announcement: Codable, Sendable, Equatable {
         package var launcher: Launcher
         /// The variable that says so.
@@ -33,7 +33,8 @@ package struct LauncherVariables {
         let ranks: [String]
         /// The variable that counts the ranks.
         let size: String
-        /// A variable that counts ranks which may not have been started, for the script of a batch job has it too.
+        /// A variable that counts the ranks of a job, which need not have been started: the script of a batch job has
+        /// it too.
         var jobSize: String?
 
         /// Variables that count ranks.
@@ -52,7 +53,7 @@ package struct LauncherVariables {
     /// Variables by which ranks of `srun` find each other; one of them suffices.
     private static let meetingPoints = ["PMIX_NAMESPACE", "PMIX_RANK", "PMI_FD", "PMI_RANK"]
 
-    /// The shell's command that removes all of them.
+    /// The shell command that removes all launchers' variables.
     package static let removal = "unset ${!PMIX_*} ${!OMPI_*} ${!PMI_*} ${!SLURM_*}"
 
     private let environment: [String: String]
@@ -74,7 +75,7 @@ package struct LauncherVariables {
         return nil
     }
 
-    /// How many ranks the launcher has started.
+    /// The number of ranks that the launcher has started; nil if no variable says it.
     package var announcement: Announcement? {
         for names in Self.table {
             // The script of a batch job has the size of the job and looks like rank 0, though nothing was started.

@@ -1,18 +1,20 @@
-// LineStreams - lines in, lines out: standard input and output of the commands that convert text.
+// LineStreams - standard input and output of the commands that convert text, line by line.
 
 internal import Glibc
+internal import Primitives
 
 /// A file or standard input, line by line.
 package final class LineInput {
-    /// What errors call it.
+    /// The file's name in errors.
     package let name: String
     private let descriptor: Int32
     private let isOwned: Bool
 
     /// Opens a file.
+    ///
+    /// - Throws: status 2 when it cannot be opened or is a directory.
     package init(path: String) throws {
-        var opened: Int32
-        repeat { opened = unsafe open(path, O_RDONLY | O_CLOEXEC) } while opened < 0 && errno == EINTR
+        let opened = retryingOnInterrupt { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         guard opened >= 0 else { throw Self.failure(path) }
         var status = stat()
         if unsafe fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
@@ -35,6 +37,7 @@ package final class LineInput {
     /// Calls `body` with each line, without its line feed, and its number from 1. A last line may have no line feed.
     ///
     /// - Parameter atPause: called before each wait for more input.
+    /// - Throws: status 2 when the input cannot be read, and the errors of `body` and `atPause`.
     package func forEachLine(
         _ body: (_ line: [UInt8], _ number: Int) throws -> Void, atPause: () throws -> Void
     ) throws {
@@ -58,8 +61,7 @@ package final class LineInput {
     private func next(limit: Int = 1 << 16) throws -> [UInt8] {
         var hasFailed = false
         let chunk = unsafe [UInt8](unsafeUninitializedCapacity: limit) { memory, initializedCount in
-            var count: Int
-            repeat { count = unsafe read(descriptor, memory.baseAddress, limit) } while count < 0 && errno == EINTR
+            let count = retryingOnInterrupt { unsafe read(descriptor, memory.baseAddress, limit) }
             hasFailed = count < 0
             initializedCount = max(count, 0)
         }
@@ -72,9 +74,9 @@ package final class LineInput {
     }
 }
 
-/// Standard output for data: unlike words on the console, none of it may be lost.
+/// Standard output for data, of which nothing may be lost.
 package struct StandardOutput {
-    /// Whoever read the output has ended.
+    /// The reader of the output has ended.
     package struct ReaderHasGone: Error {}
 
     private var pending: [UInt8] = []
@@ -87,7 +89,9 @@ package struct StandardOutput {
         if pending.count >= Self.capacity { try flush() }
     }
 
-    /// Writes what is pending. The corresponding C function is `write`.
+    /// Writes the pending bytes. The corresponding C function is `write`.
+    ///
+    /// - Throws: ``ReaderHasGone``; status 1 for another failure.
     package mutating func flush() throws {
         if let code = StandardStreams.write(pending, to: STDOUT_FILENO) {
             if code == EPIPE { throw ReaderHasGone() }

@@ -1,4 +1,4 @@
-// ProgramFailure - an error on its way to main: message and exit status.
+// ProgramFailure - an error that ends the program: message and exit status.
 
 /// The exit statuses of the program (design section 5), the same through `mpirun`.
 public enum ExitStatus: Int32, Sendable {
@@ -14,7 +14,7 @@ public enum ExitStatus: Int32, Sendable {
 /// An error that tells the exit status of the program that it ends.
 public protocol ExitStatusProviding: Error {
     var exitStatus: ExitStatus { get }
-    /// The error as the program's last words.
+    /// The message that the program prints before it ends.
     var failureText: String { get }
 }
 
@@ -22,12 +22,12 @@ extension ExitStatusProviding {
     public var failureText: String { "\(self)" }
 }
 
-/// What main prints and returns.
+/// The message that main prints, and the status that it returns.
 public struct ProgramFailure: Error, CustomStringConvertible {
     public let status: ExitStatus
     public let message: String
-    /// Whether every rank throws this same error, so that all can end in order; otherwise one rank alone failed and the
-    /// others must be ended.
+    /// Whether every rank throws this same error, so that all can end in order. Otherwise one rank failed alone, and it
+    /// must end the others.
     public let isShared: Bool
 
     public init(_ status: ExitStatus, _ message: String, isShared: Bool = false) {

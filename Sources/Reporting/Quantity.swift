@@ -1,14 +1,12 @@
 // Quantity - numbers with units on the command line: 25Gbit/s, 50us, 256GiB.
 
-internal import Foundation
-
-/// A kind of quantity: the units that an option takes, and what a plain number means.
+/// A kind of quantity: the units that an option takes, and the unit of a plain number.
 package struct Quantity {
-    /// Spellings and what one of each is in the base unit; the first one is that of plain numbers.
+    /// Spellings of units, each with its factor to the base unit. The first unit is that of plain numbers.
     package let units: [(name: String, factor: Double)]
     package let example: String
 
-    /// Bytes per second of a network, of which vendors speak in bits.
+    /// Bytes per second of a network; vendors state bits.
     package static let networkRate = Quantity(
         units: [
             ("Gbit/s", 1e9 / 8), ("Gbit", 1e9 / 8), ("Mbit/s", 1e6 / 8), ("Mbit", 1e6 / 8), ("GB/s", 1e9),
@@ -18,7 +16,7 @@ package struct Quantity {
     package static let diskRate = Quantity(units: [("MB/s", 1e6), ("GB/s", 1e9)], example: "500MB/s")
     /// Bytes per second of memory.
     package static let memoryRate = Quantity(units: [("GB/s", 1e9)], example: "200GB/s")
-    /// Seconds of a message's way.
+    /// Seconds of latency of a message.
     package static let latency = Quantity(units: [("us", 1e-6), ("ms", 1e-3), ("s", 1)], example: "50us")
     /// Operations per second.
     package static let computeRate = Quantity(units: [("GF/s", 1e9), ("GFLOPS", 1e9), ("TF/s", 1e12)], example: "150")
@@ -31,12 +29,13 @@ package struct Quantity {
     package static let size = Quantity(
         units: [("MiB", 0x1p20), ("KiB", 0x1p10), ("GiB", 0x1p30), ("B", 1)], example: "64KiB")
 
-    /// What is taken for a mistake in the unit, and would not fit an integer.
+    /// Values from here on are refused as a mistake in the unit; they would not fit an integer.
     private static let limit = 0x1p62
 
-    /// `text` in the base unit.
+    /// The value of `text` in the base unit.
     ///
-    /// - Throws: unless it is a number above 0 and below 2^62 of the base unit, of decimal digits with at most one point, and one of the units.
+    /// - Throws: status 2 unless `text` is a decimal number, with at most one point, above 0 and below 2^62 of the base
+    ///   unit, followed by one of the units or nothing.
     package func parse(_ text: String, option: String) throws -> Double {
         let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let unit = text.dropFirst(number.count).drop { $0 == " " }
@@ -52,8 +51,8 @@ package struct Quantity {
         return value * factor
     }
 
-    /// A list of values: single ones, and ranges `first-last` whose values grow by `step` and end with `last`. Ascending,
-    /// each once.
+    /// A list of values: single ones, and ranges `first-last` whose values grow by `step` and end with `last`.
+    /// Ascending, each once.
     package static func list(_ text: String, step: Int, option: String, allowed: String, value: (String) throws -> Int)
         throws
         -> [Int]

@@ -1,10 +1,11 @@
-// RowFile - a file that grows at its end: what MetricsFile needs of the system, and what tests put in its place.
+// RowFile - a file that grows at its end: a protocol, which tests implement too, and the file of the system.
 
 internal import Foundation
 internal import Glibc
+internal import Primitives
 internal import Synchronization
 
-/// What the system says of a call that failed.
+/// A system call that failed.
 package struct SystemError: Error, CustomStringConvertible, Equatable {
     /// `errno`.
     package let code: Int32
@@ -19,35 +20,35 @@ package struct SystemError: Error, CustomStringConvertible, Equatable {
     package var isWantOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 }
 
-/// Writes at a place, as far as there is space.
+/// A file that is written at offsets, as far as there is space.
 package protocol RowFile: Sendable {
     /// Writes the first of `bytes` at `offset`.
     ///
-    /// - Returns: how many, at least one.
+    /// - Returns: the number of written bytes, at least one.
     func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(SystemError) -> Int
 
     func truncate(to length: UInt64) throws(SystemError)
 
-    /// Returns once what was written is on the disk; may be called on another thread.
+    /// Returns once the written bytes are on the disk; may be called on another thread.
     func synchronize() throws(SystemError)
 
-    /// Makes the file anew where somebody has removed it, or put another in its place.
+    /// Opens the file again where somebody has removed or replaced it.
     ///
-    /// Nothing has changed where it throws: the next call tries again.
-    ///
-    /// - Returns: nil where it stands, otherwise where the next row of the file that is there goes.
+    /// - Returns: nil if the open file is still in its place; otherwise the offset of the next row in the new file.
+    /// - Throws: when it cannot be opened; nothing has changed then, and the next call tries again.
     func restore() throws(SystemError) -> UInt64?
 }
 
 /// A file of the file system.
 package final class SystemRowFile: RowFile {
     private let path: String
-    /// Another one after ``restore()``; a thread that synchronizes keeps the earlier one open.
+    /// The open file. After ``restore()`` it is another one, while a thread that synchronizes keeps the earlier one
+    /// open.
     private let current: Mutex<FileHandle>
 
     private var handle: FileHandle { current.withLock { $0 } }
 
-    /// Opens it, and makes it where it is not there.
+    /// Opens the file, and creates it where it is missing.
     package init(path: String) throws {
         self.path = path
         current = Mutex(FileHandle(fileDescriptor: try Self.open(path), closeOnDealloc: true))
@@ -76,15 +77,14 @@ package final class SystemRowFile: RowFile {
 
     /// The corresponding C function is `pwrite`.
     package func write(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(SystemError) -> Int {
-        while true {
-            let handle = handle
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe pwrite(handle.fileDescriptor, $0.baseAddress, $0.count, off_t(offset))
+        let handle = handle
+        let count = unsafe bytes.withUnsafeBytes { memory in
+            retryingOnInterrupt {
+                unsafe pwrite(handle.fileDescriptor, memory.baseAddress, memory.count, off_t(offset))
             }
-            if count > 0 { return count }
-            let code = count < 0 ? errno : EIO
-            guard code == EINTR else { throw SystemError(code: code) }
         }
+        guard count > 0 else { throw SystemError(code: count < 0 ? errno : EIO) }
+        return count
     }
 
     package func truncate(to length: UInt64) throws(SystemError) { try Self.truncate(handle, to: length) }
@@ -98,7 +98,7 @@ package final class SystemRowFile: RowFile {
         guard fsync(handle.fileDescriptor) == 0 else { throw SystemError(code: errno) }
     }
 
-    /// Where the last line that has an end ends.
+    /// The end of the last whole line, as an offset in bytes.
     package func lengthOfWholeLines() throws -> UInt64 { try Self.lengthOfWholeLines(handle) }
 
     private static func lengthOfWholeLines(_ handle: FileHandle) throws -> UInt64 {

@@ -1,12 +1,14 @@
-// StandardStreams - standard input, output and error: there from the start, and written as far as they can be.
+// StandardStreams - standard input, output and error: prepared at the start, and written without a buffer.
 
 internal import Glibc
+internal import Primitives
 
 public enum StandardStreams {
-    /// Called before anything else opens a file.
+    /// Replaces streams that the caller has closed by files that refuse to be read or written, and ignores SIGPIPE and
+    /// SIGXFSZ. Call it before anything else opens a file.
     ///
-    /// A stream that the caller has closed is replaced by a file that refuses to be read or written. Otherwise the next
-    /// file that is opened would get its number, and a checkpoint the words that were meant for a person.
+    /// Why: the next file that is opened would get the number of the closed stream. Messages would be written into a
+    /// checkpoint.
     public static func prepare() {
         for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
         where fcntl(descriptor, F_GETFD) < 0 {
@@ -25,10 +27,11 @@ public enum StandardStreams {
     static func write(_ bytes: some Collection<UInt8>, to descriptor: Int32) -> Int32? {
         var rest = Array(bytes)[...]
         while !rest.isEmpty {
-            let written = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if written < 0 && errno == EINTR { continue }
+            let written = unsafe rest.withUnsafeBytes { memory in
+                retryingOnInterrupt { unsafe Glibc.write(descriptor, memory.baseAddress, memory.count) }
+            }
             if written < 0 && errno == EAGAIN {
-                // Somebody else has made the file nonblocking: it is waited for as if nobody had.
+                // Another process has made the file nonblocking: wait until it takes bytes again.
                 var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = unsafe poll(&ready, 1, -1)
                 continue
@@ -39,8 +42,8 @@ public enum StandardStreams {
         return nil
     }
 
-    /// What a file system that writes late says of what it was given: network file systems and quotas report a failure when
-    /// the file is closed, which the close of a copy does too.
+    /// The failure of earlier writes that a file system reports late. Network file systems and quotas report it when
+    /// the file is closed; closing a copy of the descriptor reports it too.
     ///
     /// - Returns: nil, or the system's error number.
     static func lateFailure(of descriptor: Int32) -> Int32? {
@@ -50,6 +53,6 @@ public enum StandardStreams {
         return errno
     }
 
-    /// What the system says about an error number.
+    /// The system's text for an error number.
     static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 }

@@ -3,14 +3,14 @@
 internal import Glibc
 internal import Synchronization
 
-/// Remembers that a signal came.
+/// The signal that asked this process to stop.
 ///
-/// SIGUSR1 is what `mpirun` forwards to the ranks. SIGTERM, SIGINT and SIGHUP come where ranks are reached directly: by srun,
-/// Kubernetes, a terminal.
+/// `mpirun` forwards SIGUSR1 to the ranks. Srun, Kubernetes and terminals send SIGTERM, SIGINT and SIGHUP to them
+/// directly.
 ///
-/// No handler exists. Every thread blocks these signals, and one thread waits for them.
-/// Why: the kernel puts a handler's frame at the stack pointer of the thread that it interrupts. oneDNN's GEMM kernels keep
-/// other data there (uxlfoundation/oneDNN issue 4845), so a handler on a computing thread corrupts memory.
+/// No handler exists. Every thread blocks these signals, and one thread waits for them. Why: the kernel puts a
+/// handler's frame at the stack pointer of the thread that it interrupts. oneDNN's GEMM kernels keep other data there
+/// (uxlfoundation/oneDNN issue 4845), so a handler on a computing thread corrupts memory.
 public enum StopRequest {
     private static let awaited = [SIGHUP, SIGINT, SIGTERM, SIGUSR1]
     /// The awaited signal that came last since ``listen()``, or 0.
@@ -18,11 +18,11 @@ public enum StopRequest {
     private static let isListening = Atomic<Bool>(false)
     private static let hasStarted = Atomic<Bool>(false)
 
-    /// Starts the waiting thread. Call it once per process, before any other thread of the program starts: threads inherit
-    /// the mask of the one that starts them.
+    /// Starts the waiting thread. Call it once per process, before any other thread of the program starts: threads
+    /// inherit the mask of the one that starts them.
     ///
-    /// A command that has something to save calls ``listen()`` before: it then also learns of signals that came while the
-    /// program was loaded. Without, a signal does what it does to any program.
+    /// A command that has something to save calls ``listen()`` before. It then also receives signals that came while
+    /// the program was loaded. Without ``listen()`` a signal has its default action.
     ///
     /// - Throws: status 1 where the system refuses a thread.
     public static func startWaiting() throws {
@@ -44,13 +44,14 @@ public enum StopRequest {
         check(pthread_detach(thread), "pthread_detach")
     }
 
-    /// From now on the awaited signals are remembered instead of ending the program. A second SIGINT still ends it; before
-    /// ``start()`` any second signal does.
+    /// From now on the awaited signals are remembered instead of ending the program. A second SIGINT still ends it;
+    /// before ``start()`` any second signal does.
     ///
     /// A SIGHUP that the program's starter ignores, as `nohup` does, stays ignored.
     public static func listen() { isListening.store(true, ordering: .sequentiallyConsistent) }
 
-    /// MPI is up, and a stop will be noticed: what could wait for ever before cannot any more.
+    /// Notes that MPI has started. From then on the command notices a stop, so a second signal no longer ends the
+    /// program.
     package static func start() { hasStarted.store(true, ordering: .sequentiallyConsistent) }
 
     /// The signal that was received, or 0.
@@ -60,7 +61,7 @@ public enum StopRequest {
 
     private static func wait() {
         var signals = signalSet()
-        // All other signals are open here, and on no other thread: what they do by default, or a profiler's handler, happens here.
+        // Only this thread receives all other signals: their default action, or a profiler's handler, happens here.
         unsafe check(pthread_sigmask(SIG_SETMASK, &signals, nil), "pthread_sigmask")
         while true {
             var number: Int32 = 0
@@ -82,7 +83,8 @@ public enum StopRequest {
         received.store(number, ordering: .relaxed)
     }
 
-    /// Whether the program was started with this signal ignored. A blocked signal is delivered to `sigwait` all the same.
+    /// Whether the program was started with this signal ignored. A blocked signal is delivered to `sigwait` all the
+    /// same.
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         let status = unsafe sigaction(number, nil, &action)
@@ -92,7 +94,7 @@ public enum StopRequest {
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    /// Lets the signal do what it does to a program that does not know it.
+    /// Ends the program by the signal's default action.
     private static func end(by number: Int32) {
         signal(number, SIG_DFL)
         var one = sigset_t()

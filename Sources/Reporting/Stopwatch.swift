@@ -1,7 +1,5 @@
 // Stopwatch - medians of repeated runs, in seconds.
 
-internal import Foundation
-
 package enum Stopwatch {
     /// Seconds of one run of `body`.
     package static func seconds(_ body: () throws -> Void) rethrows -> Double {
@@ -10,7 +8,7 @@ package enum Stopwatch {
         return start.secondsAgo
     }
 
-    /// Median seconds of one run of `body`: it is repeated until a repetition takes some 20 ms, after one run to warm up.
+    /// Median seconds of one run of `body`, after one run to warm up. A repetition has as many runs as take some 20 ms.
     package static func median(repetitions: Int = 7, _ body: () -> Void) -> Double {
         body()
         let once = max(seconds(body), 1e-9)
@@ -21,9 +19,10 @@ package enum Stopwatch {
         return median(times)
     }
 
-    /// Seconds of `first` over those of `second`, in pairs of neighbouring runs after one of each to warm up: the clock of a shared
-    /// machine drifts by more than they may differ. Each comes first in every second pair: a clock that slows down would
-    /// favour the first.
+    /// Seconds of `first` over seconds of `second`, of 11 pairs of neighbouring runs, after one run of each to warm up.
+    ///
+    /// Why pairs: the clock of a shared machine drifts by more than the two may differ. Why each comes first in every
+    /// second pair: a clock that slows down would favour the first.
     package static func pairedRatios(_ first: () -> Void, _ second: () -> Void) -> [Double] {
         first()
         second()

@@ -1,12 +1,12 @@
-// UTF8Stream - text from bytes that arrive in pieces, also within a character.
+// UTF8Stream - text from bytes that arrive in pieces, which may end within a character.
 
-/// Bytes that arrive one by one, given out as whole characters.
+/// Turns bytes that arrive in pieces into whole characters.
 package struct UTF8Stream {
     private var pending: [UInt8] = []
 
     package init() {}
 
-    /// Everything that is complete after `bytes`; what cannot become a character comes out replaced.
+    /// The characters that are complete after `bytes`. Bytes that cannot become a character are replaced by U+FFFD.
     package mutating func append(_ bytes: [UInt8]) -> String {
         pending += bytes
         // A character has at most four bytes: a longer wait means that the bytes are no UTF-8.

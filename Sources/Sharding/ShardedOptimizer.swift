@@ -92,7 +92,7 @@ public final class ShardedOptimizer {
 
     /// An error that unwinds past a running reduction ends the program through `MPI_Abort`; its requests end there.
     deinit {
-        if isMoving { pool.setInterlude(nil) }
+        if isMoving { pool.setProgressHook(nil) }
         pending.abandon()
         for gather in gathers { gather.requests.abandon() }
     }
@@ -197,8 +197,8 @@ public final class ShardedOptimizer {
         if let failure { throw failure }
         guard isExchangeComplete == isMoving else { return }
         isMoving.toggle()
-        guard isMoving else { return pool.setInterlude(nil) }
-        pool.setInterlude { [unowned self] in
+        guard isMoving else { return pool.setProgressHook(nil) }
+        pool.setProgressHook { [unowned self] in
             do throws(MPIError) { try move() } catch { failure = error }
         }
     }
@@ -206,8 +206,8 @@ public final class ShardedOptimizer {
     /// Nanoseconds of a poll that has moved something: one that has not takes a few thousand, a piece of the 100 KB that the
     /// library takes from a link at a time tens of them.
     private static let busyPoll: UInt64 = 10_000
-    /// Nanoseconds after which an interlude ends, whatever there still is: the other threads of the pool may be waiting.
-    private static let longestInterlude: UInt64 = 1_000_000
+    /// Nanoseconds after which a progress hook ends, whatever there still is: the other threads of the pool may be waiting.
+    private static let longestProgressHook: UInt64 = 1_000_000
 
     /// What is done between two tasks: polls as long as they find something.
     private func move() throws(MPIError) {
@@ -216,7 +216,7 @@ public final class ShardedOptimizer {
         var last = begin
         while try communicator.progress() {
             let now = PhaseRecorder.monotonicNanoseconds()
-            guard now - last >= Self.busyPoll, now - begin < Self.longestInterlude else { return }
+            guard now - last >= Self.busyPoll, now - begin < Self.longestProgressHook else { return }
             last = now
         }
     }

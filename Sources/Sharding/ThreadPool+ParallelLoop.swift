@@ -7,6 +7,6 @@ extension ThreadPool {
     /// The pool as the communicator takes it; nil for a single thread.
     public var parallelLoop: ParallelLoop? {
         if threadCount == 1 { return nil }
-        return { count, body in self.runForInterlude(count, body) }
+        return { count, body in self.runForProgressHook(count, body) }
     }
 }

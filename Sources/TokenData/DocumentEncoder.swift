@@ -84,6 +84,7 @@ struct DocumentEncoder {
         if threads == 1 || count <= 1 { return try (0..<count).map(body) }
         let results = Mutex([Result<[Int32], any Error>?](repeating: nil, count: count))
         let next = Atomic(0)
+        // Why not the thread pool: it lies in Kernels, on which this module does not depend, and no run has one yet.
         DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
             while true {
                 let index = next.wrappingAdd(1, ordering: .relaxed).oldValue

@@ -159,12 +159,12 @@ private func tokenize(
     warn: (String) -> Void, checkCancellation: () throws -> Void
 ) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
-    var spoken = ContinuousClock.now
+    var lastReport = ContinuousClock.now
     try encoder.forEachDocument(
         of: file,
         progress: { bytes in
-            guard spoken.duration(to: .now) >= .seconds(10) else { return }
-            spoken = .now
+            guard lastReport.duration(to: .now) >= .seconds(10) else { return }
+            lastReport = .now
             progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
         },
         invalid: { found in

@@ -1,6 +1,7 @@
 // Mixture - which domain each position of the training stream reads, and how often that domain was read before.
 
 internal import InputFiles
+internal import Primitives
 
 /// The domains' shares of the stream: every block of 1,024 consecutive positions holds the same quota of each domain,
 /// in an order of its own.

@@ -1,5 +1,7 @@
 // Permutation - a seeded order of n things that is computed, not stored.
 
+internal import Primitives
+
 /// A bijection of 0 ..< n that depends on a key, in O(1) memory and expected O(1) time.
 ///
 /// A balanced Feistel network permutes the smallest 0 ..< 4^h that holds n; a result outside 0 ..< n goes through the

@@ -1,5 +1,6 @@
 // SentenceSample - lines of text files for a tokenizer to learn from.
 
+internal import Primitives
 internal import SentencePieceText
 internal import InputFiles
 

@@ -1,6 +1,7 @@
 // TrainingStream - the endless stream of training sequences: a pure function of (seed, weights, position).
 
 internal import InputFiles
+internal import Primitives
 
 /// One named body of sequences and its share of the training stream.
 public struct TokenDomain: Sendable {

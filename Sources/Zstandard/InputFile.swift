@@ -1,6 +1,7 @@
 // InputFile - a file descriptor that closes itself, read in chunks.
 
 internal import Glibc
+internal import Primitives
 
 /// An open file. A class, so that a failing initializer of its owner closes it too.
 final class InputFile {
@@ -11,8 +12,7 @@ final class InputFile {
 
     /// Opens `path` for reading. The corresponding C function is `open`.
     init(path: String) throws(ZstandardError) {
-        var descriptor: Int32
-        repeat { descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC) } while descriptor < 0 && errno == EINTR
+        let descriptor = retryingOnInterrupt { unsafe open(path, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw Self.failure(path: path, offset: 0, code: errno) }
         self.path = path
         self.descriptor = descriptor
@@ -26,10 +26,7 @@ final class InputFile {
     func read(into buffer: inout [UInt8], limit: Int) throws(ZstandardError) {
         var code: Int32 = 0
         buffer = unsafe Array(unsafeUninitializedCapacity: limit) { memory, initializedCount in
-            var count: Int
-            repeat {
-                count = unsafe Glibc.read(descriptor, memory.baseAddress, limit)
-            } while count < 0 && errno == EINTR
+            let count = retryingOnInterrupt { unsafe Glibc.read(descriptor, memory.baseAddress, limit) }
             if count < 0 { code = errno }
             initializedCount = max(count, 0)
         }

@@ -22,8 +22,8 @@ enum MileDist {
         } catch {
             let message = RootCommand.fullMessage(for: error)
             if RootCommand.exitCode(for: error).isSuccess {
-                launch(.one) { session in
-                    session.console.line(message)
+                launch(.one) { process in
+                    process.console.line(message)
                     return .done
                 }
             }

@@ -4,6 +4,7 @@ package import Checkpointing
 internal import FoundationEssentials
 internal import Glibc
 package import LlamaModel
+package import Primitives
 package import Tensors
 
 /// A new directory, removed when the last reference goes.
@@ -23,21 +24,6 @@ package final class TemporaryFiles: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     package func path(_ name: String) -> String { directory + "/" + name }
-}
-
-/// SplitMix64: the same numbers on every machine.
-package struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    package init(seed: UInt64) { state = seed }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }
 
 extension ModelConfiguration {
@@ -103,7 +89,7 @@ package func packed(_ source: FloatSlice, _ runs: [Range<Int>]) -> FloatSlice {
 }
 
 /// Cuts `0..<count` at random places and deals the pieces to `shards`, some of which may get none.
-package func randomLayout(count: Int, shards: Int, using random: inout SeededRandom) -> [[Range<Int>]] {
+package func randomLayout(count: Int, shards: Int, using random: inout SplitMix64) -> [[Range<Int>]] {
     let cuts = (0..<Int.random(in: 0..<4 * shards, using: &random)).map { _ in Int.random(in: 0...count, using: &random)
     }
     let bounds = Set(cuts + [0, count]).sorted()

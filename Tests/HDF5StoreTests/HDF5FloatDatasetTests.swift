@@ -3,6 +3,7 @@
 import HDF5Store
 import Tensors
 import Testing
+import TestSupport
 
 struct HDF5FloatDatasetTests {
     /// Floats in one chunk: 1 MiB.
@@ -51,7 +52,7 @@ struct HDF5FloatDatasetTests {
 
         let read = try HDF5File.open(path)
         let stored = try read.openFloats("floats")
-        var random = SystemIndependentRandom(seed: 3)
+        var random = SeededGenerator(seed: 3)
         for _ in 0..<40 {
             let start = Int.random(in: 0..<count, using: &random)
             let length = min(count - start, Int.random(in: 0..<3000, using: &random))
@@ -139,20 +140,5 @@ struct HDF5FloatDatasetTests {
             }
             #expect(seen == Set((0..<8).map { Float($0) }))
         }
-    }
-}
-
-/// SplitMix64: the same numbers on every machine.
-struct SystemIndependentRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -3,6 +3,7 @@
 import CheckpointFixtures
 import Checkpointing
 import LlamaModel
+import Primitives
 import Tensors
 
 @testable import HuggingFace
@@ -69,7 +70,7 @@ struct ModelDirectory {
              "vocab_size": \(model.vocabularySize)}
             """
         // Any bits but infinities and NaNs.
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         tensors = model.tensorTable.entries.map { entry in
             StoredTensor(
                 entry.name, shape: entry.shape,

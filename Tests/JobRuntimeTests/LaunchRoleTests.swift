@@ -117,6 +117,24 @@ import TestSupport
         #expect(try role(Self.rank(1), below: ["mpirun"]).reader.warningOfLeftovers == nil)
     }
 
+    /// A rank is silent while it waits for the first one; a bystander has printed a note; a single process waits for nobody.
+    @Test func patience() {
+        #expect(LaunchRole.rank(number: "1").patience == 10)
+        #expect(LaunchRole.bystander(variable: "PMIX_RANK", number: "1").patience == 1)
+        #expect(LaunchRole.single.patience == 0)
+    }
+
+    /// Under srun a rank that is alive says nothing about the first one: 63 of 64 ranks would repeat its message.
+    @Test func launchersThatEndAllRanks() throws {
+        for (ancestors, ends) in [
+            (["mpirun"], true), (["orted", "slurmstepd"], true), (["slurmstepd"], false), ([], false),
+        ] {
+            let (_, reader, folder) = try role(Self.rank(1), below: ancestors)
+            defer { withExtendedLifetime(folder) {} }
+            #expect(reader.launcherEndsAllRanks == ends, "\(ancestors)")
+        }
+    }
+
     @Test func parts() {
         func part(_ need: RankNeed, _ role: LaunchRole, isStranded: Bool = false) -> LaunchRole.Part {
             role.part(in: need, isStranded: isStranded)

@@ -89,8 +89,23 @@ extension ProgramTests {
                     RunningProgram.executable, "--what",
                 ], in: place.folder.path
             ).wait(limit: 30)
-            #expect(second.status == 2, "\(second)")
+            expectOneMessage(second, status: 2, names: ["--what"])
             #expect(second.outputLines.filter { $0.hasPrefix("mile-dist ") }.count == 1, "\(second)")
+        }
+
+        /// Control for the time that silent ranks wait: with one second the first rank would be ended before its message.
+        @Test func aLateFirstRankKeepsItsMessage() throws {
+            let place = try Workplace()
+            let result = try RunningProgram(
+                tool: "/usr/bin/env",
+                [
+                    "mpirun", "--oversubscribe", "-n", "1", "/bin/sh", "-c", "sleep 4; exec \"$0\" \"$@\"",
+                    RunningProgram.executable, "inspect", "x", "--first", ":", "-n", "1", RunningProgram.executable,
+                    "inspect", "x", "--second",
+                ], in: place.folder.path
+            ).wait(limit: 30)
+            expectOneMessage(result, status: 2, names: ["--first"])
+            #expect(!result.errors.contains("--second"), "\(result)")
         }
 
         /// Only the first rank generates, so that no other one goes on where the reader of the text has gone.

@@ -199,11 +199,11 @@ final class ReproducibleStepTests: RankTestCase {
         XCTAssertTrue(outcome.gradientNorm.isNaN)
         XCTAssertTrue(outcome.loss.loss.isFinite)
         XCTAssertNil(bitDifference(rank.parameters.array, start))
-        XCTAssertEqual(outcome.culprits.count, ranks.size)
-        for (rank, culprit) in outcome.culprits.enumerated() {
+        XCTAssertEqual(outcome.offendingRanks.count, ranks.size)
+        for (rank, offender) in outcome.offendingRanks.enumerated() {
             let own = (12 * rank / ranks.size)..<(12 * (rank + 1) / ranks.size)
             XCTAssertEqual(
-                culprit,
+                offender,
                 "rank \(rank), sequences \(own.lowerBound) ..< \(own.upperBound) (a gradient beyond the range of "
                     + "training.reproducible)")
         }

@@ -202,7 +202,7 @@ final class TrainingStepTests: RankTestCase {
                     let outcome = try rank.advance(number)
                     XCTAssertTrue(outcome.isSkipped && outcome.isWithoutTargets, place)
                     XCTAssertTrue(outcome.loss.loss.isNaN && outcome.loss.alpha.isNaN, place)
-                    XCTAssertTrue(outcome.gradientNorm.isNaN && outcome.culprits.isEmpty, place)
+                    XCTAssertTrue(outcome.gradientNorm.isNaN && outcome.offendingRanks.isEmpty, place)
                     // Focal weights of 0 leave the cross-entropy what it is.
                     XCTAssertEqual(outcome.loss.crossEntropy.isFinite, ignored.isEmpty, place)
                     XCTAssertEqual(outcome.positions, 8 * TinyRun.sequenceLength, place)

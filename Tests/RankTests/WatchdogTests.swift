@@ -1,4 +1,4 @@
-// WatchdogTests - roll calls between ranks, driven through time by hand, and the watchdog over waits that are no hang.
+// WatchdogTests - the hang detector between ranks, driven through time by hand, and the watchdog over real waits.
 
 import Foundation
 import XCTest
@@ -6,65 +6,66 @@ import XCTest
 @testable import MessagePassing
 
 final class WatchdogTests: RankTestCase {
-    private let times = RollCallTimes(limit: 10)
+    private let times = HangDetectorTimes(limit: 10)
 
-    /// A roll call of its own for each test.
-    private func withRollCall(_ body: (RollCall) throws -> Void) throws {
-        let mailbox = Mailbox(try ranks.world.duplicate(at: ranks.site))
+    /// A hang detector of its own for each test.
+    private func withHangDetector(_ body: (HangDetector) throws -> Void) throws {
+        let controlMessages = ControlMessages(try ranks.world.duplicate(at: ranks.site))
         let hosts = (0..<ranks.size).map { "node\($0)" }
-        try body(RollCall(mailbox, hosts: hosts, times: times))
-        try ranks.close(mailbox)
+        try body(HangDetector(controlMessages, hosts: hosts, times: times))
+        try ranks.close(controlMessages)
     }
 
-    /// Attends as a wait of `since...now`.
-    private func attend(
-        _ rollCall: RollCall, since: Double = 0, _ now: Double, _ activity: String = "test"
-    ) throws -> Attendance? {
-        try rollCall.attend(since: since, now: now, at: ranks.site) { ("MPI_Test", activity) }
+    /// Polls as a wait of `since...now`.
+    private func poll(
+        _ hangDetector: HangDetector, since: Double = 0, _ now: Double, _ activity: String = "test"
+    ) throws -> StragglerReport? {
+        try hangDetector.poll(since: since, now: now, at: ranks.site) { ("MPI_Test", activity) }
     }
 
-    /// Attends at the same moment until `condition` holds, which messages under way will bring about.
-    private func attend(
-        _ rollCall: RollCall, since: Double = 0, _ now: Double, _ activity: String = "test", until condition: () -> Bool
+    /// Polls at the same moment until `condition` holds, which messages under way will bring about.
+    private func poll(
+        _ hangDetector: HangDetector, since: Double = 0, _ now: Double, _ activity: String = "test",
+        until condition: () -> Bool
     ) throws {
         let deadline = ContinuousClock.now + .seconds(RankFixture.deadlineSeconds)
         while !condition() {
-            XCTAssertNil(try attend(rollCall, since: since, now, activity))
+            XCTAssertNil(try poll(hangDetector, since: since, now, activity))
             guard ContinuousClock.now < deadline else { return XCTFail("an expected message never came") }
             usleep(100)
         }
     }
 
-    func testACallCollectsThoseThatWait() throws {
+    func testAnInquiryCollectsThoseThatWait() throws {
         try XCTSkipIf(ranks.size == 1, "one rank waits for nobody")
         let late = ranks.size - 1
-        var outcomes: [Attendance?] = []
-        try withRollCall { rollCall in
+        var outcomes: [StragglerReport?] = []
+        try withHangDetector { hangDetector in
             if ranks.rank == 0 {
                 // At the limit and not before.
-                outcomes.append(try attend(rollCall, 9.9))
-                XCTAssertEqual(rollCall.callCount, 0)
-                outcomes.append(try attend(rollCall, 10))
-                XCTAssertEqual(rollCall.callCount, 1)
-                try attend(rollCall, 11.9, until: { rollCall.presentCount == late })
-                outcomes.append(try attend(rollCall, 12.25))
+                outcomes.append(try poll(hangDetector, 9.9))
+                XCTAssertEqual(hangDetector.inquiryCount, 0)
+                outcomes.append(try poll(hangDetector, 10))
+                XCTAssertEqual(hangDetector.inquiryCount, 1)
+                try poll(hangDetector, 11.9, until: { hangDetector.reportCount == late })
+                outcomes.append(try poll(hangDetector, 12.25))
             } else if ranks.rank != late {
                 // Those whose wait has only begun answer too.
-                try attend(rollCall, 0.5, "rank \(ranks.rank)", until: { rollCall.answerCount == 1 })
-                XCTAssertEqual(rollCall.callCount, 0)
+                try poll(hangDetector, 0.5, "rank \(ranks.rank)", until: { hangDetector.answerCount == 1 })
+                XCTAssertEqual(hangDetector.inquiryCount, 0)
             }
             try ranks.barrier()
-            // It finds the call that it has missed, and answers to no effect.
+            // It finds the inquiry that it has missed, and answers to no effect.
             if ranks.rank == late {
-                try attend(rollCall, 1, "too late", until: { rollCall.answerCount == 1 })
+                try poll(hangDetector, 1, "too late", until: { hangDetector.answerCount == 1 })
             }
             try ranks.barrier()
             if ranks.rank == 0 {
-                outcomes.append(try attend(rollCall, since: 20, 30))
-                try attend(rollCall, since: 20, 31, until: { rollCall.presentCount == 2 })
-                outcomes.append(try attend(rollCall, since: 20, 32))
+                outcomes.append(try poll(hangDetector, since: 20, 30))
+                try poll(hangDetector, since: 20, 31, until: { hangDetector.reportCount == 2 })
+                outcomes.append(try poll(hangDetector, since: 20, 32))
             } else if ranks.rank == late {
-                try attend(rollCall, 10.75, "in time", until: { rollCall.answerCount == 2 })
+                try poll(hangDetector, 10.75, "in time", until: { hangDetector.answerCount == 2 })
             }
         }
         // The ranks are still in step.
@@ -89,35 +90,35 @@ final class WatchdogTests: RankTestCase {
             RankReport(rank: late, operation: "MPI_Test", activity: "in time", seconds: 10.75))
     }
 
-    func testOfTwoCallersTheLowerGoesOn() throws {
+    func testOfTwoInquirersTheLowerGoesOn() throws {
         try XCTSkipIf(ranks.size == 1, "one rank waits for nobody")
         let turn = times.turn(of: 1)
-        var outcome: Attendance?
-        try withRollCall { rollCall in
-            // Both call before either hears of the other: attending looks for letters first, so neither may attend yet.
+        var outcome: StragglerReport?
+        try withHangDetector { hangDetector in
+            // Both inquire before either hears of the other: a poll looks for messages first, so neither may poll yet.
             if ranks.rank < 2 {
                 let report = RankReport(rank: ranks.rank, operation: "MPI_Test", activity: "test", seconds: turn)
-                try rollCall.call(0, turn, at: ranks.site, report)
-                XCTAssertNil(try attend(rollCall, turn))
-                XCTAssertEqual(rollCall.callCount, 1)
+                try hangDetector.inquire(0, turn, at: ranks.site, report)
+                XCTAssertNil(try poll(hangDetector, turn))
+                XCTAssertEqual(hangDetector.inquiryCount, 1)
             }
             try ranks.barrier()
             if ranks.rank == 0 {
-                try attend(rollCall, turn, until: { rollCall.presentCount == ranks.size })
-                outcome = try attend(rollCall, turn + times.grace)
+                try poll(hangDetector, turn, until: { hangDetector.reportCount == ranks.size })
+                outcome = try poll(hangDetector, turn + times.grace)
             } else {
                 // Rank 1 hears of rank 0 only, the others of both.
                 let calls = ranks.rank == 1 ? 1 : 2
-                try attend(rollCall, turn, until: { rollCall.answerCount == calls })
+                try poll(hangDetector, turn, until: { hangDetector.answerCount == calls })
             }
             try ranks.barrier()
             if ranks.rank == 1 {
-                // It has yielded, and calls again when nothing has come of that.
-                XCTAssertEqual(rollCall.presentCount, 0)
-                XCTAssertNil(try attend(rollCall, turn + times.patience - 0.5))
-                XCTAssertEqual(rollCall.callCount, 1)
-                XCTAssertNil(try attend(rollCall, turn + times.patience))
-                XCTAssertEqual(rollCall.callCount, 2)
+                // It has yielded, and inquires again when nothing has come of that.
+                XCTAssertEqual(hangDetector.reportCount, 0)
+                XCTAssertNil(try poll(hangDetector, turn + times.patience - 0.5))
+                XCTAssertEqual(hangDetector.inquiryCount, 1)
+                XCTAssertNil(try poll(hangDetector, turn + times.patience))
+                XCTAssertEqual(hangDetector.inquiryCount, 2)
             }
         }
         if ranks.rank == 0 { XCTAssertEqual(outcome?.missing, []) }
@@ -125,22 +126,22 @@ final class WatchdogTests: RankTestCase {
 
     func testThoseThatHaveJustArrivedGetTime() throws {
         try XCTSkipIf(ranks.size == 1, "one rank waits for nobody")
-        var outcome: Attendance?
-        try withRollCall { rollCall in
+        var outcome: StragglerReport?
+        try withHangDetector { hangDetector in
             if ranks.rank == 0 {
-                XCTAssertNil(try attend(rollCall, 10))
-                try attend(rollCall, 10, until: { rollCall.presentCount == ranks.size })
-                XCTAssertNil(try attend(rollCall, 12.5))
-                XCTAssertEqual(rollCall.presentCount, 0)
-                XCTAssertNil(try attend(rollCall, 12.5 + times.patience - 0.5))
-                XCTAssertEqual(rollCall.callCount, 1)
-                XCTAssertNil(try attend(rollCall, 12.5 + times.patience))
-                XCTAssertEqual(rollCall.callCount, 2)
-                try attend(rollCall, 12.5 + times.patience, until: { rollCall.presentCount == ranks.size })
-                outcome = try attend(rollCall, 15 + times.patience)
+                XCTAssertNil(try poll(hangDetector, 10))
+                try poll(hangDetector, 10, until: { hangDetector.reportCount == ranks.size })
+                XCTAssertNil(try poll(hangDetector, 12.5))
+                XCTAssertEqual(hangDetector.reportCount, 0)
+                XCTAssertNil(try poll(hangDetector, 12.5 + times.patience - 0.5))
+                XCTAssertEqual(hangDetector.inquiryCount, 1)
+                XCTAssertNil(try poll(hangDetector, 12.5 + times.patience))
+                XCTAssertEqual(hangDetector.inquiryCount, 2)
+                try poll(hangDetector, 12.5 + times.patience, until: { hangDetector.reportCount == ranks.size })
+                outcome = try poll(hangDetector, 15 + times.patience)
             } else {
-                try attend(rollCall, 0.5, until: { rollCall.answerCount == 1 })
-                try attend(rollCall, 10.5, until: { rollCall.answerCount == 2 })
+                try poll(hangDetector, 0.5, until: { hangDetector.answerCount == 1 })
+                try poll(hangDetector, 10.5, until: { hangDetector.answerCount == 2 })
             }
         }
         guard ranks.rank == 0 else { return }
@@ -148,18 +149,18 @@ final class WatchdogTests: RankTestCase {
         XCTAssertEqual(outcome?.reports.dropFirst().map(\.seconds), [Double](repeating: 10.5, count: ranks.size - 1))
     }
 
-    func testAMoveForgetsTheCall() throws {
+    func testAMoveForgetsTheInquiry() throws {
         try XCTSkipIf(ranks.size == 1, "one rank waits for nobody")
-        try withRollCall { rollCall in
+        try withHangDetector { hangDetector in
             if ranks.rank == 0 {
-                XCTAssertNil(try attend(rollCall, 10))
-                XCTAssertEqual(rollCall.presentCount, 1)
-                XCTAssertNil(try attend(rollCall, since: 11, 12.5))
-                XCTAssertEqual(rollCall.presentCount, 0)
-                XCTAssertNil(try attend(rollCall, since: 11, 20.9))
-                XCTAssertEqual(rollCall.callCount, 1)
-                XCTAssertNil(try attend(rollCall, since: 11, 21))
-                XCTAssertEqual(rollCall.callCount, 2)
+                XCTAssertNil(try poll(hangDetector, 10))
+                XCTAssertEqual(hangDetector.reportCount, 1)
+                XCTAssertNil(try poll(hangDetector, since: 11, 12.5))
+                XCTAssertEqual(hangDetector.reportCount, 0)
+                XCTAssertNil(try poll(hangDetector, since: 11, 20.9))
+                XCTAssertEqual(hangDetector.inquiryCount, 1)
+                XCTAssertNil(try poll(hangDetector, since: 11, 21))
+                XCTAssertEqual(hangDetector.inquiryCount, 2)
             }
         }
     }
@@ -171,12 +172,12 @@ final class WatchdogTests: RankTestCase {
             return "test"
         }
         defer { ranks.stopWatchdog() }
-        // Long enough for the others to attend.
+        // Long enough for the others to poll.
         if ranks.rank == ranks.size - 1 { usleep(500_000) }
         try ranks.barrier()
         XCTAssertEqual(try ranks.sum([ranks.rank]), [ranks.size * (ranks.size - 1) / 2])
         XCTAssertEqual(descriptions, 0)
-        // Again, with the same mailbox.
+        // Again, with the same control messages.
         try ranks.startWatchdog(limitSeconds: RankFixture.deadlineSeconds) { "test" }
         try ranks.barrier()
     }
@@ -188,7 +189,7 @@ final class WatchdogTests: RankTestCase {
         let flag = String(decoding: try ranks.broadcast(Array(path.utf8), root: 0), as: UTF8.self)
         var failure: MPIError?
         var isFlagged = true
-        // Rank 0 alone loses its patience, so that it is the one to call however the ranks are scheduled.
+        // Rank 0 alone loses its patience, so that it is the one to inquire however the ranks are scheduled.
         let limit = ranks.rank == 0 ? 0.25 : RankFixture.deadlineSeconds
         try ranks.startWatchdog(limitSeconds: limit) { "watchdog test" }
         if ranks.rank == late {

@@ -2,34 +2,11 @@
 
 import DataFixtures
 import Foundation
+import Primitives
 import Testing
 import InputFiles
 
 @testable import TokenData
-
-@Suite struct KeyedRandomTests {
-    /// The published outputs of SplitMix64 for seed 1234567.
-    @Test func generatorIsSplitMix64() {
-        var generator = SplitMix64(seed: 1_234_567)
-        let expected: [UInt64] = [
-            6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
-            4_593_380_528_125_082_431, 16_408_922_859_458_223_821,
-        ]
-        #expect(expected.map { _ in generator.next() } == expected)
-    }
-
-    @Test func unitsAndBoundedIntegersStayInside() {
-        var generator = SplitMix64(seed: 1)
-        var counts = [Int](repeating: 0, count: 7)
-        for _ in 0..<7000 {
-            let unit = generator.nextUnit()
-            #expect(unit >= 0 && unit < 1)
-            counts[generator.next(below: 7)] += 1
-        }
-        // 1000 expected, standard deviation 29: within five of them.
-        #expect(counts.allSatisfy { abs($0 - 1000) < 146 })
-    }
-}
 
 @Suite struct KeyedPermutationTests {
     @Test(arguments: [1, 2, 3, 4, 5, 16, 17, 63, 64, 65, 1000, 1024, 4097])

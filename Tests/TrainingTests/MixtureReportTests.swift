@@ -41,7 +41,7 @@ private struct UnreadSource: SequenceSource {
             try report([("books", 1, 100)]).plan(steps: 5, sequences: 5 * 10) == [
                 "domain books: 5 steps take 0.50 epochs of its 801 tokens"
             ])
-        // A text without end is not spoken of.
+        // The report does not mention a text without end.
         let endless = try report([("synthetic", 1, .max)])
         #expect(endless.plan(steps: 5, sequences: 5 * 10) == [] && endless.table(1024) == [])
         #expect(endless.warnings(steps: 1 << 30, sequences: 1 << 30 * 1024) == [])

@@ -106,9 +106,11 @@ package struct StorageProbe {
     package var beacon: String { ".mile-dist-doctor-\(tag).beacon" }
 
     /// Makes the file; false where that fails.
-    package func light() -> Bool { FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil) }
+    package func createBeacon() -> Bool {
+        FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil)
+    }
 
-    package func extinguish() { unlink("\(existing)/\(beacon)") }
+    package func removeBeacon() { unlink("\(existing)/\(beacon)") }
 
     /// Whether another rank's file of this name is here; caches of network file systems get two seconds.
     package func sees(_ name: String) -> Bool {

@@ -1,5 +1,7 @@
 // CoreJudgement - has every thread a core, and every core a thread?
 
+internal import Primitives
+
 enum CoreJudgement {
     static func findings(_ all: [NodeFacts]) -> [Finding] {
         Finding.grouped(.binding, all, tooFewCores) + Finding.grouped(.oversubscription, nodesOf: all, tooManyThreads)
@@ -67,15 +69,7 @@ enum CoreJudgement {
 
     /// `0-3,8`.
     static func list(_ numbers: [Int]) -> String {
-        var parts: [ClosedRange<Int>] = []
-        for number in numbers {
-            if let last = parts.last, last.upperBound + 1 == number {
-                parts[parts.count - 1] = last.lowerBound...number
-            } else {
-                parts.append(number...number)
-            }
-        }
-        return parts.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        consecutiveRuns(numbers).map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
             .joined(separator: ",")
     }
 }

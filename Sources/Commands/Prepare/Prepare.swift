@@ -60,11 +60,11 @@ struct Prepare: ParsableCommand {
     }
 
     func run() throws {
-        launchOnAllRanks(loss: .isTold) { session in try run(session) }
+        launchOnAllRanks(loss: .isTold) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
-        let communicator = session.communicator
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
+        let communicator = process.communicator
         StopRequest.listen()
         let preparation = try communicator.agreed { try makePreparation() }
         let finished = try communicator.agreed {
@@ -72,32 +72,32 @@ struct Prepare: ParsableCommand {
         }
         if try communicator.isTrueOnAny(finished != nil) {
             try communicator.agreed { if communicator.rank == 0 { try preparation.removeLeftovers() } }
-            session.console.line("\(output) is complete already, from the same files: nothing to do")
+            process.console.line("\(output) is complete already, from the same files: nothing to do")
             return .done
         }
-        let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, session) : nil }
-        for remark in preparation.remarks { session.console.warning(remark) }
+        let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, process) : nil }
+        for remark in preparation.remarks { process.console.warning(remark) }
         // Kept until the parts are joined and gone.
         defer { withExtendedLifetime(lock) {} }
         try communicator.agreed { try preparation.requireShared() }
 
         let run = PreparationRun(preparation, rank: communicator.rank, rankCount: communicator.size)
-        let plan = try session.threadPlan(requested: threads.count)
+        let plan = try process.threadPlan(requested: threads.count)
         run.start(threads: plan.threads)
-        let isStopped = try waitForAll(run, preparation, session)
+        let isStopped = try waitForAll(run, preparation, process)
         try requireNoFailure(run, communicator)
         let parts = try communicator.sum([run.progress.parts, run.progress.reusedParts])
         if isStopped {
-            session.console.line("stopped by a signal with \(parts[0]) parts done; the same command goes on with them")
+            process.console.line("stopped by a signal with \(parts[0]) parts done; the same command goes on with them")
             return .stoppedEarly
         }
         let counts = try communicator.sum(
             run.chunkCounts(rank: communicator.rank, rankCount: communicator.size))
         try communicator.agreed {
             guard communicator.rank == 0 else { return }
-            var progress = OccasionalProgress(session.console)
+            var progress = OccasionalProgress(process.console)
             let summary = try preparation.join(chunkCounts: counts) { progress.show("joining the parts", share: $0) }
-            PrepareReport(summary: summary, reusedParts: parts[1]).print(to: session.console)
+            PrepareReport(summary: summary, reusedParts: parts[1]).print(to: process.console)
         }
         return .done
     }
@@ -116,16 +116,16 @@ struct Prepare: ParsableCommand {
     }
 
     /// Takes the lock and begins, or goes on; rank 0.
-    private func begin(_ preparation: Preparation, _ session: Session) throws -> FileLock {
+    private func begin(_ preparation: Preparation, _ process: ProcessContext) throws -> FileLock {
         try preparation.makeFolder()
         let lock = try FileLock(
-            preparation.folder + "/" + Preparation.lockName, host: session.communicator.host, key: "--output")
+            preparation.folder + "/" + RunFiles.lock, host: process.communicator.host, key: "--output")
         if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrite) {
-            if parts > 0 { session.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
+            if parts > 0 { process.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
             if let first = changed.first {
                 let others = changed.count > 1 ? " and \(changed.count - 1) other files" : ""
                 let which = parts > 0 ? "parts of it" : "all parts"
-                session.console.line("\(first)\(others) changed since then: \(which) are made again")
+                process.console.line("\(first)\(others) changed since then: \(which) are made again")
             }
         }
         return lock
@@ -134,9 +134,10 @@ struct Prepare: ParsableCommand {
     /// Waits until the threads of all ranks have ended, and shows how far they are.
     ///
     /// - Returns: whether a signal has stopped them.
-    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ session: Session) throws -> Bool {
-        let communicator = session.communicator
-        var progress = PrepareProgress(session.console, totalBytes: preparation.totalBytes)
+    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ process: ProcessContext) throws -> Bool
+    {
+        let communicator = process.communicator
+        var progress = PrepareProgress(process.console, totalBytes: preparation.totalBytes)
         // Short at first, for small files; the same on every rank.
         var pause = 0.005
         while true {

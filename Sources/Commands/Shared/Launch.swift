@@ -9,21 +9,21 @@ package import Reporting
 ///
 /// - Parameter loss: what follows when standard output cannot be written.
 func launchOnAllRanks(
-    loss: Console.OutputLoss = .isFailure, _ body: (Session) throws -> ExitStatus
+    loss: Console.OutputLoss = .isFailure, _ body: (ProcessContext) throws -> ExitStatus
 ) -> Never {
     if let failure = LaunchCheck.beforeMPI() {
         if Launcher.isFirstRank { Console.writeError("mile-dist: \(failure.message)") }
         exit(failure.status.rawValue)
     }
-    launch(.all, loss: loss) { session in
+    launch(.all, loss: loss) { process in
         do {
-            try session.requireAllRanks()
+            try process.requireAllRanks()
         } catch {
             // Where each rank is rank 0 of a job of its own, one voice is enough.
-            if session.isAlone && !Launcher.isFirstRank { return .runtimeFailure }
+            if process.isAlone && !Launcher.isFirstRank { return .runtimeFailure }
             throw error
         }
-        return try body(session)
+        return try body(process)
     }
 }
 
@@ -35,35 +35,30 @@ func launchOnAllRanks(
 ///   - refusal: the status of `body`'s error where every rank knows it; nil where only `body` tells.
 package func launch(
     _ ranks: RankNeed = .all, loss: Console.OutputLoss = .isFailure, refusal: ExitStatus? = nil,
-    _ body: (Session) throws -> ExitStatus
+    _ body: (ProcessContext) throws -> ExitStatus
 ) -> Never {
     waitForSignals()
-    let session: Session
+    let process: ProcessContext
     do {
-        guard let started = try Session.start(ranks, loss: loss, isRefused: refusal != nil) else {
-            endSilently(refusal ?? .done)
+        if let started = try ProcessContext.start(ranks, loss: loss, isRefused: refusal != nil) {
+            process = started
+        } else {
+            guard let refusal else { exit(ExitStatus.done.rawValue) }
+            guard let late = ProcessContext.afterFirstRank(loss: loss) else { exit(refusal.rawValue) }
+            process = late
         }
-        session = started
     } catch {
         Console.writeError("mile-dist: MPI could not be started: \(error)")
         exit(ExitStatus.runtimeFailure.rawValue)
     }
     do {
-        let status = try body(session)
-        session.console.endLiveLine()
-        try session.finish()
+        let status = try body(process)
+        process.console.endLiveLine()
+        try process.finish()
         exit(status.rawValue)
     } catch {
-        exit(session.end(after: error))
+        exit(process.end(after: error))
     }
-}
-
-/// Ends a process that leaves words and work to the first rank.
-///
-/// Why the second: mpirun ends the other ranks when one fails, and the first rank must have spoken before.
-func endSilently(_ status: ExitStatus) -> Never {
-    if status != .done { sleep(1) }
-    exit(status.rawValue)
 }
 
 /// Starts the thread that receives signals. A signal that came since the program began is received now.

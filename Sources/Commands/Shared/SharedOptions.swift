@@ -14,8 +14,8 @@ struct ConfigurationOverrides: ParsableArguments {
     /// Reads the configuration at `path`, with these overrides.
     ///
     /// - Parameter path: nil: the configuration of the self-test job.
-    func load(_ session: Session, path: String?) throws -> RunConfiguration {
-        try ConfigurationSource(session, path: path).load(overrides: assignments)
+    func load(_ process: ProcessContext, path: String?) throws -> RunConfiguration {
+        try ConfigurationSource(process, path: path).load(overrides: assignments)
     }
 }
 
@@ -26,8 +26,8 @@ struct RequiredConfiguration: ParsableArguments {
 
     @OptionGroup var overrides: ConfigurationOverrides
 
-    func load(_ session: Session) throws -> RunConfiguration {
-        try overrides.load(session, path: path)
+    func load(_ process: ProcessContext) throws -> RunConfiguration {
+        try overrides.load(process, path: path)
     }
 }
 

@@ -28,13 +28,14 @@ struct TokenizerOption: ParsableArguments {
     var tokenizer: String
 
     /// Converts the lines of files, or of standard input, to lines of standard output.
-    func convert(_ direction: LineConversion.Direction, files: [String], _ session: Session) throws -> ExitStatus {
+    func convert(_ direction: LineConversion.Direction, files: [String], _ process: ProcessContext) throws -> ExitStatus
+    {
         // One rank reads and writes; an error is everybody's.
-        try session.communicator.agreed {
-            guard session.communicator.rank == 0 else { return }
+        try process.communicator.agreed {
+            guard process.communicator.rank == 0 else { return }
             // Lines are no documents: nothing is ended.
             let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer", needsEnd: false)
-            try LineConversion(direction, tokenizer).run(files: files, session.console)
+            try LineConversion(direction, tokenizer).run(files: files, process.console)
         }
         return .done
     }
@@ -66,8 +67,8 @@ struct TokenizerEncode: ParsableCommand {
     var files: [String] = []
 
     func run() throws {
-        launch(.one) { session in
-            try tokenizer.convert(format == .id ? .encode : .encodeAsPieces, files: files, session)
+        launch(.one) { process in
+            try tokenizer.convert(format == .id ? .encode : .encodeAsPieces, files: files, process)
         }
     }
 }
@@ -87,8 +88,8 @@ struct TokenizerDecode: ParsableCommand {
     var files: [String] = []
 
     func run() throws {
-        launch(.one) { session in
-            try tokenizer.convert(.decode, files: files, session)
+        launch(.one) { process in
+            try tokenizer.convert(.decode, files: files, process)
         }
     }
 }

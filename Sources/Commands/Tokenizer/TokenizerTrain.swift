@@ -71,13 +71,13 @@ struct TokenizerTrain: ParsableCommand {
     }
 
     func run() throws {
-        launch(.one, loss: .isTold) { session in try run(session) }
+        launch(.one, loss: .isTold) { process in try run(process) }
     }
 
-    private func run(_ session: Session) throws -> ExitStatus {
+    private func run(_ process: ProcessContext) throws -> ExitStatus {
         // One rank reads and writes; an error is everybody's.
-        try session.communicator.agreed {
-            if session.communicator.rank == 0 { try train(session.console) }
+        try process.communicator.agreed {
+            if process.communicator.rank == 0 { try train(process.console) }
         }
         return .done
     }
@@ -121,11 +121,11 @@ struct TokenizerTrain: ParsableCommand {
 
     private func readSample(_ console: Console) throws -> SentenceSample {
         var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: malformed.skips)
-        var spoken = ContinuousClock.now
+        var lastReport = ContinuousClock.now
         for file in files {
             try sample.add(path: file) { sample in
-                guard spoken.duration(to: .now) >= .seconds(10) else { return }
-                spoken = .now
+                guard lastReport.duration(to: .now) >= .seconds(10) else { return }
+                lastReport = .now
                 console.progress("\(file): \(Self.megabytes(sample)) of text read so far")
             }
         }

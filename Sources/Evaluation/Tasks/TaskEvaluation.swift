@@ -17,8 +17,8 @@ package struct TaskEvaluation {
     /// Reads and encodes every document, so that a mistake in the last one shows before anything is computed; collective.
     ///
     /// - Throws: ``ProgramFailure``, the same on all ranks.
-    package init(_ session: Session, _ loaded: LoadedModel, files: [String]) throws {
-        communicator = session.communicator
+    package init(_ process: ProcessContext, _ loaded: LoadedModel, files: [String]) throws {
+        communicator = process.communicator
         self.loaded = loaded
         documents = try communicator.agreed {
             let tokenizer = try loaded.checkpointTokenizer.required(by: TaskFile.option)

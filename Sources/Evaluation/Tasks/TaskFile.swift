@@ -100,9 +100,9 @@ private struct TaskLine {
                 "the object has none of \(TaskForm.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))",
                 "one of them is required")
         }
-        if let stranger = fields.keys.sorted().first(where: { !form.keys.contains($0) }) {
+        if let unknownKey = fields.keys.sorted().first(where: { !form.keys.contains($0) }) {
             throw failure(
-                "unknown key \"\(stranger)\"",
+                "unknown key \"\(unknownKey)\"",
                 "allowed beside \"\(form.rawValue)\": "
                     + form.keys.filter { $0 != form.rawValue }.joined(separator: ", "))
         }

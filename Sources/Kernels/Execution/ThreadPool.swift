@@ -84,8 +84,8 @@ public final class ThreadPool: Sendable {
 
     /// Called by the thread that calls ``run(_:_:)`` between its tasks, now and then: what keeps messages moving while it
     /// computes. It must be short and runs on that thread only, which alone may set it; of the pool it may call
-    /// ``runForInterlude(_:_:)``.
-    public func setInterlude(_ interlude: (() -> Void)?) { shared.interlude = interlude.map { Interlude($0) } }
+    /// ``runForProgressHook(_:_:)``.
+    public func setProgressHook(_ hook: (() -> Void)?) { shared.progressHook = hook.map { ProgressHook($0) } }
 
     /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
     ///
@@ -95,24 +95,24 @@ public final class ThreadPool: Sendable {
         if taskCount <= 1 || threadCount == 1 {
             for task in 0..<taskCount {
                 body(task, 0)
-                shared.interlude?.runWhenDue()
+                shared.progressHook?.runWhenDue()
             }
             return
         }
         withoutActuallyEscaping(body) { escapable in shared.run(taskCount, escapable) }
     }
 
-    /// Runs `body(task)` for every task, for work that belongs to what the interlude looks after: no interlude begins
-    /// in the middle of it, and inside an interlude, where the other threads are busy, the calling thread does it alone.
-    public func runForInterlude(_ taskCount: Int, _ body: (_ task: Int) -> Void) {
-        if let interlude = shared.interlude, interlude.isRunning {
+    /// Runs `body(task)` for every task, for work that belongs to what the progress hook looks after: no hook begins
+    /// in the middle of it, and inside a progress hook, where the other threads are busy, the calling thread does it alone.
+    public func runForProgressHook(_ taskCount: Int, _ body: (_ task: Int) -> Void) {
+        if let progressHook = shared.progressHook, progressHook.isRunning {
             for task in 0..<taskCount { body(task) }
             return
         }
-        let interlude = shared.interlude
-        shared.interlude = nil
+        let progressHook = shared.progressHook
+        shared.progressHook = nil
         run(taskCount) { task, _ in body(task) }
-        shared.interlude = interlude
+        shared.progressHook = progressHook
     }
 
     /// Runs `body` over `0..<count` in consecutive ranges of `grain` elements (the last one shorter).
@@ -182,7 +182,7 @@ private final class Shared: @unchecked Sendable {
     private let spins: Bool
     private var job: Job?
     /// Belongs to the calling thread.
-    var interlude: Interlude?
+    var progressHook: ProgressHook?
     private let isRunning = Atomic<Bool>(false)
     private let generation = Atomic<Int>(0)
     private let busyWorkers = Atomic<Int>(0)
@@ -241,7 +241,7 @@ private final class Shared: @unchecked Sendable {
             let share = shares[(name + distance) % shares.count]
             while let task = share.take() {
                 job(task, name)
-                if name == 0 { interlude?.runWhenDue() }
+                if name == 0 { progressHook?.runWhenDue() }
             }
         }
     }
@@ -283,7 +283,7 @@ private final class Share: @unchecked Sendable {
 }
 
 /// Something short that a thread does between its tasks, now and then.
-private final class Interlude {
+private final class ProgressHook {
     /// Nanoseconds from the end of one to the beginning of the next, at least, in which a link of 10 Gbit/s fills a quarter of
     /// a megabyte. One that took longer is followed by as long a rest: half of the time is for the tasks.
     private static let leastRest: UInt64 = 200_000

@@ -47,8 +47,8 @@ public enum Embedding {
         let N = tokens.count
         precondition(dx.count == N * D && dtable.count % D == 0, "embedding: \(dx.count) floats for \(N) x \(D)")
         let vocabulary = dtable.count / D
-        let stranger = tokens.first { $0 < 0 || $0 >= vocabulary }
-        precondition(stranger == nil, "token \(stranger ?? 0) is outside the vocabulary of \(vocabulary)")
+        let outOfRange = tokens.first { $0 < 0 || $0 >= vocabulary }
+        precondition(outOfRange == nil, "token \(outOfRange ?? 0) is outside the vocabulary of \(vocabulary)")
         let (dx_ND, dtable_VD) = (dx.view, dtable.view)
         if !adding {
             pool.runRanges(count: dtable.count, grain: 1 << 16) { range, _ in

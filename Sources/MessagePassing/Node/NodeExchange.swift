@@ -1,19 +1,21 @@
 // NodeExchange - moves passes through the window, in the order in which they were started, without ever waiting.
 
-/// The queue of one rank. All ranks of a node put the same passes into theirs in the same order, so the rounds of all passes
-/// can be numbered through, and a rank that is ahead is at most ``NodeWindow/slotCount`` rounds ahead.
+/// The queue of one rank's passes. All ranks of a node queue the same passes in the same order, so the rounds of all
+/// passes have consecutive numbers. A rank is at most ``NodeWindow/slotCount`` rounds ahead of another.
 ///
-/// There is no barrier: a rank writes a round as soon as all others have read what lay in the slot before, and reads one as
-/// soon as all others have written it. Whichever rank is furthest behind can always go on, so none waits for ever.
+/// There is no barrier. A rank writes a round as soon as all others have read the earlier round of that slot. It reads
+/// a round as soon as all others have written it. The rank that is furthest behind can always go on, so none waits for
+/// ever.
 final class NodeExchange {
     /// Moves of one call of ``progress(at:)``, so that a wait looks at its clock in between.
     private static let movesPerCall = 2 * NodeWindow.slotCount
 
     private let window: NodeWindow
     private var queue: [(operation: NodeOperation, pass: NodePass)] = []
-    /// Rounds of all passes that are done: the number of the first round of the first one in the queue.
+    /// Rounds of all finished passes: the number of the first round of the first pass in the queue.
     private var firstRound: UInt64 = 0
-    /// Rounds that all others are known to have written and read, and the rank that was last seen to lag behind.
+    /// Rounds that all others are known to have written (`stagedByAll`) and read (`consumedByAll`), and the rank that
+    /// was last seen to lag behind.
     private var stagedByAll: UInt64 = 0
     private var consumedByAll: UInt64 = 0
     private var lateStager = 0
@@ -33,7 +35,7 @@ final class NodeExchange {
         for pass in operation.passes { queue.append((operation, pass)) }
     }
 
-    /// Does what can be done now.
+    /// Writes and reads all rounds that it can now, without waiting.
     func progress(at site: CallSite) throws(MPIError) {
         var movesLeft = Self.movesPerCall
         while movesLeft > 0, let (operation, pass) = queue.first {

@@ -26,15 +26,15 @@ struct NodeMap: Equatable {
     /// Ranks on the first node, and on each where the map is regular.
     var ranksPerNode: Int { nodes[0].count }
 
-    /// The node of `rank` and its place among that node's ranks.
-    func place(of rank: Int) -> (node: Int, index: Int) {
+    /// The node of `rank`, and its number among that node's ranks, from 0.
+    func location(of rank: Int) -> (node: Int, index: Int) {
         for (node, ranks) in nodes.enumerated() {
             if let index = ranks.firstIndex(of: rank) { return (node, index) }
         }
         preconditionFailure("rank \(rank) is on no node")
     }
 
-    /// The ranks that have place `index` on their nodes, in the order of the nodes: what one rank of a node reduces for and
-    /// gathers from.
+    /// The rank with number `index` on its node, of every node, in the order of the nodes. One rank of a node reduces
+    /// for these ranks and gathers from them.
     func slice(_ index: Int) -> [Int] { nodes.map { $0[index] } }
 }

@@ -11,7 +11,7 @@ final class NodeOperation: Operation {
     let function: String
     private var steps: [Step]
     private var current = 0
-    /// The operation of the current step, where that is one of messages.
+    /// The operation of the current step, if it is a step of messages.
     private var messages: (any Operation)?
     private(set) var isComplete = false
     var waitsForMessages: Bool { messages != nil }
@@ -43,7 +43,7 @@ final class NodeOperation: Operation {
         return false
     }
 
-    /// Goes on behind the pass that is the current step.
+    /// Ends the current step, a pass, and starts the next one.
     func passIsDone(at site: CallSite) throws(MPIError) {
         current += 1
         try advance(at: site)
@@ -54,7 +54,7 @@ final class NodeOperation: Operation {
         return isComplete
     }
 
-    /// Starts messages whose turn it is, and goes on behind those that are complete.
+    /// Starts the messages of the current step. Goes on with the next step where messages are complete.
     func advance(at site: CallSite) throws(MPIError) {
         while current < steps.count {
             guard case .messages(let start) = steps[current] else { return }

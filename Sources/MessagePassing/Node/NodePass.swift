@@ -1,9 +1,9 @@
-// NodePass - one passage of a buffer through the window: what a rank copies in, and what it makes of the others' pieces.
+// NodePass - one passage of a buffer through the window: a rank copies its pieces in, and takes the others' pieces out.
 
 internal import Tensors
 
-/// Sums segments into their owners, or copies each owner's segment to the others. Safe: the memory is kept by the operation
-/// that the pass belongs to.
+/// Sums segments into their owners, or copies each owner's segment to the others. Safe: the pass's operation keeps the
+/// memory.
 @safe final class NodePass {
     @safe enum Work {
         /// Adds numbers of all ranks; this rank's segment of the sum goes to the address.
@@ -15,9 +15,9 @@ internal import Tensors
     /// Bytes of a task of the parallel loop; less than two of them are not worth waking threads.
     private static let grainBytes = 64 << 10
 
-    /// Rounds of the window that the pass takes.
+    /// Number of rounds of the pass.
     let rounds: Int
-    /// Rounds that this rank has copied in, and of which it has taken out its share.
+    /// Rounds that this rank has copied in (`staged`), and taken its share out of (`consumed`).
     var staged = 0
     var consumed = 0
 
@@ -52,7 +52,7 @@ internal import Tensors
         switch work {
         case .sum:
             forEachChunk(of: .others, round: staged) { owner, start, positions in
-                let piece = unsafe slot + self.placeInSlot(of: self.window.rank, for: owner)
+                let piece = unsafe slot + self.offsetInSlot(of: self.window.rank, for: owner)
                 self.segments.forEachRun(of: owner, in: positions) { offset, position, count in
                     unsafe copyStreaming(self.base + offset, to: piece + (position - start), byteCount: count)
                 }
@@ -85,9 +85,10 @@ internal import Tensors
         }
     }
 
-    /// Adds `byteCount` bytes of numbers, which lie at `offset` of this rank's buffer and at `place` of the others' pieces.
+    /// Adds `byteCount` bytes of numbers, which lie at `offset` of this rank's buffer and at `pieceOffset` of the
+    /// others' pieces.
     private func sum(
-        _ summand: Summand, _ offset: Int, _ place: Int, _ byteCount: Int, into target: UnsafeMutableRawPointer,
+        _ summand: Summand, _ offset: Int, _ pieceOffset: Int, _ byteCount: Int, into target: UnsafeMutableRawPointer,
         _ slotRound: UInt64
     ) {
         let own = window.rank
@@ -96,22 +97,22 @@ internal import Tensors
                 let source =
                     unsafe rank == own
                     ? base + offset
-                    : window.slot(of: rank, round: slotRound) + (placeInSlot(of: rank, for: own) + place)
+                    : window.slot(of: rank, round: slotRound) + (offsetInSlot(of: rank, for: own) + pieceOffset)
                 unsafe sources.initializeElement(at: rank, to: UnsafeRawPointer(source))
             }
             unsafe sumInOrder(UnsafeBufferPointer(sources), of: summand, byteCount: byteCount, into: target)
         }
     }
 
-    /// Where in the slot of rank `rank` the piece for `owner` starts: there is none for itself.
-    private func placeInSlot(of rank: Int, for owner: Int) -> Int {
+    /// Byte at which the piece for `owner` starts in the slot of rank `rank`. A rank has no piece for itself.
+    private func offsetInSlot(of rank: Int, for owner: Int) -> Int {
         (owner < rank ? owner : owner - 1) * pieceBytes
     }
 
     private enum Owners { case own, others }
 
-    /// Calls `body` with chunks of the pieces of `round`: the segment's owner, where the piece starts in the segment, and
-    /// the positions. In parallel where there is enough to do.
+    /// Calls `body` with chunks of the pieces of `round`: the segment's owner, where the piece starts in the segment,
+    /// and the positions. In parallel where there is enough to do.
     private func forEachChunk(
         of owners: Owners, round: Int, _ body: (_ owner: Int, _ start: Int, _ positions: Range<Int>) -> Void
     ) {

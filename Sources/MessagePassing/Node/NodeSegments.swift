@@ -1,13 +1,13 @@
 // NodeSegments - how a buffer is divided among the ranks of a node, and cut into pieces that fit the staging buffer.
 
-/// For each rank of a node the parts of a buffer that are its own, in bytes.
+/// The segments of a node's ranks: the parts of a buffer that each rank owns, in bytes.
 ///
-/// The parts of one rank, one after another, are its segment, and positions count along that. With one node a segment is
-/// one part; with several it has one part per node, which need not be neighbours.
+/// A segment is the parts of one rank, one after another. A position is a byte of a segment. With one node a segment is
+/// one part. With several nodes it has one part per node, and the parts need not be neighbours.
 struct NodeSegments: Equatable {
-    /// By place on the node: parts of the buffer, in the order of the nodes; none of them empty.
+    /// By rank on the node: parts of the buffer, in the order of the nodes; none of them empty.
     let parts: [[Range<Int>]]
-    /// By place on the node: length of the segment.
+    /// By rank on the node: length of the segment, in bytes.
     let lengths: [Int]
 
     init(parts: [[Range<Int>]]) {
@@ -15,20 +15,20 @@ struct NodeSegments: Equatable {
         lengths = parts.map { $0.reduce(0) { $0 + $1.count } }
     }
 
-    /// Segments of `counts` elements by rank of the job, joined by place on the node.
+    /// Segments of `counts` elements by rank of the job, joined by rank on the node.
     init(counts: [Int], elementBytes: Int, map: NodeMap) {
         let segments = segments(of: counts.map { $0 * elementBytes })
         self.init(parts: (0..<map.ranksPerNode).map { index in map.slice(index).map { segments[$0] } })
     }
 
-    /// Segments as equal as whole lines of `lineBytes` allow, for a buffer of `byteCount` that may be divided anyhow.
+    /// Segments of a buffer of `byteCount` bytes, as equal as whole lines of `lineBytes` allow.
     init(dividing byteCount: Int, lineBytes: Int, ranksPerNode: Int) {
         let lines = (byteCount + lineBytes - 1) / lineBytes
         let bounds = (0...ranksPerNode).map { min(lines * $0 / ranksPerNode * lineBytes, byteCount) }
         self.init(parts: (0..<ranksPerNode).map { [bounds[$0]..<bounds[$0 + 1]] })
     }
 
-    /// Segment `index` as one part of the buffer, for segments that are: empty where there is none.
+    /// Segment `index`, which has one part at most, as a range of the buffer; empty if it has none.
     func range(_ index: Int) -> Range<Int> {
         precondition(parts[index].count <= 1, "a segment of \(parts[index].count) parts")
         return parts[index].first ?? 0..<0

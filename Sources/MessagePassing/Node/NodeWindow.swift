@@ -1,24 +1,25 @@
-// NodeWindow - memory that all ranks of a node see: a staging buffer of each, and how far each has come.
+// NodeWindow - memory that all ranks of a node see: a staging buffer of each rank, and counters of its rounds.
 
 internal import CMPI
 internal import Glibc
 
 /// A shared window of the library. Every rank writes to its own region only: pieces that others read, and two counters.
 ///
-/// A region is a page of counters, each on a line of its own, and then ``slotCount`` slots, used in turn: round t of all
-/// operations together lies in slot t modulo ``slotCount``. `staged` says how many rounds a rank has written, `consumed` of
-/// how many it has read everything it needs. Storing a counter releases what was written before; loading it acquires that.
+/// A region is a page of counters, each on a cache line of its own, and ``slotCount`` slots behind it. Round t, counted
+/// over all operations, lies in slot t modulo ``slotCount``. `staged` counts the rounds that a rank has written,
+/// `consumed` the rounds of which it has read all it needs. Storing a counter releases the writes before it; loading it
+/// acquires them.
 ///
 /// Safe: the addresses are valid from `init` to `close`, and only ``NodeExchange`` uses them, which ends before.
 @safe final class NodeWindow {
-    /// Slots of each rank: while some are read, others are written.
+    /// Slots of each rank. Why several: while some are read, others are written.
     static let slotCount = 4
     private static let pageBytes = 4096
     private static let consumedOffset = 128
 
     /// Ranks that share the window.
     let rankCount: Int
-    /// This process among them.
+    /// Number of this process among them, from 0.
     let rank: Int
     /// Bytes of a slot, whole lines of 64.
     let slotBytes: Int
@@ -35,14 +36,14 @@ internal import Glibc
         (pageBytes + stagingBytes + pageBytes - 1) / pageBytes * pageBytes
     }
 
-    /// Opens the window; all ranks of `group` call it. The corresponding C function is `MPI_Win_allocate_shared`.
+    /// Opens the window; all ranks of `node` call it. The corresponding C function is `MPI_Win_allocate_shared`.
     ///
     /// - Parameter stagingBytes: of each rank, the same on all, at least ``leastStagingBytes(rankCount:)``.
-    init(_ group: Group, stagingBytes: Int, at site: CallSite) throws(MPIError) {
+    init(_ node: CommunicatorHandle, stagingBytes: Int, at site: CallSite) throws(MPIError) {
         var base: UnsafeMutableRawPointer?
         var handle: MPI_Win?
         let status = unsafe MPI_Win_allocate_shared(
-            MPI_Aint(Self.regionBytes(stagingBytes)), 1, cmpi_info_null(), group.handle, &base, &handle)
+            MPI_Aint(Self.regionBytes(stagingBytes)), 1, cmpi_info_null(), node.raw, &base, &handle)
         try site.check(status, "MPI_Win_allocate_shared")
         guard let opened = unsafe handle else {
             throw site.error(.internal, "MPI_Win_allocate_shared", "the library returned no window")
@@ -51,7 +52,7 @@ internal import Glibc
         // The standard allows loads and stores only inside an epoch; this one lasts as long as the window.
         try site.check(unsafe MPI_Win_lock_all(Int32(MPI_MODE_NOCHECK), opened), "MPI_Win_lock_all")
         var regions: [UnsafeMutableRawPointer] = unsafe []
-        for rank in 0..<group.size {
+        for rank in 0..<node.size {
             var size: MPI_Aint = 0
             var unit: Int32 = 0
             var region: UnsafeMutableRawPointer?
@@ -64,14 +65,14 @@ internal import Glibc
         }
         unsafe self.handle = handle
         unsafe self.regions = regions
-        rankCount = group.size
-        rank = group.rank
+        rankCount = node.size
+        rank = node.rank
         slotBytes = stagingBytes / Self.slotCount / lineBytes * lineBytes
         // Touched by its owner first, so that the pages are near its core, and now, so that none is missing later.
-        unsafe memset(regions[group.rank], 0, Self.regionBytes(stagingBytes))
+        unsafe memset(regions[node.rank], 0, Self.regionBytes(stagingBytes))
     }
 
-    /// Gives the memory back; all ranks of the group call it, none of them uses it any more.
+    /// Frees the memory; all ranks of the node call it, when none uses it any more.
     /// The corresponding C function is `MPI_Win_free`.
     func close(at site: CallSite) throws(MPIError) {
         guard let opened = unsafe handle else { return }
@@ -79,7 +80,7 @@ internal import Glibc
         try site.check(unsafe MPI_Win_free(&handle), "MPI_Win_free")
     }
 
-    /// Where `rank` puts what it shares in `round`.
+    /// Address of the slot of `rank` for `round`.
     func slot(of rank: Int, round: UInt64) -> UnsafeMutableRawPointer {
         unsafe regions[rank] + (Self.pageBytes + Int(round % UInt64(Self.slotCount)) * slotBytes)
     }
@@ -107,14 +108,14 @@ internal import Glibc
 let lineBytes = 64
 
 extension NodeWindow {
-    /// Bytes that are free where the library puts its windows; 0 where that cannot be found out.
+    /// Free bytes of the file system in which the library makes windows; 0 if unknown.
     static func freeBytes() -> Int {
         var information = statvfs()
         guard unsafe statvfs(backingDirectory(), &information) == 0 else { return 0 }
         return Int(information.f_bavail) * Int(information.f_frsize)
     }
 
-    /// Open MPI's choice: what its setting names, else /dev/shm where that can be written to, else its session's folder.
+    /// The directory of Open MPI's windows: that of its setting, else /dev/shm if writable, else its session's folder.
     static func backingDirectory() -> String {
         for name in ["OMPI_MCA_osc_sm_backing_directory", "TMPDIR"] {
             if name == "TMPDIR", unsafe access("/dev/shm", W_OK) == 0 { return "/dev/shm" }

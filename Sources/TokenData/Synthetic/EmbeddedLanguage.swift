@@ -1,5 +1,7 @@
 // EmbeddedLanguage - the words and the grammar that are built into the program.
 
+internal import Primitives
+
 extension SyntheticLanguage {
     /// The language of the embedded default job. Part of the program: it depends on nothing, not even on a run's seed.
     ///

@@ -1,6 +1,7 @@
 // SyntheticLanguage - a language whose best possible prediction is known exactly.
 
 internal import Foundation
+internal import Primitives
 
 /// A random text of words, each followed by one space, spelled as bytes.
 ///

@@ -23,9 +23,9 @@ struct EmbeddedVerdict {
     /// Prints a sample and the verdict; status 1 when the model did not come close enough to the floor. A job that was
     /// told to stop earlier is not judged.
     func judge() throws -> ExitStatus {
-        let console = run.session.console
+        let console = run.process.console
         guard run.state.progress.step == run.configuration.schedule.totalSteps else { return .done }
-        if run.session.communicator.rank == 0, let tokenizer = run.data.tokenizer {
+        if run.process.communicator.rank == 0, let tokenizer = run.data.tokenizer {
             console.line("sample: \(sample(tokenizer))")
         }
         guard let floor = run.floor, let evaluation = run.lastEvaluation else {

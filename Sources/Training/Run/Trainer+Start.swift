@@ -20,7 +20,7 @@ internal import Tokenizers
 extension Trainer {
     func loadData() throws -> RunData {
         let data = configuration.data
-        let threads = try session.threadPlan(requested: configuration.training.threads).threads
+        let threads = try process.threadPlan(requested: configuration.training.threads).threads
         // A text for training and validation has the same warnings twice.
         var said: Set<String> = []
         let loaded = try communicator.agreed {
@@ -93,7 +93,7 @@ extension Trainer {
 
     /// Says so where threads have not a core each; collective.
     func warnAboutCores() throws {
-        let plan = try session.threadPlan(requested: configuration.training.threads)
+        let plan = try process.threadPlan(requested: configuration.training.threads)
         let crowded = try communicator.sum([plan.spins ? 0 : 1])[0]
         guard crowded > 0 else { return }
         console.warning(

@@ -61,16 +61,16 @@ public struct TrainOptions: Sendable {
 
 /// Trains; every rank makes one and calls ``run()``.
 public final class Trainer {
-    let session: Session
+    let process: ProcessContext
     package let configuration: RunConfiguration
     let options: TrainOptions
     private let started = ContinuousClock.now
 
-    package var communicator: Communicator { session.communicator }
-    var console: Console { session.console }
+    package var communicator: Communicator { process.communicator }
+    var console: Console { process.console }
 
-    public init(_ session: Session, _ configuration: RunConfiguration, _ options: TrainOptions) {
-        self.session = session
+    public init(_ process: ProcessContext, _ configuration: RunConfiguration, _ options: TrainOptions) {
+        self.process = process
         self.configuration = configuration
         self.options = options
     }
@@ -81,8 +81,8 @@ public final class Trainer {
         try requireWork()
         try compareMachines()
         let training = configuration.training
-        let pool = try session.makePool(
-            requested: training.threads, libraries: session.productLibraries(configuration))
+        let pool = try process.makePool(
+            requested: training.threads, libraries: process.productLibraries(configuration))
         try warnAboutCores()
         try describePrecision(pool)
         describe(data, pool)
@@ -145,7 +145,7 @@ public final class Trainer {
             tokenizer: tokenizer, fingerprint: fingerprint, newest: checkpoint?.directory,
             savedStep: try isOwn(checkpoint, store) ? state.progress.step : nil)
         let run = try TrainingRun(
-            session: session, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
+            process: process, configuration: configuration, data: data, state: state, saves: saves, metrics: metrics,
             earlier: metrics?.file, pool: pool, started: started)
         if try run.hasWork() {
             try communicator.agreed { if let directory { try record(in: directory, checkpoint, weights) } }

@@ -15,7 +15,7 @@ internal import TokenData
 
 /// A run whose state is filled. Every decision that ends or skips something is taken by all ranks alike.
 final class TrainingRun {
-    let session: Session
+    let process: ProcessContext
     let configuration: RunConfiguration
     let data: RunData
     let state: TrainingState
@@ -40,14 +40,14 @@ final class TrainingRun {
     private var longestEvaluationSeconds = 0.0
     private var left = LeftOut()
 
-    private var communicator: Communicator { session.communicator }
-    private var console: Console { session.console }
+    private var communicator: Communicator { process.communicator }
+    private var console: Console { process.console }
 
     init(
-        session: Session, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
+        process: ProcessContext, configuration: RunConfiguration, data: RunData, state: TrainingState, saves: RunSaves,
         metrics: (any MetricsSink)?, earlier: MetricsFile?, pool: ThreadPool, started: ContinuousClock.Instant
     ) throws {
-        self.session = session
+        self.process = process
         self.configuration = configuration
         self.data = data
         self.state = state
@@ -56,9 +56,9 @@ final class TrainingRun {
         self.earlier = earlier
         self.pool = pool
         self.started = started
-        step = try TrainingStep(state, communicator: session.communicator, pool: pool, stream: data.training)
+        step = try TrainingStep(state, communicator: process.communicator, pool: pool, stream: data.training)
         evaluator = Evaluator(
-            communicator: session.communicator, transformer: state.transformer, domains: data.validation,
+            communicator: process.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
             tokenizer: data.tokenizer,
             frequencies: state.tokenCounts.isEmpty
@@ -241,20 +241,20 @@ final class TrainingRun {
         let skippedInARow = state.progress.skippedInARow
         let end = state.progress.position
         let all = "sequences \(end - configuration.training.globalBatchSize) ..< \(end) of all ranks"
-        let culprits = outcome.culprits.isEmpty ? all : outcome.culprits.joined(separator: "; ")
+        let offendingRanks = outcome.offendingRanks.isEmpty ? all : outcome.offendingRanks.joined(separator: "; ")
         let score = outcome.isSpike ? state.spikes.score(outcome.loss.loss) ?? 0 : 0
         let spike = String(
             format: " is %.1f standard deviations above the last %d (training.spike_z_score)", score,
             state.spikes.losses.count)
         console.warning(
             "step \(step) was skipped: loss \(words(outcome.loss.loss))\(outcome.isSpike ? spike : ""), gradient norm "
-                + "\(words(outcome.gradientNorm)); it came from \(culprits)")
+                + "\(words(outcome.gradientNorm)); it came from \(offendingRanks)")
         let limit = configuration.training.maximumSkippedSteps
         if skippedInARow > limit {
             throw ProgramFailure(
                 .runtimeFailure,
                 "\(skippedInARow) steps in a row were skipped (training.maximum_skipped_steps is \(limit)); the last one, "
-                    + "step \(step), because of \(culprits). Continue from an older checkpoint with a lower learning rate.",
+                    + "step \(step), because of \(offendingRanks). Continue from an older checkpoint with a lower learning rate.",
                 isShared: true)
         }
     }

@@ -29,7 +29,7 @@ public struct StepOutcome: Sendable, Equatable {
     /// Some rank was asked to stop.
     public var isStopRequested: Bool
     /// Where what was not finite came from: ranks and sequences, for people.
-    public var culprits: [String] = []
+    public var offendingRanks: [String] = []
     /// Sequences that each rank computed.
     public var rankSequences: [Int] = []
     /// Seconds for which each rank computed its units.
@@ -139,7 +139,7 @@ public final class TrainingStep {
             outcome.isSpike = true
             outcome.isSkipped = true
         } else if outcome.isSkipped {
-            outcome.culprits = try culprits(reports, position: position)
+            outcome.offendingRanks = try offendingRanks(reports, position: position)
         } else {
             let clip = GradientNorm.clipFactor(norm: norm, clip: configuration.optimizer.gradientClip)
             try optimizer.startUpdate(
@@ -270,7 +270,7 @@ public final class TrainingStep {
     }
 
     /// Whose numbers were not finite; collective, in a step that all ranks know to be skipped.
-    private func culprits(_ reports: StepReports, position: Int) throws -> [String] {
+    private func offendingRanks(_ reports: StepReports, position: Int) throws -> [String] {
         let known = reports.notFinite(position: position) + reports.unconverted(position: position)
         if !known.isEmpty { return known }
         // The losses are finite, so the gradient of some rank is not.

@@ -16,49 +16,49 @@ struct ThreadPoolTests {
         #expect(pool.threadCount == threads)
         for taskCount in [0, 1, 2, 7, 1000] {
             let runs = counters(taskCount)
-            let strangers = Counter()
+            let outOfRange = Counter()
             pool.run(taskCount) { task, worker in
                 runs[task].value.add(1, ordering: .relaxed)
-                if worker < 0 || worker >= threads { strangers.value.add(1, ordering: .relaxed) }
+                if worker < 0 || worker >= threads { outOfRange.value.add(1, ordering: .relaxed) }
             }
             #expect(runs.allSatisfy { $0.value.load(ordering: .relaxed) == 1 })
-            #expect(strangers.value.load(ordering: .relaxed) == 0)
+            #expect(outOfRange.value.load(ordering: .relaxed) == 0)
         }
     }
 
     /// What it is for needs it to run in the middle of an operation, on the calling thread, one at a time.
     @Test(arguments: [1, 3])
-    func interludesRunBetweenTheTasksOfTheCaller(threads: Int) throws {
+    func progressHooksRunBetweenTheTasksOfTheCaller(threads: Int) throws {
         let pool = try ThreadPool(threadCount: threads, spins: false)
         let caller = pthread_self()
-        var (interludes, strangers, nested) = (0, 0, 0)
+        var (hookCalls, elsewhere, nested) = (0, 0, 0)
         var isInside = false
         func work() { pool.run(300) { _, _ in usleep(100) } }
-        pool.setInterlude {
-            interludes += 1
-            if pthread_equal(pthread_self(), caller) == 0 { strangers += 1 }
+        pool.setProgressHook {
+            hookCalls += 1
+            if pthread_equal(pthread_self(), caller) == 0 { elsewhere += 1 }
             if isInside { nested += 1 }
             isInside = true
-            // Alone, and without another interlude.
-            pool.runForInterlude(3) { _ in
-                if pthread_equal(pthread_self(), caller) == 0 { strangers += 1 }
+            // Alone, and without another progress hook.
+            pool.runForProgressHook(3) { _ in
+                if pthread_equal(pthread_self(), caller) == 0 { elsewhere += 1 }
                 usleep(20)
             }
             isInside = false
         }
         work()
-        // The caller's share is a third of the tasks at the least that is likely, of 0.1 ms each; an interlude every 0.2 ms.
-        #expect(interludes >= 3)
-        #expect(strangers == 0 && nested == 0)
-        let before = interludes
-        pool.runForInterlude(300) { _ in usleep(100) }
-        #expect(interludes == before, "in the middle of work that belongs to it")
+        // The caller's share is a third of the tasks at the least that is likely, of 0.1 ms each; a progress hook every 0.2 ms.
+        #expect(hookCalls >= 3)
+        #expect(elsewhere == 0 && nested == 0)
+        let before = hookCalls
+        pool.runForProgressHook(300) { _ in usleep(100) }
+        #expect(hookCalls == before, "in the middle of work that belongs to it")
         work()
-        #expect(interludes > before)
-        pool.setInterlude(nil)
-        let last = interludes
+        #expect(hookCalls > before)
+        pool.setProgressHook(nil)
+        let last = hookCalls
         work()
-        #expect(interludes == last)
+        #expect(hookCalls == last)
     }
 
     /// Scratch memory is indexed by worker: two threads under one name would overwrite each other's.
