@@ -1,7 +1,6 @@
 // CheckpointIndex - everything a checkpoint says about itself apart from the numbers in its shards.
 
 public import LlamaModel
-internal import Tensors
 
 /// The content of `checkpoint.h5`.
 public struct CheckpointIndex: Sendable, Equatable {
@@ -122,100 +121,6 @@ extension CheckpointIndex {
         }
         let elementCount = try ModelRecord.elementCount(of: model, file: file)
         return try StoredRun.covering(elementCount, shards: shards, file: file)
-    }
-}
-
-/// A ``ModelConfiguration`` as it is stored: JSON with the keys of Hugging Face's `config.json`.
-struct ModelRecord: Codable, Equatable {
-    var hiddenSize: Int
-    var intermediateSize: Int
-    var hiddenLayerCount: Int
-    var attentionHeadCount: Int
-    var keyValueHeadCount: Int
-    var vocabularySize: Int
-    var maxPositionEmbeddings: Int
-    var rmsNormEpsilon: Double
-    var ropeTheta: Double
-    var initializerRange: Double
-    var tieWordEmbeddings: Bool
-
-    enum CodingKeys: String, CodingKey {
-        case hiddenSize = "hidden_size"
-        case intermediateSize = "intermediate_size"
-        case hiddenLayerCount = "num_hidden_layers"
-        case attentionHeadCount = "num_attention_heads"
-        case keyValueHeadCount = "num_key_value_heads"
-        case vocabularySize = "vocab_size"
-        case maxPositionEmbeddings = "max_position_embeddings"
-        case rmsNormEpsilon = "rms_norm_eps"
-        case ropeTheta = "rope_theta"
-        case initializerRange = "initializer_range"
-        case tieWordEmbeddings = "tie_word_embeddings"
-    }
-
-    init(_ model: ModelConfiguration) {
-        hiddenSize = model.hiddenSize
-        intermediateSize = model.intermediateSize
-        hiddenLayerCount = model.hiddenLayerCount
-        attentionHeadCount = model.attentionHeadCount
-        keyValueHeadCount = model.keyValueHeadCount
-        vocabularySize = model.vocabularySize
-        maxPositionEmbeddings = model.maxPositionEmbeddings
-        rmsNormEpsilon = model.rmsNormEpsilon
-        ropeTheta = model.ropeTheta
-        initializerRange = model.initializerRange
-        tieWordEmbeddings = model.tieWordEmbeddings
-    }
-
-    var model: ModelConfiguration {
-        ModelConfiguration(
-            hiddenSize: hiddenSize, intermediateSize: intermediateSize, hiddenLayerCount: hiddenLayerCount,
-            attentionHeadCount: attentionHeadCount, keyValueHeadCount: keyValueHeadCount,
-            vocabularySize: vocabularySize, maxPositionEmbeddings: maxPositionEmbeddings,
-            rmsNormEpsilon: rmsNormEpsilon, ropeTheta: ropeTheta, initializerRange: initializerRange,
-            tieWordEmbeddings: tieWordEmbeddings)
-    }
-
-    private static let largestSize = ModelConfiguration.largestSize
-    private static let mostLayers = ModelConfiguration.mostLayers
-
-    /// Elements of the flat space of `model`.
-    ///
-    /// - Throws: `corrupt` when the sizes are none that a model can have: they come from a file, and the tensor table
-    ///   traps on an empty tensor or an overflow.
-    static func elementCount(of model: ModelConfiguration, file: String) throws(CheckpointError) -> Int {
-        let sizes = [
-            ("hidden_size", model.hiddenSize), ("intermediate_size", model.intermediateSize),
-            ("num_attention_heads", model.attentionHeadCount), ("num_key_value_heads", model.keyValueHeadCount),
-            ("vocab_size", model.vocabularySize), ("max_position_embeddings", model.maxPositionEmbeddings),
-        ]
-        for (name, size) in sizes where size < 1 || size > largestSize {
-            throw CheckpointError(.corrupt, file: file, "model: \(name) is \(size), not in 1...\(largestSize)")
-        }
-        guard (0...mostLayers).contains(model.hiddenLayerCount) else {
-            throw CheckpointError(
-                .corrupt, file: file,
-                "model: num_hidden_layers is \(model.hiddenLayerCount), not in 0...\(mostLayers)")
-        }
-        guard model.hiddenSize % model.attentionHeadCount == 0,
-            model.attentionHeadCount % model.keyValueHeadCount == 0
-        else {
-            throw CheckpointError(
-                .corrupt, file: file,
-                "model: \(model.attentionHeadCount) heads do not divide hidden_size \(model.hiddenSize), or"
-                    + " \(model.keyValueHeadCount) key-value heads do not divide the heads")
-        }
-        return model.tensorTable.count
-    }
-}
-
-/// One row of the stored tensor table.
-struct TensorRecord: Codable, Equatable {
-    var name: String
-    var shape: [Int]
-
-    static func table(of model: ModelConfiguration) -> [TensorRecord] {
-        model.tensorTable.entries.map { TensorRecord(name: $0.name, shape: $0.shape) }
     }
 }
 

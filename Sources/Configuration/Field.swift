@@ -53,6 +53,22 @@ struct Field<Root: Sendable>: Sendable {
         return copy
     }
 
+    /// The key of a section's value as a dotted key of the whole.
+    ///
+    /// - Parameter path: the section's value.
+    func inSection<Whole: Sendable>(
+        _ section: String, _ path: any WritableKeyPath<Whole, Root> & Sendable
+    ) -> Field<Whole> {
+        var field = Field<Whole>(
+            name: section + "." + name, help: help, allowed: allowed, isRequired: isRequired,
+            standard: standard, elements: elements,
+            decode: { [decode] node, key, whole in decode(node, key, &whole[keyPath: path]) },
+            encode: { [encode] in encode($0[keyPath: path]) })
+        if resume == .mustMatch { field.resume = .mustMatch }
+        if let identity { field.identity = { identity($0[keyPath: path]) } }
+        return field
+    }
+
     /// For the reference text, with the default taken from `defaults`.
     func description(defaults: Root) -> FieldDescription {
         FieldDescription(

@@ -29,8 +29,9 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration {
-    /// Keys of the model that do not change what a model with given weights computes.
-    private static let withoutEffect: Set = ["model.initializer_range", "model.max_position_embeddings"]
+    /// Keys of the model that a model with given weights does not compute with.
+    private static let withoutEffect = Set(
+        ModelConfiguration.keys.filter { !$0.changesOutput }.map { "model." + $0.name })
 
     /// Compares with the model of a checkpoint whose weights a new run takes (`--initialize-from`).
     ///

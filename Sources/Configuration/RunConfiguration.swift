@@ -53,7 +53,7 @@ public struct RunConfiguration: Sendable, Equatable {
 
     /// Fills in the defaults that depend on other values.
     private mutating func resolve() {
-        if model.keyValueHeadCount == 0 { model.keyValueHeadCount = model.attentionHeadCount }
+        model.resolveDefaults()
         if logging.directory.isEmpty { logging.directory = "runs/\(name)" }
         if checkpoint.directory.isEmpty { checkpoint.directory = "\(logging.directory)/checkpoints" }
     }

@@ -13,7 +13,6 @@ enum Schema {
 
     // Upper limits are far beyond any model of ours; they keep every product of sizes within Int.
     private static let million = 1 << 20
-    private static let largest = ModelConfiguration.largestSize
     private static let steps = 1 << 30
 
     static let fields: [Field<RunConfiguration>] =
@@ -22,48 +21,21 @@ enum Schema {
     /// A configuration with every default, before the keys that have none and the directories are set.
     static let defaults = RunConfiguration(
         unresolved: "",
-        model: ModelConfiguration(
-            hiddenSize: 0, intermediateSize: 0, hiddenLayerCount: 0, attentionHeadCount: 0, keyValueHeadCount: 0,
-            vocabularySize: 0, maxPositionEmbeddings: 0),
+        model: .unset,
         data: DataConfiguration(train: []))
 
-    private static let model: [Field<RunConfiguration>] = [
-        .integer("model.hidden_size", \.model.hiddenSize, 1...million, "Features of a token's representation.")
-            .required.fixed,
-        .integer(
-            "model.intermediate_size", \.model.intermediateSize, 1...largest,
-            "Features inside the feed-forward layer."
-        ).required.fixed,
-        .integer(
-            "model.num_hidden_layers", \.model.hiddenLayerCount, 1...ModelConfiguration.mostLayers,
-            "Transformer layers."
-        )
-        .required.fixed,
-        .integer(
-            "model.num_attention_heads", \.model.attentionHeadCount, 1...million,
-            "Query heads; divides hidden_size into even head sizes."
-        ).required.fixed,
-        .integer(
-            "model.num_key_value_heads", \.model.keyValueHeadCount, 1...million,
-            "Key and value heads; divides num_attention_heads."
-        ).standard("num_attention_heads").fixed,
-        .integer(
-            "model.vocab_size", \.model.vocabularySize, 1...largest,
-            "Rows of the embedding; at least the tokenizer's size (bytes: 257, LLaMA's: 32000)."
-        ).required.fixed,
-        .integer(
-            "model.max_position_embeddings", \.model.maxPositionEmbeddings, 1...largest,
-            "Positions the model is made for; at least data.sequence_length."
-        ).required.fixed,
-        .number("model.rms_norm_eps", \.model.rmsNormEpsilon, .positive, "Added to the mean square in RMSNorm.").fixed,
-        .number("model.rope_theta", \.model.ropeTheta, .positive, "Base of the rotary frequencies.").fixed,
-        .number(
-            "model.initializer_range", \.model.initializerRange, .positive, "Standard deviation of the initial weights."
-        ).fixed,
-        .boolean(
-            "model.tie_word_embeddings", \.model.tieWordEmbeddings, "Whether the head is the embedding itself."
-        ).fixed,
-    ]
+    /// The section `model`: a field for each key of a model.
+    private static let model: [Field<RunConfiguration>] = ModelConfiguration.keys.map { key in
+        var field: Field<ModelConfiguration> =
+            switch key.kind {
+            case .size(let property, let allowed): .integer(key.name, property.path, allowed, key.help)
+            case .number(let property): .number(key.name, property.path, .positive, key.help)
+            case .flag(let property): .boolean(key.name, property.path, key.help)
+            }
+        if key.isRequired { field = field.required }
+        if let words = key.defaultInWords { field = field.standard(words) }
+        return field.fixed.inSection("model", \.model)
+    }
 
     private static let allowedTokenizers =
         "bytes, none, or the path of a SentencePiece model, which ends in .model"

@@ -58,6 +58,18 @@ public struct HuggingFaceImport {
         self.directory = directory
     }
 
+    /// The section `model` that a run's configuration needs to continue from the checkpoint, in YAML.
+    public var modelSection: String { Self.section(of: model) }
+
+    /// A YAML mapping, four keys to a line.
+    static func section(of model: ModelConfiguration) -> String {
+        let pairs = ModelConfiguration.keys.map { "\($0.name): \($0.text(in: model))" }
+        let lines = stride(from: 0, to: pairs.count, by: 4).map { first in
+            pairs[first..<min(first + 4, pairs.count)].joined(separator: ", ")
+        }
+        return "model: {" + lines.joined(separator: ",\n        ") + "}"
+    }
+
     /// Writes a checkpoint: step 0, zero moments, no run behind it.
     ///
     /// - Parameters:
