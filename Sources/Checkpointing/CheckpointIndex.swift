@@ -1,22 +1,22 @@
-// CheckpointIndex - everything a checkpoint says about itself apart from the numbers in its shards.
+// CheckpointIndex - the content of `checkpoint.h5`: all of a checkpoint but the tensors.
 
 public import LlamaModel
 
 /// The content of `checkpoint.h5`.
 public struct CheckpointIndex: Sendable, Equatable {
-    /// The layout that this program writes and the only one that it reads.
+    /// The version of the layout. This program reads no other.
     public static let formatVersion = 1
 
     /// The tokenizer of the run.
     public struct Tokenizer: Sendable, Equatable {
         /// The tokenizer that needs no file.
         public static let bytesName = "bytes"
-        /// An imported model whose tokenizer this program does not read.
+        /// The name for an imported model whose tokenizer this program does not read.
         public static let noneName = "none"
 
         /// `bytes`, `none`, or the name of the SentencePiece model's file.
         public var name: String
-        /// The tokenizer model itself; empty for `bytes` and `none`.
+        /// The bytes of the tokenizer model; empty for `bytes` and `none`.
         public var bytes: [UInt8]
 
         public init(name: String, bytes: [UInt8] = []) {
@@ -27,11 +27,11 @@ public struct CheckpointIndex: Sendable, Equatable {
 
     /// Optimizer steps taken, skipped ones included; 0 for an imported checkpoint.
     public var step: Int
-    /// Sequences consumed: the global position of the next one.
+    /// Sequences consumed: the position of the next sequence in the training stream.
     public var position: Int
     /// Target positions consumed, ignored ones included.
     public var tokens: Int
-    /// Updates that AdamW has applied (its bias correction's count), without skipped steps.
+    /// Updates that AdamW has applied, without skipped steps: the count of its bias correction.
     public var optimizerSteps: Int
     /// JSON text of the resolved configuration; `{}` or empty for an imported checkpoint.
     public var configuration: String
@@ -40,23 +40,23 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var tokenizer: Tokenizer
     /// JSON text that identifies the training data; not interpreted here.
     public var dataFingerprint: String
-    /// Model of the CPU that ran.
+    /// Model name of the CPU that wrote the checkpoint.
     public var processor: String
-    /// The BLAS that ran.
+    /// The BLAS backends that were in use.
     public var blas: String
-    /// Number of MPI ranks that ran.
+    /// Number of MPI ranks that wrote the checkpoint.
     public var ranksWritten: Int
     /// The shards in order of their numbers.
     public var shards: [ShardRecord]
     /// Losses of the last steps, oldest first, where the run guards against spikes.
     public var recentLosses: [Double]
-    /// Steps before the next one that were skipped, without one in between that was not.
+    /// Consecutive skipped steps up to this checkpoint.
     public var skippedInARow: Int
     /// Occurrences of every token id in the training data; empty where nobody has counted them.
     public var tokenCounts: [Int]
-    /// Roles for which the directory that the model was imported from names another id than the tokenizer has.
+    /// Roles whose token id in the imported directory differs from the tokenizer's.
     ///
-    /// An export must leave these out: the tokenizer's ids are not the model's.
+    /// An export leaves their ids out.
     public var withheldTokens: Set<TokenRole>
 
     public init(
@@ -87,7 +87,7 @@ public struct CheckpointIndex: Sendable, Equatable {
 }
 
 extension CheckpointIndex {
-    /// Checks every value that later code relies on, and returns where each run is stored.
+    /// Checks every value that later code relies on, and returns the place of each run of the flat space.
     ///
     /// - Throws: `corrupt` for a value that no run can have.
     func validated(file: String) throws(CheckpointError) -> [StoredRun] {

@@ -45,7 +45,7 @@ struct ModelRecord: Codable, Equatable {
     }
 }
 
-/// One row of the stored tensor table.
+/// A tensor of the stored table: its name and its shape.
 struct TensorRecord: Codable, Equatable {
     var name: String
     var shape: [Int]

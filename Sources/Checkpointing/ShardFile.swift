@@ -1,21 +1,12 @@
-// ShardFile - one rank's part of parameters and moments: written, made durable, read back, hashed.
+// ShardFile - one rank's part of parameters and moments: writing, reading back, reading.
 
 internal import HDF5Store
 internal import Tensors
 
-/// The three numbers that a checkpoint holds for each parameter.
-public enum TensorRole: String, Sendable, CaseIterable {
-    case parameter
-    /// AdamW's mean of gradients.
-    case firstMoment = "first_moment"
-    /// AdamW's mean of squared gradients.
-    case secondMoment = "second_moment"
-}
-
 /// Reading and writing `shard-NNNNN-of-NNNNN.h5`.
 ///
-/// A dataset per role holds the shard's runs one after another; `runs` holds their bounds, so that a shard that takes
-/// another's place is noticed even where its hash is not compared.
+/// A dataset for each role holds the shard's runs one after another. The dataset `runs` holds their bounds.
+/// Why: a shard in another's place is noticed even where no hash is compared.
 enum ShardFile {
     /// Floats per comparison when a shard is read back: 4 MiB.
     private static let blockCount = 1 << 20
@@ -75,12 +66,12 @@ enum ShardFile {
     }
 }
 
-/// A shard that is open for reading. It closes when it is released: closing a file that was only read loses nothing.
+/// A shard that is open for reading. It closes when it is released.
 final class OpenShard {
     private let parameter: HDF5FloatDataset
     private let firstMoment: HDF5FloatDataset
     private let secondMoment: HDF5FloatDataset
-    /// Last, because members are released in order and datasets close before their file.
+    /// The last member. Why: members are released in order, and datasets close before their file.
     private let file: HDF5File
 
     /// Opens a shard that must hold exactly `runs`.

@@ -4,20 +4,20 @@ public import Optimization
 
 /// How a step is computed (configuration key `training`).
 public struct TrainingConfiguration: Sendable, Equatable {
-    /// Number format of the products.
+    /// Number format of matmul operands (mixed precision with bf16).
     public enum Precision: String, Sendable, CaseIterable {
         case fp32
         case bf16
     }
 
-    /// Library of the products.
+    /// BLAS backend of the matmuls; auto: the fastest on this machine.
     public enum BLAS: String, Sendable, CaseIterable {
         case auto
         case openblas
         case onednn
     }
 
-    /// What the forward pass throws away and the backward pass computes again.
+    /// Activation checkpointing: which activations the backward pass computes again.
     public enum ActivationCheckpointing: String, Sendable, CaseIterable {
         case none
         case layer
@@ -38,7 +38,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var threads: Int
     /// Evaluate, save and end after this step, the schedule unchanged; 0: `schedule.total_steps`.
     public var stopAtStep: Int
-    /// As written; see `timeLimitSeconds`.
+    /// The text of the configuration, such as `12h`; see ``timeLimitSeconds``.
     public var timeLimit: String
     /// Size of a gradient bucket in MiB; 0: chosen by the program.
     public var bucketMiB: Int

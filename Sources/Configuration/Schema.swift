@@ -6,19 +6,19 @@ internal import Optimization
 internal import TokenData
 internal import Tokenizers
 
-/// The keys (design section 4). Defaults are the owners': those of the structs' initialisers.
+/// Every key of a run's configuration (design section 4). Defaults are those of the initialisers of the structs.
 enum Schema {
     /// Tokens of the `bytes` tokenizer: 256 bytes and the end of a document.
     static let bytesVocabulary = 257
 
-    // Upper limits are far beyond any model of ours; they keep every product of sizes within Int.
+    // Upper limits are far beyond any real run. They keep every product of sizes within Int.
     private static let million = 1 << 20
     private static let steps = 1 << 30
 
     static let fields: [Field<RunConfiguration>] =
         model + data + loss + optimizer + schedule + training + evaluation + checkpoint + logging
 
-    /// A configuration with every default, before the keys that have none and the directories are set.
+    /// A configuration of defaults. Required keys are unset, and directories are empty.
     static let defaults = RunConfiguration(
         unresolved: "",
         model: .unset,
@@ -40,7 +40,7 @@ enum Schema {
     private static let allowedTokenizers =
         "bytes, none, or the path of a SentencePiece model, which ends in .model"
 
-    /// What a resumed run may not change of `data.tokenizer`.
+    /// The part of `data.tokenizer` that a resumed run may not change.
     private static func kind(ofTokenizer setting: String) -> String {
         ["bytes", noTokenizerName].contains(setting) ? setting : SentencePieceTokenizer.suffix
     }
@@ -67,7 +67,7 @@ enum Schema {
                 + "relative to the working directory: its ids, and its end token (eos) ends a document. none: a tokenizer that this "
                 + "program does not read gave the ids; all data are prepared."
         )
-        // A model may lie elsewhere; that it is the same one is the checkpoint's to say, which holds it.
+        // The model file may move. The checkpoint holds the model, and a resume compares the two.
         .fixed(by: { .text(kind(ofTokenizer: $0.data.tokenizer)) }),
         .objects(
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),

@@ -1,12 +1,11 @@
-// HuggingFaceConfiguration - config.json of a LLaMA: read strictly, because what is ignored would be computed wrongly.
+// HuggingFaceConfiguration - config.json of a LLaMA: strict reading, and writing.
 
 internal import LlamaModel
 
 /// The content of a `config.json`.
 ///
-/// A key is either read, or fixed to the values at which it changes nothing, or known not to matter to what a
-/// pretraining run computes. Any other is an error: a setting that is passed over silently gives a model that looks right
-/// and is another.
+/// A key is read, or allowed at the values at which it changes nothing, or known not to change what a pretraining run
+/// computes. Any other key is an error. Why: a model that lacks a setting looks right and computes other numbers.
 struct HuggingFaceConfiguration: Equatable {
     /// Largest `config.json` that is read; real ones have a few thousand bytes.
     static let largestByteCount = 1 << 20
@@ -20,7 +19,7 @@ struct HuggingFaceConfiguration: Equatable {
 
     /// Reads a `config.json`.
     ///
-    /// - Throws: ``HuggingFaceError``: `unsupported`, `unknownKey`, `badConfiguration`, or what is wrong with the JSON.
+    /// - Throws: ``HuggingFaceError``: `unsupported`, `unknownKey`, `badConfiguration`, or a kind of malformed JSON.
     init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
         try self.init(JSONTree(bytes, file: file), file: file)
     }
@@ -120,7 +119,7 @@ private struct Fields {
         return number
     }
 
-    /// `rope_theta`, which transformers 4 writes at the top and transformers 5 in `rope_parameters`.
+    /// The rotary base: `rope_theta` at the top (transformers 4), or in `rope_parameters` (transformers 5).
     private func rotaryBase() throws(HuggingFaceError) -> Double? {
         let top = try positive("rope_theta", tree["rope_theta"])
         guard let parameters = tree["rope_parameters"], parameters != .null else { return top }
@@ -145,8 +144,10 @@ private struct Fields {
 }
 
 extension HuggingFaceConfiguration {
-    /// The `config.json` to write. Both forms of the rotary base stand in it: transformers 4 reads the first and keeps the
-    /// second unused, transformers 5 reads the second. `torch_dtype` is the name that both know.
+    /// The `config.json` to write, with sorted keys.
+    ///
+    /// It holds the rotary base twice: transformers 4 reads `rope_theta`, transformers 5 reads `rope_parameters`. Both
+    /// know `torch_dtype`.
     func text(tokens: SpecialTokens) -> String {
         var members: [String: JSONTree] = [
             "architectures": .array([.string("LlamaForCausalLM")]),
@@ -176,7 +177,7 @@ extension HuggingFaceConfiguration {
             .text
     }
 
-    /// The `generation_config.json` to write: where generation ends.
+    /// The `generation_config.json` to write: the ids of special tokens.
     static func generationText(tokens: SpecialTokens) -> String {
         var members: [JSONTree.Member] = []
         for (key, token) in [("bos_token_id", tokens.begin), ("eos_token_id", tokens.end)] {
