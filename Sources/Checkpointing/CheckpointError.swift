@@ -27,7 +27,7 @@ public struct CheckpointError: Error, Sendable, CustomStringConvertible {
     public let kind: Kind
     /// Path of the file or directory.
     public let file: String
-    /// What was found, what was expected and the remedy.
+    /// The problem, the expectation and the remedy.
     public let message: String
 
     public init(_ kind: Kind, file: String, _ message: String) {

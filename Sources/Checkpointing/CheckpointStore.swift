@@ -114,7 +114,7 @@ public struct CheckpointStore: Sendable {
 
     /// Rank 0: turns the temporary directory into `step-N`.
     ///
-    /// Checks that every shard is visible here with its size and hash, and that the shards cover the flat space exactly
+    /// Checks that rank 0 sees every shard with its size and hash. Checks that the shards cover the flat space exactly
     /// once. Then writes the index, reads it back, writes `COMPLETE`, syncs everything and renames.
     ///
     /// An older checkpoint of the step is moved aside first. It is removed after the new one has its name and verifies.

@@ -1,4 +1,4 @@
-// IndexFile - checkpoint.h5: how an index is written and read.
+// IndexFile - writes and reads the index, checkpoint.h5.
 
 internal import HDF5Store
 internal import LlamaModel

@@ -1,4 +1,4 @@
-// ConfigurationError - what is wrong with a configuration: where, what was found, what is allowed.
+// ConfigurationError - the mistakes of a configuration: place, found value, allowed values.
 
 public import Reporting
 
@@ -12,9 +12,9 @@ public struct ConfigurationError: Error, Sendable, Equatable {
         public var file: String
         /// Line of `file`, from 1; nil for overrides and where there is no line to name.
         public var line: Int?
-        /// What was found.
+        /// The found value, in words.
         public var found: String
-        /// What is allowed instead.
+        /// The allowed values, in words.
         public var allowed: String
 
         public init(key: String, file: String, line: Int? = nil, found: String, allowed: String) {
@@ -59,9 +59,9 @@ public struct ConfigurationError: Error, Sendable, Equatable {
     public var file: String { issues[0].file }
     /// The first issue's line.
     public var line: Int? { issues[0].line }
-    /// What was found at the first issue's key.
+    /// The found value of the first issue.
     public var found: String { issues[0].found }
-    /// What the first issue's key allows.
+    /// The allowed values of the first issue.
     public var allowed: String { issues[0].allowed }
 }
 

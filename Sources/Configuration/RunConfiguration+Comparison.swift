@@ -1,4 +1,4 @@
-// RunConfiguration+Comparison - the differences of two configurations, and those that a resume allows.
+// RunConfiguration+Comparison - the differences of two configurations, and which of them a resume allows.
 
 public import LlamaModel
 internal import TokenData
@@ -6,8 +6,8 @@ internal import TokenData
 extension RunConfiguration {
     /// Compares with the configuration of a checkpoint (design section 5, "Resume").
     ///
-    /// A resumed run keeps model, tokenizer, sequence length, ignored targets, seed, and the names, weights and order
-    /// of the training domains. Another value of one of these is a conflict. Everything else may change, paths
+    /// A resumed run keeps model, tokenizer, sequence length, ignored targets and seed. It keeps names, weights and
+    /// order of the training domains. Another value of one of these is a conflict. Everything else may change, paths
     /// included: the data fingerprint tells whether the data are equal.
     ///
     /// - Parameter earlier: The checkpoint's configuration.

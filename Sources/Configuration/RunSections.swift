@@ -2,7 +2,7 @@
 
 public import Optimization
 
-/// How a step is computed (configuration key `training`).
+/// The settings of a step: batch, precision, threads, limits (configuration key `training`).
 public struct TrainingConfiguration: Sendable, Equatable {
     /// Number format of matmul operands (mixed precision with bf16).
     public enum Precision: String, Sendable, CaseIterable {
@@ -111,9 +111,9 @@ public struct CheckpointConfiguration: Sendable, Equatable {
     }
 }
 
-/// Where a run's files go and how often it prints (configuration key `logging`).
+/// The run directory, and the output of a run (configuration key `logging`).
 public struct LoggingConfiguration: Sendable, Equatable {
-    /// What receives the rows of the metrics, each a file of the run directory.
+    /// A metrics sink: a file of the run directory that receives rows of the metrics.
     public enum Sink: String, Sendable, CaseIterable {
         /// Every row as JSON; always there, because a resume reads it.
         case jsonl

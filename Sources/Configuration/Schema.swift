@@ -6,7 +6,7 @@ internal import Optimization
 internal import TokenData
 internal import Tokenizers
 
-/// Every key of a run's configuration (design section 4). Defaults are those of the initialisers of the structs.
+/// Every key of a run's configuration (design section 4). Defaults come from the initialisers of the structs.
 enum Schema {
     /// Tokens of the `bytes` tokenizer: 256 bytes and the end of a document.
     static let bytesVocabulary = 257

@@ -175,7 +175,7 @@ struct ConfigurationKeys {
             "attention_dropout": Rule("0.0", "dropout is not supported", usual: [.null, .double(0), .integer(0)]) {
                 $0 == .null || $0.double == 0
             },
-            // Slices of the same sums.
+            // A number of slices that one sum is computed in: it changes no result.
             "pretraining_tp": Rule("1 or more", "it is a number of slices", usual: [.null, .integer(1)]) {
                 $0 == .null || ($0.integer ?? 0) >= 1
             },

@@ -4,8 +4,9 @@ internal import LlamaModel
 
 /// The content of a `config.json`.
 ///
-/// A key is read, or allowed at the values at which it changes nothing, or known not to change what a pretraining run
-/// computes. Any other key is an error. Why: a model that lacks a setting looks right and computes other numbers.
+/// There are three kinds of keys: those that are read, those with values that change nothing, and those that no
+/// pretraining run uses. Any other key is an error. Why: a model that lacks a setting looks right and computes other
+/// numbers.
 struct HuggingFaceConfiguration: Equatable {
     /// Largest `config.json` that is read; real ones have a few thousand bytes.
     static let largestByteCount = 1 << 20

@@ -85,7 +85,7 @@ public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
     public let kind: Kind
     /// Path of the file or directory.
     public let file: String
-    /// What was found, what is allowed and the remedy.
+    /// The problem, the allowed values and the remedy.
     public let message: String
 
     public init(_ kind: Kind, file: String, _ message: String) {

@@ -94,7 +94,7 @@ struct SafetensorsHeader: Equatable {
 
     private static func checkMetadata(_ scanner: inout JSONScanner, file: String) throws(HuggingFaceError) {
         guard try scanner.peek() == .object else {
-            // Read all the same: what is no JSON at all has the better error.
+            // The value is read first: malformed JSON is the better error.
             try scanner.skip()
             throw HuggingFaceError(.badMetadata, file: file, "\(metadataKey) is not an object")
         }

@@ -1,4 +1,4 @@
-// SafetensorsWriter - fp32 tensors written as a safetensors file, the same bytes for the same tensors.
+// SafetensorsWriter - writes fp32 tensors as a safetensors file; equal tensors give equal bytes.
 
 internal import Glibc
 internal import Tensors

@@ -61,7 +61,7 @@ extension SentencePieceModel {
         // Only U+0020 counts as a blank; \A and \z, because ^ and $ stand for the ends of lines here.
         let leading = [replace("Regex", "\\A +", by: ""), replace("Regex", " {2,}", by: " ")]
         let added: JSONTree = .members(["type": .string("Prepend"), "prepend": .string(Self.mark)])
-        // At the end U+2581 of the text itself goes too, and so does the added blank if nothing else is left.
+        // At the end, U+2581 of the text itself is removed too. So is the added blank if nothing else is left.
         let trailing = replace("Regex", Self.mark + "+\\z", by: "")
         return (removesBlanks ? leading : []) + (addsBlank ? [added] : [])
             + [replace("String", " ", by: Self.mark)] + (removesBlanks ? [trailing] : [])

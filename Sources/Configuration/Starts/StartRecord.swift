@@ -28,7 +28,7 @@ package struct StartRecord: Sendable, Equatable {
     package var origin: Origin
     /// The checkpoint that it began with; nil for ``Origin/new``.
     package var path: String?
-    /// SHA-256 of the parameters where a run begins with those of a checkpoint.
+    /// SHA-256 of the parameters where a run begins with a checkpoint's weights.
     package var parameters: String?
     /// Whether earlier rows tell the history of the checkpoint; always true where a run begins.
     package var isHistoryKnown = true
