@@ -47,23 +47,34 @@ private struct Fields {
     let tree: JSONTree
     let file: String
 
+    /// The keys that ``check(_:)`` compares. They are read first.
+    ///
+    /// Why: heads of another kind tell of another architecture, which is the better error.
+    private static let headKeys = ["hidden_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers"]
+
     func model() throws(HuggingFaceError) -> ModelConfiguration {
+        let keys = ModelConfiguration.keys
         var model = ModelConfiguration.unset
-        for key in ModelConfiguration.keys {
-            switch key.kind {
-            case .size(let property, let allowed):
-                model[keyPath: property.path] = try required(
-                    key, size(key.name, from: allowed.lowerBound) ?? property.huggingFace)
-            case .number(let property):
-                let value = try key.name == "rope_theta" ? rotaryBase() : positive(key.name, tree[key.name])
-                model[keyPath: property.path] = try required(key, value ?? property.huggingFace)
-            case .flag(let property):
-                model[keyPath: property.path] = try required(key, flag(key.name) ?? property.huggingFace)
-            }
+        for name in Self.headKeys {
+            for key in keys where key.name == name { try read(key, into: &model) }
         }
         model.resolveDefaults()
         try check(model)
+        for key in keys where !Self.headKeys.contains(key.name) { try read(key, into: &model) }
         return model
+    }
+
+    private func read(_ key: ModelKey, into model: inout ModelConfiguration) throws(HuggingFaceError) {
+        switch key.kind {
+        case .size(let property, let allowed):
+            let size = try size(key.name, from: allowed.lowerBound) ?? property.huggingFace
+            model[keyPath: property.path] = try required(key, size)
+        case .number(let property):
+            let number = try key.name == "rope_theta" ? rotaryBase() : positive(key.name, tree[key.name])
+            model[keyPath: property.path] = try required(key, number ?? property.huggingFace)
+        case .flag(let property):
+            model[keyPath: property.path] = try required(key, flag(key.name) ?? property.huggingFace)
+        }
     }
 
     /// The value of a key, or of its default.
