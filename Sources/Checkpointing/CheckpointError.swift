@@ -1,4 +1,4 @@
-// CheckpointError - what is wrong with a checkpoint, and what can be done about it.
+// CheckpointError - the error of a checkpoint that cannot be read or written, with its remedy.
 
 internal import Glibc
 internal import HDF5Store
@@ -6,13 +6,13 @@ public import Reporting
 
 /// A checkpoint that cannot be read or written.
 public struct CheckpointError: Error, Sendable, CustomStringConvertible {
-    /// What a caller decides by.
+    /// The kind of a problem, by which callers decide.
     public enum Kind: Sendable, Equatable, CaseIterable {
         /// A directory or file does not exist.
         case missing
         /// The directory has its final name but no `COMPLETE`.
         case incomplete
-        /// Bytes are not those that were written.
+        /// Bytes differ from those that were written.
         case corrupt
         /// Rank 0 does not see another rank's shard.
         case notShared
@@ -27,7 +27,7 @@ public struct CheckpointError: Error, Sendable, CustomStringConvertible {
     public let kind: Kind
     /// Path of the file or directory.
     public let file: String
-    /// What was found, what was expected and the remedy.
+    /// The problem, the expectation and the remedy.
     public let message: String
 
     public init(_ kind: Kind, file: String, _ message: String) {
@@ -40,8 +40,8 @@ public struct CheckpointError: Error, Sendable, CustomStringConvertible {
 
     /// Whether the checkpoint itself is bad, so that an older one should be used and this one moved aside.
     ///
-    /// False for a refusal of the system and for another version's checkpoint: those may be perfectly good, and must
-    /// be neither skipped silently nor renamed.
+    /// False for a refusal of the system and for a checkpoint of another version. Why: such a checkpoint may be good,
+    /// and must be neither skipped silently nor renamed.
     public var condemnsCheckpoint: Bool {
         switch kind {
         case .missing, .incomplete, .corrupt: true
@@ -83,8 +83,7 @@ extension CheckpointError {
         }
     }
 
-    /// The error of a failed HDF5 call while reading: what HDF5 cannot make sense of is damaged, unless the system or
-    /// a lock refused.
+    /// The error of a failed HDF5 call while reading: `corrupt`, unless the system or a lock refused.
     static func reading(_ error: HDF5Error) -> CheckpointError {
         let text = "\(error.function): \(error.message)"
         if error.systemError == ENOENT { return CheckpointError(.missing, file: error.file, text) }
@@ -95,14 +94,14 @@ extension CheckpointError {
     }
 }
 
-/// Runs HDF5 calls that write, turning their errors.
+/// Runs HDF5 calls that write, and turns their errors into ``CheckpointError``.
 func writing<Result: ~Copyable>(
     _ body: () throws(HDF5Error) -> Result
 ) throws(CheckpointError) -> Result {
     do { return try body() } catch { throw .writing(error) }
 }
 
-/// Runs HDF5 calls that read, turning their errors.
+/// Runs HDF5 calls that read, and turns their errors into ``CheckpointError``.
 func reading<Result: ~Copyable>(
     _ body: () throws(HDF5Error) -> Result
 ) throws(CheckpointError) -> Result {

@@ -1,23 +1,22 @@
-// CheckpointIndex - everything a checkpoint says about itself apart from the numbers in its shards.
+// CheckpointIndex - the content of `checkpoint.h5`: all of a checkpoint but the tensors.
 
 public import LlamaModel
-internal import Tensors
 
 /// The content of `checkpoint.h5`.
 public struct CheckpointIndex: Sendable, Equatable {
-    /// The layout that this program writes and the only one that it reads.
+    /// The version of the layout. This program reads no other.
     public static let formatVersion = 1
 
     /// The tokenizer of the run.
     public struct Tokenizer: Sendable, Equatable {
         /// The tokenizer that needs no file.
         public static let bytesName = "bytes"
-        /// An imported model whose tokenizer this program does not read.
+        /// The name for an imported model whose tokenizer this program does not read.
         public static let noneName = "none"
 
         /// `bytes`, `none`, or the name of the SentencePiece model's file.
         public var name: String
-        /// The tokenizer model itself; empty for `bytes` and `none`.
+        /// The bytes of the tokenizer model; empty for `bytes` and `none`.
         public var bytes: [UInt8]
 
         public init(name: String, bytes: [UInt8] = []) {
@@ -28,11 +27,11 @@ public struct CheckpointIndex: Sendable, Equatable {
 
     /// Optimizer steps taken, skipped ones included; 0 for an imported checkpoint.
     public var step: Int
-    /// Sequences consumed: the global position of the next one.
+    /// Sequences consumed: the position of the next sequence in the training stream.
     public var position: Int
     /// Target positions consumed, ignored ones included.
     public var tokens: Int
-    /// Updates that the optimizer has applied (the count of AdamW's bias correction), without skipped steps.
+    /// Updates that the optimizer has applied, without skipped steps: the count of AdamW's bias correction.
     public var optimizerSteps: Int
     /// JSON text of the resolved configuration; `{}` or empty for an imported checkpoint.
     public var configuration: String
@@ -41,23 +40,23 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var tokenizer: Tokenizer
     /// JSON text that identifies the training data; not interpreted here.
     public var dataFingerprint: String
-    /// Model of the CPU that ran.
+    /// Model name of the CPU that wrote the checkpoint.
     public var processor: String
-    /// The BLAS that ran.
+    /// The BLAS backends that were in use.
     public var blas: String
-    /// Number of MPI ranks that ran.
+    /// Number of MPI ranks that wrote the checkpoint.
     public var ranksWritten: Int
     /// The shards in order of their numbers.
     public var shards: [ShardRecord]
     /// Losses of the last steps, oldest first, where the run guards against spikes.
     public var recentLosses: [Double]
-    /// Steps before the next one that were skipped, without one in between that was not.
+    /// Consecutive skipped steps up to this checkpoint.
     public var skippedInARow: Int
     /// Occurrences of every token id in the training data; empty where nobody has counted them.
     public var tokenCounts: [Int]
-    /// Roles for which the directory that the model was imported from names another id than the tokenizer has.
+    /// Roles whose token id in the imported directory differs from the tokenizer's.
     ///
-    /// An export must leave these out: the tokenizer's ids are not the model's.
+    /// An export leaves their ids out.
     public var withheldTokens: Set<TokenRole>
     /// Names of the optimizer's state tensors, in the order in which a shard holds them.
     public var stateTensors: [String]
@@ -94,7 +93,7 @@ public struct CheckpointIndex: Sendable, Equatable {
 }
 
 extension CheckpointIndex {
-    /// Checks every value that later code relies on, and returns where each run is stored.
+    /// Checks every value that later code relies on, and returns the place of each run of the flat space.
     ///
     /// - Throws: `corrupt` for a value that no run can have.
     func validated(file: String) throws(CheckpointError) -> [StoredRun] {
@@ -133,100 +132,6 @@ extension CheckpointIndex {
         }
         let elementCount = try ModelRecord.elementCount(of: model, file: file)
         return try StoredRun.covering(elementCount, shards: shards, file: file)
-    }
-}
-
-/// A ``ModelConfiguration`` as it is stored: JSON with the keys of Hugging Face's `config.json`.
-struct ModelRecord: Codable, Equatable {
-    var hiddenSize: Int
-    var intermediateSize: Int
-    var hiddenLayerCount: Int
-    var attentionHeadCount: Int
-    var keyValueHeadCount: Int
-    var vocabularySize: Int
-    var maxPositionEmbeddings: Int
-    var rmsNormEpsilon: Double
-    var ropeTheta: Double
-    var initializerRange: Double
-    var tieWordEmbeddings: Bool
-
-    enum CodingKeys: String, CodingKey {
-        case hiddenSize = "hidden_size"
-        case intermediateSize = "intermediate_size"
-        case hiddenLayerCount = "num_hidden_layers"
-        case attentionHeadCount = "num_attention_heads"
-        case keyValueHeadCount = "num_key_value_heads"
-        case vocabularySize = "vocab_size"
-        case maxPositionEmbeddings = "max_position_embeddings"
-        case rmsNormEpsilon = "rms_norm_eps"
-        case ropeTheta = "rope_theta"
-        case initializerRange = "initializer_range"
-        case tieWordEmbeddings = "tie_word_embeddings"
-    }
-
-    init(_ model: ModelConfiguration) {
-        hiddenSize = model.hiddenSize
-        intermediateSize = model.intermediateSize
-        hiddenLayerCount = model.hiddenLayerCount
-        attentionHeadCount = model.attentionHeadCount
-        keyValueHeadCount = model.keyValueHeadCount
-        vocabularySize = model.vocabularySize
-        maxPositionEmbeddings = model.maxPositionEmbeddings
-        rmsNormEpsilon = model.rmsNormEpsilon
-        ropeTheta = model.ropeTheta
-        initializerRange = model.initializerRange
-        tieWordEmbeddings = model.tieWordEmbeddings
-    }
-
-    var model: ModelConfiguration {
-        ModelConfiguration(
-            hiddenSize: hiddenSize, intermediateSize: intermediateSize, hiddenLayerCount: hiddenLayerCount,
-            attentionHeadCount: attentionHeadCount, keyValueHeadCount: keyValueHeadCount,
-            vocabularySize: vocabularySize, maxPositionEmbeddings: maxPositionEmbeddings,
-            rmsNormEpsilon: rmsNormEpsilon, ropeTheta: ropeTheta, initializerRange: initializerRange,
-            tieWordEmbeddings: tieWordEmbeddings)
-    }
-
-    private static let largestSize = ModelConfiguration.largestSize
-    private static let mostLayers = ModelConfiguration.mostLayers
-
-    /// Elements of the flat space of `model`.
-    ///
-    /// - Throws: `corrupt` when the sizes are none that a model can have: they come from a file, and the tensor table
-    ///   traps on an empty tensor or an overflow.
-    static func elementCount(of model: ModelConfiguration, file: String) throws(CheckpointError) -> Int {
-        let sizes = [
-            ("hidden_size", model.hiddenSize), ("intermediate_size", model.intermediateSize),
-            ("num_attention_heads", model.attentionHeadCount), ("num_key_value_heads", model.keyValueHeadCount),
-            ("vocab_size", model.vocabularySize), ("max_position_embeddings", model.maxPositionEmbeddings),
-        ]
-        for (name, size) in sizes where size < 1 || size > largestSize {
-            throw CheckpointError(.corrupt, file: file, "model: \(name) is \(size), not in 1...\(largestSize)")
-        }
-        guard (0...mostLayers).contains(model.hiddenLayerCount) else {
-            throw CheckpointError(
-                .corrupt, file: file,
-                "model: num_hidden_layers is \(model.hiddenLayerCount), not in 0...\(mostLayers)")
-        }
-        guard model.hiddenSize % model.attentionHeadCount == 0,
-            model.attentionHeadCount % model.keyValueHeadCount == 0
-        else {
-            throw CheckpointError(
-                .corrupt, file: file,
-                "model: \(model.attentionHeadCount) heads do not divide hidden_size \(model.hiddenSize), or"
-                    + " \(model.keyValueHeadCount) key-value heads do not divide the heads")
-        }
-        return model.tensorTable.count
-    }
-}
-
-/// One row of the stored tensor table.
-struct TensorRecord: Codable, Equatable {
-    var name: String
-    var shape: [Int]
-
-    static func table(of model: ModelConfiguration) -> [TensorRecord] {
-        model.tensorTable.entries.map { TensorRecord(name: $0.name, shape: $0.shape) }
     }
 }
 

@@ -1,4 +1,4 @@
-// CheckpointReader - loading: verification of a step directory and reads of any range from any shards.
+// CheckpointReader - loading: verifies a step directory, and reads any range of the flat space.
 
 internal import Digests
 internal import LlamaModel
@@ -6,17 +6,16 @@ public import Tensors
 
 /// A step directory that is open for reading.
 ///
-/// Opening verifies everything but the shards' content: `COMPLETE`, the hash of the index, every value in it, the
-/// presence and exact size of all shards, and that their runs cover the flat space exactly once. The content follows
-/// with ``verifyShard(_:)``, whose work ranks can share. Files that the index does not list are never read, whatever
-/// they are called, so they cannot do harm and are ignored.
+/// Opening verifies `COMPLETE`, the hash of the index, every value in it, and the size of all shards. The runs of the
+/// shards must cover the flat space exactly once. ``verifyShard(_:)`` verifies the content of a shard; ranks can share
+/// this work. Files that the index does not list are never read.
 ///
-/// For one thread.
+/// One thread may use a reader at a time.
 public final class CheckpointReader {
     /// Path of the step directory.
     public let directory: String
     public let index: CheckpointIndex
-    /// Ascending, covering the flat space.
+    /// The stored runs, ascending; together they cover the flat space.
     private let runs: [StoredRun]
     private var open: [Int: OpenShard] = [:]
 
@@ -63,7 +62,7 @@ public final class CheckpointReader {
         }
     }
 
-    /// Checks every byte of the checkpoint that opening has not, and that every shard opens as what the index says.
+    /// Checks the SHA-256 and the content of every shard. Opening has checked everything else.
     public func verifyAll() throws {
         for number in index.shards.indices {
             try verifyShard(number)
@@ -75,7 +74,7 @@ public final class CheckpointReader {
     ///
     /// Traps unless `range` lies inside the flat space and is as long as `target`.
     ///
-    /// - Throws: ``CheckpointError``: `corrupt` when a checksum of the data that are touched is wrong.
+    /// - Throws: ``CheckpointError``: `corrupt` when a checksum of the data is wrong.
     public func read(_ role: TensorRole, range: Range<Int>, into target: FloatSlice) throws {
         precondition(
             range.lowerBound >= 0 && range.upperBound <= (runs.last?.range.upperBound ?? 0),
@@ -88,14 +87,14 @@ public final class CheckpointReader {
             )
         }
         if range.isEmpty { return }
-        var position = firstRun(endingAfter: range.lowerBound)
-        while position < runs.count, runs[position].range.lowerBound < range.upperBound {
-            let run = runs[position]
+        var next = firstRun(endingAfter: range.lowerBound)
+        while next < runs.count, runs[next].range.lowerBound < range.upperBound {
+            let run = runs[next]
             let part = run.range.clamped(to: range)
             let start = run.offset + part.lowerBound - run.range.lowerBound
             let slice = target[(part.lowerBound - range.lowerBound)..<(part.upperBound - range.lowerBound)]
             try shard(run.shard).read(role, start..<(start + part.count), into: slice)
-            position += 1
+            next += 1
         }
     }
 
@@ -113,7 +112,7 @@ public final class CheckpointReader {
         }
     }
 
-    /// What a tensor holds, as hashes.
+    /// The hashes of one tensor: of its parameters and of their moments.
     public struct TensorHash: Sendable, Equatable {
         public let name: String
         public let shape: [Int]
@@ -126,7 +125,7 @@ public final class CheckpointReader {
     /// The parameters, then the optimizer's state tensors.
     private var roles: [TensorRole] { [.parameter] + index.stateTensors.map(TensorRole.state) }
 
-    /// Hashes of every tensor and counts of what is not finite, in table order, in bounded memory.
+    /// Hashes of every tensor, and counts of NaN and infinite elements, in table order, in bounded memory.
     public func tensorHashes() throws -> [TensorHash] {
         let buffer = Arena(count: Self.blockCount).all
         func look(_ role: TensorRole, _ range: Range<Int>) throws -> (hash: String, nonFinite: Int) {
@@ -146,8 +145,9 @@ public final class CheckpointReader {
         }
     }
 
-    /// SHA-256 of all parameters as little-endian fp32 in the order of the flat space, in hexadecimal. Equal weights have
-    /// equal hashes, however many shards hold them and whatever the moments are.
+    /// SHA-256 of all parameters as little-endian fp32 in the order of the flat space, in hexadecimal.
+    ///
+    /// The hash depends on the weights only: neither on the moments nor on the number of shards.
     public func parameterHash() throws -> String {
         let hasher = SHA256()
         let buffer = Arena(count: Self.blockCount).all
@@ -155,7 +155,7 @@ public final class CheckpointReader {
         return hexadecimalDigits(of: hasher.finalize())
     }
 
-    /// Index of the run that holds `position`.
+    /// Index of the run that holds `position` of the flat space.
     private func firstRun(endingAfter position: Int) -> Int {
         var low = 0
         var high = runs.count
@@ -186,7 +186,7 @@ public final class CheckpointReader {
         }
     }
 
-    /// The hash in `COMPLETE`, which is 64 lower-case hexadecimal digits and a line feed, and nothing else.
+    /// The hash in `COMPLETE`. The file holds 64 lower-case hexadecimal digits and a line feed.
     private static func completion(_ directory: String) throws(CheckpointError) -> String {
         let path = directory + "/" + CheckpointStore.completionName
         guard case .file = try Files.status(path) else {

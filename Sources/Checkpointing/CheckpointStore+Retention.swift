@@ -1,20 +1,19 @@
 // CheckpointStore+Retention - finding, recovering, moving aside and removing checkpoints.
 
 extension CheckpointStore {
-    /// The directories with a final name, newest step first, whether they verify or not; none when the directory does
-    /// not exist.
+    /// The directories with a final name, newest step first; none when the store does not exist. They are not verified.
     public func stepDirectories() throws -> [(step: Int, path: String)] {
         try names { $0.suffix == .none }
             .sorted { $0.step > $1.step }
             .map { ($0.step, path($0)) }
     }
 
-    /// Rank 0, at start and before a save: resolves what a crash left.
+    /// Rank 0, at start and before a save: resolves the state that a crash left.
     ///
     /// An unfinished save or removal is cleared away. Where a step was being saved again, the new checkpoint stays if
-    /// it has its final name and verifies, and the old one comes back otherwise.
+    /// it has its final name and verifies. Otherwise the old one comes back.
     ///
-    /// - Returns: a sentence per thing that was done.
+    /// - Returns: a sentence for each action.
     @discardableResult
     public func recover() throws -> [String] {
         var actions: [String] = []
@@ -41,7 +40,7 @@ extension CheckpointStore {
                 actions.append(
                     "removed \(path(name)): \(name.suffix == .partial ? "a save" : "a removal") did not finish")
             } catch {
-                // A file that somebody still reads can keep a directory on NFS. It is in nobody's way: next time.
+                // A file that somebody still reads can keep a directory on NFS. The next recovery tries again.
                 actions.append("\(path(name)) could not be removed yet: \(error)")
             }
         }
@@ -68,13 +67,14 @@ extension CheckpointStore {
         return new
     }
 
-    /// Rank 0: moves the step directories of later steps into a folder of this directory, newest first: after a crash in
-    /// between, the newest one that is left is the end of a run that never went on.
+    /// Rank 0: moves the step directories of later steps into a folder of this directory, newest first.
+    ///
+    /// Why newest first: after a crash in between, the rest is the history of a run that ended earlier.
     ///
     /// - Parameters:
-    ///   - step: the last one that stays.
-    ///   - folder: exists, on the same file system.
-    /// - Returns: names of what was moved, and of what an earlier call had moved.
+    ///   - step: the last step that stays.
+    ///   - folder: an existing directory on the same file system.
+    /// - Returns: names of all step directories in the folder.
     public func moveAside(stepsAfter step: Int, into folder: String) throws -> [String] {
         try recover()
         for later in try stepDirectories() where later.step > step {
@@ -87,16 +87,18 @@ extension CheckpointStore {
 
     /// Removes old checkpoints.
     ///
-    /// Kept are the newest `keep` that open as complete, for each multiple of `keepEvery` the first one at or after it, and
-    /// every directory that does not open (whoever looks for the cause needs it; it does not count towards `keep`), and
-    /// `verified` itself, which need not be the newest step after a return to an older one. Before
-    /// anything is removed, a newer checkpoint has been verified to its last byte.
+    /// These checkpoints stay:
+    /// - the newest `keep` that open as complete
+    /// - for each multiple of `keepEvery` the first checkpoint at or after it
+    /// - `verified`, which need not be the newest step after a return to an older one
+    /// - every directory that does not open: it helps to find the cause, and does not count towards `keep`
+    ///
+    /// Before anything is removed, a newer checkpoint has been verified to its last byte.
     ///
     /// - Parameters:
     ///   - keep: number to keep; 0: all.
     ///   - keepEvery: steps between checkpoints that stay for good; 0: none.
-    ///   - verified: a step directory that the caller has just verified completely, as ``complete(_:index:)`` does:
-    ///     spares reading it again.
+    ///   - verified: a step directory that the caller has just verified completely; it is not read again.
     /// - Returns: the paths of the removed directories.
     public func applyRetention(keep: Int, keepEvery: Int, verified: String? = nil) throws -> [String] {
         precondition(keep >= 0 && keepEvery >= 0, "retention counts are negative: \(keep), \(keepEvery)")
@@ -107,7 +109,7 @@ extension CheckpointStore {
                 _ = try CheckpointReader(directory: candidate.path)
                 complete.append(candidate)
             } catch is CheckpointError {
-                // Neither counted nor removed: loading it is what reports the error.
+                // Neither counted nor removed. Loading it reports the error.
                 continue
             }
         }
@@ -129,7 +131,7 @@ extension CheckpointStore {
     ///
     /// Why the first after: `checkpoint.every` need not divide `checkpoint.keep_every`, and a save may have failed.
     ///
-    /// - Parameter steps: of all checkpoints, newest first.
+    /// - Parameter steps: the steps of all checkpoints, newest first.
     private static func staysForGood(_ index: Int, of steps: [Int], keepEvery: Int) -> Bool {
         guard keepEvery > 0 else { return false }
         let step = steps[index]
@@ -148,7 +150,9 @@ extension CheckpointStore {
         }
     }
 
-    /// Removes a checkpoint, taking its name first: whatever has a final name is whole, also after a crash in here.
+    /// Removes a checkpoint. It loses its final name first.
+    ///
+    /// Why: a directory with a final name is whole, even after a crash during the removal.
     private func remove(_ path: String) throws(CheckpointError) {
         guard let name = StepName(Files.name(of: path)) else { preconditionFailure("\(path) has no step") }
         let doomed = self.path(StepName(step: name.step, suffix: .removed))

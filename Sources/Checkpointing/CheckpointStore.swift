@@ -5,14 +5,15 @@ public import Tensors
 
 /// A directory of checkpoints.
 ///
-/// It knows no MPI: the trainer has rank 0 call ``begin(step:)``, every rank
-/// ``writeShard(in:shard:of:runs:parameters:state:)``, and rank 0 ``complete(_:index:)`` with the
-/// gathered records. Only the holder of the run's lock may call what changes the directory.
+/// A save has three steps, which the trainer distributes over MPI ranks. Rank 0 calls ``begin(step:)``. Each rank calls
+/// ``writeShard(in:shard:of:runs:parameters:state:)``. Rank 0 gathers the records and calls
+/// ``complete(_:index:)``. Only the holder of the run's lock may change the directory.
 ///
 /// Names in the directory:
-/// - `step-00001000`: complete, because it got this name last
+/// - `step-00001000`: complete; a directory gets this name last
 /// - `step-00001000.partial`: being written, or left by a save that died
-/// - `step-00001000.replaced`: the old one while a step is saved again; ``recover()`` finishes or undoes that
+/// - `step-00001000.replaced`: the old checkpoint while a step is saved again; ``recover()`` finishes or undoes the
+///   save
 /// - `step-00001000.removed`: being removed
 /// - `step-00001000.corrupt`, `step-00001000.corrupt-2`, ...: found to be bad and kept for diagnosis
 public struct CheckpointStore: Sendable {
@@ -25,10 +26,11 @@ public struct CheckpointStore: Sendable {
         self.directory = Files.trimmingSlashes(directory)
     }
 
-    /// Rank 0, at start: makes the directory and checks that this user may write in it, so that a run does not learn of
-    /// it at its first save.
+    /// Rank 0, at start: makes the directory and checks that this user may write in it.
     ///
-    /// - Throws: ``CheckpointError`` naming the directory or what is in its place.
+    /// Why: a run should fail at its start, not at its first save.
+    ///
+    /// - Throws: ``CheckpointError`` naming the directory, or a file in its place.
     public func prepare() throws {
         try Files.makeDirectories(directory)
         try Files.requireWritable(directory)
@@ -40,7 +42,7 @@ public struct CheckpointStore: Sendable {
         return parent.path == URL(fileURLWithPath: directory).resolvingSymlinksInPath().path
     }
 
-    /// Rank 0: makes the empty temporary directory for a save of `step`, after clearing what a dead save left.
+    /// Rank 0: makes the empty temporary directory for a save of `step`, and clears what a dead save left.
     ///
     /// - Returns: the path of the temporary directory.
     /// - Throws: ``CheckpointError``, for example when the directory is not writable.
@@ -59,13 +61,13 @@ public struct CheckpointStore: Sendable {
     /// hashes it.
     ///
     /// - Parameters:
-    ///   - temporary: what rank 0 got from ``begin(step:)``.
+    ///   - temporary: the directory that ``begin(step:)`` returned to rank 0.
     ///   - shard: this rank's number.
     ///   - count: number of shards.
     ///   - runs: ascending, disjoint, non-empty ranges of the flat space; none for an idle rank.
     ///   - parameters: the runs' elements, in pieces that follow one another.
-    ///   - state: the optimizer's state tensors: the runs' elements, one run after another.
-    /// - Returns: what the index must say about the shard.
+    ///   - state: the optimizer's state tensors, each with the runs' elements, one run after another.
+    /// - Returns: the shard's record for the index.
     /// - Throws: ``CheckpointError``; `notShared` when the temporary directory does not exist here, `diskFull` when no
     ///   space is left.
     public static func writeShard(
@@ -109,10 +111,11 @@ public struct CheckpointStore: Sendable {
 
     /// Rank 0: turns the temporary directory into `step-N`.
     ///
-    /// Checks that every shard is visible here with its size and hash and that the shards cover the flat space exactly
-    /// once; writes the index, reads it back, writes `COMPLETE`, syncs everything and renames. A checkpoint of the same
-    /// step is moved aside before and removed only after the new one stands in its place and verifies; a crash in
-    /// between leaves a state that ``recover()`` resolves.
+    /// Checks that rank 0 sees every shard with its size and hash. Checks that the shards cover the flat space exactly
+    /// once. Then writes the index, reads it back, writes `COMPLETE`, syncs everything and renames.
+    ///
+    /// An older checkpoint of the step is moved aside first. It is removed after the new one has its name and verifies.
+    /// A crash in between leaves a state that ``recover()`` resolves.
     ///
     /// - Returns: the path of the new step directory, whose every byte has been verified.
     /// - Throws: ``CheckpointError``; `notShared` when rank 0 does not see a shard as its rank wrote it.
@@ -144,9 +147,9 @@ public struct CheckpointStore: Sendable {
         return final
     }
 
-    /// Rank 0: removes the temporary directory of a save that failed, which may have taken the last space there was.
+    /// Rank 0: removes the temporary directory of a save that failed. Why: the save may have filled the disk.
     ///
-    /// - Throws: ``CheckpointError`` when something of it stays; the next ``begin(step:)`` tries again.
+    /// - Throws: ``CheckpointError`` when a part of it stays; the next ``begin(step:)`` tries again.
     public func discard(_ temporary: String) throws {
         precondition(
             StepName(Files.name(of: temporary))?.suffix == .partial, "\(temporary) is not a temporary directory")
@@ -193,41 +196,4 @@ public struct CheckpointStore: Sendable {
     }
 
     func path(_ name: StepName) -> String { directory + "/" + name.text }
-}
-
-/// The name of something in a checkpoints directory.
-package struct StepName: Equatable {
-    package enum Suffix: String {
-        case none = ""
-        case partial = ".partial"
-        case replaced = ".replaced"
-        case removed = ".removed"
-    }
-
-    package var step: Int
-    package var suffix = Suffix.none
-
-    package init(step: Int, suffix: Suffix = .none) {
-        self.step = step
-        self.suffix = suffix
-    }
-
-    /// Reads a name; nil unless it is exactly what ``text`` writes.
-    package init?(_ name: String) {
-        guard name.hasPrefix(Self.prefix) else { return nil }
-        let rest = name.dropFirst(Self.prefix.count)
-        let digits = rest.prefix { $0.isASCII && $0.isNumber }
-        guard let step = Int(digits), let suffix = Suffix(rawValue: String(rest.dropFirst(digits.count))) else {
-            return nil
-        }
-        self.init(step: step, suffix: suffix)
-        if text != name { return nil }
-    }
-
-    private static let prefix = "step-"
-
-    package var text: String {
-        let digits = String(step)
-        return Self.prefix + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + suffix.rawValue
-    }
 }

@@ -1,12 +1,12 @@
-// IndexFile - checkpoint.h5: how an index is written and read.
+// IndexFile - writes and reads the index, checkpoint.h5.
 
 internal import HDF5Store
 internal import LlamaModel
 
 /// Reading and writing `checkpoint.h5`.
 ///
-/// One dataset per value, named as in `inspect --json` where that has it; structures are JSON text. Nothing in the file
-/// is believed before `COMPLETE` has confirmed its hash, and even then every value is checked.
+/// The file has a dataset for each value, named as in `inspect --json`; structures are JSON text. A reader first
+/// compares the file's hash with `COMPLETE`, and then checks every value.
 enum IndexFile {
     static let name = "checkpoint.h5"
     private static let lossesName = "recent_losses"
@@ -15,8 +15,7 @@ enum IndexFile {
     private static let withheldName = "withheld_tokens"
     private static let stateName = "state_tensors"
 
-    /// Largest text or tokenizer that is read: far above any real one (a table of 8192 layers is 8 MB), far below what
-    /// would exhaust a node.
+    /// Largest text or tokenizer that is read, in bytes: far above any real one, far below the memory of a node.
     private static let limit = 1 << 30
 
     static func write(_ index: CheckpointIndex, to path: String) throws(CheckpointError) {
@@ -62,7 +61,7 @@ enum IndexFile {
     /// Reads an index and checks every value in it.
     static func read(_ path: String) throws(CheckpointError) -> (index: CheckpointIndex, runs: [StoredRun]) {
         let file = try reading { () throws(HDF5Error) in try HDF5File.open(path) }
-        // First of all, since another version may have anything else in it.
+        // First: a file of another version may have any other content.
         let format = try integer("format", file, path)
         guard format == CheckpointIndex.formatVersion else {
             throw CheckpointError(

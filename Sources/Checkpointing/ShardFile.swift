@@ -1,36 +1,12 @@
-// ShardFile - one rank's part of parameters and optimizer state: written, made durable, read back, hashed.
+// ShardFile - one rank's part of parameters and optimizer state: writing, reading back, reading.
 
 internal import HDF5Store
 internal import Tensors
 
-/// A tensor that a checkpoint holds with one number for each parameter: the parameters, or one of the optimizer's states.
-public struct TensorRole: Hashable, Sendable {
-    /// Name of the dataset in a shard, and key of `inspect --json`.
-    public let rawValue: String
-
-    /// The parameters themselves.
-    public static let parameter = TensorRole(rawValue: "parameter")
-
-    /// The optimizer's state tensor that its update rule calls `name`.
-    public static func state(_ name: String) -> TensorRole {
-        precondition(isStateName(name), "\(name) cannot name a state tensor")
-        return TensorRole(rawValue: name)
-    }
-
-    /// Names that shards and `inspect --json` use for something else.
-    private static let reserved: Set = ["parameter", "runs", "shape", "non_finite"]
-
-    /// Whether an optimizer may call a state tensor `name`.
-    static func isStateName(_ name: String) -> Bool {
-        !name.isEmpty && !reserved.contains(name)
-            && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }
-    }
-}
-
 /// Reading and writing `shard-NNNNN-of-NNNNN.h5`.
 ///
-/// A dataset per role holds the shard's runs one after another; `runs` holds their bounds, so that a shard that takes
-/// another's place is noticed even where its hash is not compared.
+/// A dataset for each role holds the shard's runs one after another. The dataset `runs` holds their bounds.
+/// Why: a shard in another's place is noticed even where no hash is compared.
 enum ShardFile {
     /// Floats per comparison when a shard is read back: 4 MiB.
     private static let blockCount = 1 << 20
@@ -90,10 +66,10 @@ enum ShardFile {
     }
 }
 
-/// A shard that is open for reading. It closes when it is released: closing a file that was only read loses nothing.
+/// A shard that is open for reading. It closes when it is released.
 final class OpenShard {
     private let datasets: [TensorRole: OpenDataset]
-    /// Last, because members are released in order and datasets close before their file.
+    /// The last member. Why: members are released in order, and datasets close before their file.
     private let file: HDF5File
 
     /// A dataset of the shard, for a dictionary, which cannot hold values that are not copyable.

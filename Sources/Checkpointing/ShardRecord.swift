@@ -1,8 +1,6 @@
-// ShardRecord - what the index says about one shard file, and what ranks tell rank 0 about theirs.
+// ShardRecord - one shard file in the index. Ranks send theirs to rank 0.
 
-internal import FoundationEssentials
-
-/// One shard file: its name, its exact bytes and the part of the flat space that it holds.
+/// One shard file: its name, its size, its hash, and its part of the flat space.
 public struct ShardRecord: Codable, Sendable, Equatable {
     /// Name inside the step directory, for example `shard-00002-of-00004.h5`.
     public var fileName: String
@@ -38,40 +36,13 @@ public struct ShardRecord: Codable, Sendable, Equatable {
 }
 
 extension ShardRecord {
-    /// The record as bytes, for a gather. Their number varies with the runs.
+    /// The record as bytes, for a gather. Records differ in length.
     public func encoded() throws -> [UInt8] { try JSONText.encode(self) }
 
-    /// Reads what ``encoded()`` returned.
+    /// Reads the bytes of ``encoded()``.
     ///
     /// - Throws: ``CheckpointError`` of kind `corrupt` for anything else.
     public init(decoding bytes: [UInt8]) throws {
         self = try JSONText.decode(ShardRecord.self, from: bytes, of: "a gathered shard record")
-    }
-}
-
-/// JSON with keys in one fixed order, so that equal values are equal bytes.
-enum JSONText {
-    static func encode<Value: Encodable>(_ value: Value) throws(CheckpointError) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            return [UInt8](try encoder.encode(value))
-        } catch {
-            throw CheckpointError(.io, file: "\(Value.self)", "the value cannot be written as JSON: \(error)")
-        }
-    }
-
-    static func text<Value: Encodable>(_ value: Value) throws(CheckpointError) -> String {
-        String(decoding: try encode(value), as: UTF8.self)
-    }
-
-    static func decode<Value: Decodable>(
-        _ type: Value.Type, from bytes: [UInt8], of file: String
-    ) throws(CheckpointError) -> Value {
-        do {
-            return try JSONDecoder().decode(type, from: Data(bytes))
-        } catch {
-            throw CheckpointError(.corrupt, file: file, "malformed \(Value.self): \(error)")
-        }
     }
 }

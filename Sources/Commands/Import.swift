@@ -53,7 +53,7 @@ struct Import: ParsableCommand {
                 to: output, processor: MachineIdentity.processor, blas: MachineIdentity.libraries)
             let count = GroupedNumber.text(source.model.tensorTable.count)
             process.console.line("\(path): \(count) parameters of \(directory)")
-            let sections = "\(section(source.model))\n\(data(source.tokenizer))"
+            let sections = "\(source.modelSection)\n\(data(source.tokenizer))"
             process.console.line("to continue from it, a configuration needs\n\(sections)")
         }
         return .done
@@ -81,17 +81,5 @@ struct Import: ParsableCommand {
         }
         let path = self.tokenizer ?? "\(directory)/\(tokenizer.name)"
         return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
-    }
-
-    /// The model as a configuration must describe it.
-    private func section(_ model: ModelConfiguration) -> String {
-        """
-        model: {hidden_size: \(model.hiddenSize), intermediate_size: \(model.intermediateSize), \
-        num_hidden_layers: \(model.hiddenLayerCount), num_attention_heads: \(model.attentionHeadCount),
-                num_key_value_heads: \(model.keyValueHeadCount), vocab_size: \(model.vocabularySize), \
-        max_position_embeddings: \(model.maxPositionEmbeddings), rms_norm_eps: \(model.rmsNormEpsilon),
-                rope_theta: \(model.ropeTheta), initializer_range: \(model.initializerRange), \
-        tie_word_embeddings: \(model.tieWordEmbeddings)}
-        """
     }
 }

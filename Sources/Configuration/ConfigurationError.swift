@@ -1,4 +1,4 @@
-// ConfigurationError - what is wrong with a configuration: where, what was found, what is allowed.
+// ConfigurationError - the mistakes of a configuration: place, found value, allowed values.
 
 public import Reporting
 
@@ -12,9 +12,9 @@ public struct ConfigurationError: Error, Sendable, Equatable {
         public var file: String
         /// Line of `file`, from 1; nil for overrides and where there is no line to name.
         public var line: Int?
-        /// What was found.
+        /// The found value, in words.
         public var found: String
-        /// What is allowed instead.
+        /// The allowed values, in words.
         public var allowed: String
 
         public init(key: String, file: String, line: Int? = nil, found: String, allowed: String) {
@@ -35,22 +35,22 @@ public struct ConfigurationError: Error, Sendable, Equatable {
         self.issues = issues
     }
 
-    /// Sorts by place; findings at one place keep their order.
-    init(_ findings: [Finding]) {
-        let sorted = findings.enumerated().sorted { left, right in
+    /// Sorts by place; mistakes at one place keep their order.
+    init(_ located: [LocatedIssue]) {
+        let sorted = located.enumerated().sorted { left, right in
             left.element.origin == right.element.origin
                 ? left.offset < right.offset : left.element.origin < right.element.origin
         }
         self.init(
-            sorted.map { _, finding in
+            sorted.map { _, issue in
                 Issue(
-                    key: finding.key, file: finding.origin.file, line: finding.origin.line, found: finding.found,
-                    allowed: finding.allowed)
+                    key: issue.key, file: issue.origin.file, line: issue.origin.line, found: issue.found,
+                    allowed: issue.allowed)
             })
     }
 
     init(at origin: Origin, key: String, found: String, allowed: String) {
-        self.init([Finding(at: origin, key: key, found: found, allowed: allowed)])
+        self.init([LocatedIssue(at: origin, key: key, found: found, allowed: allowed)])
     }
 
     /// The first issue's key.
@@ -59,9 +59,9 @@ public struct ConfigurationError: Error, Sendable, Equatable {
     public var file: String { issues[0].file }
     /// The first issue's line.
     public var line: Int? { issues[0].line }
-    /// The first issue's finding.
+    /// The found value of the first issue.
     public var found: String { issues[0].found }
-    /// What the first issue's key allows.
+    /// The allowed values of the first issue.
     public var allowed: String { issues[0].allowed }
 }
 
@@ -76,34 +76,6 @@ extension ConfigurationError.Issue: CustomStringConvertible {
         let place = line.map { "\(file):\($0)" } ?? file
         let subject = key.isEmpty ? "" : "\(key): "
         return "\(place): \(subject)found \(found); allowed: \(allowed)"
-    }
-}
-
-/// Where a node was written. Origins sort by position: the file first, then the overrides in their order.
-struct Origin: Equatable, Sendable, Comparable {
-    var file: String
-    var line: Int?
-    var column = 1
-    /// 0 for the file, n for the n-th override.
-    var source = 0
-
-    static func < (left: Origin, right: Origin) -> Bool {
-        (left.source, left.line ?? 0, left.column) < (right.source, right.line ?? 0, right.column)
-    }
-}
-
-/// A mistake with its exact place, before all of them are sorted into an error.
-struct Finding: Sendable {
-    var origin: Origin
-    var key: String
-    var found: String
-    var allowed: String
-
-    init(at origin: Origin, key: String, found: String, allowed: String) {
-        self.origin = origin
-        self.key = key
-        self.found = found
-        self.allowed = allowed
     }
 }
 

@@ -1,29 +1,29 @@
-// CrossChecks - what single keys cannot know: values that contradict one another.
+// CrossChecks - checks of values that contradict one another.
 
 internal import Kernels
 internal import LlamaModel
 internal import Optimization
 internal import TokenData
 
-/// Checks of a configuration whose single values are all allowed.
+/// Checks of a configuration whose values are all allowed by themselves.
 enum CrossChecks {
-    /// The contradictions in `run`, each at the key to change; `node` tells where the keys were written.
-    static func findings(_ run: RunConfiguration, node: YAMLNode) -> [Finding] {
-        var findings: [Finding] = []
+    /// The contradictions in `run`, each at the key to change. `node` has the places of the keys.
+    static func issues(_ run: RunConfiguration, node: YAMLNode) -> [LocatedIssue] {
+        var issues: [LocatedIssue] = []
         func report(_ key: String, found: String, allowed: String) {
-            findings.append(Finding(at: node.origin(of: key), key: key, found: found, allowed: allowed))
+            issues.append(LocatedIssue(at: node.origin(of: key), key: key, found: found, allowed: allowed))
         }
         checkModel(run, report)
         checkData(run, report)
         checkSteps(run, report)
         checkDecay(run.schedule, report)
         checkReproducible(run, report)
-        return findings
+        return issues
     }
 
     private typealias Report = (_ key: String, _ found: String, _ allowed: String) -> Void
 
-    /// A thousand times the largest models that anybody has trained on CPUs.
+    /// Most parameters of a model: a thousand times the largest that anybody has trained on CPUs.
     private static let mostParameters = 1e13
 
     private static func checkModel(_ run: RunConfiguration, _ report: Report) {
@@ -45,7 +45,7 @@ enum CrossChecks {
                 "\(model.keyValueHeadCount), which does not divide model.num_attention_heads \(heads)",
                 "a divisor of \(heads)")
         }
-        // In floating point: the sizes of no real model overflow, those of a typing mistake may.
+        // In floating point: the sizes of a typing mistake may overflow an integer.
         let (D, F) = (Double(model.hiddenSize), Double(model.intermediateSize))
         let count = Double(model.hiddenLayerCount) * D * (4 * D + 3 * F) + 2 * Double(model.vocabularySize) * D
         if count > mostParameters {
@@ -89,7 +89,7 @@ enum CrossChecks {
         }
     }
 
-    /// What bit identity on any number of ranks rests on.
+    /// The conditions of bit-identical results on any number of ranks.
     private static func checkReproducible(_ run: RunConfiguration, _ report: Report) {
         let training = run.training
         guard training.reproducible else { return }
@@ -108,7 +108,7 @@ enum CrossChecks {
         }
     }
 
-    /// The keys of warmup-stable-decay.
+    /// Checks the keys of the schedule warmup-stable-decay (wsd).
     private static func checkDecay(_ schedule: LearningRateSchedule, _ report: Report) {
         let (warmup, decay, total) = (schedule.warmupSteps, schedule.decaySteps, schedule.totalSteps)
         guard schedule.kind == .wsd else {

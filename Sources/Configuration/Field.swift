@@ -2,7 +2,7 @@
 
 /// A key of `Root`. The same description decodes the key, prints it, documents it and compares it on resume.
 struct Field<Root: Sendable>: Sendable {
-    /// What a resumed run may do with a key.
+    /// Whether a resumed run may change a key.
     enum ResumeRule: Sendable {
         /// Another value is another run.
         case mustMatch
@@ -10,8 +10,8 @@ struct Field<Root: Sendable>: Sendable {
         case mayChange
     }
 
-    /// Everything a decoder needs beside the value: the path for messages, and where to put them.
-    typealias Decode = @Sendable (YAMLNode, _ key: String, inout Root) -> [Finding]
+    /// Reads a value into a root. The key is the path that messages name; the result is what is wrong with the value.
+    typealias Decode = @Sendable (YAMLNode, _ key: String, inout Root) -> [LocatedIssue]
 
     /// The key; dotted for a key of a section.
     let name: String
@@ -21,7 +21,7 @@ struct Field<Root: Sendable>: Sendable {
     /// Whether a configuration must name it, because there can be no default.
     var isRequired = false
     var resume = ResumeRule.mayChange
-    /// The default in words, where it is not a value.
+    /// The default in words, where it depends on another key.
     var standard: String?
     /// Keys of the elements, for a list of mappings.
     var elements: [FieldDescription] = []
@@ -45,7 +45,7 @@ struct Field<Root: Sendable>: Sendable {
         return copy
     }
 
-    /// The key marked as one of which a resumed run may not change the part that `identity` gives.
+    /// The key with a part that a resumed run may not change: the part that `identity` gives.
     func fixed(by identity: @escaping @Sendable (Root) -> OutputValue) -> Field {
         var copy = self
         copy.resume = .mustMatch
@@ -53,7 +53,23 @@ struct Field<Root: Sendable>: Sendable {
         return copy
     }
 
-    /// For the reference text, with the default taken from `defaults`.
+    /// The key of a section's value as a dotted key of the whole.
+    ///
+    /// - Parameter path: the section's value.
+    func inSection<Whole: Sendable>(
+        _ section: String, _ path: any WritableKeyPath<Whole, Root> & Sendable
+    ) -> Field<Whole> {
+        var field = Field<Whole>(
+            name: section + "." + name, help: help, allowed: allowed, isRequired: isRequired,
+            standard: standard, elements: elements,
+            decode: { [decode] node, key, whole in decode(node, key, &whole[keyPath: path]) },
+            encode: { [encode] in encode($0[keyPath: path]) })
+        if resume == .mustMatch { field.resume = .mustMatch }
+        if let identity { field.identity = { identity($0[keyPath: path]) } }
+        return field
+    }
+
+    /// The entry of the key in the reference. The default is the value in `defaults`.
     func description(defaults: Root) -> FieldDescription {
         FieldDescription(
             name: name, help: help, allowed: allowed,
@@ -68,18 +84,18 @@ struct Field<Root: Sendable>: Sendable {
     }
 }
 
-/// What the reference text says about a key.
+/// The entry of a key in the reference.
 struct FieldDescription: Sendable {
     var name: String
     var help: String
     var allowed: String
-    /// As it would be written in YAML; nil for a key that must be named.
+    /// The default in YAML; nil for a key that a configuration must name.
     var standard: String?
     /// Keys of the elements, for a list of mappings.
     var elements: [FieldDescription]
 }
 
-/// A value of the right type that is refused all the same.
+/// The reason for which a value of the right type is refused.
 struct Refusal: Sendable {
     /// Continues "found 3 (integer), ...".
     var reason: String
@@ -87,11 +103,11 @@ struct Refusal: Sendable {
 }
 
 extension Field {
-    private static func finding(
+    private static func issue(
         _ node: YAMLNode, _ key: String, allowed: String, reason: String? = nil
-    ) -> [Finding] {
+    ) -> [LocatedIssue] {
         let found = reason.map { "\(node.found), \($0)" } ?? node.found
-        return [Finding(at: node.origin, key: key, found: found, allowed: allowed)]
+        return [LocatedIssue(at: node.origin, key: key, found: found, allowed: allowed)]
     }
 
     /// A field whose value is read from a scalar, checked, and written through a key path.
@@ -104,10 +120,10 @@ extension Field {
             name: name, help: help, allowed: allowed,
             decode: { node, key, root in
                 guard case .scalar(let scalar, _) = node.content, let value = read(scalar) else {
-                    return finding(node, key, allowed: allowed)
+                    return issue(node, key, allowed: allowed)
                 }
                 if let refusal = refuse?(value) {
-                    return finding(node, key, allowed: refusal.allowed, reason: refusal.reason)
+                    return issue(node, key, allowed: refusal.allowed, reason: refusal.reason)
                 }
                 root[keyPath: path] = value
                 return []
@@ -200,29 +216,29 @@ extension Field {
         return Field(
             name: name, help: help, allowed: allowed,
             decode: { node, key, root in
-                guard case .sequence(let elements) = node.content else { return finding(node, key, allowed: allowed) }
+                guard case .sequence(let elements) = node.content else { return issue(node, key, allowed: allowed) }
                 var values: [Value] = []
-                var findings: [Finding] = []
+                var issues: [LocatedIssue] = []
                 for (index, element) in elements.enumerated() {
                     if case .scalar(.integer(let integer), _) = element.content, let value = Value(exactly: integer),
                         range.contains(value)
                     {
                         values.append(value)
                     } else {
-                        findings += finding(
+                        issues += issue(
                             element, key.appending(index: index),
                             allowed: "an integer from \(range.lowerBound) to \(range.upperBound)")
                     }
                 }
                 root[keyPath: path] = values
-                return findings
+                return issues
             },
             encode: { .list($0[keyPath: path].map { .integer(String($0)) }) })
     }
 
     /// A list of an enumeration's words, each at most once.
     ///
-    /// - Parameter refuse: what is wrong with the list as a whole.
+    /// - Parameter refuse: gives the reason for which a whole list is refused.
     static func choices<Value: RawRepresentable<String> & CaseIterable & Sendable & Hashable>(
         _ name: String, _ path: any WritableKeyPath<Root, [Value]> & Sendable,
         refuse: @escaping @Sendable ([Value]) -> Refusal?, _ help: String
@@ -232,32 +248,32 @@ extension Field {
         return Field(
             name: name, help: help, allowed: allowed,
             decode: { node, key, root in
-                guard case .sequence(let elements) = node.content else { return finding(node, key, allowed: allowed) }
+                guard case .sequence(let elements) = node.content else { return issue(node, key, allowed: allowed) }
                 var values: [Value] = []
-                var findings: [Finding] = []
+                var issues: [LocatedIssue] = []
                 for (index, element) in elements.enumerated() {
                     let place = key.appending(index: index)
                     guard case .scalar(.text(let word), _) = element.content, let value = Value(rawValue: word) else {
-                        findings += finding(element, place, allowed: "one of \(words)")
+                        issues += issue(element, place, allowed: "one of \(words)")
                         continue
                     }
                     if values.contains(value) {
-                        findings += finding(element, place, allowed: "each word once", reason: "which is there twice")
+                        issues += issue(element, place, allowed: "each word once", reason: "which is there twice")
                     }
                     values.append(value)
                 }
-                if findings.isEmpty, let refusal = refuse(values) {
-                    findings = finding(node, key, allowed: refusal.allowed, reason: refusal.reason)
+                if issues.isEmpty, let refusal = refuse(values) {
+                    issues = issue(node, key, allowed: refusal.allowed, reason: refusal.reason)
                 }
                 root[keyPath: path] = values
-                return findings
+                return issues
             },
             encode: { .list($0[keyPath: path].map { .word($0.rawValue) }) })
     }
 
     /// A list of mappings, each decoded into a copy of `standard` by `fields`.
     ///
-    /// - Parameter isIdentifying: whether an element is part of what a resumed run may not change.
+    /// - Parameter isIdentifying: whether a resumed run must keep an element.
     static func objects<Element: Sendable>(
         _ name: String, _ path: any WritableKeyPath<Root, [Element]> & Sendable, standard: Element,
         fields: [Field<Element>], isIdentifying: @escaping @Sendable (Element) -> Bool = { _ in true }, _ help: String
@@ -269,16 +285,16 @@ extension Field {
             name: name, help: help, allowed: allowed,
             elements: fields.map { $0.description(defaults: standard) },
             decode: { node, key, root in
-                guard case .sequence(let nodes) = node.content else { return finding(node, key, allowed: allowed) }
+                guard case .sequence(let nodes) = node.content else { return issue(node, key, allowed: allowed) }
                 var values: [Element] = []
-                var findings: [Finding] = []
+                var issues: [LocatedIssue] = []
                 for (index, node) in nodes.enumerated() {
                     var value = standard
-                    findings += Decoder(fields: fields).decode(node, key: key.appending(index: index), into: &value)
+                    issues += Decoder(fields: fields).decode(node, key: key.appending(index: index), into: &value)
                     values.append(value)
                 }
                 root[keyPath: path] = values
-                return findings
+                return issues
             },
             encode: { root in
                 .list(

@@ -1,14 +1,14 @@
-// OutputValue - a configuration value on its way out, as YAML or JSON.
+// OutputValue - a value of a configuration, written as YAML or JSON.
 
 internal import Reporting
 
-/// A value as it is written to a resolved configuration.
+/// A value of a resolved configuration, before it is written.
 enum OutputValue: Sendable, Equatable {
     case integer(String)
     case number(Double)
     case boolean(Bool)
     case text(String)
-    /// One of a key's fixed words.
+    /// One of the fixed words of a key; YAML needs no quotes.
     case word(String)
     case list([OutputValue])
     case object([Member])
@@ -36,8 +36,8 @@ enum OutputValue: Sendable, Equatable {
         }
     }
 
-    /// The shortest decimal that reads back as the same number. Exponents get a point (`1.0e-05`): without it YAML 1.1
-    /// readers take the number for text.
+    /// The shortest decimal that reads back as the same number. Exponents get a point, as in `1.0e-05`.
+    /// Why: YAML 1.1 readers take `1e-05` for text.
     static func exact(_ number: Double) -> String {
         let text = number.description
         guard let exponent = text.firstIndex(of: "e"), !text[..<exponent].contains(".") else { return text }

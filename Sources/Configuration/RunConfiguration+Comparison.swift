@@ -1,4 +1,4 @@
-// RunConfiguration+Comparison - how two configurations differ, and what of that a resume allows.
+// RunConfiguration+Comparison - the differences of two configurations, and which of them a resume allows.
 
 public import LlamaModel
 internal import TokenData
@@ -6,9 +6,9 @@ internal import TokenData
 extension RunConfiguration {
     /// Compares with the configuration of a checkpoint (design section 5, "Resume").
     ///
-    /// The model, the tokenizer, the names, weights and order of the training domains, sequence length, ignored targets,
-    /// update rule and seed make a run what it is; another value is a conflict. Everything else may change, paths included: that
-    /// the data are the same is the data fingerprint's to say.
+    /// A resumed run keeps model, tokenizer, sequence length, ignored targets, update rule and seed. It keeps names,
+    /// weights and order of the training domains. Another value of one of these is a conflict. Everything else may
+    /// change, paths included: the data fingerprint tells whether the data are equal.
     ///
     /// - Parameter earlier: The checkpoint's configuration.
     /// - Returns: One line for each key that differs, in the order of the configuration: `conflicts` bar a resume,
@@ -29,8 +29,9 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration {
-    /// Keys of the model that do not change what a model with given weights computes.
-    private static let withoutEffect: Set = ["model.initializer_range", "model.max_position_embeddings"]
+    /// Keys of the model that change neither the shapes of weights nor what given weights compute.
+    private static let withoutEffect = Set(
+        ModelConfiguration.keys.filter { !$0.changesOutput }.map { "model." + $0.name })
 
     /// Compares with the model of a checkpoint whose weights a new run takes (`--initialize-from`).
     ///
@@ -50,7 +51,7 @@ extension RunConfiguration {
 }
 
 extension Field<RunConfiguration> {
-    /// How the key's value differs from a checkpoint's, in words; nil where it does not.
+    /// The difference of the key's value from a checkpoint's, in words; nil where the two are equal.
     fileprivate func difference(from earlier: RunConfiguration, to now: RunConfiguration) -> String? {
         let (before, after) = (encode(earlier), encode(now))
         guard before != after else { return nil }
@@ -59,9 +60,9 @@ extension Field<RunConfiguration> {
 }
 
 extension RunConfiguration {
-    /// Every key, dotted, with its value as YAML on one line, in the order of the configuration; for comparing runs.
+    /// Every dotted key with its value as YAML on one line, in the order of the configuration; for comparing runs.
     ///
-    /// Training domains of weight 0 are left out: a run without them is the same.
+    /// Training domains of weight 0 are left out: they change nothing.
     public var values: [(key: String, text: String)] {
         var run = self
         run.data.train.removeAll { $0.weight == 0 }

@@ -5,9 +5,9 @@ public import LlamaModel
 public import Optimization
 public import TokenData
 
-/// The configuration of one run (design section 4): the structs that the modules own, together.
+/// The configuration of one run (design section 4): a section for each struct that a module owns.
 public struct RunConfiguration: Sendable, Equatable {
-    /// The file's base name without extension; the run directory's name where none is given.
+    /// The file's base name without extension. The default run directory has this name.
     public var name: String
     public var model: ModelConfiguration
     public var data: DataConfiguration
@@ -37,7 +37,7 @@ public struct RunConfiguration: Sendable, Equatable {
         resolve()
     }
 
-    /// Every default as it is written in a file: directories stay empty.
+    /// A configuration of defaults. Directories stay empty, as in a file that does not name them.
     init(unresolved name: String, model: ModelConfiguration, data: DataConfiguration) {
         self.name = name
         self.model = model
@@ -53,7 +53,7 @@ public struct RunConfiguration: Sendable, Equatable {
 
     /// Fills in the defaults that depend on other values.
     private mutating func resolve() {
-        if model.keyValueHeadCount == 0 { model.keyValueHeadCount = model.attentionHeadCount }
+        model.resolveDefaults()
         if logging.directory.isEmpty { logging.directory = "runs/\(name)" }
         if checkpoint.directory.isEmpty { checkpoint.directory = "\(logging.directory)/checkpoints" }
     }
@@ -67,8 +67,8 @@ extension RunConfiguration {
     ///   - file: What messages call the text.
     ///   - name: The configuration's name, for the default run directory.
     ///   - overrides: `key.path=value` each, applied in order; elements of lists by index (`data.train.0.path=a.txt`).
-    /// - Throws: Every wrong key, in the order of the file and then of the overrides; contradictions between keys only
-    ///   when every single key is right.
+    /// - Throws: ``ConfigurationError`` with every wrong key, in the order of the file and then of the overrides.
+    ///   Contradictions between keys are reported when every single key is right.
     public static func load(
         text: String, file: String, name: String, overrides: [String] = []
     ) throws(ConfigurationError) -> RunConfiguration {
@@ -88,19 +88,19 @@ extension RunConfiguration {
     private static func decode(_ node: YAMLNode, name: String) throws(ConfigurationError) -> RunConfiguration {
         var run = Schema.defaults
         run.name = name
-        var findings = Decoder(fields: Schema.fields).decode(node, key: "", into: &run)
-        if findings.isEmpty {
+        var issues = Decoder(fields: Schema.fields).decode(node, key: "", into: &run)
+        if issues.isEmpty {
             run.resolve()
-            findings = CrossChecks.findings(run, node: node)
+            issues = CrossChecks.issues(run, node: node)
         }
-        if !findings.isEmpty { throw ConfigurationError(findings) }
+        if !issues.isEmpty { throw ConfigurationError(issues) }
         return run
     }
 
-    /// Reads what `json` wrote, its name included.
+    /// Reads the text of ``json``, which holds the name too.
     ///
     /// - Parameters:
-    ///   - json: The text; JSON is read as the YAML that it is.
+    ///   - json: The text. JSON is YAML.
     ///   - file: What messages call the text.
     public static func fromJSON(_ json: String, file: String) throws(ConfigurationError) -> RunConfiguration {
         let start = Origin(file: file, line: 1)
@@ -118,7 +118,7 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration {
-    /// The step after which a run ends: the schedule's last, or an earlier one that was asked for.
+    /// The step after which a run ends: the schedule's last, or `training.stop_at_step`.
     public var lastStep: Int {
         let total = schedule.totalSteps
         return training.stopAtStep > 0 ? min(training.stopAtStep, total) : total

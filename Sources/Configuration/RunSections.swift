@@ -2,22 +2,22 @@
 
 public import Optimization
 
-/// How a step is computed (configuration key `training`).
+/// The settings of a step: batch, precision, threads, limits (configuration key `training`).
 public struct TrainingConfiguration: Sendable, Equatable {
-    /// Number format of the products.
+    /// Number format of matmul operands (mixed precision with bf16).
     public enum Precision: String, Sendable, CaseIterable {
         case fp32
         case bf16
     }
 
-    /// Library of the products.
+    /// BLAS backend of the matmuls; auto: the fastest on this machine.
     public enum BLAS: String, Sendable, CaseIterable {
         case auto
         case openblas
         case onednn
     }
 
-    /// What the forward pass throws away and the backward pass computes again.
+    /// Activation checkpointing: which activations the backward pass computes again.
     public enum ActivationCheckpointing: String, Sendable, CaseIterable {
         case none
         case layer
@@ -38,7 +38,7 @@ public struct TrainingConfiguration: Sendable, Equatable {
     public var threads: Int
     /// Evaluate, save and end after this step, the schedule unchanged; 0: `schedule.total_steps`.
     public var stopAtStep: Int
-    /// As written; see `timeLimitSeconds`.
+    /// The text of the configuration, such as `12h`; see ``timeLimitSeconds``.
     public var timeLimit: String
     /// Size of a gradient bucket in MiB; 0: chosen by the program.
     public var bucketMiB: Int
@@ -111,9 +111,9 @@ public struct CheckpointConfiguration: Sendable, Equatable {
     }
 }
 
-/// Where a run's files go and how often it prints (configuration key `logging`).
+/// The run directory, and the output of a run (configuration key `logging`).
 public struct LoggingConfiguration: Sendable, Equatable {
-    /// What receives the rows of the metrics, each a file of the run directory.
+    /// A metrics sink: a file of the run directory that receives rows of the metrics.
     public enum Sink: String, Sendable, CaseIterable {
         /// Every row as JSON; always there, because a resume reads it.
         case jsonl

@@ -6,69 +6,41 @@ internal import Optimization
 internal import TokenData
 internal import Tokenizers
 
-/// The keys (design section 4). Defaults are the owners': those of the structs' initialisers.
+/// Every key of a run's configuration (design section 4). Defaults come from the initialisers of the structs.
 enum Schema {
     /// Tokens of the `bytes` tokenizer: 256 bytes and the end of a document.
     static let bytesVocabulary = 257
 
-    // Upper limits are far beyond any model of ours; they keep every product of sizes within Int.
+    // Upper limits are far beyond any real run. They keep every product of sizes within Int.
     private static let million = 1 << 20
-    private static let largest = ModelConfiguration.largestSize
     private static let steps = 1 << 30
 
     static let fields: [Field<RunConfiguration>] =
         model + data + loss + optimizer + schedule + training + evaluation + checkpoint + logging
 
-    /// A configuration with every default, before the keys that have none and the directories are set.
+    /// A configuration of defaults. Required keys are unset, and directories are empty.
     static let defaults = RunConfiguration(
         unresolved: "",
-        model: ModelConfiguration(
-            hiddenSize: 0, intermediateSize: 0, hiddenLayerCount: 0, attentionHeadCount: 0, keyValueHeadCount: 0,
-            vocabularySize: 0, maxPositionEmbeddings: 0),
+        model: .unset,
         data: DataConfiguration(train: []))
 
-    private static let model: [Field<RunConfiguration>] = [
-        .integer("model.hidden_size", \.model.hiddenSize, 1...million, "Features of a token's representation.")
-            .required.fixed,
-        .integer(
-            "model.intermediate_size", \.model.intermediateSize, 1...largest,
-            "Features inside the feed-forward layer."
-        ).required.fixed,
-        .integer(
-            "model.num_hidden_layers", \.model.hiddenLayerCount, 1...ModelConfiguration.mostLayers,
-            "Transformer layers."
-        )
-        .required.fixed,
-        .integer(
-            "model.num_attention_heads", \.model.attentionHeadCount, 1...million,
-            "Query heads; divides hidden_size into even head sizes."
-        ).required.fixed,
-        .integer(
-            "model.num_key_value_heads", \.model.keyValueHeadCount, 1...million,
-            "Key and value heads; divides num_attention_heads."
-        ).standard("num_attention_heads").fixed,
-        .integer(
-            "model.vocab_size", \.model.vocabularySize, 1...largest,
-            "Rows of the embedding; at least the tokenizer's size (bytes: 257, LLaMA's: 32000)."
-        ).required.fixed,
-        .integer(
-            "model.max_position_embeddings", \.model.maxPositionEmbeddings, 1...largest,
-            "Positions the model is made for; at least data.sequence_length."
-        ).required.fixed,
-        .number("model.rms_norm_eps", \.model.rmsNormEpsilon, .positive, "Added to the mean square in RMSNorm.").fixed,
-        .number("model.rope_theta", \.model.ropeTheta, .positive, "Base of the rotary frequencies.").fixed,
-        .number(
-            "model.initializer_range", \.model.initializerRange, .positive, "Standard deviation of the initial weights."
-        ).fixed,
-        .boolean(
-            "model.tie_word_embeddings", \.model.tieWordEmbeddings, "Whether the head is the embedding itself."
-        ).fixed,
-    ]
+    /// The section `model`: a field for each key of a model.
+    private static let model: [Field<RunConfiguration>] = ModelConfiguration.keys.map { key in
+        var field: Field<ModelConfiguration> =
+            switch key.kind {
+            case .size(let property, let allowed): .integer(key.name, property.path, allowed, key.help)
+            case .number(let property): .number(key.name, property.path, .positive, key.help)
+            case .flag(let property): .boolean(key.name, property.path, key.help)
+            }
+        if key.isRequired { field = field.required }
+        if let words = key.defaultInWords { field = field.standard(words) }
+        return field.fixed.inSection("model", \.model)
+    }
 
     private static let allowedTokenizers =
         "bytes, none, or the path of a SentencePiece model, which ends in .model"
 
-    /// What a resumed run may not change of `data.tokenizer`.
+    /// The part of `data.tokenizer` that a resumed run may not change.
     private static func kind(ofTokenizer setting: String) -> String {
         ["bytes", noTokenizerName].contains(setting) ? setting : SentencePieceTokenizer.suffix
     }
@@ -95,7 +67,7 @@ enum Schema {
                 + "relative to the working directory: its ids, and its end token (eos) ends a document. none: a tokenizer that this "
                 + "program does not read gave the ids; all data are prepared."
         )
-        // A model may lie elsewhere; that it is the same one is the checkpoint's to say, which holds it.
+        // The model file may move. The checkpoint holds the model, and a resume compares the two.
         .fixed(by: { .text(kind(ofTokenizer: $0.data.tokenizer)) }),
         .objects(
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),

@@ -6,10 +6,10 @@ enum TimeLimit {
         "\"\" (no limit), seconds, minutes, hours or days as in \"90s\", \"30m\", \"12h\", \"2d\", or "
         + "Slurm's \"HH:MM:SS\" and \"D-HH:MM:SS\""
 
-    /// The seconds of `text`; nil for the empty text and for what is no duration of at least a second.
+    /// The seconds of `text`; nil for the empty text and for text that is no duration of at least a second.
     ///
-    /// `HH` may exceed 23 unless days stand before it. Slurm's shorter forms (`30`, `30:00`) are not read: they are
-    /// minutes to Slurm and seconds to most other programs.
+    /// `HH` may exceed 23 unless days stand before it. Slurm's shorter forms (`30`, `30:00`) are not read.
+    /// Why: Slurm reads them as minutes, and most other programs as seconds.
     static func seconds(_ text: String) -> Int? {
         let seconds = text.contains(":") ? clock(text) : unit(text)
         return seconds.flatMap { $0 > 0 ? $0 : nil }

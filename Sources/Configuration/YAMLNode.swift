@@ -1,10 +1,10 @@
-// YAMLNode - a parsed text with the place of every value, and our reading of plain scalars.
+// YAMLNode - a parsed YAML text with the place of every value.
 
 internal import Yams
 
 /// A value of a configuration text and where it was written.
 struct YAMLNode: Sendable {
-    /// What a scalar means.
+    /// The value of a scalar.
     enum Scalar: Sendable, Equatable {
         case null
         case boolean(Bool)
@@ -49,7 +49,7 @@ struct YAMLNode: Sendable {
         return pairs.first { $0.key == key }?.value
     }
 
-    /// Where the value at a path such as `data.train[0].path` was written, or else the innermost part of the path that was.
+    /// The place of the value at a path such as `data.train[0].path`, or of the innermost part that was written.
     func origin(of path: String) -> Origin {
         var node = self
         for part in path.replacing("[", with: ".").replacing("]", with: "").split(separator: ".") {
@@ -71,7 +71,9 @@ extension YAMLNode {
 
     /// Parses one YAML document; nil for a text without any.
     ///
-    /// Keys must be text and may not repeat. Throws with the line of what is wrong.
+    /// Keys must be text and may not repeat.
+    ///
+    /// - Throws: ``ConfigurationError`` with the line of the mistake.
     static func parse(_ text: String, origin start: Origin) throws(ConfigurationError) -> YAMLNode? {
         // libyaml takes a byte order mark for a character of the text.
         let text = text.first == "\u{FEFF}" ? String(text.dropFirst()) : text

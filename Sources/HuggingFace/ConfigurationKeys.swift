@@ -1,13 +1,13 @@
-// ConfigurationKeys - which keys of config.json change nothing, and at which values; the others are refused at once.
+// ConfigurationKeys - the keys of config.json that change nothing, with their values. All others are refused.
 
-/// The keys of a `config.json` other than the sizes that are read, sorted by what they mean here.
+/// The keys of a `config.json` that are not read, sorted into passed over, refused and unknown.
 ///
-/// Why a list of known keys: a setting that is passed over silently gives a model that looks right and is another. What
-/// is listed stands in real files of LLaMA's architecture, or is an attribute of transformers' configurations.
+/// Why a list of known keys: a model that lacks a setting looks right and computes other numbers. Each listed key is
+/// in real files of LLaMA's architecture, or is an attribute of transformers' configurations.
 struct ConfigurationKeys {
     /// Keys that are unusual and change nothing, each with its value.
     private(set) var passedOver: [String] = []
-    /// What is known and not supported, a sentence each.
+    /// Settings that are known and not supported, a sentence for each.
     private var refused: [String] = []
     /// Keys whose effect is not known.
     private var unknown: [String] = []
@@ -37,7 +37,7 @@ struct ConfigurationKeys {
         }
     }
 
-    /// - Throws: one error about everything that is refused: `unsupported`, or `unknownKey` if that is all.
+    /// - Throws: one error about every refused key: `unsupported`, or `unknownKey` if all of them are unknown.
     func requireSupported(file: String) throws(HuggingFaceError) {
         var sentences = Array(refused.prefix(Self.mostNamed))
         if refused.count > sentences.count { sentences.append("and \(refused.count - sentences.count) more") }
@@ -61,7 +61,7 @@ struct ConfigurationKeys {
     /// The values at which a key changes nothing.
     private struct Rule: Sendable {
         let allows: @Sendable (JSONTree) -> Bool
-        /// Whether a value is so common, or says so plainly that nothing is set, that it needs no word.
+        /// Whether a value is so common that no note is needed.
         let isUsual: @Sendable (JSONTree) -> Bool
         /// The allowed values in words.
         let allowed: String
@@ -69,8 +69,9 @@ struct ConfigurationKeys {
         let meaning: String
 
         /// - Parameters:
-        ///   - allowed: in words.
-        ///   - usual: the values that need no word.
+        ///   - allowed: the allowed values in words.
+        ///   - meaning: the reason for which others are refused.
+        ///   - usual: the values that need no note.
         init(
             _ allowed: String, _ meaning: String, usual: [JSONTree] = [.null],
             allows: @escaping @Sendable (JSONTree) -> Bool
@@ -96,7 +97,7 @@ struct ConfigurationKeys {
         }
     }
 
-    /// Whether a key only counts together with another that is not set, or names code for tokenizers alone.
+    /// Whether a key depends on another that is not set, or names code for tokenizers alone.
     private static func isWithoutEffect(_ member: JSONTree.Member, _ tree: JSONTree) -> Bool {
         switch member.key {
         case "sliding_window", "max_window_layers": tree["use_sliding_window"] == .boolean(false)
@@ -114,13 +115,13 @@ struct ConfigurationKeys {
         ([member.key] + (verb.map { [$0] } ?? []) + [shown(member.value)]).joined(separator: " ")
     }
 
-    /// A value as it stands in a message.
+    /// A value as messages show it: on one line, shortened.
     static func shown(_ value: JSONTree) -> String {
         let text = value.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         return text.count > 60 ? text.prefix(60) + "..." : text
     }
 
-    /// Keys that transformers writes for every model, or that it wrote for long, and that need no word.
+    /// Keys that transformers writes, or wrote, for every model. They need no note.
     private static let ordinary: Set<String> = [
         // Storage and provenance.
         "torch_dtype", "dtype", "transformers_version", "_name_or_path", "name_or_path", "_commit_hash",
@@ -174,7 +175,7 @@ struct ConfigurationKeys {
             "attention_dropout": Rule("0.0", "dropout is not supported", usual: [.null, .double(0), .integer(0)]) {
                 $0 == .null || $0.double == 0
             },
-            // Slices of the same sums.
+            // A number of slices that one sum is computed in: it changes no result.
             "pretraining_tp": Rule("1 or more", "it is a number of slices", usual: [.null, .integer(1)]) {
                 $0 == .null || ($0.integer ?? 0) >= 1
             },

@@ -1,4 +1,4 @@
-// FoundFiles - what lies in a directory whose weights or configuration are missing, and how they can be had from it.
+// FoundFiles - advice about a directory whose weights or configuration are missing.
 
 internal import Checkpointing
 
@@ -6,7 +6,7 @@ internal import Checkpointing
 struct FoundFiles {
     /// A kind of file.
     private struct Kind {
-        /// How a message calls the files.
+        /// Name of the files in messages.
         let words: String
         let remedy: String
         let matches: @Sendable (String) -> Bool
@@ -15,7 +15,7 @@ struct FoundFiles {
     /// Most names of one kind in a message.
     private static let mostNamed = 3
 
-    /// Starts with a semicolon, so that it can follow what is missing; empty for an empty directory.
+    /// The advice. It starts with a semicolon, because it follows the name of the missing file.
     let advice: String
 
     /// - Throws: ``CheckpointError`` for a directory that cannot be listed.
@@ -43,7 +43,7 @@ struct FoundFiles {
 
     private static let save = "load it with transformers' from_pretrained and write it with save_pretrained"
 
-    /// In the order in which a message has them; a file counts for the first kind that it matches.
+    /// The kinds in the order of messages. A file counts for the first kind that it matches.
     private static let kinds: [Kind] = [
         Kind(words: "an unfinished download", remedy: "finish it, then rename or fetch the file") { name in
             [".part", ".partial", ".incomplete", ".crdownload", ".aria2", ".tmp", ".download"].contains {

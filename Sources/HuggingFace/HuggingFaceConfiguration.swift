@@ -1,25 +1,17 @@
-// HuggingFaceConfiguration - config.json of a LLaMA: read strictly, because what is ignored would be computed wrongly.
+// HuggingFaceConfiguration - config.json of a LLaMA: strict reading, and writing.
 
 internal import LlamaModel
 
 /// The content of a `config.json`.
 ///
-/// A key is either read, or fixed to the values at which it changes nothing, or known not to matter to what a
-/// pretraining run computes. Any other is an error: a setting that is passed over silently gives a model that looks right
-/// and is another.
+/// There are three kinds of keys: those that are read, those with values that change nothing, and those that no
+/// pretraining run uses. Any other key is an error. Why: a model that lacks a setting looks right and computes other
+/// numbers.
 struct HuggingFaceConfiguration: Equatable {
     /// Largest `config.json` that is read; real ones have a few thousand bytes.
     static let largestByteCount = 1 << 20
 
     let model: ModelConfiguration
-
-    /// What Hugging Face's LlamaConfig takes where a key is absent.
-    private enum Default {
-        static let maxPositionEmbeddings = 2048
-        static let rmsNormEpsilon = 1e-6
-        static let ropeTheta = 10000.0
-        static let initializerRange = 0.02
-    }
 
     /// Keys that are unusual and change nothing, each with its value.
     let passedOver: [String]
@@ -28,7 +20,7 @@ struct HuggingFaceConfiguration: Equatable {
 
     /// Reads a `config.json`.
     ///
-    /// - Throws: ``HuggingFaceError``: `unsupported`, `unknownKey`, `badConfiguration`, or what is wrong with the JSON.
+    /// - Throws: ``HuggingFaceError``: `unsupported`, `unknownKey`, `badConfiguration`, or a kind of malformed JSON.
     init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
         try self.init(JSONTree(bytes, file: file), file: file)
     }
@@ -43,73 +35,83 @@ struct HuggingFaceConfiguration: Equatable {
         let keys = ConfigurationKeys(tree, read: Fields.keys)
         try keys.requireSupported(file: file)
         passedOver = keys.passedOver
-        let fields = Fields(tree: tree, file: file)
-        model = try fields.model(
-            maxPositionEmbeddings: Default.maxPositionEmbeddings, rmsNormEpsilon: Default.rmsNormEpsilon,
-            ropeTheta: Default.ropeTheta, initializerRange: Default.initializerRange)
+        model = try Fields(tree: tree, file: file).model()
     }
 }
 
 /// The keys that are read, with their checks.
 private struct Fields {
-    static let keys: Set<String> = [
-        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-        "vocab_size", "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_parameters", "initializer_range",
-        "tie_word_embeddings", "head_dim",
-    ]
-
-    /// Largest sizes that are accepted: those that a checkpoint may have.
-    private static let largestSize = 1 << 22
-    private static let mostLayers = 1 << 13
+    /// The keys of a model, and two that have no property of their own.
+    static let keys = Set(ModelConfiguration.keys.map(\.name) + ["rope_parameters", "head_dim"])
 
     let tree: JSONTree
     let file: String
 
-    func model(
-        maxPositionEmbeddings: Int, rmsNormEpsilon: Double, ropeTheta: Double, initializerRange: Double
-    ) throws(HuggingFaceError) -> ModelConfiguration {
-        let hidden = try requiredSize("hidden_size")
-        let heads = try requiredSize("num_attention_heads")
-        let keyValueHeads = try size("num_key_value_heads") ?? heads
-        let layers = try requiredSize("num_hidden_layers")
-        guard layers <= Self.mostLayers else {
-            throw bad("num_hidden_layers is \(layers); allowed: 1 to \(Self.mostLayers)")
+    /// The keys that ``check(_:)`` compares. They are read first.
+    ///
+    /// Why: heads of another kind tell of another architecture, which is the better error.
+    private static let headKeys = ["hidden_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers"]
+
+    func model() throws(HuggingFaceError) -> ModelConfiguration {
+        let keys = ModelConfiguration.keys
+        var model = ModelConfiguration.unset
+        for name in Self.headKeys {
+            for key in keys where key.name == name { try read(key, into: &model) }
+        }
+        model.resolveDefaults()
+        try check(model)
+        for key in keys where !Self.headKeys.contains(key.name) { try read(key, into: &model) }
+        return model
+    }
+
+    private func read(_ key: ModelKey, into model: inout ModelConfiguration) throws(HuggingFaceError) {
+        switch key.kind {
+        case .size(let property, let allowed):
+            let size = try size(key.name, from: allowed.lowerBound) ?? property.huggingFace
+            model[keyPath: property.path] = try required(key, size)
+        case .number(let property):
+            let number = try key.name == "rope_theta" ? rotaryBase() : positive(key.name, tree[key.name])
+            model[keyPath: property.path] = try required(key, number ?? property.huggingFace)
+        case .flag(let property):
+            model[keyPath: property.path] = try required(key, flag(key.name) ?? property.huggingFace)
+        }
+    }
+
+    /// The value of a key, or of its default.
+    private func required<Value>(_ key: ModelKey, _ value: Value?) throws(HuggingFaceError) -> Value {
+        guard let value else { throw bad("\(key.name) is missing") }
+        return value
+    }
+
+    /// Checks the sizes against each other, which are all at least 1.
+    private func check(_ model: ModelConfiguration) throws(HuggingFaceError) {
+        let (hidden, heads, layers) = (model.hiddenSize, model.attentionHeadCount, model.hiddenLayerCount)
+        guard layers <= ModelConfiguration.mostLayers else {
+            throw bad("num_hidden_layers is \(layers); allowed: 1 to \(ModelConfiguration.mostLayers)")
         }
         guard hidden % heads == 0, hidden / heads % 2 == 0 else {
             throw bad(
                 "num_attention_heads is \(heads) and hidden_size \(hidden); the heads must divide it into even sizes")
         }
-        guard heads % keyValueHeads == 0 else {
-            throw bad("num_key_value_heads is \(keyValueHeads); it must divide num_attention_heads \(heads)")
+        guard heads % model.keyValueHeadCount == 0 else {
+            throw bad(
+                "num_key_value_heads is \(model.keyValueHeadCount); it must divide num_attention_heads \(heads)")
         }
         if let headSize = try size("head_dim"), headSize != hidden / heads {
             throw HuggingFaceError(
                 .unsupported, file: file,
                 "head_dim is \(headSize); allowed: hidden_size / num_attention_heads, \(hidden / heads)")
         }
-        return ModelConfiguration(
-            hiddenSize: hidden, intermediateSize: try requiredSize("intermediate_size"), hiddenLayerCount: layers,
-            attentionHeadCount: heads, keyValueHeadCount: keyValueHeads,
-            vocabularySize: try requiredSize("vocab_size"),
-            maxPositionEmbeddings: try size("max_position_embeddings") ?? maxPositionEmbeddings,
-            rmsNormEpsilon: try positive("rms_norm_eps", tree["rms_norm_eps"]) ?? rmsNormEpsilon,
-            ropeTheta: try rotaryBase() ?? ropeTheta,
-            initializerRange: try positive("initializer_range", tree["initializer_range"]) ?? initializerRange,
-            tieWordEmbeddings: try flag("tie_word_embeddings") ?? false)
     }
 
     private func bad(_ problem: String) -> HuggingFaceError { HuggingFaceError(.badConfiguration, file: file, problem) }
 
-    private func requiredSize(_ key: String) throws(HuggingFaceError) -> Int {
-        guard let value = try size(key) else { throw bad("\(key) is missing") }
-        return value
-    }
-
-    /// A positive whole number; nil if absent or null.
-    private func size(_ key: String) throws(HuggingFaceError) -> Int? {
+    /// A whole number up to the largest that a checkpoint may have; nil if absent or null.
+    private func size(_ key: String, from least: Int = 1) throws(HuggingFaceError) -> Int? {
         guard let value = tree[key], value != .null else { return nil }
-        guard case .number(let digits) = value, let size = Int(digits), (1...Self.largestSize).contains(size) else {
-            throw bad("\(key) must be a whole number from 1 to \(Self.largestSize)")
+        let largest = ModelConfiguration.largestSize
+        guard case .number(let digits) = value, let size = Int(digits), (least...largest).contains(size) else {
+            throw bad("\(key) must be a whole number from \(least) to \(largest)")
         }
         return size
     }
@@ -129,7 +131,7 @@ private struct Fields {
         return number
     }
 
-    /// `rope_theta`, which transformers 4 writes at the top and transformers 5 in `rope_parameters`.
+    /// The rotary base: `rope_theta` at the top (transformers 4), or in `rope_parameters` (transformers 5).
     private func rotaryBase() throws(HuggingFaceError) -> Double? {
         let top = try positive("rope_theta", tree["rope_theta"])
         guard let parameters = tree["rope_parameters"], parameters != .null else { return top }
@@ -154,10 +156,12 @@ private struct Fields {
 }
 
 extension HuggingFaceConfiguration {
-    /// The `config.json` to write. Both forms of the rotary base stand in it: transformers 4 reads the first and keeps the
-    /// second unused, transformers 5 reads the second. `torch_dtype` is the name that both know.
+    /// The `config.json` to write, with sorted keys.
+    ///
+    /// It holds the rotary base twice: transformers 4 reads `rope_theta`, transformers 5 reads `rope_parameters`. Both
+    /// know `torch_dtype`.
     func text(tokens: SpecialTokens) -> String {
-        JSONTree.members([
+        var members: [String: JSONTree] = [
             "architectures": .array([.string("LlamaForCausalLM")]),
             "attention_bias": .boolean(false),
             "attention_dropout": .double(0),
@@ -165,28 +169,27 @@ extension HuggingFaceConfiguration {
             "eos_token_id": tokens.end.map(JSONTree.integer) ?? .null,
             "head_dim": .integer(model.headSize),
             "hidden_act": .string("silu"),
-            "hidden_size": .integer(model.hiddenSize),
-            "initializer_range": .double(model.initializerRange),
-            "intermediate_size": .integer(model.intermediateSize),
-            "max_position_embeddings": .integer(model.maxPositionEmbeddings),
             "mlp_bias": .boolean(false),
             "model_type": .string("llama"),
-            "num_attention_heads": .integer(model.attentionHeadCount),
-            "num_hidden_layers": .integer(model.hiddenLayerCount),
-            "num_key_value_heads": .integer(model.keyValueHeadCount),
             "pad_token_id": tokens.padding.map(JSONTree.integer) ?? .null,
             "pretraining_tp": .integer(1),
-            "rms_norm_eps": .double(model.rmsNormEpsilon),
             "rope_parameters": .members(["rope_theta": .double(model.ropeTheta), "rope_type": .string("default")]),
-            "rope_theta": .double(model.ropeTheta),
-            "tie_word_embeddings": .boolean(model.tieWordEmbeddings),
             "torch_dtype": .string("float32"),
             "use_cache": .boolean(true),
-            "vocab_size": .integer(model.vocabularySize),
-        ]).text
+        ]
+        for key in ModelConfiguration.keys {
+            members[key.name] =
+                switch key.kind {
+                case .size(let property, _): .integer(model[keyPath: property.path])
+                case .number(let property): .double(model[keyPath: property.path])
+                case .flag(let property): .boolean(model[keyPath: property.path])
+                }
+        }
+        return JSONTree.object(members.sorted { $0.key < $1.key }.map { JSONTree.Member(key: $0.key, value: $0.value) })
+            .text
     }
 
-    /// The `generation_config.json` to write: where generation ends.
+    /// The `generation_config.json` to write: the ids of special tokens.
     static func generationText(tokens: SpecialTokens) -> String {
         var members: [JSONTree.Member] = []
         for (key, token) in [("bos_token_id", tokens.begin), ("eos_token_id", tokens.end)] {

@@ -1,17 +1,17 @@
-// HuggingFaceError - what is wrong with a Hugging Face directory, and what can be done about it.
+// HuggingFaceError - the error of a model directory that cannot be imported or written, with its remedy.
 
 internal import Glibc
 public import Reporting
 
 /// A model directory that cannot be imported or written.
 public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
-    /// What a caller decides by. Every check of the untrusted files has a kind of its own.
+    /// The kind of a problem, by which callers decide. Every check of the untrusted files has a kind of its own.
     public enum Kind: Sendable, Equatable, CaseIterable {
         /// A directory or file does not exist.
         case missing
         /// The system refused a file operation.
         case io
-        /// The place to write to is taken.
+        /// The directory to write to is taken.
         case destination
 
         /// Text that is not JSON.
@@ -55,7 +55,7 @@ public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
         /// An index of shards that does not fit them.
         case badIndex
 
-        /// A setting that changes what the model computes, and that is not supported.
+        /// A setting that changes the output of the model, and is not supported.
         case unsupported
         /// A key of `config.json` whose effect is not known.
         case unknownKey
@@ -76,7 +76,7 @@ public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
         /// `tokenizer.model` is no SentencePiece model.
         case badTokenizer
 
-        /// A file that holds something else than its name says: a pointer, a web page, another format.
+        /// A file with other content than its name says: a pointer, a web page, another format.
         case unexpectedContent
         /// Weights that are NaN or infinite.
         case nonFinite
@@ -85,7 +85,7 @@ public struct HuggingFaceError: Error, Sendable, CustomStringConvertible {
     public let kind: Kind
     /// Path of the file or directory.
     public let file: String
-    /// What was found, what is allowed and the remedy.
+    /// The problem, the allowed values and the remedy.
     public let message: String
 
     public init(_ kind: Kind, file: String, _ message: String) {

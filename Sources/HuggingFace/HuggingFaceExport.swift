@@ -6,10 +6,10 @@ internal import Tensors
 
 /// Writes the parameters of an open checkpoint in Hugging Face's form.
 ///
-/// The directory appears under its name when everything is in it: it is written beside, made durable and renamed. The
-/// same checkpoint gives the same bytes. Memory is one block of floats, whatever the model's size.
+/// The directory is written under a temporary name, made durable and renamed. Equal checkpoints give equal bytes.
+/// Memory is one block of floats, for any size of model.
 public struct HuggingFaceExport {
-    /// Bytes of tensors from which on a model is cut into several files: 5 GB, as `save_pretrained` used to.
+    /// Most bytes of tensors in one file: 5 GB, once the default of `save_pretrained`.
     public static let shardByteCount = 5_000_000_000
 
     private let reader: CheckpointReader
@@ -29,7 +29,7 @@ public struct HuggingFaceExport {
 
     /// Writes the directory.
     ///
-    /// - Returns: what the user should know about it, a sentence each.
+    /// - Returns: notes for the user, a sentence each.
     /// - Throws: ``HuggingFaceError``: `destination` where something is in the way; ``CheckpointError``.
     public func write(to directory: String) throws -> [String] {
         let directory = Files.trimmingSlashes(directory)
@@ -64,7 +64,7 @@ public struct HuggingFaceExport {
             + (nonFinite.isEmpty ? [] : ["\(nonFinite): the model cannot compute"])
     }
 
-    /// Says which ids are left out, because they are not known.
+    /// A note about ids that are left out, because the right ones are not known.
     private static func withheldNote(_ index: CheckpointIndex) -> [String] {
         let keys = TokenRole.allCases.filter(index.withheldTokens.contains).map(\.idKey)
         guard !keys.isEmpty else { return [] }
@@ -121,18 +121,18 @@ public struct HuggingFaceExport {
         return found()
     }
 
-    /// Cuts tensors into files in the order of the forward pass, each as full as it gets.
+    /// Groups tensors into files, in the order of the forward pass. A file takes tensors as long as they fit.
     static func groups(_ tensors: [TensorTable.Entry], byteCount: Int) -> [[TensorTable.Entry]] {
         var groups: [[TensorTable.Entry]] = []
-        var room = 0
+        var capacity = 0
         for tensor in tensors {
             let size = tensor.count * MemoryLayout<Float>.stride
-            if groups.isEmpty || size > room {
+            if groups.isEmpty || size > capacity {
                 groups.append([])
-                room = byteCount
+                capacity = byteCount
             }
             groups[groups.count - 1].append(tensor)
-            room -= size
+            capacity -= size
         }
         return groups
     }

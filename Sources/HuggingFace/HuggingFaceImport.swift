@@ -5,27 +5,29 @@ public import LlamaModel
 internal import SentencePieceText
 internal import Tensors
 
-/// A LLaMA directory of Hugging Face that was found to be whole: its configuration is supported, and its files hold each
-/// tensor of the model once, in its shape.
+/// A LLaMA directory of Hugging Face that has passed all checks.
+///
+/// Its configuration is supported, and its files hold each tensor of the model once, in its shape.
 public struct HuggingFaceImport {
     public let model: ModelConfiguration
     public let tokenizer: CheckpointIndex.Tokenizer
-    /// What the user should know, a sentence each.
+    /// Notes for the user, a sentence each.
     public let notes: [String]
-    /// Roles for which the directory names another id than the tokenizer has.
+    /// Roles whose token id in the directory differs from the tokenizer's.
     private let withheldTokens: Set<TokenRole>
     /// Path of the directory.
     public let directory: String
 
     private let weights: WeightFiles
 
-    /// Elements of a shard of the checkpoint: the zero moments of one are all of them that is held in memory.
+    /// Elements of a shard of the checkpoint. Memory holds the zero moments of one shard.
     private static let shardCount = 1 << 26
 
-    /// Reads and checks everything but the weights themselves. Nothing of the model's size is allocated before the files
-    /// were found to hold it.
+    /// Reads and checks everything but the values of the weights.
     ///
-    /// - Parameter tokenizer: the model's, whatever the directory holds; nil: the one that it holds.
+    /// Nothing of the model's size is allocated before the files' sizes have been checked.
+    ///
+    /// - Parameter tokenizer: the model's tokenizer; nil: the one of the directory.
     /// - Throws: ``HuggingFaceError``.
     public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil) throws {
         let directory = Files.trimmingSlashes(directory)
@@ -58,12 +60,24 @@ public struct HuggingFaceImport {
         self.directory = directory
     }
 
+    /// The section `model` that a run's configuration needs to continue from the checkpoint, in YAML.
+    public var modelSection: String { Self.section(of: model) }
+
+    /// A YAML mapping, four keys to a line.
+    static func section(of model: ModelConfiguration) -> String {
+        let pairs = ModelConfiguration.keys.map { "\($0.name): \($0.text(in: model))" }
+        let lines = stride(from: 0, to: pairs.count, by: 4).map { first in
+            pairs[first..<min(first + 4, pairs.count)].joined(separator: ", ")
+        }
+        return "model: {" + lines.joined(separator: ",\n        ") + "}"
+    }
+
     /// Writes a checkpoint: step 0, zero moments, no run behind it.
     ///
     /// - Parameters:
     ///   - output: a checkpoints directory, or the path `.../step-00000000` in one. It must hold no checkpoint yet.
-    ///   - processor: the CPU that ran, for the index.
-    ///   - blas: the BLAS, for the index.
+    ///   - processor: model name of this CPU, for the index.
+    ///   - blas: the BLAS backends of this program, for the index.
     /// - Returns: the path of the new step directory.
     /// - Throws: ``HuggingFaceError``, ``CheckpointError``.
     public func write(to output: String, processor: String, blas: String) throws -> String {
@@ -106,7 +120,7 @@ public struct HuggingFaceImport {
     /// The bytes of a file that may be absent.
     ///
     /// - Parameter isJSON: whether the file should hold JSON.
-    /// - Throws: ``HuggingFaceError``: `unexpectedContent` for what is known to be something else than JSON.
+    /// - Throws: ``HuggingFaceError``: `unexpectedContent` for known content other than JSON.
     static func contents(_ path: String, limit: Int, isJSON: Bool = true) throws -> [UInt8]? {
         switch try Files.status(path) {
         case .absent: return nil
@@ -123,7 +137,7 @@ public struct HuggingFaceImport {
         }
     }
 
-    /// The tokenizer that the directory brings, as far as this program knows it.
+    /// The tokenizer of the directory: `tokenizer.model`, the byte tokenizer, or `none` for any other.
     private static func tokenizer(
         _ directory: String, vocabularySize: Int
     ) throws -> (CheckpointIndex.Tokenizer, notes: [String]) {
@@ -147,7 +161,7 @@ public struct HuggingFaceImport {
         }
         let fast = try contents(directory + "/" + HuggingFaceTokenizer.fastName, limit: limit)
         let hasOther = try fast != nil || Files.status(directory + "/vocab.json") != .absent
-        // Without files, only the size of this program's own byte models tells of bytes: most models have another tokenizer.
+        // Without files, only a vocabulary of 257 ids tells that this program made the model from bytes.
         if fast == ByteLevel.file ? vocabularySize >= ByteLevel.size : !hasOther && vocabularySize == ByteLevel.size {
             let notes =
                 hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]

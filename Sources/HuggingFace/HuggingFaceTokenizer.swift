@@ -4,11 +4,11 @@ internal import Checkpointing
 internal import LlamaModel
 internal import SentencePieceText
 
-/// What goes into an exported directory so that `AutoTokenizer` gives the ids that the model was trained on.
+/// The files of an exported directory with which `AutoTokenizer` gives the ids of training.
 struct HuggingFaceTokenizer {
     let files: [(name: String, bytes: [UInt8])]
     let special: SpecialTokens
-    /// What the user should know about them.
+    /// Notes for the user, a sentence each.
     let notes: [String]
 
     static let sentencePieceName = "tokenizer.model"
@@ -18,9 +18,9 @@ struct HuggingFaceTokenizer {
     /// Largest tokenizer that is read; real ones have a few megabytes.
     static let largestByteCount = 256 << 20
 
-    /// The tokenizer that stands in a checkpoint.
+    /// The files for the tokenizer of a checkpoint.
     ///
-    /// - Parameter withheld: roles whose id is not known to be the tokenizer's: nothing is written for them.
+    /// - Parameter withheld: roles whose ids are left out.
     /// - Throws: `badTokenizer` if its SentencePiece model cannot be read.
     init(
         _ tokenizer: CheckpointIndex.Tokenizer, model: ModelConfiguration, withheld: Set<TokenRole> = []
@@ -48,7 +48,7 @@ struct HuggingFaceTokenizer {
         }
     }
 
-    /// What only uses the model's file, with SentencePiece itself, whatever the kind of model.
+    /// The class of transformers 5 that runs SentencePiece on `tokenizer.model`, for any kind of model.
     private static let nativeClass = "SentencePieceBackend"
 
     private static func sentencePiece(
@@ -76,7 +76,7 @@ struct HuggingFaceTokenizer {
         return HuggingFaceTokenizer(files: files, special: special, notes: fast == nil ? [nativeNote(pieces)] : [])
     }
 
-    /// What a user has to know where there is no exact `tokenizer.json`.
+    /// The note for a tokenizer without an exact `tokenizer.json`.
     private static func nativeNote(_ pieces: SentencePieceModel) -> String {
         let bytes =
             pieces.pieces.contains { $0.kind == .byte }
@@ -96,52 +96,6 @@ struct HuggingFaceTokenizer {
     }
 }
 
-/// The byte tokenizer in the words of Hugging Face's `tokenizers`: ids 0-255 are the byte, 256 ends a document.
-///
-/// The library's byte-level model spells each byte as a printable character; with those 256 characters for a vocabulary
-/// and no merges, a text's ids are its UTF-8 bytes. The one difference: a text that spells out the end token's name gives
-/// its id, as with every tokenizer of that library.
-enum ByteLevel {
-    static let size = 257
-    static let endToken = 256
-    static let endText = "<|endoftext|>"
-
-    /// The characters that stand for the bytes: printable Latin-1 for itself, the others from U+0100 on in order.
-    static let alphabet: [String] = {
-        var next: UInt32 = 0x100
-        return (UInt32(0)..<256).map { byte in
-            let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
-            let code = isPrintable ? byte : next
-            if !isPrintable { next += 1 }
-            return Unicode.Scalar(code).map { String(Character($0)) } ?? ""
-        }
-    }()
-
-    /// `tokenizer.json`.
-    static let file: [UInt8] = {
-        let step: JSONTree = .members([
-            "type": .string("ByteLevel"), "add_prefix_space": .boolean(false), "trim_offsets": .boolean(true),
-            "use_regex": .boolean(false),
-        ])
-        let end: JSONTree = .members([
-            "id": .integer(endToken), "content": .string(endText), "single_word": .boolean(false),
-            "lstrip": .boolean(false), "rstrip": .boolean(false), "normalized": .boolean(false),
-            "special": .boolean(true),
-        ])
-        let vocabulary = alphabet.enumerated().map { JSONTree.Member(key: $0.element, value: .integer($0.offset)) }
-        return Array(
-            JSONTree.members([
-                "version": .string("1.0"), "truncation": .null, "padding": .null, "added_tokens": .array([end]),
-                "normalizer": .null, "pre_tokenizer": step, "post_processor": .null, "decoder": step,
-                "model": .members([
-                    "type": .string("BPE"), "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
-                    "end_of_word_suffix": .null, "fuse_unk": .boolean(false), "byte_fallback": .boolean(false),
-                    "vocab": .object(vocabulary), "merges": .array([]),
-                ]),
-            ]).text.utf8)
-    }()
-}
-
 extension SentencePieceModel {
     /// - Throws: `badTokenizer` for bytes that are no such model.
     init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
@@ -152,7 +106,7 @@ extension SentencePieceModel {
         }
     }
 
-    /// What sets the model apart from LLaMA's.
+    /// The kind of model in words, with its differences from LLaMA's.
     var kindInWords: String {
         let kind =
             switch algorithm {

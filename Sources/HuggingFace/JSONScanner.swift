@@ -1,12 +1,13 @@
-// JSONScanner - JSON read value by value from untrusted bytes, in memory that the input's size bounds.
+// JSONScanner - reads JSON value by value from untrusted bytes, in bounded memory.
 
 /// Reads one JSON text (RFC 8259) front to back.
 ///
-/// Not Foundation's decoder, because that takes the last of two equal keys without a word, and builds the whole tree
-/// before anyone can look at it. Here the caller says what it expects next; nesting is bounded, every object's keys are
-/// checked to be different, and nothing is kept but what the caller keeps.
+/// The caller says which type it expects next. Nesting is bounded, and a key twice in an object is an error. Only the
+/// caller keeps values.
+///
+/// Why not Foundation's decoder: it silently takes the last of two equal keys, and builds the whole tree first.
 struct JSONScanner {
-    /// Objects and arrays inside one another that are read. A `config.json` needs three, a safetensors header as many.
+    /// Deepest nesting of objects and arrays that is read. A `config.json` and a safetensors header need three levels.
     static let maximumDepth = 16
 
     private let bytes: [UInt8]
@@ -19,7 +20,7 @@ struct JSONScanner {
         self.file = file
     }
 
-    /// What the next value is.
+    /// The type of a JSON value; raw values are words for messages.
     enum ValueType: String {
         case object = "an object"
         case array = "an array"
@@ -44,7 +45,7 @@ struct JSONScanner {
         }
     }
 
-    /// What is wrong with a number of Python's or JavaScript's that JSON does not have; nil for anything else.
+    /// The message for NaN and Infinity, which Python writes and JSON does not have; nil for anything else.
     private var wordThatIsNone: String? {
         let rest = bytes[position...]
         guard let word = ["NaN", "Infinity", "-Infinity"].first(where: { rest.starts(with: Array($0.utf8)) }) else {
@@ -109,7 +110,7 @@ struct JSONScanner {
         guard take(word: "null") else { throw malformed("no value begins") }
     }
 
-    /// Reads a number and returns its digits as they stand, so that none is lost.
+    /// Reads a number and returns its text, so that no digit is lost.
     mutating func number(_ what: String) throws(HuggingFaceError) -> String {
         try require(.number, what)
         let start = position
@@ -141,7 +142,7 @@ struct JSONScanner {
         return size
     }
 
-    /// Reads any value and forgets it; checks it all the same.
+    /// Reads and checks any value, and keeps nothing of it.
     mutating func skip() throws(HuggingFaceError) {
         switch try peek() {
         case .object: try object("an object") { scanner, _ throws(HuggingFaceError) in try scanner.skip() }
@@ -165,7 +166,7 @@ struct JSONScanner {
         HuggingFaceError(.malformedJSON, file: file, "byte \(position) of the JSON\(lineAndColumn): \(problem)")
     }
 
-    /// The place as editors show it, counted from 1; nothing for a text of one line.
+    /// Line and column, counted from 1, as editors show them; empty for a text of one line.
     private var lineAndColumn: String {
         let lineFeed = UInt8(ascii: "\n")
         guard bytes.contains(lineFeed) else { return "" }
@@ -175,8 +176,9 @@ struct JSONScanner {
         return " (line \(before.count { $0 == lineFeed } + 1), column \(column))"
     }
 
-    /// Checks the type of the next value. A value of another type is read first: what is not JSON at all, or too deep,
-    /// has the better error.
+    /// Checks the type of the next value.
+    ///
+    /// A value of another type is read first. Why: malformed or too deep JSON is the better error.
     private mutating func require(_ type: ValueType, _ what: String) throws(HuggingFaceError) {
         let found = try peek()
         guard found != type else { return }
@@ -292,7 +294,7 @@ struct JSONScanner {
     }
 }
 
-/// Text from a file as it may stand in a message: short, on one line.
+/// Text from a file in quotes for a message: shortened, on one line.
 func quoted(_ text: String) -> String {
     let scalars = text.unicodeScalars
     let shown = scalars.prefix(80).map { $0.properties.generalCategory == .control ? "?" : String($0) }.joined()

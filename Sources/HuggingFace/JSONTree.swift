@@ -1,11 +1,8 @@
-// JSONTree - a small JSON document: read with all its digits, written with keys in a chosen order.
+// JSONTree - a small JSON document. Numbers keep their digits, and keys their order.
 
 internal import Reporting
 
-/// A JSON value of a small document. Numbers keep their text: doubles must come out with the bits that went in.
-///
-/// Why not `JSONValue` of `Reporting`: that is only written. Its numbers are an `Int` or a `Double`, which lose the digits of
-/// numbers that were read.
+/// A JSON value. A number is its text. Why: a double must be written with the bits that were read.
 indirect enum JSONTree: Equatable, Sendable {
     struct Member: Equatable, Sendable {
         var key: String
@@ -21,8 +18,8 @@ indirect enum JSONTree: Equatable, Sendable {
 
     static func integer(_ value: Int) -> JSONTree { .number(String(value)) }
 
-    /// A finite double. Swift prints the shortest digits that read back to the same double, always with a point or an
-    /// exponent, which is what Python takes for a float.
+    /// A finite double: the shortest digits that read back as the same double. Swift writes a point or an exponent, so
+    /// Python reads a float.
     static func double(_ value: Double) -> JSONTree { .number("\(value)") }
 
     static func members(_ pairs: KeyValuePairs<String, JSONTree>) -> JSONTree {
@@ -79,8 +76,7 @@ extension JSONTree {
 }
 
 extension JSONTree {
-    /// As Python's `json.dumps(..., indent=2)` writes it, with a line feed at the end: what people find in such
-    /// directories.
+    /// The bytes of Python's `json.dumps(..., indent=2)`, with a line feed at the end, as `save_pretrained` writes.
     var text: String { text(indentation: 0) + "\n" }
 
     private func text(indentation: Int) -> String {
@@ -103,6 +99,6 @@ extension JSONTree {
         }
     }
 
-    /// A JSON string of ASCII characters only, as Python writes it by default: no reader can stumble over an encoding.
+    /// A JSON string of ASCII characters only, the default of Python.
     static func quote(_ text: String) -> String { JSONValue.quoted(text, escaping: .nonASCII) }
 }

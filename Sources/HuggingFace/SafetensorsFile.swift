@@ -7,7 +7,7 @@ internal import Tensors
 
 /// A safetensors file whose header has been checked.
 ///
-/// Read with `pread`, not mapped: a file that is cut short meanwhile is an error then, and not the end of the process.
+/// It is read with `pread`, not mapped. Why: a mapped file that becomes shorter ends the process.
 final class SafetensorsFile {
     let path: String
     let header: SafetensorsHeader
@@ -18,7 +18,7 @@ final class SafetensorsFile {
 
     /// Opens a file and checks its header. The corresponding C function is `open`.
     init(path: String) throws(HuggingFaceError) {
-        // Only a plain file: opening a pipe would wait for a writer.
+        // Opening a pipe would wait for a writer.
         var info = stat()
         guard unsafe stat(path, &info) == 0 else { throw .system(errno, "look at the file", path) }
         guard info.st_mode & S_IFMT == S_IFREG else {
@@ -50,7 +50,7 @@ final class SafetensorsFile {
                 try bytes(range, descriptor, path)
             }
         } catch {
-            // What the file really is helps more than what is wrong with it as a header.
+            // The real kind of the file helps more than the mistake in its header.
             let start = try bytes(0..<min(byteCount, UnexpectedContent.byteCount), descriptor, path)
             guard let content = UnexpectedContent(start, insteadOf: .safetensors) else { throw error }
             throw HuggingFaceError(.unexpectedContent, file: path, "\(content.problem); \(content.remedy)")

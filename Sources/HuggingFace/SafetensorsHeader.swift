@@ -1,43 +1,12 @@
-// SafetensorsHeader - the directory of a safetensors file: parsed and checked before a byte of data is believed.
-
-/// How a tensor's elements are stored. Names are the format's.
-enum SafetensorsType: String, CaseIterable {
-    case boolean = "BOOL"
-    case uint8 = "U8"
-    case int8 = "I8"
-    case float8E5M2 = "F8_E5M2"
-    case float8E4M3 = "F8_E4M3"
-    case float8E8M0 = "F8_E8M0"
-    case uint16 = "U16"
-    case int16 = "I16"
-    case float16 = "F16"
-    case bfloat16 = "BF16"
-    case uint32 = "U32"
-    case int32 = "I32"
-    case float32 = "F32"
-    case uint64 = "U64"
-    case int64 = "I64"
-    case float64 = "F64"
-    case complex64 = "C64"
-
-    /// Bytes per element.
-    var size: Int {
-        switch self {
-        case .boolean, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0: 1
-        case .uint16, .int16, .float16, .bfloat16: 2
-        case .uint32, .int32, .float32: 4
-        case .uint64, .int64, .float64, .complex64: 8
-        }
-    }
-}
+// SafetensorsHeader - the header of a safetensors file: names, types, shapes and places of its tensors.
 
 /// The header of a safetensors file.
 ///
-/// A file is: the header's length (u64, little-endian), the header (JSON, perhaps blanks behind it), the data. The
-/// header maps each tensor's name to `dtype`, `shape` and `data_offsets`, and `__metadata__` to strings. Nothing of it
-/// is believed: after a successful ``init(fileByteCount:file:read:)`` the tensors' bytes fill the data exactly.
+/// A file has three parts: the header's length (u64, little-endian), the header (JSON, perhaps with blanks behind it),
+/// and the data. The header maps each tensor's name to `dtype`, `shape` and `data_offsets`, and `__metadata__` to
+/// strings. ``init(fileByteCount:file:read:)`` checks that the tensors fill the data without overlap or hole.
 ///
-/// What is allocated is bounded by the header's length, and that by the file's.
+/// The header's length bounds the memory that is allocated; the file's length bounds the header's.
 struct SafetensorsHeader: Equatable {
     struct Tensor: Equatable {
         let name: String
@@ -54,15 +23,15 @@ struct SafetensorsHeader: Equatable {
     private static let lengthByteCount = 8
     private static let metadataKey = "__metadata__"
 
-    /// In the order of their data.
+    /// The tensors, in the order of their data.
     let tensors: [Tensor]
 
     /// Reads and checks a header.
     ///
     /// - Parameters:
     ///   - fileByteCount: size of the file.
-    ///   - file: its path, for messages.
-    ///   - read: the bytes in a range, which always lies inside the file.
+    ///   - file: path of the file, for messages.
+    ///   - read: returns the bytes in a range, which lies inside the file.
     init(
         fileByteCount: Int, file: String, read: (Range<Int>) throws(HuggingFaceError) -> [UInt8]
     ) throws(HuggingFaceError) {
@@ -105,7 +74,7 @@ struct SafetensorsHeader: Equatable {
         let name: String
         let type: SafetensorsType
         let shape: [Int]
-        /// Counted from the start of the data.
+        /// Bytes of the tensor, counted from the start of the data.
         let offsets: Range<Int>
     }
 
@@ -125,7 +94,7 @@ struct SafetensorsHeader: Equatable {
 
     private static func checkMetadata(_ scanner: inout JSONScanner, file: String) throws(HuggingFaceError) {
         guard try scanner.peek() == .object else {
-            // Read all the same: what is no JSON at all has the better error.
+            // The value is read first: malformed JSON is the better error.
             try scanner.skip()
             throw HuggingFaceError(.badMetadata, file: file, "\(metadataKey) is not an object")
         }

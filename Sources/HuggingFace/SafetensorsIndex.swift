@@ -2,25 +2,9 @@
 
 internal import Tensors
 
-/// The names of a model's files.
-enum ModelFiles {
-    static let configuration = "config.json"
-    static let generation = "generation_config.json"
-    static let single = "model.safetensors"
-    static let index = "model.safetensors.index.json"
-
-    static func shard(_ number: Int, of count: Int) -> String {
-        func digits(_ value: Int) -> String {
-            let text = String(value)
-            return String(repeating: "0", count: max(0, 5 - text.count)) + text
-        }
-        return "model-\(digits(number))-of-\(digits(count)).safetensors"
-    }
-}
-
 /// The index of a model in several files.
 struct SafetensorsIndex: Equatable {
-    /// Largest index that is read: far above any real one (8192 layers make 8 MB).
+    /// Largest index that is read, in bytes: far above any real one (8192 layers make 8 MB).
     static let largestByteCount = 64 << 20
 
     /// Name of the file that holds each tensor.
@@ -31,7 +15,7 @@ struct SafetensorsIndex: Equatable {
 }
 
 extension SafetensorsIndex {
-    /// Reads an index. Only `weight_map` counts; `metadata` are sums of what the files say better.
+    /// Reads an index. Only `weight_map` is used: the files themselves have the sums of `metadata`.
     init(_ bytes: [UInt8], file: String) throws(HuggingFaceError) {
         var scanner = JSONScanner(bytes, file: file)
         var map: [String: String]?
@@ -57,7 +41,7 @@ extension SafetensorsIndex {
         fileByTensor = map
     }
 
-    /// Whether a name means a file in the same directory and nothing else.
+    /// Whether a name is that of a `.safetensors` file in the directory, without any path.
     static func isPlain(_ name: String) -> Bool {
         name.utf8.count <= 255 && name.hasSuffix(".safetensors") && !name.hasPrefix(".") && !name.contains("..")
             && !name.unicodeScalars.contains { $0 == "/" || $0 == "\\" || $0.properties.generalCategory == .control }

@@ -1,11 +1,13 @@
-// SafetensorsWriter - fp32 tensors written as a safetensors file, the same bytes for the same tensors.
+// SafetensorsWriter - writes fp32 tensors as a safetensors file; equal tensors give equal bytes.
 
 internal import Glibc
 internal import Primitives
 internal import Tensors
 
-/// Writes what `safetensors` itself writes for the same fp32 tensors, byte for byte: names sorted, compact JSON,
-/// `format: pt` (without which transformers refuses the file), blanks up to a multiple of eight bytes.
+/// Writes fp32 tensors with the same bytes as the package `safetensors`.
+///
+/// Names are sorted, and the JSON is compact. The metadata `format: pt` is there, because transformers refuses files
+/// without it. Blanks fill the header up to a multiple of eight bytes.
 enum SafetensorsWriter {
     /// The header with its length in front.
     static func header(_ tensors: [TensorTable.Entry]) -> [UInt8] {
@@ -30,7 +32,7 @@ enum SafetensorsWriter {
     /// Writes a file and makes it durable.
     ///
     /// - Parameters:
-    ///   - tensors: what the file holds; sorted by name here.
+    ///   - tensors: the tensors of the file, in any order.
     ///   - buffer: memory for one block of floats.
     ///   - read: fills a slice of the buffer with the elements at a range of the flat space.
     static func write(
@@ -75,7 +77,7 @@ private final class WritableFile {
         }.get()
     }
 
-    /// Writes floats as they lie in memory, which is little-endian (see `Verification.swift`).
+    /// Writes floats as they lie in memory, which is little-endian (see `Hash.swift`).
     func write(_ floats: FloatSlice) throws(HuggingFaceError) {
         let buffer = unsafe UnsafeRawBufferPointer(
             start: floats.view.pointer, count: floats.count * MemoryLayout<Float>.stride)
@@ -93,8 +95,7 @@ private final class WritableFile {
         }
     }
 
-    /// Waits until the file is on disk and closes it: quota and network file systems report a failed write as late as
-    /// here.
+    /// Waits until the file is on disk, and closes it. Quota and network file systems may report a failed write here.
     func finish() throws(HuggingFaceError) {
         guard fsync(descriptor) == 0 else { throw .system(errno, "sync the file to disk", path) }
         isOpen = false

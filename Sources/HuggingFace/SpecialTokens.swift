@@ -1,8 +1,8 @@
-// SpecialTokens - the ids that begin and end documents, as configuration files name them.
+// SpecialTokens - the token ids with a role: begin, end, padding, unknown.
 
 internal import Checkpointing
 
-/// Ids with a role; nil where the tokenizer has none.
+/// Token ids by role; nil where the tokenizer has no such token.
 struct SpecialTokens: Equatable {
     var begin: Int?
     var end: Int?

@@ -1,15 +1,15 @@
-// UncarriedSettings - what a directory says about tokens, chats and generation that a checkpoint does not hold.
+// UncarriedSettings - settings of tokens, chats and generation that a checkpoint does not hold.
 
 internal import Checkpointing
 internal import SentencePieceText
 
-/// Compares a directory's small files with the tokenizer that its checkpoint gets, and says what is lost.
+/// Compares a directory's small files with the tokenizer of its checkpoint, and notes the settings that are lost.
 ///
-/// Why: what is dropped without a word comes back as another value. An end token 32000 became the tokenizer's 2.
+/// Why: an export would write other values for them, such as the tokenizer's end token 2 instead of 32000.
 struct UncarriedSettings {
     /// A sentence for each setting.
     private(set) var notes: [String] = []
-    /// Roles whose declared id is not the tokenizer's, so that an export must not write the tokenizer's.
+    /// Roles whose declared id differs from the tokenizer's. An export leaves their ids out.
     private(set) var withheld: Set<TokenRole> = []
 
     private enum Name {
@@ -28,8 +28,8 @@ struct UncarriedSettings {
 
     /// - Parameters:
     ///   - configuration: the content of `config.json`.
-    ///   - tokenizer: the checkpoint's.
-    /// - Throws: ``HuggingFaceError``, ``CheckpointError`` for files that cannot be read. Their mistakes are notes.
+    ///   - tokenizer: the tokenizer of the checkpoint.
+    /// - Throws: ``HuggingFaceError``, ``CheckpointError`` for files that cannot be read. Malformed files are noted.
     init(directory: String, configuration: JSONTree, tokenizer: CheckpointIndex.Tokenizer) throws {
         self.directory = directory
         self.tokenizer = try KnownTokens(tokenizer)
@@ -49,7 +49,7 @@ struct UncarriedSettings {
         if let sentence = self.tokenizer.limits { notes.append(sentence) }
     }
 
-    /// The content of a file that may be absent, or that may be no JSON, which is a note.
+    /// The content of a file; nil for a file that is absent, or that is no JSON. The latter is noted.
     private mutating func tree(_ name: String) throws -> JSONTree? {
         let path = directory + "/" + name
         do {
@@ -170,7 +170,7 @@ private struct KnownTokens {
     let special: SpecialTokens
     /// By id; empty without a tokenizer.
     private let texts: [[UInt8]]
-    /// What the tokenizer cannot be used for, and what that means; nil for one that is whole, and for none.
+    /// A note about a tokenizer that cannot encode here; nil for one that can, and for none.
     let limits: String?
 
     var isPresent: Bool { !texts.isEmpty }
@@ -188,7 +188,7 @@ private struct KnownTokens {
         }
     }
 
-    /// As SentencePiece itself takes the model.
+    /// The note about a model that SentencePiece refuses, or that has no end token.
     private static func limits(of tokenizer: CheckpointIndex.Tokenizer) -> String? {
         let problem: String
         do throws(SentencePieceError) {
@@ -230,6 +230,6 @@ private struct KnownTokens {
         return "and \(id) (\(quoted(String(decoding: texts[id], as: UTF8.self)))) in the tokenizer"
     }
 
-    /// What ends documents when training goes on here.
+    /// The end of a note: the token that ends documents here.
     var endNote: String { special.end.map { "; documents end with \($0) here" } ?? "" }
 }

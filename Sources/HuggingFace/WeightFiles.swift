@@ -1,4 +1,4 @@
-// WeightFiles - the safetensors files of one model: each tensor found once, in its shape, and read into its place.
+// WeightFiles - the safetensors files of one model: finds, checks and reads its tensors.
 
 internal import Checkpointing
 internal import Glibc
@@ -10,26 +10,27 @@ struct WeightFiles {
     private static let head = "lm_head.weight"
     private static let embedding = "model.embed_tokens.weight"
 
-    private struct Place {
+    /// A tensor in one of the files.
+    private struct Location {
         let file: Int
         let tensor: SafetensorsHeader.Tensor
     }
 
     private let files: [SafetensorsFile]
-    /// Where each tensor of the model's table is.
-    private let places: [String: Place]
-    /// A tied model's own head, which must be the embedding.
-    private let tiedHead: Place?
+    /// The location of each tensor of the model's table.
+    private let locations: [String: Location]
+    /// The head that the files of a tied model hold; it must equal the embedding.
+    private let tiedHead: Location?
 
     /// Opens all files, checks their headers, and compares them with the model's tensors.
     ///
     /// - Throws: ``HuggingFaceError``.
     init(directory: String, model: ModelConfiguration) throws {
         files = try Self.open(directory)
-        var found: [String: Place] = [:]
+        var found: [String: Location] = [:]
         for (number, file) in files.enumerated() {
             for tensor in file.header.tensors where !Self.isBuffer(tensor.name) {
-                if let other = found.updateValue(Place(file: number, tensor: tensor), forKey: tensor.name) {
+                if let other = found.updateValue(Location(file: number, tensor: tensor), forKey: tensor.name) {
                     throw HuggingFaceError(
                         .duplicateTensor, file: file.path,
                         "\(quoted(tensor.name)) is also in \(files[other.file].path)")
@@ -61,10 +62,11 @@ struct WeightFiles {
                     + (unexpected.count > 1 ? " (and \(unexpected.count - 1) more)" : "")
                     + ": the two do not belong together, or this is not a plain LLaMA")
         }
-        places = found
+        locations = found
     }
 
-    /// Rotary frequencies, which earlier versions of transformers stored: a function of `rope_theta`.
+    /// Whether a tensor is the rotary frequencies, which earlier versions of transformers stored. They follow from
+    /// `rope_theta`.
     private static func isBuffer(_ name: String) -> Bool { name.hasSuffix(".rotary_emb.inv_freq") }
 
     private static func check(
@@ -82,7 +84,7 @@ struct WeightFiles {
         }
     }
 
-    /// The one file, or all that the index names, each with just the tensors that the index gives it.
+    /// Opens the one file, or all files of the index. Each must hold exactly the tensors that the index says.
     private static func open(_ directory: String) throws -> [SafetensorsFile] {
         let single = directory + "/" + ModelFiles.single
         if try Files.status(single) != .absent { return [try SafetensorsFile(path: single)] }
@@ -119,12 +121,12 @@ struct WeightFiles {
         return files
     }
 
-    /// Reads every tensor into its place in the flat space.
+    /// Reads every tensor into its range of the flat space.
     ///
     /// - Throws: ``HuggingFaceError``; `tiedHeadDiffers` where a tied model brings a head of its own.
     func read(_ table: TensorTable, into parameters: FloatSlice) throws(HuggingFaceError) {
         for entry in table.entries {
-            guard let place = places[entry.name] else { preconditionFailure("\(entry.name) was found before") }
+            guard let place = locations[entry.name] else { preconditionFailure("\(entry.name) was found before") }
             try files[place.file].read(place.tensor, into: parameters[entry.range])
         }
         guard let tiedHead, let embedding = table[Self.embedding] else { return }

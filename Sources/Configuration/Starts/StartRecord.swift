@@ -1,14 +1,14 @@
-// StartRecord - a row of `starts.jsonl`: what one start of a run began with.
+// StartRecord - a row of `starts.jsonl`: one start of a run.
 
 internal import Foundation
 internal import Reporting
 
 /// One start of a run that trained or evaluated something.
 ///
-/// The rows of a run directory, in their order, tell which configuration computed each step: a start from step s replaces
-/// whatever earlier starts computed after s.
+/// The rows of a run directory, in order, tell which configuration computed each step. A start from step s replaces all
+/// steps after s of earlier starts.
 package struct StartRecord: Sendable, Equatable {
-    /// What the first step of the start had before it.
+    /// The source of the weights of a start.
     package enum Origin: String, Sendable, Codable {
         /// Weights that the seed decides.
         case new
@@ -28,14 +28,14 @@ package struct StartRecord: Sendable, Equatable {
     package var origin: Origin
     /// The checkpoint that it began with; nil for ``Origin/new``.
     package var path: String?
-    /// SHA-256 of the parameters where a run begins with those of a checkpoint.
+    /// SHA-256 of the parameters where a run begins with a checkpoint's weights.
     package var parameters: String?
-    /// Whether earlier rows tell how the checkpoint came about; always true where a run begins.
+    /// Whether earlier rows tell the history of the checkpoint; always true where a run begins.
     package var isHistoryKnown = true
     /// The name that `--branch` gave.
     package var branch: String?
     package var ranks = 1
-    /// In ISO 8601, for people.
+    /// Time of the start in ISO 8601, for people.
     package var time = ""
     package var configuration: RunConfiguration
 
@@ -87,10 +87,10 @@ extension StartRecord {
         }
     }
 
-    /// Reads what ``line`` wrote.
+    /// Reads the text of ``line``.
     ///
     /// - Parameter place: file and line, for errors.
-    /// - Throws: status 2 for what is no such row.
+    /// - Throws: ``ProgramFailure`` with status 2 for text that is no such row.
     package init(line: some StringProtocol, place: String) throws {
         let row: Row
         let json: String

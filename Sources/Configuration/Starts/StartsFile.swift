@@ -11,12 +11,12 @@ package struct StartsFile: Sendable {
 
     package init(directory: String) { path = directory + "/" + Self.name }
 
-    /// A row as it stands in the file, and what it says.
+    /// A row of the file as text, and its content.
     package typealias Row = (text: String, record: StartRecord)
 
     /// The rows; nil where there is no file.
     ///
-    /// - Throws: status 2 naming file and line for what is no row.
+    /// - Throws: ``ProgramFailure`` with status 2, naming file and line, for text that is no row.
     package func rows() throws -> [Row]? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         let text: String
@@ -25,7 +25,7 @@ package struct StartsFile: Sendable {
         } catch {
             throw ProgramFailure(.badInput, "\(path) cannot be read: \(FileErrors.reason(error))")
         }
-        // A line without an end is one that a start was writing when it was killed.
+        // A killed start may have left an unfinished line.
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         return try lines.enumerated().map { index, line in
             (String(line), try StartRecord(line: line, place: "\(path):\(index + 1)"))

@@ -1,9 +1,11 @@
-// CheckpointPath - from the CHECKPOINT that a user gives to step directories.
+// CheckpointStore+Candidates - the step directories that a CHECKPOINT argument means.
 
 extension CheckpointStore {
-    /// The step directories that `path` means, newest first: itself, or those in it. Nothing in them is verified.
+    /// The step directories that `path` means, newest first: `path` itself, or the step directories in it.
     ///
-    /// - Throws: ``CheckpointError``, `missing` where there are none, with what may have been meant.
+    /// Nothing in them is verified.
+    ///
+    /// - Throws: ``CheckpointError``: `missing` where there are none, with a suggestion.
     public static func candidates(_ path: String) throws -> [String] {
         let path = Files.trimmingSlashes(path)
         guard try Files.status(path) == .directory else {

@@ -1,15 +1,15 @@
-// PlainScalar - what an unquoted word of the configuration means.
+// YAMLNode+PlainScalar - the values of unquoted words.
 
 extension YAMLNode.Scalar {
     /// Reads an unquoted scalar.
     ///
-    /// YAML 1.1 and 1.2 disagree on plain words, so we take what both call the same thing, and what users expect:
+    /// YAML 1.1 and 1.2 disagree on plain words. Each word has the value that both give it, or that users expect:
     /// - null is `~`, `null` or nothing; a boolean is `true` or `false` (also `True`, `TRUE`, ...). `yes`, `no`, `on`
     ///   and `off` are text.
-    /// - An integer is decimal digits, with a sign and with `_` between digits if wanted, or `0x` and hex digits. A
-    ///   decimal with leading zeros is text, because it is octal to YAML 1.1 (`010` is 8) and decimal to YAML 1.2.
-    /// - A number may leave out the digits on one side of the point, and may have an exponent with or without a point:
-    ///   `3.0e-4`, `1e-4`, `.5`, `5.`. `.inf` and `.nan` are numbers (which every key then refuses by name).
+    /// - An integer is decimal digits, or `0x` and hexadecimal digits. A sign and `_` between digits are allowed.
+    /// - A decimal integer with leading zeros is text. Why: `010` is 8 in YAML 1.1 and 10 in YAML 1.2.
+    /// - A number has digits on either side of the point, or on both, and perhaps an exponent: `3.0e-4`, `1e-4`, `.5`.
+    /// - `.inf` and `.nan` are numbers. Every key refuses them.
     /// - Everything else is text: `12:30:00` is a time, not a number in base 60.
     static func interpret(_ plain: String) -> YAMLNode.Scalar {
         switch plain {

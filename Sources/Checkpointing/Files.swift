@@ -1,11 +1,11 @@
-// FileDurability - checked file operations, and what makes a finished one survive a power cut.
+// Files - checked file operations, and syncs that let a finished file survive a power cut.
 
 internal import Glibc
 internal import Primitives
 
 /// File operations that throw ``CheckpointError`` with the file and the action.
 package enum Files {
-    /// What a path names.
+    /// The kind of thing at a path.
     package enum Status: Equatable {
         case absent
         case file(byteCount: Int)
@@ -13,7 +13,7 @@ package enum Files {
         case other
     }
 
-    /// What `path` names, following symbolic links.
+    /// The kind of thing at `path`. Symbolic links are followed.
     package static func status(_ path: String) throws(CheckpointError) -> Status {
         var info = stat()
         guard unsafe stat(path, &info) == 0 else {
@@ -69,8 +69,8 @@ package enum Files {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .system(errno, "rename it to \(new)", old) }
     }
 
-    /// Removes a directory of plain files. Deliberately not recursive: a checkpoint has no subdirectories, so one that
-    /// is found is somebody else's.
+    /// Removes a directory of plain files. A subdirectory is an error.
+    /// Why: a checkpoint has none, so one that is found is somebody else's.
     package static func removeDirectory(_ directory: String) throws(CheckpointError) {
         for name in try list(directory) {
             let path = directory + "/" + name
@@ -79,7 +79,9 @@ package enum Files {
         guard unsafe rmdir(directory) == 0 else { throw .system(errno, "remove the directory", directory) }
     }
 
-    /// The bytes of a small file; throws when it is longer than `limit`.
+    /// The bytes of a small file.
+    ///
+    /// - Throws: `corrupt` for a file that is longer than `limit` bytes.
     package static func read(_ path: String, limit: Int) throws(CheckpointError) -> [UInt8] {
         var bytes: [UInt8] = []
         try forEachBlock(of: path) { block throws(CheckpointError) in

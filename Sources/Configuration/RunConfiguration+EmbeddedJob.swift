@@ -1,4 +1,4 @@
-// EmbeddedJob - the job of `mile-dist` without a configuration: a synthetic language, no file needed.
+// RunConfiguration+EmbeddedJob - the job of `mile-dist` without a configuration: a synthetic language, no file needed.
 
 extension RunConfiguration {
     /// The configuration of the embedded job: its text, and its name, which gives the run directory `runs/embedded`.

@@ -1,10 +1,11 @@
-// Overrides - `--set key.path=value` applied to a parsed configuration.
+// YAMLNode+Overrides - `--set key.path=value` applied to a parsed configuration.
 
 extension YAMLNode {
-    /// Applies `overrides` in order, so that a later one wins. Values are YAML; an empty value is the empty text.
+    /// Applies `overrides` in order: a later one wins. Values are YAML; an empty value is the empty text.
     ///
-    /// An element of a list is written as `data.train.0.path`, which no shell takes for a pattern, or as messages write it,
-    /// `data.train[0].path`.
+    /// An element of a list is `data.train.0.path`, which no shell takes for a pattern, or `data.train[0].path`.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the override.
     mutating func apply(_ overrides: [String]) throws(ConfigurationError) {
         for (index, override) in overrides.enumerated() {
             let origin = Origin(file: "--set \(override)", line: nil, source: index + 1)

@@ -1,17 +1,20 @@
-// PairMerging - a SentencePiece BPE model as Hugging Face's tokenizer.json, with the same ids.
+// SentencePieceModel+TokenizerJSON - a SentencePiece BPE model as Hugging Face's tokenizer.json, with the same ids.
 
 internal import SentencePieceText
 
 extension SentencePieceModel {
     /// The `tokenizer.json` that gives this model's ids; nil for a model that the format cannot follow exactly.
     ///
-    /// transformers can convert a `tokenizer.model` itself, but needs two more packages for it, and from version 5 on
-    /// treats runs of blanks differently from SentencePiece. The kind of model that LLaMA has is followed: pairs merged by
-    /// score, and no character replaced.
+    /// LLaMA's kind of model is supported: pairs are merged by score, and no character is replaced.
     ///
-    /// Why not others: the format's `Unigram` adds scores as doubles, SentencePiece as floats, so nearly equal cuts
-    /// differ. Its `Precompiled` takes the shortest rule for a grapheme, SentencePiece the longest anywhere: of a
-    /// ligature with an accent the format drops the accent. User-defined symbols are cut out before a blank is added.
+    /// Why not transformers' own conversion: it needs two more packages, and version 5 treats runs of blanks
+    /// differently from SentencePiece.
+    ///
+    /// Why no other kinds of models:
+    /// - The format's `Unigram` adds scores as doubles, SentencePiece as floats: nearly equal cuts differ.
+    /// - The format's `Precompiled` takes the shortest rule for a grapheme, SentencePiece the longest anywhere. It
+    ///   drops the accent of a ligature.
+    /// - The format cuts out user-defined symbols before it adds a blank.
     var tokenizerJSON: [UInt8]? {
         let byteCount = pieces.count { $0.kind == .byte }
         guard mergesPairs, !replacesText, escapesBlanks, !(addsBlank && addsBlankBehind),
@@ -48,7 +51,7 @@ extension SentencePieceModel {
 
     private static let mark = "\u{2581}"
 
-    /// The model's own changes to a text, in their order.
+    /// The changes that the model makes to a text, in order.
     private var normalizers: [JSONTree] {
         func replace(_ kind: String, _ pattern: String, by content: String) -> JSONTree {
             .members([
@@ -58,7 +61,7 @@ extension SentencePieceModel {
         // Only U+0020 counts as a blank; \A and \z, because ^ and $ stand for the ends of lines here.
         let leading = [replace("Regex", "\\A +", by: ""), replace("Regex", " {2,}", by: " ")]
         let added: JSONTree = .members(["type": .string("Prepend"), "prepend": .string(Self.mark)])
-        // At the end U+2581 of the text itself goes too, and so does the added blank if nothing else is left.
+        // At the end, U+2581 of the text itself is removed too. So is the added blank if nothing else is left.
         let trailing = replace("Regex", Self.mark + "+\\z", by: "")
         return (removesBlanks ? leading : []) + (addsBlank ? [added] : [])
             + [replace("String", " ", by: Self.mark)] + (removesBlanks ? [trailing] : [])
@@ -87,7 +90,7 @@ extension SentencePieceModel {
 
     // MARK: - Merges
 
-    /// Pieces that texts are cut into, other than bytes and unknown characters.
+    /// Pieces of texts, without bytes and unknown characters.
     private var joinable: [Piece] {
         pieces.enumerated().filter { $0.element.kind == .normal && $0.offset != unknownId }.map(\.element)
     }
@@ -106,9 +109,10 @@ extension SentencePieceModel {
 
     /// Whether ranks of pairs can stand for scores of pieces.
     ///
-    /// SentencePiece takes the best piece and, among equal ones, the leftmost. The format takes the best pair. So scores
-    /// must differ. The exception are runs of one character in all lengths, as LLaMA has of blanks: if all other merges
-    /// come before them and make no such run, longer left parts first grow a run from the left.
+    /// SentencePiece takes the best piece and, among equal ones, the leftmost. The format takes the best pair. So
+    /// scores must differ. Runs of one character in all lengths are the exception, such as LLaMA's runs of blanks. All
+    /// other merges must come before them and make no such run. Then pairs with longer left parts first give the
+    /// leftmost run.
     ///
     /// Pairs that make the same piece need no order: no cut of a text lets two of them overlap.
     private var ranksMergesByPairs: Bool {
@@ -133,7 +137,7 @@ extension SentencePieceModel {
         let score: Float
         let left: ArraySlice<UInt8>
         let right: ArraySlice<UInt8>
-        /// Position in the order of ids, which decides among equals.
+        /// Number in the order of ids, which decides among equals.
         let number: Int
 
         /// Whether `a` is done before `b`.
@@ -150,8 +154,9 @@ extension SentencePieceModel {
 
     /// Every way to make a piece from two others, the best piece first, as "left right".
     ///
-    /// SentencePiece ranks a merge by its result's score, and equal ones from left to right. The format ranks pairs: where
-    /// scores are equal, longer left parts first makes runs (LLaMA's pieces of several blanks) grow from the left too.
+    /// SentencePiece ranks a merge by its result's score, and equal ones from left to right. The format ranks pairs.
+    /// Where scores are equal, longer left parts come first: runs (LLaMA's pieces of several blanks) then grow from the
+    /// left in both.
     private var merges: [String] {
         let normal = pieces.filter { $0.kind == .normal }
         let known = Set(normal.map { $0.text[...] })

@@ -1,53 +1,6 @@
-// Verification - hashes, and the check that shards cover the flat space exactly once.
+// StoredRun - the check that shards cover the flat space exactly once.
 
-internal import Digests
-internal import Glibc
-package import Tensors
-
-// Values are stored and hashed as little-endian fp32, straight from memory.
-#if _endian(big)
-    #error("checkpoints are written and hashed in memory order, which must be little-endian")
-#endif
-
-/// SHA-256 as lower-case hexadecimal.
-enum Hash {
-    /// Characters of a digest.
-    static let length = 2 * SHA256.byteCount
-
-    static func file(_ path: String) throws(CheckpointError) -> String {
-        let hasher = SHA256()
-        try Files.forEachBlock(of: path) { block in
-            unsafe block.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
-        }
-        return hexadecimalDigits(of: hasher.finalize())
-    }
-
-    static func bytes(_ bytes: [UInt8]) -> String { hexadecimalDigits(of: SHA256.hash(data: bytes)) }
-
-    /// Whether `text` is what ``bytes(_:)`` returns: nothing else may stand for the same digest.
-    static func isWellFormed(_ text: String) -> Bool {
-        text.utf8.count == length && text.utf8.allSatisfy(Array("0123456789abcdef".utf8).contains)
-    }
-}
-
-extension FloatSlice {
-    /// Whether both hold the same bits: unlike `==`, NaNs with equal bits count as equal and -0 differs from 0.
-    package func hasSameBits(as other: FloatSlice) -> Bool {
-        guard count == other.count else { return false }
-        return unsafe memcmp(view.pointer, other.view.pointer, count * MemoryLayout<Float>.stride) == 0
-    }
-}
-
-extension SHA256 {
-    /// Adds floats as little-endian bytes.
-    func update(_ slice: FloatSlice) {
-        let byteCount = slice.count * MemoryLayout<Float>.stride
-        unsafe update(bufferPointer: UnsafeRawBufferPointer(start: slice.view.pointer, count: byteCount))
-        withExtendedLifetime(slice) {}
-    }
-}
-
-/// A run of the flat space and where a checkpoint holds it.
+/// A run of the flat space, and its place in a checkpoint's shards.
 struct StoredRun: Equatable {
     /// Positions in the flat space.
     var range: Range<Int>
