@@ -1,10 +1,10 @@
-// DoctorReport - what `doctor` prints: findings with their remedies, or one line; facts where they are asked for.
+// DoctorReport - the output of `doctor` as text and as JSON: faults and warnings with remedies, a summary, facts.
 
 internal import Foundation
 internal import MessagePassing
 package import Reporting
 
-/// The verdict about a job.
+/// Facts of a job, and the results of all checks.
 package struct DoctorReport {
     package let facts: [NodeFacts]
     package let findings: [Finding]
@@ -19,7 +19,7 @@ package struct DoctorReport {
 
     // MARK: Text
 
-    /// Findings, and the last line.
+    /// Three lines for each fault or warning, and the summary.
     package var lines: [String] {
         findings.flatMap { finding in
             Self.lines(finding.verdict, finding.check, place: place(finding.ranks))
@@ -48,7 +48,7 @@ package struct DoctorReport {
         return "\(Self.counted(ranks, "rank")) \(nodeText)"
     }
 
-    /// The checks that could say something.
+    /// The checks whose condition holds in this job.
     private var checks: [Check] {
         Check.allCases.filter { check in
             switch check.need {
@@ -60,7 +60,7 @@ package struct DoctorReport {
         }
     }
 
-    /// What the other checks wait for.
+    /// Text on the checks whose condition does not hold, such as ` (3 more need several nodes)`.
     private var more: String {
         let missing = Check.allCases.filter { !checks.contains($0) }
         let parts = [(Check.Need.configuration, "a CONFIG"), (.ranks, "several ranks"), (.nodes, "several nodes")]
@@ -82,7 +82,7 @@ package struct DoctorReport {
 
     // MARK: Facts
 
-    /// Name, value and ranks: as many rows of a name as there are values.
+    /// The rows of facts: name, value and ranks. A name has a row for each of its values.
     private var sheet: [(name: String, value: String, ranks: [Int])] {
         let firsts = Dictionary(facts.map { ($0.host, $0) }) { first, _ in first }
         return FactSheet.names.flatMap { name -> [(name: String, value: String, ranks: [Int])] in
@@ -98,7 +98,7 @@ package struct DoctorReport {
         }
     }
 
-    /// One line for each fact, and for each group of ranks that sees another.
+    /// The facts as lines. Ranks are named where values differ.
     package var factLines: [String] {
         let width = FactSheet.names.map(\.count).max() ?? 0
         return sheet.map { row in

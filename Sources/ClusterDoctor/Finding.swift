@@ -1,6 +1,6 @@
-// Finding - what `doctor` has found wrong: where, how bad, and what to do about it.
+// Finding - a result of a check: severity, text and remedy, with the ranks that it concerns.
 
-/// Everything that is looked at. The raw values are names in the output.
+/// The checks of `doctor`. The raw values are their names in the output.
 package enum Check: String, CaseIterable, Sendable {
     case ranksAlone = "ranks-alone"
     case sharedMemory = "shared-memory"
@@ -36,7 +36,7 @@ package enum Check: String, CaseIterable, Sendable {
     case bandwidth
     case interfaces
 
-    /// What a check needs, beside a rank, to say anything.
+    /// The condition under which a check can find anything.
     package enum Need: Sendable {
         case nothing
         case configuration
@@ -54,16 +54,16 @@ package enum Check: String, CaseIterable, Sendable {
     }
 }
 
-/// Something that is wrong on some ranks.
+/// A fault or warning, with all ranks that share it.
 package struct Finding: Sendable, Equatable {
     enum Severity: String, Sendable {
-        /// A run would fail, or would not be the run that was asked for.
+        /// The run would fail, or would compute something else than its configuration says.
         case fault
-        /// A run would be slower than the machine allows, or is at risk.
+        /// The run would be slower than the machine allows, or is at risk.
         case warning
     }
 
-    /// What is said of a rank; ranks of which the same is said share a finding.
+    /// Severity, text and remedy.
     package struct Verdict: Hashable, Sendable {
         var severity: Severity
         package var what: String
@@ -79,10 +79,10 @@ package struct Finding: Sendable, Equatable {
 
     package let check: Check
     package let verdict: Verdict
-    /// Ascending.
+    /// Rank numbers, ascending.
     package let ranks: [Int]
 
-    /// One finding for all ranks of which `judge` says the same, in the order of their first ranks.
+    /// Runs `judge` on every rank and groups the ranks with equal results, in the order of their first ranks.
     package static func grouped(_ check: Check, _ all: [NodeFacts], _ judge: (NodeFacts) -> Verdict?) -> [Finding] {
         var order: [Verdict] = []
         var ranks: [Verdict: [Int]] = [:]
@@ -94,7 +94,7 @@ package struct Finding: Sendable, Equatable {
         return order.map { Finding(check: check, verdict: $0, ranks: ranks[$0] ?? []) }
     }
 
-    /// The same for verdicts about whole nodes.
+    /// Runs `judge` once per node on the ranks of the node, and groups the ranks with equal results.
     package static func grouped(
         _ check: Check, nodesOf all: [NodeFacts], _ judge: ([NodeFacts]) -> Verdict?
     ) -> [Finding] {
@@ -106,7 +106,7 @@ package struct Finding: Sendable, Equatable {
         return grouped(check, all) { verdicts[$0.rank] }
     }
 
-    /// Everything that is wrong, faults first.
+    /// Runs all checks; faults come first.
     package static func all(of facts: [NodeFacts]) -> [Finding] {
         let findings =
             LaunchJudgement.findings(facts) + CoreJudgement.findings(facts) + ProcessorJudgement.findings(facts)

@@ -1,19 +1,19 @@
-// LaunchCheck - whether the ranks that a launcher has started know of each other, for commands that share work among ranks.
+// LaunchCheck - refuses launches whose ranks do not find each other.
 
 public import JobRuntime
 internal import MessagePassing
 public import Reporting
 
-/// What `doctor` says of ranks that do not find each other, as an error of the commands that would suffer from it.
+/// The launch checks of `doctor`, as errors of commands that share work among ranks.
 public enum LaunchCheck {
-    /// What keeps MPI from starting: srun has started several ranks without PMIx. Nil where nothing does.
+    /// The error of a launch in which MPI cannot start: several ranks under srun without PMIx. Nil otherwise.
     public static func beforeMPI() -> ProgramFailure? {
         let reader = SystemReader()
         guard reader.isStrandedUnderSlurm, let announced = reader.announcement else { return nil }
         return failure(LaunchJudgement.stranded(announced), announced)
     }
 
-    /// Throws where MPI sees fewer ranks than the launcher has started: each would do all of the work by itself.
+    /// Throws if MPI sees fewer ranks than the launcher has started. Why: each rank would do all of the work.
     static func requireAllRanks(_ communicator: Communicator, _ reader: SystemReader = SystemReader()) throws {
         guard let announced = reader.announcement,
             let verdict = LaunchJudgement.alone(
@@ -34,9 +34,9 @@ public enum LaunchCheck {
 }
 
 extension Session {
-    /// Whether this is the only rank that MPI sees.
+    /// Whether MPI sees one rank only.
     public var isAlone: Bool { communicator.size == 1 }
 
-    /// Throws where the launcher has started more ranks than MPI sees; for commands that share work among ranks.
+    /// Throws if MPI sees fewer ranks than the launcher has started.
     public func requireAllRanks() throws { try LaunchCheck.requireAllRanks(communicator) }
 }

@@ -1,4 +1,4 @@
-// Compare - `mile-dist compare`: runs of several losses, paired by seed, in a table and a report.
+// Compare - `mile-dist compare`: compares runs of several losses, paired by seed, in a table and a report.
 
 internal import ArgumentParser
 internal import Foundation
@@ -50,7 +50,7 @@ struct Compare: ParsableCommand {
         launch(.one) { session in try run(session) }
     }
 
-    /// Rank 0 works; an error is everybody's.
+    /// Compares on rank 0. `agreed` throws its error on all ranks.
     private func run(_ session: Session) throws -> ExitStatus {
         try session.communicator.agreed {
             guard session.communicator.rank == 0 else { return }

@@ -1,4 +1,4 @@
-// Doctor - `mile-dist doctor`: facts of all ranks, gathered and judged on rank 0.
+// Doctor - `mile-dist doctor`: gathers the facts of all ranks, and checks them on rank 0.
 
 internal import ArgumentParser
 internal import ClusterDoctor
@@ -87,10 +87,10 @@ struct Doctor: ParsableCommand {
         defer { communicator.deadlineSeconds = nil }
         let configuration = try config.map { try overrides.load(session, path: $0) }
         let facts = try FactGathering(session, directory: directory).run(configuration)
-        // Rank 0 knows; the status is everybody's.
+        // Rank 0 has the report. All ranks end with its status.
         let report = facts.map(DoctorReport.init)
         let hasFailed = report.map { $0.faultCount > 0 || strict && !$0.findings.isEmpty } ?? false
-        // Where ranks do not find each other each takes itself for rank 0: the launcher's numbers tell who speaks.
+        // Ranks that do not find each other are all rank 0. The launcher's variables then say which one prints.
         if let report, communicator.size > 1 || Launcher.isFirstRank { show(report, session.console) }
         return try communicator.isTrueOnAny(hasFailed) ? .runtimeFailure : .done
     }

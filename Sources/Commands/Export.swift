@@ -35,7 +35,7 @@ struct Export: ParsableCommand {
     private func run(_ session: Session) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: session.communicator, console: session.console)
         try finder.withCheckpoint(checkpoint.path) { reader in
-            // One rank writes; an error is everybody's.
+            // Rank 0 writes. `agreed` throws its error on all ranks.
             try session.communicator.agreed {
                 guard session.communicator.rank == 0 else { return }
                 for note in try HuggingFaceExport(reader).write(to: output) { session.console.warning(note) }

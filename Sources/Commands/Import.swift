@@ -1,4 +1,4 @@
-// Import - `mile-dist import`: a Hugging Face directory as a checkpoint to train on.
+// Import - `mile-dist import`: turns a Hugging Face directory into a checkpoint.
 
 internal import ArgumentParser
 internal import Checkpointing
@@ -44,7 +44,7 @@ struct Import: ParsableCommand {
     }
 
     private func run(_ session: Session) throws -> ExitStatus {
-        // One rank reads and writes; an error is everybody's.
+        // Rank 0 reads and writes. `agreed` throws its error on all ranks.
         try session.communicator.agreed {
             guard session.communicator.rank == 0 else { return }
             let source = try open()
@@ -59,7 +59,7 @@ struct Import: ParsableCommand {
         return .done
     }
 
-    /// Opens the directory, with the tokenizer that was given.
+    /// Opens the directory with the tokenizer of `--tokenizer`, or its own.
     private func open() throws -> HuggingFaceImport {
         guard let setting = tokenizer else { return try HuggingFaceImport(directory: directory) }
         let tokenizer = setting == noTokenizerName ? nil : try makeTokenizer(setting, key: "--tokenizer")
@@ -74,7 +74,7 @@ struct Import: ParsableCommand {
         return source
     }
 
-    /// The key of a configuration that must agree with the checkpoint's tokenizer.
+    /// The `data` section that a configuration needs for the checkpoint's tokenizer.
     private func data(_ tokenizer: CheckpointIndex.Tokenizer) -> String {
         guard tokenizer.isUsable else {
             return "data: {tokenizer: \(noTokenizerName)}  # all data prepared with the model's own tokenizer"
@@ -83,7 +83,7 @@ struct Import: ParsableCommand {
         return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
     }
 
-    /// The model as a configuration must describe it.
+    /// The `model` section that a configuration needs for the checkpoint.
     private func section(_ model: ModelConfiguration) -> String {
         """
         model: {hidden_size: \(model.hiddenSize), intermediate_size: \(model.intermediateSize), \

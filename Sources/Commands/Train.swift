@@ -74,7 +74,7 @@ struct Train: ParsableCommand {
     func run() throws {
         let printsOnly = helpKeys || printConfig || printOrder != nil
         if printsOnly { launch(.one, train) }
-        // Before MPI starts, which takes a while: whoever stops a run that early gets the status that asks for another start.
+        // Why before MPI starts, which takes a while: an early signal then gives status 75, which asks for a restart.
         StopRequest.listen()
         launchOnAllRanks(loss: dryRun ? .isFailure : .isTold, train)
     }

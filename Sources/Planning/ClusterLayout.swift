@@ -1,18 +1,18 @@
-// ClusterLayout - nodes, links and ranks of a planned run.
+// ClusterLayout - hardware of a planned cluster, and the placement of ranks on its nodes.
 
-/// What a cluster can do; rates are per second.
+/// Rates and sizes of a cluster's hardware. Rates are per second.
 package struct Hardware: Sendable, Equatable {
-    /// Operations of one rank, in a step's own computation (`gflops_compute` of `bench step`).
+    /// Floating point operations of one rank while it computes (`gflops_compute` of `bench step`).
     package var rankOperations: Double
-    /// Bytes that a node sends, and at the same time receives.
+    /// Bandwidth of a node's link, in each direction.
     package var networkBytes: Double
-    /// Seconds from one node to another of a message without content.
+    /// Seconds of an empty message between nodes.
     package var latency: Double
-    /// Bytes that the memory of a node reads and writes, for all of its ranks.
+    /// Memory bandwidth of a node, which its ranks share.
     package var memoryBytes: Double
-    /// Bytes that the file system of the checkpoints takes from all ranks together.
+    /// Write bandwidth of the checkpoints' file system, for all ranks together.
     package var diskBytes: Double
-    /// Bytes of memory of a node; nil where that is not to be judged.
+    /// Memory of a node in bytes; nil if it does not matter.
     package var nodeMemory: Int? = nil
 
     package init(
@@ -28,32 +28,32 @@ package struct Hardware: Sendable, Equatable {
     }
 }
 
-/// How ranks are placed on nodes.
+/// Number of ranks and nodes, and ranks per node.
 package struct ClusterLayout: Sendable, Equatable {
     package let ranks: Int
     package let nodes: Int
     /// Ranks of the fullest node.
     package let ranksPerNode: Int
 
-    /// Full nodes, except perhaps the last.
+    /// Fills each node with `ranksPerNode` ranks. The last node may have fewer.
     package init(ranks: Int, ranksPerNode: Int) {
         self.ranks = ranks
         self.ranksPerNode = min(ranks, ranksPerNode)
         nodes = (ranks + ranksPerNode - 1) / ranksPerNode
     }
 
-    /// As even as possible on at most `nodes` nodes.
+    /// Spreads the ranks evenly over at most `nodes` nodes.
     package init(ranks: Int, nodes: Int) {
         self.ranks = ranks
         self.nodes = min(ranks, nodes)
         ranksPerNode = (ranks + self.nodes - 1) / self.nodes
     }
 
-    /// Whether every node has as many ranks: only then large buffers go through the memory that they share.
+    /// Whether all nodes have the same number of ranks. Why: the exchange uses shared memory only then.
     package var isRegular: Bool { ranks == nodes * ranksPerNode }
-    /// Rounds in which a tree of all nodes is gone through: the smallest k with 2^k >= nodes.
+    /// Depth of a binomial tree of all nodes: the smallest k with 2^k >= nodes.
     var treeDepth: Int { Self.depth(nodes) }
-    /// The same for all ranks.
+    /// Depth of a binomial tree of all ranks.
     var rankTreeDepth: Int { Self.depth(ranks) }
 
     private static func depth(_ count: Int) -> Int { Int.bitWidth - (count - 1).leadingZeroBitCount }

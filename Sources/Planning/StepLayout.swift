@@ -83,9 +83,10 @@ package struct StepLayout {
 
     // MARK: Ownership
 
-    /// Elements of a bucket where `training.bucket_mib` is 0. What is reduced last and gathered first is waited for, so small
-    /// ones hide more: at 1 Gbit/s buckets of one layer (13 MiB) left 0.26-0.38 of the exchange exposed, of two layers
-    /// 0.33-0.42, of all layers 0.61. Much smaller ones would be latency only, cut into pieces for hundreds of ranks.
+    /// Number of elements of a bucket if `training.bucket_mib` is 0: 12 MiB of fp32.
+    ///
+    /// Why not more: nothing hides the last bucket's reduction and the first one's all-gather.
+    /// Why not less: the pieces of hundreds of ranks would cost latency only.
     private static let defaultBucketElements = (12 << 20) / MemoryLayout<Float>.size
 
     /// Which rank owns which elements of the flat parameter space (ZeRO-1), and the buckets in which gradients are reduced.

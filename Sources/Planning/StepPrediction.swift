@@ -1,4 +1,4 @@
-// StepPrediction - what a layout of a configuration needs and how long its steps take.
+// StepPrediction - memory, traffic and step time of a configuration on a cluster.
 
 package import Configuration
 internal import Kernels
@@ -9,40 +9,48 @@ internal import Sharding
 internal import Tensors
 internal import TokenData
 
-/// Memory, bytes and seconds of one layout.
+/// The prediction for one cluster layout.
 package struct StepPrediction {
     package let layout: ClusterLayout
-    /// Sequences of a step.
+    /// Sequences per step.
     package let globalBatchSize: Int
-    /// Bytes of the largest rank's buffers, and of the fullest node's.
+    /// Bytes of the largest rank's buffers.
     let rankMemory: Int
+    /// Bytes of the buffers on the fullest node.
     package let nodeMemory: Int
-    /// Bytes of a checkpoint, and the seconds in which they are written, behind the training.
+    /// Bytes of a checkpoint.
     package let checkpointBytes: Int
+    /// Seconds to write a checkpoint. The training goes on meanwhile.
     let checkpointSeconds: Double
-    /// Bytes between nodes in a step.
+    /// Bytes between nodes per step.
     let traffic: CommunicationModel.Traffic
-    /// Seconds of the rank with most sequences in its passes: proportional to tokens.
+    /// Seconds of forward and backward passes on the rank with most sequences.
     package let compute: Double
-    /// Seconds of passes over memory that do not depend on tokens: norm, AdamW, sums beside the gradient.
+    /// Seconds of the passes over memory whose time does not depend on tokens: norm, AdamW, accumulation.
     package let optimizer: Double
-    /// Seconds of all reductions and of the gather, if nothing hid them.
+    /// Seconds of all gradient reductions without overlap.
     package let reduction: Double
+    /// Seconds of the all-gather without overlap.
     package let gather: Double
-    /// Seconds of exchange that the step waits for, small messages included.
+    /// Seconds of communication that no computation hides, small messages included.
     package let exposed: Double
     package let tokensPerSecond: Double
-    /// Share of a step in which the average rank computes its sequences.
+    /// Share of a step in which the average rank computes its sequences, 0 to 1.
     let efficiency: Double
-    /// Days of steps until the configured tokens are consumed, without evaluations.
+    /// Days until all configured tokens are consumed, without evaluations.
     package let days: Double
+    /// Whether the fullest node has enough memory.
     let fits: Bool
 
+    /// Seconds of a step.
     package var step: Double { compute + optimizer + exposed }
 
+    /// Predicts the steps of `configuration` on `layout`.
+    ///
     /// - Parameters:
-    ///   - configuration: with the batch of this layout; see ``MemoryPlan`` for `threads`.
-    ///   - totalTokens: what is to be trained on.
+    ///   - configuration: with the global batch size of this layout.
+    ///   - threads: compute threads per rank.
+    ///   - totalTokens: tokens of the whole run.
     package init(
         _ configuration: RunConfiguration, layout: ClusterLayout, hardware: Hardware, threads: Int, totalTokens: Double
     ) {
@@ -83,14 +91,14 @@ package struct StepPrediction {
         let backward = work.backwardShares.map { $0 * Double(work.lastUnitSequences) * sequenceSeconds }
         var exposed = exposedCommunication(
             reductions: reductions, backward: backward, gathers: gathers,
-            // Forward has one product where backward has two.
+            // Forward has one matmul for each two of backward.
             forward: backward.reversed().map { $0 / 2 },
-            // A bf16 update gathers after it, and forward hides that as well.
+            // The all-gather of a bf16 replica also runs beside the next forward pass.
             overlaps: true)
-        // Every earlier micro-step that is reduced by itself is waited for.
+        // Nothing hides the reductions of earlier accumulation steps.
         exposed += Double(work.reductionsPerStep - 1) * one
-        // The sums of the step and of each such micro-step, the norm, and before every unit but the first a look at
-        // everybody's wish to stop.
+        // Small messages: sums of the step and of each reduction, the norm, and a stop request before each further
+        // micro-batch.
         exposed += Double(work.reductionsPerStep + 1) * model.smallGather
         exposed += Double(work.mostUnits - 1) * model.smallReduction(bytes: 8)
         if work.exactBytes > 0 { exposed += model.smallReduction(bytes: work.exactBytes) }
@@ -104,31 +112,34 @@ package struct StepPrediction {
     }
 }
 
-/// What a step has to do, whatever does it.
+/// The work of a step, independent of the hardware.
 struct StepWork {
     let parameters: Int
-    /// Elements of each bucket, in the order in which backward finishes them.
+    /// Number of elements of each bucket, in the order in which backward finishes them.
     let buckets: [Int]
-    /// Whether a bucket's gradient is zero but for the rows of tokens that occurred.
+    /// For each bucket: whether only rows of tokens that occurred are nonzero in its gradient.
     private let isSparse: [Bool]
-    /// What the rows of a rank's tokens in one reduction may be of all rows, if no two are the same.
+    /// Largest share of the embedding's rows that one rank's tokens can fill in one reduction.
     private let sentShare: Double
-    /// Share of a unit's operations that backward spends between the end of a bucket's gradient and the one before.
+    /// For each bucket: the share of a micro-batch's operations that backward spends on it.
     let backwardShares: [Double]
-    /// Bytes of an element of the gradient on its way, and of a parameter.
+    /// Bytes of a gradient element in a reduction.
     let gradientBytes: Int
+    /// Bytes of a parameter in an all-gather.
     let parameterBytes: Int
-    /// Bytes of what a bf16 replica holds in fp32; 0 without one.
+    /// Bytes of the fp32 tensors of a bf16 replica; 0 without one.
     let exactBytes: Int
-    /// Sequences and units of the rank that has most, and sequences of its last unit.
+    /// Most sequences of a rank.
     let mostSequences: Int
+    /// Most micro-batches of a rank.
     let mostUnits: Int
+    /// Sequences in the last micro-batch of the rank with most sequences.
     let lastUnitSequences: Int
-    /// Times that the whole gradient is reduced: several for reproducible reference micro-steps.
+    /// Reductions of the whole gradient per step: one, or one per accumulation step if reproducible.
     let reductionsPerStep: Int
-    /// The model's operations, forward and backward.
+    /// Floating point operations of forward and backward for one sequence.
     let operationsPerSequence: Double
-    /// Bytes that the memory reads and writes for the rank that owns most, outside of the passes.
+    /// Bytes that the memory moves per step outside of the passes, for the rank with the largest shard.
     let memoryBytes: Double
 
     init(_ configuration: RunConfiguration, ranks: Int) {
@@ -159,7 +170,8 @@ struct StepWork {
         sentShare =
             Double(tokens * PackedPiece.mostBytes(ofRow: rowBytes)) / Double(model.vocabularySize * rowBytes)
 
-        // The head's forward and backward are one pass, before any layer's backward; the embedding has no product.
+        // The head is forward and backward in one pass, before the backward pass of the layers. The embedding has no
+        // matmul.
         let headOperations = 6 * Double(model.vocabularySize * model.hiddenSize)
         let layers = (1 - headOperations * Double(T) / operationsPerSequence) * Self.backwardPart(training)
         let firstLayer = table["model.layers.0.input_layernorm.weight"]?.range.lowerBound ?? 0
@@ -174,22 +186,28 @@ struct StepWork {
             microSteps: Double(microSteps))
     }
 
-    /// What of each bucket's gradient a reduce-scatter between nodes sends at most, of the sums of `ranksOnNode` ranks.
+    /// For each bucket: the largest share of its gradient that a reduce-scatter sends between nodes.
+    ///
+    /// - Parameter ranksOnNode: ranks whose gradients are summed before they are sent.
     func sentShares(ranksOnNode: Int) -> [Double] {
         isSparse.map { $0 ? min(1, Double(ranksOnNode) * sentShare) : 1 }
     }
 
     private static func sequences(_ units: [WorkUnit]) -> Int { units.reduce(0) { $0 + $1.sequences.count } }
 
-    /// Two of a layer's three products, or of four where the forward pass is repeated, come after the head: backward's.
+    /// Share of a layer's matmuls in its backward pass: two of three, or three of four with a repeated forward pass.
     private static func backwardPart(_ training: TrainingConfiguration) -> Double {
         training.activationCheckpointing == .layer ? 3.0 / 4 : 2.0 / 3
     }
 
-    /// Bytes of an element: the norm reads 4. AdamW reads gradient, parameter and two moments and writes the last three, 28,
-    /// and 2 of a bf16 replica. Fixed point reads 4 and writes 8 for a rank's first unit, and reads 8 more for each further one;
-    /// the sums that are owned are read and written in fp32, 12. Micro-steps that are scaled are added to a second
-    /// buffer, 12, which is cleared and copied, 12.
+    /// Bytes that the memory moves per step outside of the passes.
+    ///
+    /// Bytes per element:
+    /// - The norm reads 4.
+    /// - AdamW reads gradient, parameter and two moments and writes the last three: 28, and 2 of a bf16 replica.
+    /// - Fixed point reads 4 and writes 8 in the first micro-batch, and reads 8 more in each further one.
+    /// - The owner converts its fixed-point sums to fp32: 12.
+    /// - Accumulation steps that are scaled alone are added to a second buffer, 12, which is cleared and copied, 12.
     private static func memoryBytes(
         _ training: TrainingConfiguration, parameters: Double, owned: Double, units: Double, microSteps: Double
     ) -> Double {

@@ -1,14 +1,14 @@
-// ComparisonTable - a comparison as a table of texts, for the terminal and the report, and as JSON.
+// ComparisonTable - a comparison as a table of texts and as JSON.
 
 internal import Configuration
 package import Reporting
 
-/// The table: for each column a row per arm.
+/// The table of a comparison. It has a row for each measured column and arm.
 package struct ComparisonTable: Sendable {
     package struct Row: Sendable, Equatable {
-        /// One text for each header.
+        /// One text per header.
         package let texts: [String]
-        /// Whether a new column of measurements begins here.
+        /// Whether the row is the first of its measured column.
         package let isFirst: Bool
         package let verdict: Verdict?
     }
@@ -57,10 +57,10 @@ package struct ComparisonTable: Sendable {
         return Row(texts: texts, isFirst: arm == 0, verdict: cell?.verdict)
     }
 
-    /// Whether the texts under a header are numbers, which stand to the right.
+    /// Whether the texts under a header are numbers, which are aligned to the right.
     static func isNumeric(_ header: Int) -> Bool { (2...8).contains(header) }
 
-    /// Aligned lines, without one at the end.
+    /// The table as aligned lines without a final line end.
     package var text: String {
         let widths = headers.indices.map { header in
             ([headers[header]] + rows.map { $0.texts[header] }).map(\.count).max() ?? 0
@@ -83,7 +83,7 @@ package struct ComparisonTable: Sendable {
 }
 
 extension StudyComparison {
-    /// Everything with full precision.
+    /// The comparison with all numbers in full precision.
     package var json: JSONValue {
         .object([
             ("step", .integer(study.step)), ("seeds", .array(study.seeds.map { .integer(Int($0)) })),

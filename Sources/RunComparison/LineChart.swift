@@ -1,4 +1,4 @@
-// LineChart - curves over steps, with points whose spread over seeds is drawn as a whisker.
+// LineChart - curves over steps, and points with whiskers for the spread over seeds.
 
 /// A line chart as inline SVG.
 struct LineChart: Sendable {
@@ -22,10 +22,10 @@ struct LineChart: Sendable {
     let xName: String
     let yName: String
     let series: [Series]
-    /// A value as the words at its point say it.
+    /// The text of a value in the tooltip of its point.
     let words: @Sendable (Double) -> String
 
-    /// Pixels between the points of neighbouring series.
+    /// Horizontal pixels between the points of neighbouring series.
     private static let distance = 8.0
 
     var svg: Markup {
@@ -44,7 +44,7 @@ struct LineChart: Sendable {
             Markup.label(
                 xName, x: (ChartFrame.left + ChartFrame.right) / 2, y: frame.bottom + 38, anchor: "middle"))
         let all = series.enumerated().flatMap { number, series in
-            // Beside one another, so that the points of one step can be told apart.
+            // Why shifted: the points of one step would cover each other.
             marks(of: series, shift: (Double(number) - Double(self.series.count - 1) / 2) * Self.distance, x, y)
         }
         return frame.drawing(y, footHeight: 48, foot: foot, marks: all)

@@ -1,22 +1,22 @@
-// Pairing - runs sorted into arms, which differ in their loss, and paired across them by seed.
+// Pairing - groups runs into arms by their loss and pairs them across arms by seed.
 
 internal import Configuration
 package import Kernels
 internal import Optimization
 internal import Reporting
 
-/// What a key means when runs are compared.
+/// The role of a configuration key in a comparison of runs.
 enum KeyRole {
-    /// Makes a run one of several of its arm.
+    /// Differs between the runs of an arm, as the seed.
     case ofTheRun
-    /// Makes an arm.
+    /// Distinguishes arms, as the loss.
     case ofTheArm
-    /// Must be the same in all runs: a comparison would be of something else than losses.
+    /// Must be equal in all runs, as the model. Why: otherwise the comparison is not one of losses.
     case common
-    /// How a run was computed: no effect but rounding.
+    /// Changes rounding at most, as the number of threads.
     case execution
 
-    /// The role of `key`; a key that is not known here makes an arm, so that no difference goes unseen.
+    /// The role of `key`. An unknown key distinguishes arms, so that its differences show.
     init(_ key: String) {
         switch key {
         case "training.seed", "logging.directory", "checkpoint.directory": self = .ofTheRun
@@ -36,8 +36,9 @@ enum KeyRole {
 }
 
 extension KeyRole {
-    /// Whether the value of a key at each step made the model what it is, and not only the value at the end. The model itself
-    /// and its data cannot change on the way; evaluations before the last one are not compared.
+    /// Whether the value of `key` matters at each step, and not at the end only.
+    ///
+    /// Model and data cannot change during a run. Only the last evaluation is compared.
     static func isOfEachStep(_ key: String) -> Bool {
         switch KeyRole(key) {
         case .ofTheArm: true
@@ -49,29 +50,31 @@ extension KeyRole {
 
 /// The runs of one loss.
 package struct Arm: Sendable {
-    /// For example `mile 0.5`; with other keys that make it differ, where any do.
+    /// The loss, for example `mile 0.5`, and all other keys in which arms differ.
     let name: String
-    /// By seed, ascending.
+    /// The runs by seed, ascending.
     let runs: [RunRecord]
 }
 
-/// Runs that can be compared: finished, in arms with the same seeds, evaluated after the same step.
+/// Comparable runs: finished, in arms with the same seeds, evaluated after the same step.
 package struct Study: Sendable {
-    /// The baseline first, the others in the order of their first runs.
+    /// The baseline, and then the other arms in the order of their first runs.
     let arms: [Arm]
     package let seeds: [UInt64]
-    /// After which all runs were last evaluated.
+    /// The step of the last evaluation of all runs.
     package let step: Int
-    /// Configured steps of the runs.
+    /// Value of `schedule.total_steps`.
     package let totalSteps: Int
-    /// Keys without an effect on the mathematics in which runs differ all the same.
+    /// Keys with the role `execution` in which runs differ.
     let executionKeys: [String]
 
     package var baseline: Arm { arms[0] }
     package var runs: [RunRecord] { arms.flatMap(\.runs) }
 
+    /// Groups and pairs `runs`.
+    ///
     /// - Parameter baseline: an arm's name.
-    /// - Throws: status 2 when the runs cannot be compared, naming runs and reasons.
+    /// - Throws: status 2 with runs and reasons if the runs are not comparable.
     package init(runs: [RunRecord], baseline: String) throws {
         guard let first = runs.first else { throw ProgramFailure(.badInput, "there is no run to compare.") }
         let settings = runs.map(\.settings)
@@ -81,7 +84,7 @@ package struct Study: Sendable {
         try Self.refuseOtherData(runs)
         executionKeys = varying.map(\.key).filter { KeyRole($0) == .execution }
 
-        // Arms by name: a name holds all that makes an arm and differs anywhere.
+        // The name of an arm has every key that distinguishes arms and differs between any runs.
         let ofTheArm = varying.filter { KeyRole($0.key) == .ofTheArm && !$0.key.hasPrefix("loss.") }
         let names = zip(runs, settings).map { run, settings in
             ([run.lossName] + ofTheArm.map { "\($0.key) \(settings[$0.index].text)" })
@@ -111,7 +114,7 @@ package struct Study: Sendable {
         totalSteps = first.configuration.schedule.totalSteps
     }
 
-    /// What a loss is called: its kind, gamma, and what else is not the default of what its kind reads.
+    /// Name of a loss: its kind, gamma, and every other key that its kind reads and that is not the default.
     package static func name(of loss: LossConfiguration) -> String {
         let standard = LossConfiguration()
         var parts = [loss.kind.rawValue]
@@ -147,7 +150,7 @@ package struct Study: Sendable {
                 + "train them alike:" + lines.joined())
     }
 
-    /// The seeds that every arm has, once each.
+    /// Checks that every arm has the same seeds once each, and returns the seeds.
     private static func pair(_ arms: [Arm]) throws -> [UInt64] {
         for arm in arms {
             for (run, next) in zip(arm.runs, arm.runs.dropFirst()) where run.seed == next.seed {
@@ -172,7 +175,7 @@ package struct Study: Sendable {
         return arms[0].runs.map(\.seed)
     }
 
-    /// The step of every run's last evaluation.
+    /// Checks that all runs are finished and were last evaluated after the same step, and returns the step.
     private static func commonStep(_ runs: [RunRecord]) throws -> Int {
         let steps = runs.map { $0.evaluations.last?.step ?? 0 }
         let last = steps.max() ?? 0
@@ -185,7 +188,7 @@ package struct Study: Sendable {
             let lines = runs.map { "\n  \($0.directory): \($0.extent)" }
             throw ProgramFailure(.badInput, "\(problem); continue or leave them out:" + lines.joined())
         }
-        // By its own configuration: all of them may have been cut off at the same place.
+        // Why each configuration is checked: all runs may have stopped early at the same step.
         try refuse(runs.filter { !$0.isFinished }, "unfinished, by their own configurations")
         let complete = zip(runs, steps).first { $0.1 == last }?.0.directory ?? ""
         try refuse(

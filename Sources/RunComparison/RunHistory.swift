@@ -1,10 +1,10 @@
-// RunHistory - which configuration computed which steps of a run, and what the run began with.
+// RunHistory - the configuration of each step of a run, and the run's initial weights.
 
 package import Configuration
 internal import Optimization
 internal import Reporting
 
-/// The story of a run's model, as `starts.jsonl` tells it.
+/// The history of a run's model, from `starts.jsonl`.
 package struct RunHistory: Sendable {
     /// Consecutive steps of one configuration.
     struct Part: Sendable {
@@ -12,25 +12,27 @@ package struct RunHistory: Sendable {
         var configuration: RunConfiguration
     }
 
-    /// What the run began with; nil where that is not known.
+    /// The start with the initial weights; nil if unknown.
     let origin: StartRecord?
-    /// Steps 1 ... this one were computed by nobody knows which configuration.
+    /// The last step of unknown configuration: steps 1 to this one are unknown.
     let unknownSteps: Int
-    /// The other steps that count, in their order; none for a run without steps.
+    /// The known steps in their order; empty for a run without steps.
     let parts: [Part]
 
+    /// Follows the starts of a run.
+    ///
     /// - Parameters:
     ///   - records: all rows of the file; not empty.
-    ///   - reachedStep: the last step that the run has taken.
+    ///   - reachedStep: the last step of the run.
     init(_ records: [StartRecord], reachedStep: Int) {
-        // What lies before a beginning, and before a row whose history is lost, is another story.
+        // Rows before the last new beginning, or before a row of unknown history, do not matter.
         let first = records.lastIndex { $0.origin.isBeginning || !$0.isHistoryKnown } ?? 0
         let story = records[first...]
         origin = story.first.flatMap { $0.origin.isBeginning ? $0 : nil }
         var parts: [Part] = []
         var unknownSteps = story.first?.fromStep ?? 0
         for record in story {
-            // A start replaces what came after the step that it went on from.
+            // A start replaces the steps after the one that it continues from.
             unknownSteps = min(unknownSteps, record.fromStep)
             parts.removeAll { $0.steps.lowerBound > record.fromStep }
             if let last = parts.indices.last, parts[last].steps.upperBound > record.fromStep {
@@ -45,9 +47,9 @@ package struct RunHistory: Sendable {
 }
 
 extension RunHistory {
-    /// What a run was at its steps, in words: `a`, or `a up to step 10, then b`.
+    /// Values over the steps of a run in words: `a`, or `a up to step 10, then b`.
     ///
-    /// - Parameter phases: texts and the last steps that they are of, at least one; equal neighbours are one.
+    /// - Parameter phases: texts with their last steps, at least one. Neighbours with equal texts are merged.
     package static func words(_ phases: [(text: String, end: Int)]) -> String {
         var merged: [(text: String, end: Int)] = []
         for phase in phases {
@@ -58,8 +60,9 @@ extension RunHistory {
         return (earlier.isEmpty ? "" : earlier + "then ") + (merged.last?.text ?? "")
     }
 
-    /// The history with one schedule where another one had the same factors at all of its steps, as a constant rate that was
-    /// extended has. Why: a comparison is of what trained the model, and not of how it was written.
+    /// The history with the last schedule in place of each earlier one that had the same factors at all its steps.
+    ///
+    /// Why: a constant rate that was extended trained the same model as one configured so from the start.
     func unifyingSchedules() -> RunHistory {
         guard let last = parts.last?.configuration.schedule else { return self }
         let unified = parts.map { part in
@@ -82,13 +85,13 @@ extension RunHistory {
 }
 
 extension RunRecord {
-    /// What the run trained with, as its arm is called.
+    /// Name of the run's loss, or of its losses with their last steps.
     var lossName: String {
         guard let parts = history?.parts, !parts.isEmpty else { return Study.name(of: configuration.loss) }
         return RunHistory.words(parts.map { (Study.name(of: $0.configuration.loss), $0.steps.upperBound) })
     }
 
-    /// Every key with its value. Where a step's value matters for that step, the text is of all steps.
+    /// Every key with its value. The text names the values of all steps if the key matters at each step.
     package static func settings(_ configuration: RunConfiguration, _ history: RunHistory?) -> [(
         key: String, text: String
     )] {
@@ -104,7 +107,7 @@ extension RunRecord {
 }
 
 extension Study {
-    /// Refuses pairs of runs of which one began with other weights than the other.
+    /// Refuses pairs of runs with different initial weights.
     static func refuseOtherOrigins(_ arms: [Arm]) throws {
         var lines: [String] = []
         for arm in arms.dropFirst() {
@@ -132,7 +135,7 @@ extension Study {
         }
     }
 
-    /// What is known, and what not, of how the runs came about.
+    /// Notes on the initial weights of the runs, and on unknown parts of their histories.
     var originNotes: [String] {
         var notes: [String] = []
         let trained = runs.compactMap { $0.history?.origin }.filter { $0.parameters != nil }

@@ -1,9 +1,9 @@
-// StudyComparison - the numbers of a comparison: means per arm, paired statistics per arm and column.
+// StudyComparison - the numbers of a comparison: means by arm, paired statistics by arm and column.
 
 internal import Configuration
 internal import TokenData
 
-/// A study, compared column by column with its baseline.
+/// The comparison of each arm of a study with the baseline, column by column.
 package struct StudyComparison: Sendable {
     /// A column that is not compared because some runs lack it.
     struct Omission: Sendable, Equatable {
@@ -15,7 +15,7 @@ package struct StudyComparison: Sendable {
     /// The difference of an arm to the baseline in one column.
     package struct Cell: Sendable, Equatable {
         let statistics: PairedStatistics
-        /// The p-value adjusted by Holm's method for all arms and columns; nil for a single pair.
+        /// The p-value with Holm's correction for all arms and columns; nil for a single pair.
         var adjustedProbability: Double?
 
         var verdict: Verdict { statistics.verdict(adjustedProbability: adjustedProbability) }
@@ -26,15 +26,15 @@ package struct StudyComparison: Sendable {
     /// Columns that every run has.
     package let columns: [MeasuredColumn]
     let omissions: [Omission]
-    /// By arm and column, a value for each seed.
+    /// By arm and column: the values, one per seed.
     private let values: [[MeasuredColumn: [Double]]]
-    /// By arm but the baseline and column.
+    /// By arm, without the baseline, and by column.
     private let cells: [[MeasuredColumn: Cell]]
 
     package init(_ study: Study, demands: PairedStatistics.Demands) {
         self.study = study
         self.demands = demands
-        // The study has made sure that there is one.
+        // Every run of a study has an evaluation.
         let rows = study.arms.map { $0.runs.compactMap(\.evaluations.last) }
         let all = MeasuredColumn.all(
             of: rows.flatMap { $0 },
@@ -62,7 +62,7 @@ package struct StudyComparison: Sendable {
                     )
                 })
         }
-        // The family: every arm and column, but a column in two units is one test.
+        // The family of tests: every arm and column. A column in two units is one test.
         let family = cells.indices.flatMap { arm in paired.filter { $0.restated == nil }.map { (arm, $0) } }
         let probabilities = family.compactMap { arm, column in cells[arm][column]?.statistics.spread?.probability }
         for ((arm, column), adjusted) in zip(family, Holm.adjusted(probabilities)) {
@@ -85,7 +85,7 @@ package struct StudyComparison: Sendable {
         SampleSummary(values(arm: arm, column))
     }
 
-    /// nil for the baseline, and for columns that are no paired measurement.
+    /// The difference of an arm to the baseline; nil for the baseline and for columns that are not paired.
     package func cell(arm: Int, _ column: MeasuredColumn) -> Cell? { arm == 0 ? nil : cells[arm - 1][column] }
 
     /// Number of tests in the family that Holm's method corrects for.
@@ -97,14 +97,14 @@ package struct StudyComparison: Sendable {
             .sorted { MeasuredColumn.lowerBound($0) < MeasuredColumn.lowerBound($1) }
     }
 
-    /// Mean share of the targets in an entropy bucket, by an arm's models; nil where a run does not say.
+    /// Share of the targets in an entropy bucket, mean over an arm's runs; nil if a run does not have it.
     func entropyShare(arm: Int, _ bucket: String) -> Double? {
         let shares = study.arms[arm].runs.map { $0.evaluations.last?.entropyShares[bucket] }
         let known = shares.compactMap { $0 }
         return known.count == shares.count ? SampleSummary(known).mean : nil
     }
 
-    /// What a reader must know before the numbers.
+    /// Notes on the limits of the comparison, shown with the numbers.
     package var notes: [String] {
         var notes: [String] = []
         if study.step < study.totalSteps {

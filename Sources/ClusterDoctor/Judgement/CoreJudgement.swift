@@ -1,4 +1,4 @@
-// CoreJudgement - has every thread a core, and every core a thread?
+// CoreJudgement - checks of cores and threads: binding, oversubscription, idle cores, quota.
 
 enum CoreJudgement {
     static func findings(_ all: [NodeFacts]) -> [Finding] {
@@ -6,7 +6,7 @@ enum CoreJudgement {
             + Finding.grouped(.idleCores, nodesOf: all, idle) + Finding.grouped(.coreQuota, nodesOf: all, overQuota)
     }
 
-    /// A rank whose own threads do not fit the cores that it is bound to.
+    /// A rank with more threads than cores that it is bound to.
     private static func tooFewCores(_ facts: NodeFacts) -> Finding.Verdict? {
         let (threads, cores) = (facts.cores.threads, facts.cores.allowed.count)
         guard threads > cores else { return nil }
@@ -17,18 +17,19 @@ enum CoreJudgement {
                 + "binds a rank to \(threads); or set training.threads=\(cores), or 0 for as many as there are")
     }
 
-    /// Ranks that are bound to the same cores and together have more threads than there are: judged for each set of cores
-    /// that a rank is bound to, with all ranks that cannot leave it.
+    /// Ranks of a node that together have more threads than cores.
+    ///
+    /// The check compares each rank's set of cores with all ranks bound inside the set, smallest set first.
     private static func tooManyThreads(_ node: [NodeFacts]) -> Finding.Verdict? {
         let sets = node.map { Set($0.cores.allowed) }
         let everything = sets.reduce(into: Set<Int>()) { $0.formUnion($1) }
         for cores in (sets + [everything]).sorted(by: { $0.count < $1.count }) {
             let inside = node.indices.filter { sets[$0].isSubset(of: cores) }
-            // More threads of a rank than it has cores are the finding above.
+            // The check `binding` reports a rank with more threads than cores, so a rank counts at most its cores.
             let busy = inside.reduce(0) { $0 + min(node[$1].cores.threads, sets[$1].count) }
             guard busy > cores.count else { continue }
             let threads = inside.reduce(0) { $0 + node[$1].cores.threads }
-            // Others are to be had: of other ranks, or that mpirun has given to none.
+            // Whether the node has more cores than this set: those of other ranks, or idle cores of mpirun.
             let isPart = cores.count < everything.union(node[0].cores.ofLauncher ?? []).count
             return .warning(
                 "\(inside.count) ranks with \(threads) threads together share \(cores.count) "
@@ -41,7 +42,9 @@ enum CoreJudgement {
         return nil
     }
 
-    /// Cores that `mpirun` was given and no rank may use: its default binding, a core to each of one or two ranks.
+    /// Cores of `mpirun` that no rank is bound to.
+    ///
+    /// Why it happens: by default `mpirun` binds each of one or two ranks to a single core.
     private static func idle(_ node: [NodeFacts]) -> Finding.Verdict? {
         guard let given = node[0].cores.ofLauncher else { return nil }
         let used = node.reduce(into: Set<Int>()) { $0.formUnion($1.cores.allowed) }
@@ -65,7 +68,9 @@ enum CoreJudgement {
                 + "that ranks x threads are at most \(max(Int(quota), 1))")
     }
 
-    /// `0-3,8`.
+    /// Numbers as ranges: `0-3,8`.
+    ///
+    /// - Parameter numbers: ascending.
     static func list(_ numbers: [Int]) -> String {
         var parts: [ClosedRange<Int>] = []
         for number in numbers {

@@ -1,4 +1,4 @@
-// LaunchJudgement - do the ranks know of each other, are they the same program, do they share memory?
+// LaunchJudgement - checks of the launch: lone ranks, shared memory, equal programs, equal machines.
 
 internal import JobRuntime
 internal import MessagePassing
@@ -16,7 +16,7 @@ package enum LaunchJudgement {
         facts.launch.announced.flatMap { alone($0, ranks: facts.size, library: facts.launch.library) }
     }
 
-    /// The finding where MPI sees fewer `ranks` than were announced; nil where it sees all.
+    /// A fault if MPI sees fewer `ranks` than the launcher announced; nil otherwise.
     package static func alone(_ announced: LauncherVariables.Announcement, ranks: Int, library: String) -> Finding
         .Verdict?
     {
@@ -43,7 +43,7 @@ package enum LaunchJudgement {
         }
     }
 
-    /// The finding where MPI cannot even be started: srun has started several ranks without PMI or PMIx.
+    /// The fault of several ranks under srun without PMI or PMIx: MPI cannot start.
     package static func stranded(_ announced: LauncherVariables.Announcement) -> Finding.Verdict {
         .fault(
             "srun has started \(announced.ranks) ranks (\(announced.variable)=\(announced.ranks)) without PMIx, by which they "

@@ -1,4 +1,4 @@
-// LimitJudgement - do the limits of the system and its memory leave room for a run?
+// LimitJudgement - checks of resource limits and of memory against the needs of a run.
 
 internal import Kernels
 
@@ -10,7 +10,7 @@ enum LimitJudgement {
             + Finding.grouped(.lockedMemory, all, cannotRegister)
     }
 
-    /// A connection to every rank and a shard of each, and what libraries have open anyway.
+    /// File descriptors of a rank: a connection to every rank, a shard of every rank, and 64 for libraries.
     static func filesNeeded(ranks: Int) -> Int { 64 + 2 * ranks }
 
     private static func tooFewFiles(_ facts: NodeFacts) -> Finding.Verdict? {
@@ -76,7 +76,7 @@ enum LimitJudgement {
             remedy: "ulimit -t unlimited, or a batch job: login nodes often have such a limit")
     }
 
-    /// Network cards of this kind read and write memory that is locked for them.
+    /// InfiniBand cards need locked memory, because they read and write it themselves.
     private static func cannotRegister(_ facts: NodeFacts) -> Finding.Verdict? {
         guard !facts.limits.infiniband.isEmpty, let limit = facts.limits.lockedMemory else { return nil }
         return .warning(

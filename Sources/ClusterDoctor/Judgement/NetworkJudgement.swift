@@ -1,15 +1,15 @@
-// NetworkJudgement - do the clocks agree, and is the network between nodes what it should be?
+// NetworkJudgement - checks of clocks, latency, bandwidth and network interfaces.
 
 internal import Foundation
 
 enum NetworkJudgement {
-    /// Seconds: what ntpd keeps a hundred times better.
+    /// Largest clock offset in seconds. Why 1: time services keep clocks a hundred times closer.
     static let largestSkew = 1.0
-    /// Seconds one way: ten times what Gigabit Ethernet takes.
+    /// Largest latency in seconds one way: ten times that of Gigabit Ethernet.
     static let largestLatency = 500e-6
-    /// Bytes per second: Gigabit Ethernet has 117e6.
+    /// Least bandwidth in bytes per second. Gigabit Ethernet has 117e6.
     static let leastBandwidth = 100e6
-    /// Share of the median of all nodes.
+    /// Least bandwidth relative to the median of all nodes.
     static let leastShare = 0.5
 
     static func findings(_ all: [NodeFacts]) -> [Finding] {
@@ -55,8 +55,9 @@ enum NetworkJudgement {
                 + "(mpirun --mca btl_tcp_if_include NAME)")
     }
 
-    /// Bridges of containers and virtual machines have the same address on every node. Open MPI takes that for one network on
-    /// which nodes reach each other, and waits for ever.
+    /// Interfaces with one address on several nodes, as bridges of containers and virtual machines have.
+    ///
+    /// Why: Open MPI takes equal addresses for a common network and waits for ever.
     private static func interfaces(_ all: [NodeFacts]) -> [Finding] {
         let nodes = all.filter { $0.nodeRank == 0 }
         guard nodes.count > 1 else { return [] }
@@ -77,7 +78,7 @@ enum NetworkJudgement {
         }
     }
 
-    /// Whether `entry`, a name or a network with the length of its prefix, stands for `interface`.
+    /// Whether `entry`, a name or a network such as `172.17.0.0/16`, includes `interface`.
     static func matches(_ entry: String, _ interface: NetworkFacts.Interface) -> Bool {
         func number(_ address: Substring) -> UInt32? {
             let parts = address.split(separator: ".").map { UInt32($0) }
@@ -88,7 +89,7 @@ enum NetworkJudgement {
         guard parts.count == 2, let network = number(parts[0]), let length = UInt32(parts[1]), length <= 32,
             let address = number(interface.address[...])
         else { return entry == interface.name }
-        // All of them where the prefix is empty: a shift by 32 gives 0.
+        // An empty prefix includes every address: a shift by 32 gives 0.
         return (network ^ address) >> (32 - length) == 0
     }
 }

@@ -1,4 +1,4 @@
-// ProcessorJudgement - do the libraries use what the processor has?
+// ProcessorJudgement - checks whether the matmul libraries use the processor's vector units and tiles.
 
 internal import LinearAlgebra
 
@@ -16,7 +16,7 @@ enum ProcessorJudgement {
             } + Finding.grouped(.bfloat16, all) { withoutProducts($0) ?? withoutTiles($0) }
     }
 
-    /// A library whose kernels leave vector units idle.
+    /// A library whose kernels use narrower vector units than the processor has.
     private static func slow(
         _ library: ProcessorFacts.Library, _ facts: NodeFacts, otherwise remedy: String
     ) -> Finding.Verdict? {

@@ -1,4 +1,4 @@
-// StorageJudgement - can checkpoints be written, locked, shared and kept where they shall go?
+// StorageJudgement - checks of the directory of checkpoints: permission, sharing, locks, HDF5, space, files.
 
 enum StorageJudgement {
     static func findings(_ all: [NodeFacts]) -> [Finding] {
@@ -38,7 +38,7 @@ enum StorageJudgement {
 
     private static func withoutLocks(_ facts: NodeFacts) -> Finding.Verdict? {
         let storage = facts.storage
-        // HDF5 without locks is what the remedy asks for.
+        // With HDF5_USE_FILE_LOCKING=FALSE, HDF5 needs no locks.
         guard storage.hdf5WantsLocks else { return nil }
         return .fault(
             "\(storage.probed) refuses file locks (\(storage.lockProblem ?? "HDF5 could not lock a file")), which HDF5 asks for",
@@ -70,7 +70,7 @@ enum StorageJudgement {
     private static func tooLittleSpace(_ facts: NodeFacts) -> Finding.Verdict? {
         guard let plan = facts.plan, facts.storage.problem == nil else { return nil }
         let free = facts.storage.freeBytes
-        // A new checkpoint is complete before an old one goes.
+        // The oldest checkpoint is removed after the new one is complete, so `keep` + 1 exist for a while.
         let missing = max(plan.keeps + 1 - facts.storage.checkpoints, 1)
         let (each, all) = (plan.checkpointBytes, missing * plan.checkpointBytes)
         guard free < all else { return nil }
@@ -87,7 +87,7 @@ enum StorageJudgement {
 
     private static func tooFewFiles(_ facts: NodeFacts) -> Finding.Verdict? {
         guard facts.plan != nil, facts.storage.problem == nil, let free = facts.storage.freeFiles else { return nil }
-        // Shards, index, COMPLETE and the directory itself, twice: the new one and what it is renamed from.
+        // A checkpoint has shards, index, COMPLETE and its directory. Twice: a save that replaces one needs both.
         let needed = 2 * (facts.size + 3)
         guard free < needed else { return nil }
         return .fault(

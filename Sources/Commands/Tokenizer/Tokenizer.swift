@@ -1,4 +1,4 @@
-// Tokenizer - `mile-dist tokenizer train|encode|decode`: SentencePiece models.
+// Tokenizer - `mile-dist tokenizer train|encode|decode`: makes and uses SentencePiece models.
 
 internal import ArgumentParser
 internal import JobRuntime
@@ -29,10 +29,10 @@ struct TokenizerOption: ParsableArguments {
 
     /// Converts the lines of files, or of standard input, to lines of standard output.
     func convert(_ direction: LineConversion.Direction, files: [String], _ session: Session) throws -> ExitStatus {
-        // One rank reads and writes; an error is everybody's.
+        // Rank 0 reads and writes. `agreed` throws its error on all ranks.
         try session.communicator.agreed {
             guard session.communicator.rank == 0 else { return }
-            // Lines are no documents: nothing is ended.
+            // Lines are no documents, so the tokenizer needs no end token.
             let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer", needsEnd: false)
             try LineConversion(direction, tokenizer).run(files: files, session.console)
         }
