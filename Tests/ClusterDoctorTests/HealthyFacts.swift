@@ -1,4 +1,4 @@
-// HealthyFacts - nodes on which nothing is wrong, for the tests of what is said of others.
+// HealthyFacts - facts of healthy nodes, which tests change.
 
 import LinearAlgebra
 import MessagePassing
@@ -52,7 +52,7 @@ enum HealthyFacts {
     }
 }
 
-/// What must be found, and of which ranks.
+/// The expected result of a check, without its texts.
 struct Expected: Equatable, CustomStringConvertible {
     var check: Check
     var severity: Finding.Severity

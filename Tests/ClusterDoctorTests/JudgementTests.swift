@@ -1,4 +1,4 @@
-// JudgementTests - every check finds its fault, alone, and says nothing of a healthy job.
+// JudgementTests - every check finds its fault, no other check does, and none finds one in a healthy job.
 
 import LinearAlgebra
 import MessagePassing
@@ -24,7 +24,7 @@ import Testing
         #expect(Expected.all(of: bare) == [], "without configuration and launcher")
     }
 
-    /// A fault of one rank alone.
+    /// A change of one rank's healthy facts that one check must find.
     struct Plant: CustomTestStringConvertible, Sendable {
         let check: Check
         let severity: Finding.Severity
@@ -97,7 +97,7 @@ import Testing
         #expect(Expected.all(of: [facts]) == [Expected(plant.check, plant.severity, [0])])
     }
 
-    /// A full disk is no want of permission, and no fault of HDF5's.
+    /// The remedy of a full disk is space, and neither permission nor another HDF5.
     @Test func aFullDiskNeedsRoom() throws {
         var full = HealthyFacts.one
         full.storage.problem = "No space left on device"
@@ -116,7 +116,7 @@ import Testing
                 == true)
     }
 
-    /// Limits that are just kept.
+    /// Limits that are met exactly.
     @Test func atTheLimitNothingIsSaid() {
         var facts = HealthyFacts.one
         facts.cores.quota = 2
@@ -124,7 +124,7 @@ import Testing
         facts.storage.freeFiles = 8
         facts.limits.openFiles = 66
         facts.limits.fileSize = 900 * Self.mebibyte
-        // Taken 500, the plan 1000, two threads 328, libraries 64.
+        // In MiB: in use 500, plan 1000, two threads 328, libraries 64.
         facts.limits.addressSpace = 1892 * Self.mebibyte
         facts.limits.availableMemory = 1000 * Self.mebibyte
         facts.limits.groupMemory = 1000 * Self.mebibyte
@@ -132,10 +132,10 @@ import Testing
         #expect(Expected.all(of: [facts]) == [])
     }
 
-    /// Choices that look like faults.
+    /// Settings and facts that look like faults but are none.
     @Test func whatIsRightIsNotFound() {
         var facts = HealthyFacts.one
-        // Without locks as one is told to; a file system that counts no files; no limits; no launcher's word.
+        // HDF5 told to do without locks, a file system without a count of files, no limits, no launcher.
         facts.storage.lockProblem = "Function not implemented"
         facts.storage.lockVariable = "FALSE"
         facts.storage.freeFiles = nil
@@ -143,17 +143,17 @@ import Testing
         facts.limits.infiniband = ["mlx5_0"]
         facts.limits.lockedMemory = nil
         facts.launch.announced = nil
-        // Kernels that nobody knows, and such as are wider than the processor says.
+        // Unknown kernels, and kernels wider than the processor's units.
         facts.processor.openBLAS.units = nil
         facts.processor.oneDNN.units = .avx512
-        // Tiles that a run in fp32 does not miss.
+        // Refused tiles do not matter to a run in fp32.
         facts.processor.tiles = .refused
         #expect(Expected.all(of: [facts]) == [])
         facts.processor.tiles = .used
         facts.plan?.usesBFloat16 = true
         facts.processor.hasBFloat16Products = true
         #expect(Expected.all(of: [facts]) == [])
-        // Checkpoints that are there take their part of what must fit.
+        // Existing checkpoints count: only one more must fit.
         facts.storage.checkpoints = 3
         facts.storage.freeBytes = 900 * Self.mebibyte
         #expect(Expected.all(of: [facts]) == [])
@@ -170,19 +170,19 @@ import Testing
     }
 
     @Test func ranksThatShareCores() {
-        // Both on the first two cores: four threads.
+        // Both ranks on the first two cores: four threads.
         let shared = findings(nodes: 1, perNode: 2) {
             $0[1].cores.allowed = [0, 1]
             for rank in 0...1 { $0[rank].cores.ofLauncher = [0, 1] }
         }
         #expect(shared == [Expected(.oversubscription, .warning, [0, 1])])
-        // Overlapping by one core: 4 threads on 3 cores.
+        // The ranks' cores overlap by one: 4 threads on 3 cores.
         let overlapping = findings(nodes: 1, perNode: 2) {
             $0[1].cores.allowed = [1, 2]
             for rank in 0...1 { $0[rank].cores.ofLauncher = [0, 1, 2] }
         }
         #expect(overlapping == [Expected(.oversubscription, .warning, [0, 1])])
-        // Not bound at all, with threads for all cores: right for two threads each, too many for three.
+        // Unbound ranks on four cores: two threads each fit, three each do not.
         for (threads, expected) in [(2, []), (3, [Expected(.oversubscription, .warning, [2, 3])])] {
             let unbound = findings(nodes: 2, perNode: 2) {
                 for rank in 2...3 {
@@ -192,7 +192,7 @@ import Testing
             }
             #expect(unbound == expected)
         }
-        // One rank is confined to what another, unbound one may use too: each fits, together they do too.
+        // The cores of the bound rank 1 are part of those of the unbound rank 0. All threads fit.
         let nested = findings(nodes: 1, perNode: 2) { $0[0].cores.allowed = [0, 1, 2, 3] }
         #expect(nested == [])
     }
@@ -208,7 +208,7 @@ import Testing
             for rank in 0..<4 { $0[rank].launch.usesSharedMemory = false }
             for rank in 2..<4 { $0[rank].launch.sharedMemory.freeBytes = 0 }
         }
-        // The other node has room, and is told why it does not use it.
+        // Node 0 has enough memory. Its warning says that another node has not.
         #expect(small == [Expected(.sharedMemory, .warning, [0, 1]), Expected(.sharedMemory, .warning, [2, 3])])
         let irregular = findings(nodes: 1, perNode: 3) { facts in
             for rank in 0..<3 { facts[rank].launch.usesSharedMemory = false }
@@ -245,7 +245,7 @@ import Testing
         #expect(findings == [Expected(.sharedDirectory, .fault, [2, 3])])
     }
 
-    /// A node's memory is for all of its ranks.
+    /// The ranks of a node share its memory.
     @Test func memoryIsAddedUp() {
         for (mebibytes, expected) in [(4000, []), (3999, [Expected(.memory, .fault, [4, 5, 6, 7])])] {
             let findings = findings(nodes: 2, perNode: 4) {
@@ -261,7 +261,7 @@ import Testing
     func clocks(offset: Double, isFound: Bool) {
         let findings = findings(nodes: 2, perNode: 2) { $0[2].network.clockOffset = offset }
         #expect(findings == (isFound ? [Expected(.clocks, .warning, [2])] : []))
-        // Less sure than that.
+        // The uncertainty is larger than the offset.
         let unsure = self.findings(nodes: 2, perNode: 2) {
             $0[2].network.clockOffset = offset
             $0[2].network.clockUncertainty = 4
@@ -272,10 +272,10 @@ import Testing
     @Test func slowNetworks() {
         #expect(
             findings(nodes: 3, perNode: 2) { $0[4].network.latency = 600e-6 } == [Expected(.latency, .warning, [4])])
-        // Slow for all.
+        // All links are slow.
         let slow = findings(nodes: 3, perNode: 1) { for rank in 1...2 { $0[rank].network.bandwidth = 90e6 } }
         #expect(slow == [Expected(.bandwidth, .warning, [1, 2])])
-        // Slower than the others.
+        // One link is slower than the others.
         #expect(
             findings(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.5e9 } == [Expected(.bandwidth, .warning, [2])])
         #expect(findings(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.6e9 } == [])
@@ -314,7 +314,7 @@ import Testing
         #expect(NetworkJudgement.matches(entry, .init(name: "eth0", address: "10.1.2.3")) == isIt)
     }
 
-    // MARK: Words
+    // MARK: Texts
 
     @Test func everyFindingHasARemedyOfItsOwn() {
         var remedies: [String: Check] = [:]

@@ -1,4 +1,4 @@
-// SystemReaderTests - what is read from the environment and from the kernel's files.
+// SystemReaderTests - facts that are read from the environment and from the kernel's files.
 
 import Testing
 import TestSupport
@@ -25,7 +25,7 @@ import TestSupport
         #expect(ranks(["OMPI_COMM_WORLD_SIZE": "3", "SLURM_STEP_NUM_TASKS": "1"]) == "openMPI OMPI_COMM_WORLD_SIZE 3")
         #expect(ranks(["PMI_SIZE": "2"]) == "pmi PMI_SIZE 2")
         #expect(ranks(["SLURM_STEP_NUM_TASKS": "4", "SLURM_NTASKS": "8"]) == "slurm SLURM_STEP_NUM_TASKS 4")
-        // The script of a batch job is one process, and looks like rank 0.
+        // A batch script is one process with the variables of rank 0.
         #expect(ranks(["SLURM_NTASKS": "4", "SLURM_PROCID": "0"]) == nil)
         #expect(ranks(["SLURM_NTASKS": "4", "SLURM_PROCID": "1"]) == "slurm SLURM_NTASKS 4")
     }
@@ -35,7 +35,7 @@ import TestSupport
             LauncherVariables(environment).rank.map { "\($0.name) \($0.value)" }
         }
         #expect(rank([:]) == nil)
-        // From the inner launcher to the outer one.
+        // The inner launcher wins over the outer one.
         var all: [String: String] = [:]
         for (value, name) in ["SLURM_PROCID", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"].enumerated() {
             all[name] = "\(value)"
@@ -108,12 +108,12 @@ import TestSupport
         }
         #expect(launcher(17) == [0, 1, 2])
         #expect(launcher(18) == nil, "no such process")
-        // Slurm's daemon has all cores, whatever the job was given.
+        // The parent under Slurm is its daemon, which has all cores of the node.
         reader.environment = ["SLURM_PROCID": "0"]
         #expect(launcher(17) == nil)
     }
 
-    /// The tightest limit on the way to the root counts.
+    /// The tightest limit of the group and its parents counts.
     @Test func controlGroupsOfVersionTwo() throws {
         let (folder, reader) = try planted()
         let group = ControlGroup(proc: reader.proc, sys: reader.sys)

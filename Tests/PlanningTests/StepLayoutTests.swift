@@ -37,14 +37,14 @@ import TokenData
         #expect(layout.fixedPoint == nil && !layout.writesGradientOnce(rank: 0))
     }
 
-    /// More micro-batch than share: a rank holds activations for its share only.
+    /// The micro-batch size is larger than a rank's share. Activations are those of the share.
     @Test func aShareSmallerThanAMicroBatch() {
         let layout = makeLayout(batch: 4, micro: 8, ranks: 3)
         #expect(layout.largestUnit == 2)
         #expect((0..<3).allSatisfy { layout.writesGradientOnce(rank: $0) })
     }
 
-    /// 10 sequences in micro-batches of 3 are four, whatever the ranks.
+    /// 10 sequences in micro-batches of 3 are four micro-batches on any number of ranks.
     @Test func aReproducibleStep() {
         let all = (1...5).map { ranks in
             let layout = makeLayout(batch: 10, micro: 3, ranks: ranks, reproducible: true)
@@ -64,7 +64,7 @@ import TokenData
         #expect(one.referenceRanks == 2 && one.accumulationSteps == 3 && one.largestUnit == 2)
         #expect(one.units(rank: 0).map(\.microStep) == [0, 0, 1, 1, 2, 2])
         try one.requireWholeAccumulationSteps()
-        // As many as run, where none are named.
+        // Without `reference_ranks` the ranks of the job count.
         loss.referenceRanks = 0
         #expect(makeLayout(batch: 12, micro: 2, ranks: 3, loss: loss).accumulationSteps == 2)
         let uneven = makeLayout(batch: 14, micro: 2, ranks: 3, loss: loss)

@@ -1,4 +1,4 @@
-// ChartTests - scales, and where charts put what they draw.
+// ChartTests - scales, and the positions of curves, points and bars.
 
 import Foundation
 import Testing
@@ -20,7 +20,7 @@ import Testing
         ] as [([Double], Double, Double, [String])])
     func scalesEndAtRoundNumbers(_ values: [Double], _ lower: Double, _ upper: Double, _ labels: [String]) {
         let scale = LinearScale(values, start: 300, end: 0)
-        // Multiples of the step, rounded once.
+        // Ticks are multiples of their distance, rounded once.
         #expect(abs(scale.lower - lower) < 1e-15 && abs(scale.upper - upper) < 1e-15)
         #expect(scale.ticks.map(scale.label) == labels)
         #expect(scale.position(scale.lower) == 300)
@@ -65,7 +65,7 @@ import Testing
         for x in [477, 485, 493] { #expect(svg.contains(#"<circle cx="\#(x)" cy="186" "#), "\(svg)") }
     }
 
-    /// Values from -1 to 4 on 300 pixels: 60 each; two categories of 399 pixels, 0.8 of them filled by two bars.
+    /// Values from -1 to 4 on 300 pixels: 60 pixels per unit. Two bars fill 0.8 of each category of 399 pixels.
     @Test func barsStandOnZero() {
         let chart = BarChart(
             id: "x", title: "t", description: "d", yName: "y", categories: ["p", "q"],

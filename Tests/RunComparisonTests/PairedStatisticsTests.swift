@@ -1,4 +1,4 @@
-// PairedStatisticsTests - examples that can be computed by hand.
+// PairedStatisticsTests - statistics and conclusions of examples that are computed by hand.
 
 import Testing
 
@@ -6,14 +6,14 @@ import Testing
 
 @Suite struct PairedStatisticsTests {
     private func statistics(_ differences: [Double], confidence: Double = 0.95) -> PairedStatistics {
-        // A baseline that changes from pair to pair and must not matter; sums of small quarters are exact.
+        // The baseline differs from pair to pair and must not matter. Sums of quarters are exact.
         let baseline = differences.indices.map { Double($0) * 8 }
         return PairedStatistics(
             arm: zip(differences, baseline).map { $0 + $1 }, baseline: baseline,
             demands: .init(confidence: confidence))
     }
 
-    /// As the only test, whose p needs no correction.
+    /// The conclusion of a single test, whose p needs no correction.
     private func verdict(_ result: PairedStatistics) -> Verdict {
         result.verdict(adjustedProbability: result.spread?.probability)
     }
@@ -49,7 +49,7 @@ import Testing
         #expect(verdict(statistics([-2, -1, 0, 1, 2])) == .noConclusion)
     }
 
-    /// The same difference, by what is left of its p: at most the level, or more, or no test at all.
+    /// The conclusion from one difference, by its adjusted p: at most the level, above it, or nil.
     @Test(arguments: [
         (Double?(0), Verdict.worse, Verdict.better), (0.049, .worse, .better), (0.051, .suggestsWorse, .suggestsBetter),
         (1, .suggestsWorse, .suggestsBetter), (Double?.none, .suggestsWorse, .suggestsBetter),
@@ -57,12 +57,12 @@ import Testing
     func whatHolmDoesNotConfirmIsASuggestion(_ adjusted: Double?, _ above: Verdict, _ below: Verdict) {
         #expect(statistics([1, 2, 3, 4, 5]).verdict(adjustedProbability: adjusted) == above)
         #expect(statistics([-1, -2, -3, -4, -5]).verdict(adjustedProbability: adjusted) == below)
-        // What is too small is none, whatever its p.
+        // A difference below the detectable one allows no conclusion, whatever its p.
         #expect(statistics([0.25, 1.25, 2.25, 3.25, 4.25]).verdict(adjustedProbability: adjusted) == .noConclusion)
     }
 
     @Test func theLevelIsThatOfTheConfidence() {
-        // The spread of one to five, of which (8.61 + 0.94) sqrt(1 / 2) = 6.75 is detectable at 0.999.
+        // With the spread of 1, ..., 5 the detectable difference at 0.999 is (8.61 + 0.94) sqrt(1 / 2) = 6.75.
         let result = statistics([14.5, 15.5, 16.5, 17.5, 18.5], confidence: 0.999)
         #expect(result.verdict(adjustedProbability: 0.0009) == .worse)
         #expect(result.verdict(adjustedProbability: 0.0011) == .suggestsWorse)
@@ -71,7 +71,7 @@ import Testing
     @Test func moreConfidenceAsksForMore() throws {
         let (usual, sure) = (statistics([1, 2, 3, 4, 5]), statistics([1, 2, 3, 4, 5], confidence: 0.999))
         let (a, b) = (try #require(usual.spread), try #require(sure.spread))
-        // t of 0.9995: 8.6103016.
+        // The quantile of 0.9995 is 8.6103016.
         #expect(abs(b.interval.upperBound - (3 + 8.6103016 * 0.5.squareRoot())) < 1e-6)
         #expect(abs(b.minimumDetectableDifference - (8.6103016 + 0.9409646) * 0.5.squareRoot()) < 1e-6)
         #expect(a.probability == b.probability)
