@@ -67,7 +67,7 @@ struct Train: ParsableCommand {
 
     private var options: TrainOptions {
         TrainOptions(
-            resume: ResumeMode(resume), initializeFrom: initializeFrom, branch: branch, isEmbedded: config == nil,
+            resume: ResumeMode(resume), initializeFrom: initializeFrom, branch: branch, isSelfTest: config == nil,
             isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
     }
 

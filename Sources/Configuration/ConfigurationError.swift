@@ -35,22 +35,22 @@ public struct ConfigurationError: Error, Sendable, Equatable {
         self.issues = issues
     }
 
-    /// Sorts by place; findings at one place keep their order.
-    init(_ findings: [Finding]) {
-        let sorted = findings.enumerated().sorted { left, right in
+    /// Sorts by place; issues at one place keep their order.
+    init(_ issues: [LocatedIssue]) {
+        let sorted = issues.enumerated().sorted { left, right in
             left.element.origin == right.element.origin
                 ? left.offset < right.offset : left.element.origin < right.element.origin
         }
         self.init(
-            sorted.map { _, finding in
+            sorted.map { _, issue in
                 Issue(
-                    key: finding.key, file: finding.origin.file, line: finding.origin.line, found: finding.found,
-                    allowed: finding.allowed)
+                    key: issue.key, file: issue.origin.file, line: issue.origin.line, found: issue.found,
+                    allowed: issue.allowed)
             })
     }
 
     init(at origin: Origin, key: String, found: String, allowed: String) {
-        self.init([Finding(at: origin, key: key, found: found, allowed: allowed)])
+        self.init([LocatedIssue(at: origin, key: key, found: found, allowed: allowed)])
     }
 
     /// The first issue's key.
@@ -59,7 +59,7 @@ public struct ConfigurationError: Error, Sendable, Equatable {
     public var file: String { issues[0].file }
     /// The first issue's line.
     public var line: Int? { issues[0].line }
-    /// The first issue's finding.
+    /// Text that the first issue found.
     public var found: String { issues[0].found }
     /// What the first issue's key allows.
     public var allowed: String { issues[0].allowed }
@@ -92,8 +92,8 @@ struct Origin: Equatable, Sendable, Comparable {
     }
 }
 
-/// A mistake with its exact place, before all of them are sorted into an error.
-struct Finding: Sendable {
+/// A mistake with its exact place. `ConfigurationError` sorts all mistakes by place.
+struct LocatedIssue: Sendable {
     var origin: Origin
     var key: String
     var found: String

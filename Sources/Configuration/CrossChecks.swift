@@ -8,17 +8,17 @@ internal import TokenData
 /// Checks of a configuration whose single values are all allowed.
 enum CrossChecks {
     /// The contradictions in `run`, each at the key to change; `node` tells where the keys were written.
-    static func findings(_ run: RunConfiguration, node: YAMLNode) -> [Finding] {
-        var findings: [Finding] = []
+    static func issues(_ run: RunConfiguration, node: YAMLNode) -> [LocatedIssue] {
+        var issues: [LocatedIssue] = []
         func report(_ key: String, found: String, allowed: String) {
-            findings.append(Finding(at: node.origin(of: key), key: key, found: found, allowed: allowed))
+            issues.append(LocatedIssue(at: node.origin(of: key), key: key, found: found, allowed: allowed))
         }
         checkModel(run, report)
         checkData(run, report)
         checkSteps(run, report)
         checkDecay(run.schedule, report)
         checkReproducible(run, report)
-        return findings
+        return issues
     }
 
     private typealias Report = (_ key: String, _ found: String, _ allowed: String) -> Void

@@ -4,33 +4,33 @@
 struct Decoder<Root: Sendable>: Sendable {
     let fields: [Field<Root>]
 
-    /// Decodes `node` into `root` and returns every finding, in no particular order.
-    func decode(_ node: YAMLNode, key: String, into root: inout Root) -> [Finding] {
+    /// Decodes `node` into `root` and returns every issue, in no particular order.
+    func decode(_ node: YAMLNode, key: String, into root: inout Root) -> [LocatedIssue] {
         decode(node, key: key, prefix: "", into: &root)
     }
 
     private func decode(
         _ node: YAMLNode, key: String, prefix: String, into root: inout Root
-    ) -> [Finding] {
+    ) -> [LocatedIssue] {
         guard case .mapping(let pairs) = node.content else {
             let allowed = "a mapping with keys among \(keys(below: prefix).joined(separator: ", "))"
-            return [Finding(at: node.origin, key: key, found: node.found, allowed: allowed)]
+            return [LocatedIssue(at: node.origin, key: key, found: node.found, allowed: allowed)]
         }
-        var findings: [Finding] = []
+        var issues: [LocatedIssue] = []
         var seen: Set<String> = []
         for pair in pairs {
             let path = key.appending(key: pair.key)
             // A key that is written with dots is no path.
             let name = pair.key.contains(".") ? "" : prefix.appending(key: pair.key)
             if !seen.insert(pair.key).inserted {
-                findings.append(
-                    Finding(at: pair.origin, key: path, found: "the key more than once", allowed: "each key once"))
+                issues.append(
+                    LocatedIssue(at: pair.origin, key: path, found: "the key more than once", allowed: "each key once"))
             } else if let field = fields.first(where: { $0.name == name }) {
-                findings += field.decode(pair.value, path, &root)
+                issues += field.decode(pair.value, path, &root)
             } else if fields.contains(where: { $0.name.hasPrefix(name + ".") }) {
-                findings += decode(pair.value, key: path, prefix: name, into: &root)
+                issues += decode(pair.value, key: path, prefix: name, into: &root)
             } else {
-                findings += unknown(pair, path: path, prefix: prefix)
+                issues += unknown(pair, path: path, prefix: prefix)
             }
         }
         // A section that is there reports its own missing keys.
@@ -38,10 +38,11 @@ struct Decoder<Root: Sendable>: Sendable {
             guard let field = fields.first(where: { $0.name == prefix.appending(key: name) }), field.isRequired else {
                 continue
             }
-            findings.append(
-                Finding(at: node.origin, key: key.appending(key: name), found: "no such key", allowed: field.allowed))
+            issues.append(
+                LocatedIssue(
+                    at: node.origin, key: key.appending(key: name), found: "no such key", allowed: field.allowed))
         }
-        return findings
+        return issues
     }
 
     /// The names of the fields at and below the mapping at `prefix`, seen from there.
@@ -59,7 +60,7 @@ struct Decoder<Root: Sendable>: Sendable {
         return keys
     }
 
-    private func unknown(_ pair: YAMLNode.Pair, path: String, prefix: String) -> [Finding] {
+    private func unknown(_ pair: YAMLNode.Pair, path: String, prefix: String) -> [LocatedIssue] {
         let siblings = keys(below: prefix)
         let elsewhere = fields.map(\.name).filter { $0.split(separator: ".").last.map(String.init) == pair.key }
         let parent = String(path.dropLast(pair.key.count))
@@ -68,7 +69,7 @@ struct Decoder<Root: Sendable>: Sendable {
             ?? Spelling.nearest(to: pair.key, among: siblings).map { parent + $0 }
         let suggestion = nearest.map { "; did you mean \($0)?" } ?? ""
         return [
-            Finding(
+            LocatedIssue(
                 at: pair.origin, key: path, found: "an unknown key",
                 allowed: siblings.joined(separator: ", ") + suggestion)
         ]

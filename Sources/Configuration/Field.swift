@@ -11,7 +11,7 @@ struct Field<Root: Sendable>: Sendable {
     }
 
     /// Everything a decoder needs beside the value: the path for messages, and where to put them.
-    typealias Decode = @Sendable (YAMLNode, _ key: String, inout Root) -> [Finding]
+    typealias Decode = @Sendable (YAMLNode, _ key: String, inout Root) -> [LocatedIssue]
 
     /// The key; dotted for a key of a section.
     let name: String
@@ -87,11 +87,11 @@ struct Refusal: Sendable {
 }
 
 extension Field {
-    private static func finding(
+    private static func issue(
         _ node: YAMLNode, _ key: String, allowed: String, reason: String? = nil
-    ) -> [Finding] {
+    ) -> [LocatedIssue] {
         let found = reason.map { "\(node.found), \($0)" } ?? node.found
-        return [Finding(at: node.origin, key: key, found: found, allowed: allowed)]
+        return [LocatedIssue(at: node.origin, key: key, found: found, allowed: allowed)]
     }
 
     /// A field whose value is read from a scalar, checked, and written through a key path.
@@ -104,10 +104,10 @@ extension Field {
             name: name, help: help, allowed: allowed,
             decode: { node, key, root in
                 guard case .scalar(let scalar, _) = node.content, let value = read(scalar) else {
-                    return finding(node, key, allowed: allowed)
+                    return issue(node, key, allowed: allowed)
                 }
                 if let refusal = refuse?(value) {
-                    return finding(node, key, allowed: refusal.allowed, reason: refusal.reason)
+                    return issue(node, key, allowed: refusal.allowed, reason: refusal.reason)
                 }
                 root[keyPath: path] = value
                 return []
@@ -200,22 +200,22 @@ extension Field {
         return Field(
             name: name, help: help, allowed: allowed,
             decode: { node, key, root in
-                guard case .sequence(let elements) = node.content else { return finding(node, key, allowed: allowed) }
+                guard case .sequence(let elements) = node.content else { return issue(node, key, allowed: allowed) }
                 var values: [Value] = []
-                var findings: [Finding] = []
+                var issues: [LocatedIssue] = []
                 for (index, element) in elements.enumerated() {
                     if case .scalar(.integer(let integer), _) = element.content, let value = Value(exactly: integer),
                         range.contains(value)
                     {
                         values.append(value)
                     } else {
-                        findings += finding(
+                        issues += issue(
                             element, key.appending(index: index),
                             allowed: "an integer from \(range.lowerBound) to \(range.upperBound)")
                     }
                 }
                 root[keyPath: path] = values
-                return findings
+                return issues
             },
             encode: { .list($0[keyPath: path].map { .integer(String($0)) }) })
     }
@@ -232,25 +232,25 @@ extension Field {
         return Field(
             name: name, help: help, allowed: allowed,
             decode: { node, key, root in
-                guard case .sequence(let elements) = node.content else { return finding(node, key, allowed: allowed) }
+                guard case .sequence(let elements) = node.content else { return issue(node, key, allowed: allowed) }
                 var values: [Value] = []
-                var findings: [Finding] = []
+                var issues: [LocatedIssue] = []
                 for (index, element) in elements.enumerated() {
                     let place = key.appending(index: index)
                     guard case .scalar(.text(let word), _) = element.content, let value = Value(rawValue: word) else {
-                        findings += finding(element, place, allowed: "one of \(words)")
+                        issues += issue(element, place, allowed: "one of \(words)")
                         continue
                     }
                     if values.contains(value) {
-                        findings += finding(element, place, allowed: "each word once", reason: "which is there twice")
+                        issues += issue(element, place, allowed: "each word once", reason: "which is there twice")
                     }
                     values.append(value)
                 }
-                if findings.isEmpty, let refusal = refuse(values) {
-                    findings = finding(node, key, allowed: refusal.allowed, reason: refusal.reason)
+                if issues.isEmpty, let refusal = refuse(values) {
+                    issues = issue(node, key, allowed: refusal.allowed, reason: refusal.reason)
                 }
                 root[keyPath: path] = values
-                return findings
+                return issues
             },
             encode: { .list($0[keyPath: path].map { .word($0.rawValue) }) })
     }
@@ -269,16 +269,16 @@ extension Field {
             name: name, help: help, allowed: allowed,
             elements: fields.map { $0.description(defaults: standard) },
             decode: { node, key, root in
-                guard case .sequence(let nodes) = node.content else { return finding(node, key, allowed: allowed) }
+                guard case .sequence(let nodes) = node.content else { return issue(node, key, allowed: allowed) }
                 var values: [Element] = []
-                var findings: [Finding] = []
+                var issues: [LocatedIssue] = []
                 for (index, node) in nodes.enumerated() {
                     var value = standard
-                    findings += Decoder(fields: fields).decode(node, key: key.appending(index: index), into: &value)
+                    issues += Decoder(fields: fields).decode(node, key: key.appending(index: index), into: &value)
                     values.append(value)
                 }
                 root[keyPath: path] = values
-                return findings
+                return issues
             },
             encode: { root in
                 .list(

@@ -88,12 +88,12 @@ extension RunConfiguration {
     private static func decode(_ node: YAMLNode, name: String) throws(ConfigurationError) -> RunConfiguration {
         var run = Schema.defaults
         run.name = name
-        var findings = Decoder(fields: Schema.fields).decode(node, key: "", into: &run)
-        if findings.isEmpty {
+        var issues = Decoder(fields: Schema.fields).decode(node, key: "", into: &run)
+        if issues.isEmpty {
             run.resolve()
-            findings = CrossChecks.findings(run, node: node)
+            issues = CrossChecks.issues(run, node: node)
         }
-        if !findings.isEmpty { throw ConfigurationError(findings) }
+        if !issues.isEmpty { throw ConfigurationError(issues) }
         return run
     }
 

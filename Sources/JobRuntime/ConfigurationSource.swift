@@ -13,11 +13,11 @@ public struct ConfigurationSource {
     private let file: String
     private let name: String
 
-    /// Reads `path` on rank 0 and broadcasts it; `-` is standard input; without a path, the embedded job. Collective.
+    /// Reads `path` on rank 0 and broadcasts it; `-` is standard input; without a path, the self-test job. Collective.
     public init(_ session: Session, path: String?) throws {
         self.session = session
         guard let path else {
-            (text, name) = RunConfiguration.embeddedJob
+            (text, name) = RunConfiguration.selfTestJob
             file = "the embedded job"
             return
         }

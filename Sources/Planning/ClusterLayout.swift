@@ -1,37 +1,9 @@
-// ClusterLayout - hardware of a planned cluster, and the placement of ranks on its nodes.
-
-/// Rates and sizes of a cluster's hardware. Rates are per second.
-package struct Hardware: Sendable, Equatable {
-    /// Floating point operations of one rank while it computes (`gflops_compute` of `bench step`).
-    package var rankOperations: Double
-    /// Bandwidth of a node's link, in each direction.
-    package var networkBytes: Double
-    /// Seconds of an empty message between nodes.
-    package var latency: Double
-    /// Memory bandwidth of a node, which its ranks share.
-    package var memoryBytes: Double
-    /// Write bandwidth of the checkpoints' file system, for all ranks together.
-    package var diskBytes: Double
-    /// Memory of a node in bytes; nil if it does not matter.
-    package var nodeMemory: Int? = nil
-
-    package init(
-        rankOperations: Double, networkBytes: Double, latency: Double, memoryBytes: Double, diskBytes: Double,
-        nodeMemory: Int? = nil
-    ) {
-        self.rankOperations = rankOperations
-        self.networkBytes = networkBytes
-        self.latency = latency
-        self.memoryBytes = memoryBytes
-        self.diskBytes = diskBytes
-        self.nodeMemory = nodeMemory
-    }
-}
+// ClusterLayout - the placement of ranks on the nodes of a planned cluster.
 
 /// Number of ranks and nodes, and ranks per node.
 package struct ClusterLayout: Sendable, Equatable {
     package let ranks: Int
-    package let nodes: Int
+    let nodes: Int
     /// Ranks of the fullest node.
     package let ranksPerNode: Int
 
@@ -50,7 +22,7 @@ package struct ClusterLayout: Sendable, Equatable {
     }
 
     /// Whether all nodes have the same number of ranks. Why: the exchange uses shared memory only then.
-    package var isRegular: Bool { ranks == nodes * ranksPerNode }
+    var isRegular: Bool { ranks == nodes * ranksPerNode }
     /// Depth of a binomial tree of all nodes: the smallest k with 2^k >= nodes.
     var treeDepth: Int { Self.depth(nodes) }
     /// Depth of a binomial tree of all ranks.

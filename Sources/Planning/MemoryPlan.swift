@@ -56,13 +56,13 @@ package struct MemoryPlan {
     /// Bytes of the largest rank's buffers with `threads` compute threads.
     package func parts(threads: Int) -> Parts {
         let training = configuration.training
-        let narrows = training.precision == .bf16
-        let parameters = (narrows ? 2 : 4) * parameterCount
+        let isBFloat16 = training.precision == .bf16
+        let parameters = (isBFloat16 ? 2 : 4) * parameterCount
         // Accumulation steps that are scaled alone are added in a second buffer.
         let gradientBuffers = layout.accumulationSteps > 1 ? 2 : 1
         let optimizer = (0..<ranks).map {
             ShardedOptimizer.stateBytes(
-                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: narrows,
+                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: isBFloat16,
                 hasFixedPoint: training.reproducible)
         }
         return Parts(
@@ -70,9 +70,10 @@ package struct MemoryPlan {
             snapshot: (0..<ranks).map { StepLayout.snapshotBytes(partition, rank: $0) }.max() ?? 0,
             activations: Transformer.activationBytes(
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
-                sequences: layout.largestUnit, threads: threads, forTraining: true,
+                sequences: layout.largestMicroBatch, threads: threads, forTraining: true,
                 recomputesLayers: training.activationCheckpointing == .layer,
-                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) }, format: narrows ? .bf16 : .fp32))
+                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) },
+                format: isBFloat16 ? .bf16 : .fp32))
     }
 
     /// Lines on the memory of the largest rank, on buckets and shards, and on checkpoints.

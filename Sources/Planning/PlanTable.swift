@@ -9,14 +9,14 @@ package struct PlanTable {
     static let leastEfficiency = 0.5
 
     /// The predictions by number of ranks, ascending.
-    package let predictions: [StepPrediction]
+    let predictions: [StepPrediction]
 
     package init(predictions: [StepPrediction]) {
         self.predictions = predictions
     }
 
     /// The layout with the fewest days that fits the memory; among equals the one with fewest ranks.
-    package var best: StepPrediction? {
+    var best: StepPrediction? {
         predictions.filter(\.fits).min { $0.days < $1.days }
     }
 
@@ -87,7 +87,7 @@ package struct PlanTable {
     private static func gibibytes(_ bytes: Int) -> String { short(Double(bytes) / 0x1p30) }
 
     /// A number with three significant digits, or all digits before the decimal point if there are more.
-    package static func short(_ value: Double) -> String {
+    static func short(_ value: Double) -> String {
         guard value != 0 else { return "0" }
         let decimals = min(max(2 - Int(log10(abs(value)).rounded(.down)), 0), 6)
         return String(format: "%.\(decimals)f", value)

@@ -53,7 +53,7 @@ package struct StepLayout {
     }
 
     /// The micro-batches of one rank, in the order in which it computes them.
-    package func units(rank: Int) -> [WorkUnit] {
+    package func microBatches(rank: Int) -> [WorkUnit] {
         let (B, m) = (configuration.training.globalBatchSize, configuration.training.microBatchSize)
         if let referenceRanks {
             return WorkShare.referenceUnits(
@@ -66,7 +66,7 @@ package struct StepLayout {
     }
 
     /// Most sequences in a micro-batch of any rank: no rank holds activations for more.
-    package var largestUnit: Int {
+    package var largestMicroBatch: Int {
         let training = configuration.training
         // Reproducible micro-batches do not depend on the ranks.
         let share = training.reproducible ? training.globalBatchSize : (training.globalBatchSize + ranks - 1) / ranks
@@ -78,7 +78,7 @@ package struct StepLayout {
     ///
     /// The rank computes at most one micro-batch per step, or adds micro-batches in fixed point in another buffer.
     package func writesGradientOnce(rank: Int) -> Bool {
-        configuration.training.reproducible || units(rank: rank).count <= 1
+        configuration.training.reproducible || microBatches(rank: rank).count <= 1
     }
 
     // MARK: Ownership

@@ -1,7 +1,7 @@
 // EmbeddedLanguage - the words and the grammar that are built into the program.
 
 extension SyntheticLanguage {
-    /// The language of the embedded default job. Part of the program: it depends on nothing, not even on a run's seed.
+    /// The language of the self-test job. Part of the program: it depends on nothing, not even on a run's seed.
     ///
     /// 96 words in 8 groups. The r-th most frequent word has a frequency proportional to 1/r (Zipf), frequent words are
     /// short, and the last letter of a word tells its group, as endings do in inflected languages. Each group is
