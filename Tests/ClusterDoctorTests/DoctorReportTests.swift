@@ -91,7 +91,7 @@ import Testing
         #expect(text.findings.map(\.check) == ["open-files", "cpu-time"])
         #expect(text.findings.map(\.severity) == ["fault", "warning"])
         #expect(text.findings[0].ranks == [2, 3] && text.findings[0].where == "ranks 2-3 on node1")
-        #expect(text.findings[0].remedy == report.findings[0].verdict.remedy)
+        #expect(text.findings[0].remedy == report.results[0].diagnosis.remedy)
         #expect(text.facts.first { $0.name == "MPI" }?.ranks == [0, 1, 2, 3])
     }
 

@@ -52,10 +52,10 @@ import TestSupport
         let folder = try TemporaryFolder()
         let (first, second) = (probe(folder.path, tag: "a"), probe(folder.path, tag: "b"))
         let elsewhere = try TemporaryFolder()
-        #expect(first.light())
+        #expect(first.makeBeacon())
         #expect(second.sees(first.beacon))
         #expect(!probe(elsewhere.path, tag: "c").sees(first.beacon))
-        first.extinguish()
+        first.removeBeacon()
         #expect(folder.names() == [])
     }
 }

@@ -1,11 +1,11 @@
 // Links - network interfaces of this node, clock offsets of all ranks, latency and bandwidth between nodes.
 
 internal import Glibc
-package import MessagePassing
+internal import MessagePassing
 
-package enum Links {
+enum Links {
     /// Interfaces that are up, with their IPv4 addresses and without the loopback, read by `getifaddrs`.
-    package static func interfaces() -> [NetworkFacts.Interface] {
+    static func interfaces() -> [NetworkFacts.Interface] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&first) == 0 else { return [] }
         defer { unsafe freeifaddrs(first) }
@@ -29,7 +29,7 @@ package enum Links {
     }
 
     /// Measurements of rank 0 to the other ranks.
-    package struct Measurement {
+    struct Measurement {
         /// By rank: seconds that its clock is ahead of rank 0's clock, and the uncertainty in seconds.
         var clocks: [Int: (offset: Double, uncertainty: Double)] = [:]
         /// By first rank of each other node: latency in seconds one way, bandwidth in bytes per second.
@@ -43,7 +43,7 @@ package enum Links {
     /// Measures clock offsets, and latency and bandwidth between nodes. Collective; empty on all ranks but 0.
     ///
     /// - Parameter skew: seconds added to this rank's clock, for tests.
-    package static func measure(_ communicator: Communicator, skew: Int) throws -> Measurement {
+    static func measure(_ communicator: Communicator, skew: Int) throws -> Measurement {
         var result = Measurement()
         let nodeRanks = try communicator.allGather(
             [Double(communicator.nodeRank)], counts: [Int](repeating: 1, count: communicator.size))

@@ -1,44 +1,44 @@
 // NodeFacts - facts of one rank and its node, encoded as JSON on their way to rank 0.
 
 internal import LinearAlgebra
-package import MessagePassing
-package import Reporting
+internal import MessagePassing
+internal import Reporting
 
 /// The facts of one rank: the whole input of the checks.
 package struct NodeFacts: Codable, Sendable, Equatable {
-    package var rank: Int
-    package var size: Int
-    package var nodeRank: Int
-    package var nodeSize: Int
-    package var host: String
-    package var launch: LaunchFacts
-    package var cores: CoreFacts
-    package var processor: ProcessorFacts
-    package var storage: StorageFacts
-    package var limits: LimitFacts
-    package var network: NetworkFacts
+    var rank: Int
+    var size: Int
+    var nodeRank: Int
+    var nodeSize: Int
+    var host: String
+    var launch: LaunchFacts
+    var cores: CoreFacts
+    var processor: ProcessorFacts
+    var storage: StorageFacts
+    var limits: LimitFacts
+    var network: NetworkFacts
     /// Needs of the configured run; nil without a configuration.
-    package var plan: PlanFacts?
+    var plan: PlanFacts?
 }
 
 /// How this process was started.
-package struct LaunchFacts: Codable, Sendable, Equatable {
+struct LaunchFacts: Codable, Sendable, Equatable {
     /// Number of ranks that the launcher's environment variables state; nil without a launcher.
-    package var announced: LauncherVariables.Announcement?
+    var announced: LauncherVariables.Announcement?
     /// Name and version of the MPI library, one line.
-    package var library: String
-    package var threadLevel: Int
+    var library: String
+    var threadLevel: Int
     /// Whether large buffers go through shared memory.
-    package var usesSharedMemory: Bool
-    package var sharedMemory: SharedMemoryRoom
+    var usesSharedMemory: Bool
+    var sharedMemory: SharedMemoryRoom
     /// Version of the program.
-    package var version: String
+    var version: String
     /// SHA-256 of the executable.
-    package var programHash: String
+    var programHash: String
 }
 
 /// Cores and threads of this rank.
-package struct CoreFacts: Codable, Sendable, Equatable {
+struct CoreFacts: Codable, Sendable, Equatable {
     /// Core numbers in the affinity mask of this process, ascending.
     var allowed: [Int]
     /// Core numbers of `mpirun` itself on this node; nil with another launcher or none.
@@ -52,7 +52,7 @@ package struct CoreFacts: Codable, Sendable, Equatable {
 }
 
 /// The processor and the matmul libraries.
-package struct ProcessorFacts: Codable, Sendable, Equatable {
+struct ProcessorFacts: Codable, Sendable, Equatable {
     var model: String
     /// The widest vector units of the processor; nil on another architecture than x86-64.
     var units: VectorUnits?
@@ -83,7 +83,7 @@ package struct ProcessorFacts: Codable, Sendable, Equatable {
 }
 
 /// The directory of checkpoints and its file system.
-package struct StorageFacts: Codable, Sendable, Equatable {
+struct StorageFacts: Codable, Sendable, Equatable {
     /// Absolute path of the directory.
     var directory: String
     /// The directory or its nearest existing parent, in which the test files were written.
@@ -113,7 +113,7 @@ package struct StorageFacts: Codable, Sendable, Equatable {
 }
 
 /// Resource limits of this process and memory of its node, in bytes unless stated; nil: no limit.
-package struct LimitFacts: Codable, Sendable, Equatable {
+struct LimitFacts: Codable, Sendable, Equatable {
     var openFiles: Int?
     var openFilesHard: Int?
     var fileSize: Int?
@@ -134,41 +134,41 @@ package struct LimitFacts: Codable, Sendable, Equatable {
 }
 
 /// Network of this rank, and its clock.
-package struct NetworkFacts: Codable, Sendable, Equatable {
-    package struct Interface: Codable, Sendable, Hashable {
+struct NetworkFacts: Codable, Sendable, Equatable {
+    struct Interface: Codable, Sendable, Hashable {
         var name: String
         /// IPv4.
         var address: String
     }
 
     /// Interfaces that are up, without the loopback.
-    package var interfaces: [Interface]
+    var interfaces: [Interface]
     /// Value of `OMPI_MCA_btl_tcp_if_include`.
-    package var included: String?
+    var included: String?
     /// Value of `OMPI_MCA_btl_tcp_if_exclude`: names, or networks as `172.17.0.0/16`.
-    package var excluded: String?
+    var excluded: String?
     /// Seconds that this rank's clock is ahead of rank 0's clock; nil on rank 0.
-    package var clockOffset: Double?
+    var clockOffset: Double?
     /// Uncertainty of `clockOffset` in seconds.
-    package var clockUncertainty: Double?
+    var clockUncertainty: Double?
     /// Latency to rank 0 in seconds one way; nil except on the first rank of each other node.
-    package var latency: Double?
+    var latency: Double?
     /// Bandwidth to rank 0 in bytes per second; nil except on the first rank of each other node.
-    package var bandwidth: Double?
+    var bandwidth: Double?
 }
 
 /// Needs of a configured run.
-package struct PlanFacts: Codable, Sendable, Equatable {
-    package var name: String
+struct PlanFacts: Codable, Sendable, Equatable {
+    var name: String
     /// Bytes of the largest rank's buffers.
-    package var memoryBytes: Int
-    package var checkpointBytes: Int
+    var memoryBytes: Int
+    var checkpointBytes: Int
     /// Bytes of the largest shard.
-    package var shardBytes: Int
+    var shardBytes: Int
     /// Value of `checkpoint.keep`.
-    package var keeps: Int
-    package var usesBFloat16: Bool
-    package var isReproducible: Bool
+    var keeps: Int
+    var usesBFloat16: Bool
+    var isReproducible: Bool
 }
 
 extension [NodeFacts] {

@@ -8,21 +8,21 @@ internal import Reporting
 /// A test of the directory of checkpoints that leaves nothing behind.
 ///
 /// It does not create a missing directory. The nearest existing parent is tested instead.
-package struct StorageProbe {
+struct StorageProbe {
     /// Absolute path of the directory of checkpoints.
-    package let directory: String
+    let directory: String
     /// Value of `HDF5_USE_FILE_LOCKING`, for the report: HDF5 reads the environment itself.
     let lockVariable: String?
     /// Part of the files' names, different on every rank.
-    package let tag: String
+    let tag: String
 
-    package init(directory: String, environment: [String: String], tag: String) {
+    init(directory: String, environment: [String: String], tag: String) {
         self.directory = URL(fileURLWithPath: directory).standardizedFileURL.path
         lockVariable = environment["HDF5_USE_FILE_LOCKING"]
         self.tag = tag
     }
 
-    package func run() throws -> StorageFacts {
+    func run() throws -> StorageFacts {
         let place = existing
         var facts = StorageFacts(
             directory: directory, probed: place, hdf5Version: try HDF5File.libraryVersion(), lockVariable: lockVariable,
@@ -105,17 +105,17 @@ package struct StorageProbe {
     // MARK: A file that all ranks should see
 
     /// Name of the file by which the other ranks see that they share rank 0's directory.
-    package var beacon: String { ".mile-dist-doctor-\(tag).beacon" }
+    var beacon: String { ".mile-dist-doctor-\(tag).beacon" }
 
     /// Makes the beacon file; false if that fails.
-    package func light() -> Bool { FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil) }
+    func makeBeacon() -> Bool { FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil) }
 
-    package func extinguish() { unlink("\(existing)/\(beacon)") }
+    func removeBeacon() { unlink("\(existing)/\(beacon)") }
 
     /// Whether another rank's file `name` is visible here.
     ///
     /// Why it waits: caches of network file systems may show a new file up to two seconds late.
-    package func sees(_ name: String) -> Bool {
+    func sees(_ name: String) -> Bool {
         for attempt in 0..<20 {
             if attempt > 0 { usleep(100_000) }
             if FileManager.default.fileExists(atPath: "\(existing)/\(name)") { return true }

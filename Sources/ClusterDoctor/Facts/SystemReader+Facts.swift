@@ -16,7 +16,7 @@ extension SystemReader {
     ///   - threads: compute threads of this rank.
     ///   - isRequested: whether the configuration sets `threads`.
     ///   - parent: id of the parent process.
-    package func cores(allowed: [Int], threads: Int, isRequested: Bool, parent: Int) -> CoreFacts {
+    func cores(allowed: [Int], threads: Int, isRequested: Bool, parent: Int) -> CoreFacts {
         // mpirun, or its daemon on another node, is the parent of the ranks and stays bound to all cores of the job.
         let isOfMpirun = launcherVariables.isOfMpirun
         return CoreFacts(
@@ -26,7 +26,7 @@ extension SystemReader {
 
     // MARK: Processor
 
-    package var processor: ProcessorFacts {
+    var processor: ProcessorFacts {
         ProcessorFacts(
             model: MachineIdentity.processor,
             units: VectorUnits(flags: processorFlags),
@@ -59,7 +59,7 @@ extension SystemReader {
 
     // MARK: Limits
 
-    package var limits: LimitFacts {
+    var limits: LimitFacts {
         let rows = text("\(proc)/self/limits") ?? ""
         let files = Self.limit("Max open files", in: rows)
         return LimitFacts(
@@ -75,7 +75,7 @@ extension SystemReader {
     }
 
     /// Soft and hard limit of the row `name` of `/proc/self/limits`. Nil: unlimited, or no such row.
-    package static func limit(_ name: String, in rows: String) -> (soft: Int?, hard: Int?) {
+    static func limit(_ name: String, in rows: String) -> (soft: Int?, hard: Int?) {
         guard let row = rows.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return (nil, nil) }
         let fields = row.dropFirst(name.count).split(separator: " ")
         return (fields.first.flatMap { Int($0) }, fields.dropFirst().first.flatMap { Int($0) })

@@ -5,16 +5,6 @@ internal import LinearAlgebra
 internal import MessagePassing
 internal import Reporting
 
-/// Byte counts as text, in the largest unit of which there are at least ten.
-enum ByteText {
-    static func of(_ bytes: Int) -> String {
-        for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] where bytes >= 10 << shift {
-            return "\(GroupedNumber.text(bytes >> shift)) \(unit)"
-        }
-        return "\(GroupedNumber.text(bytes)) bytes"
-    }
-}
-
 /// The rows of `doctor --verbose`. A row without a value is left out.
 enum FactSheet {
     static let names = [
@@ -42,7 +32,7 @@ enum FactSheet {
             return (facts.processor.hasBFloat16Products ? "yes" : "no")
                 + (facts.processor.tiles.map { ", AMX \($0.rawValue)" } ?? "")
         case "cores":
-            return CoreJudgement.list(facts.cores.allowed)
+            return NumberRanges.text(facts.cores.allowed)
                 + (facts.cores.quota.map { ", at most \($0) at a time" } ?? "")
         case "threads": return "\(facts.cores.threads)" + (facts.cores.isRequested ? " (training.threads)" : "")
         case "memory":

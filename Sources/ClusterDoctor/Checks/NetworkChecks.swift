@@ -1,8 +1,8 @@
-// NetworkJudgement - checks of clocks, latency, bandwidth and network interfaces.
+// NetworkChecks - checks of clocks, latency, bandwidth and network interfaces.
 
 internal import Foundation
 
-enum NetworkJudgement {
+enum NetworkChecks {
     /// Largest clock offset in seconds. Why 1: time services keep clocks a hundred times closer.
     static let largestSkew = 1.0
     /// Largest latency in seconds one way: ten times that of Gigabit Ethernet.
@@ -12,15 +12,15 @@ enum NetworkJudgement {
     /// Least bandwidth relative to the median of all nodes.
     static let leastShare = 0.5
 
-    static func findings(_ all: [NodeFacts]) -> [Finding] {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
         let bandwidths = all.compactMap(\.network.bandwidth).sorted()
         let median = bandwidths.isEmpty ? 0 : bandwidths[bandwidths.count / 2]
-        return Finding.grouped(.clocks, all, skewed) + Finding.grouped(.latency, all, far)
-            + Finding.grouped(.bandwidth, all) { narrow($0, median: bandwidths.count > 1 ? median : 0) }
+        return CheckResult.grouped(.clocks, all, skewed) + CheckResult.grouped(.latency, all, highLatency)
+            + CheckResult.grouped(.bandwidth, all) { lowBandwidth($0, median: bandwidths.count > 1 ? median : 0) }
             + interfaces(all)
     }
 
-    private static func skewed(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func skewed(_ facts: NodeFacts) -> Diagnosis? {
         guard let offset = facts.network.clockOffset, let uncertainty = facts.network.clockUncertainty,
             abs(offset) - uncertainty > largestSkew
         else { return nil }
@@ -30,7 +30,7 @@ enum NetworkJudgement {
             remedy: "start a time service on every node (chronyd or ntpd; chronyc tracking, timedatectl)")
     }
 
-    private static func far(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func highLatency(_ facts: NodeFacts) -> Diagnosis? {
         guard let latency = facts.network.latency, latency > largestLatency else { return nil }
         return .warning(
             String(
@@ -41,7 +41,7 @@ enum NetworkJudgement {
                 + "the node is busy")
     }
 
-    private static func narrow(_ facts: NodeFacts, median: Double) -> Finding.Verdict? {
+    private static func lowBandwidth(_ facts: NodeFacts, median: Double) -> Diagnosis? {
         guard let bandwidth = facts.network.bandwidth else { return nil }
         let isSlow = bandwidth < leastBandwidth
         guard isSlow || bandwidth < leastShare * median else { return nil }
@@ -58,12 +58,12 @@ enum NetworkJudgement {
     /// Interfaces with one address on several nodes, as bridges of containers and virtual machines have.
     ///
     /// Why: Open MPI takes equal addresses for a common network and waits for ever.
-    private static func interfaces(_ all: [NodeFacts]) -> [Finding] {
+    private static func interfaces(_ all: [NodeFacts]) -> [CheckResult] {
         let nodes = all.filter { $0.nodeRank == 0 }
         guard nodes.count > 1 else { return [] }
         var counts: [NetworkFacts.Interface: Int] = [:]
         for facts in nodes { for interface in Set(facts.network.interfaces) { counts[interface, default: 0] += 1 } }
-        return Finding.grouped(.interfaces, all) { facts in
+        return CheckResult.grouped(.interfaces, all) { facts in
             guard facts.network.included == nil else { return nil }
             let excluded = (facts.network.excluded ?? "").split(separator: ",").map(String.init)
             let shared = Set(facts.network.interfaces.filter { (counts[$0] ?? 0) > 1 })

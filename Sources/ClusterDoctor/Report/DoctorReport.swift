@@ -6,36 +6,39 @@ package import Reporting
 
 /// Facts of a job, and the results of all checks.
 package struct DoctorReport {
-    package let facts: [NodeFacts]
-    package let findings: [Finding]
+    let facts: [NodeFacts]
+    let results: [CheckResult]
 
     package init(_ facts: [NodeFacts]) {
         self.facts = facts
-        findings = Finding.all(of: facts)
+        results = CheckResult.all(of: facts)
     }
 
-    package var faultCount: Int { findings.count { $0.verdict.severity == .fault } }
-    var warningCount: Int { findings.count - faultCount }
+    /// Whether `doctor` ends with status 1: with a fault, or if `strict` with any result.
+    package func hasFailed(strict: Bool) -> Bool { faultCount > 0 || strict && !results.isEmpty }
+
+    var faultCount: Int { results.count { $0.diagnosis.severity == .fault } }
+    var warningCount: Int { results.count - faultCount }
 
     // MARK: Text
 
     /// Three lines for each fault or warning, and the summary.
     package var lines: [String] {
-        findings.flatMap { finding in
-            Self.lines(finding.verdict, finding.check, place: place(finding.ranks))
+        results.flatMap { result in
+            Self.lines(result.diagnosis, result.check, place: place(result.ranks))
         } + [summary]
     }
 
-    package static func lines(_ verdict: Finding.Verdict, _ check: Check, place: String) -> [String] {
+    static func lines(_ diagnosis: Diagnosis, _ check: Check, place: String) -> [String] {
         [
-            "\(verdict.severity.rawValue): \(check.rawValue): \(verdict.what)", "  where: \(place)",
-            "  remedy: \(verdict.remedy)",
+            "\(diagnosis.severity.rawValue): \(check.rawValue): \(diagnosis.what)", "  where: \(place)",
+            "  remedy: \(diagnosis.remedy)",
         ]
     }
 
     private var summary: String {
         let count = checks.count
-        guard !findings.isEmpty else { return "healthy: \(count) checks, no findings; \(job)\(more)" }
+        guard !results.isEmpty else { return "healthy: \(count) checks, no findings; \(job)\(more)" }
         return
             "\(Self.counted(faultCount, "fault")) and \(Self.counted(warningCount, "warning")) in \(count) checks; \(job)\(more)"
     }
@@ -77,7 +80,7 @@ package struct DoctorReport {
         for rank in ranks where !hosts.contains(facts[rank].host) { hosts.append(facts[rank].host) }
         let shown = hosts.prefix(8).joined(separator: ", ") + (hosts.count > 8 ? " and \(hosts.count - 8) more" : "")
         if facts.count == 1 { return shown }
-        return "rank\(ranks.count == 1 ? "" : "s") \(CoreJudgement.list(ranks)) on \(shown)"
+        return "rank\(ranks.count == 1 ? "" : "s") \(NumberRanges.text(ranks)) on \(shown)"
     }
 
     // MARK: Facts
@@ -117,12 +120,12 @@ package struct DoctorReport {
             (
                 "findings",
                 .array(
-                    findings.map { finding in
+                    results.map { result in
                         .object([
-                            ("check", .string(finding.check.rawValue)),
-                            ("severity", .string(finding.verdict.severity.rawValue)),
-                            ("what", .string(finding.verdict.what)), ("ranks", numbers(finding.ranks)),
-                            ("where", .string(place(finding.ranks))), ("remedy", .string(finding.verdict.remedy)),
+                            ("check", .string(result.check.rawValue)),
+                            ("severity", .string(result.diagnosis.severity.rawValue)),
+                            ("what", .string(result.diagnosis.what)), ("ranks", numbers(result.ranks)),
+                            ("where", .string(place(result.ranks))), ("remedy", .string(result.diagnosis.remedy)),
                         ])
                     })
             ),

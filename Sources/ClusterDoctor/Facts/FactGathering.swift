@@ -66,10 +66,10 @@ package struct FactGathering {
 
     /// Whether this rank sees a file that rank 0 makes; nil on rank 0, or if rank 0 cannot make one. Collective.
     private func seesRankZero(_ communicator: Communicator, _ probe: StorageProbe) throws -> Bool? {
-        let name = try communicator.textFromRankZero { probe.light() ? probe.beacon : "" }
+        let name = try communicator.textFromRankZero { probe.makeBeacon() ? probe.beacon : "" }
         let seen = communicator.rank == 0 || name.isEmpty ? nil : probe.sees(name)
         try communicator.barrier()
-        if communicator.rank == 0 { probe.extinguish() }
+        if communicator.rank == 0 { probe.removeBeacon() }
         return seen
     }
 

@@ -1,17 +1,19 @@
-// CoreJudgement - checks of cores and threads: binding, oversubscription, idle cores, quota.
+// CoreChecks - checks of cores and threads: binding, oversubscription, idle cores, quota.
 
-enum CoreJudgement {
-    static func findings(_ all: [NodeFacts]) -> [Finding] {
-        Finding.grouped(.binding, all, tooFewCores) + Finding.grouped(.oversubscription, nodesOf: all, tooManyThreads)
-            + Finding.grouped(.idleCores, nodesOf: all, idle) + Finding.grouped(.coreQuota, nodesOf: all, overQuota)
+enum CoreChecks {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
+        CheckResult.grouped(.binding, all, tooFewCores)
+            + CheckResult.grouped(.oversubscription, nodesOf: all, tooManyThreads)
+            + CheckResult.grouped(.idleCores, nodesOf: all, idle)
+            + CheckResult.grouped(.coreQuota, nodesOf: all, overQuota)
     }
 
     /// A rank with more threads than cores that it is bound to.
-    private static func tooFewCores(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func tooFewCores(_ facts: NodeFacts) -> Diagnosis? {
         let (threads, cores) = (facts.cores.threads, facts.cores.allowed.count)
         guard threads > cores else { return nil }
         return .warning(
-            "\(threads) threads per rank on \(cores) core\(cores == 1 ? "" : "s") (bound to \(list(facts.cores.allowed)))",
+            "\(threads) threads per rank on \(cores) core\(cores == 1 ? "" : "s") (bound to \(NumberRanges.text(facts.cores.allowed)))",
             remedy:
                 "mpirun --map-by socket:PE=\(threads) --bind-to core or srun --cpus-per-task=\(threads) --cpu-bind=cores "
                 + "binds a rank to \(threads); or set training.threads=\(cores), or 0 for as many as there are")
@@ -20,7 +22,7 @@ enum CoreJudgement {
     /// Ranks of a node that together have more threads than cores.
     ///
     /// The check compares each rank's set of cores with all ranks bound inside the set, smallest set first.
-    private static func tooManyThreads(_ node: [NodeFacts]) -> Finding.Verdict? {
+    private static func tooManyThreads(_ node: [NodeFacts]) -> Diagnosis? {
         let sets = node.map { Set($0.cores.allowed) }
         let everything = sets.reduce(into: Set<Int>()) { $0.formUnion($1) }
         for cores in (sets + [everything]).sorted(by: { $0.count < $1.count }) {
@@ -33,7 +35,7 @@ enum CoreJudgement {
             let isPart = cores.count < everything.union(node[0].cores.ofLauncher ?? []).count
             return .warning(
                 "\(inside.count) ranks with \(threads) threads together share \(cores.count) "
-                    + "core\(cores.count == 1 ? "" : "s") (\(list(cores.sorted())))",
+                    + "core\(cores.count == 1 ? "" : "s") (\(NumberRanges.text(cores.sorted())))",
                 remedy: isPart
                     ? "bind every rank to cores of its own: mpirun --map-by socket:PE=N --bind-to core, or srun --cpu-bind=cores"
                     : "start fewer ranks per node, or set training.threads so that ranks x threads are at most \(cores.count)"
@@ -45,19 +47,19 @@ enum CoreJudgement {
     /// Cores of `mpirun` that no rank is bound to.
     ///
     /// Why it happens: by default `mpirun` binds each of one or two ranks to a single core.
-    private static func idle(_ node: [NodeFacts]) -> Finding.Verdict? {
+    private static func idle(_ node: [NodeFacts]) -> Diagnosis? {
         guard let given = node[0].cores.ofLauncher else { return nil }
         let used = node.reduce(into: Set<Int>()) { $0.formUnion($1.cores.allowed) }
         let idle = Set(given).subtracting(used)
         guard !idle.isEmpty else { return nil }
         return .warning(
-            "\(idle.count) of the \(given.count) cores that mpirun has are bound to no rank (\(list(idle.sorted())))",
+            "\(idle.count) of the \(given.count) cores that mpirun has are bound to no rank (\(NumberRanges.text(idle.sorted())))",
             remedy:
                 "mpirun binds each of one or two ranks to one core unless told otherwise: --bind-to none, --bind-to socket, or "
                 + "--map-by socket:PE=\(max(given.count / node.count, 1)) --bind-to core")
     }
 
-    private static func overQuota(_ node: [NodeFacts]) -> Finding.Verdict? {
+    private static func overQuota(_ node: [NodeFacts]) -> Diagnosis? {
         guard let quota = node.compactMap(\.cores.quota).min() else { return nil }
         let threads = node.reduce(0) { $0 + $1.cores.threads }
         guard Double(threads) > quota else { return nil }
@@ -66,21 +68,5 @@ enum CoreJudgement {
             remedy:
                 "ask for more (docker run --cpus, Kubernetes limits.cpu, Slurm --cpus-per-task), or set training.threads so "
                 + "that ranks x threads are at most \(max(Int(quota), 1))")
-    }
-
-    /// Numbers as ranges: `0-3,8`.
-    ///
-    /// - Parameter numbers: ascending.
-    static func list(_ numbers: [Int]) -> String {
-        var parts: [ClosedRange<Int>] = []
-        for number in numbers {
-            if let last = parts.last, last.upperBound + 1 == number {
-                parts[parts.count - 1] = last.lowerBound...number
-            } else {
-                parts.append(number...number)
-            }
-        }
-        return parts.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
-            .joined(separator: ",")
     }
 }
