@@ -20,7 +20,7 @@ struct BarChart: Sendable {
     let categories: [String]
     let series: [Series]
     /// The text of a value in the tooltip of its bar.
-    let words: @Sendable (Double) -> String
+    let valueText: @Sendable (Double) -> String
 
     /// Share of a category's width that its bars fill.
     private static let filled = 0.8
@@ -62,7 +62,7 @@ struct BarChart: Sendable {
     ) -> [Markup] {
         guard let value = series.values[category] else { return [] }
         let (from, to) = (y.position(0), y.position(value))
-        let name = "\(categories[category]), \(series.name): \(words(value))"
+        let name = "\(categories[category]), \(series.name): \(valueText(value))"
         var marks: [Markup] = [
             .element(
                 "rect",

@@ -88,7 +88,7 @@ struct ChartFrame: Sendable {
     let yName: String
     let legend: [(name: String, style: SeriesStyle)]
 
-    private var legendPlaces: [(x: Double, y: Double)] {
+    private var legendPositions: [(x: Double, y: Double)] {
         var (x, line) = (Self.left, 0.0)
         return legend.map { entry in
             let width = 40 + Double(entry.name.count) * Self.characterWidth + 16
@@ -99,7 +99,7 @@ struct ChartFrame: Sendable {
     }
 
     /// Upper edge of the plot, below the legend.
-    var top: Double { (legendPlaces.last?.y ?? 0) + 18 }
+    var top: Double { (legendPositions.last?.y ?? 0) + 18 }
     var bottom: Double { top + Self.plotHeight }
 
     func yScale(_ values: [Double], including from: Double? = nil) -> LinearScale {
@@ -123,7 +123,7 @@ struct ChartFrame: Sendable {
             grid.append(.label(y.label(tick), x: Self.left - 8, y: position + 4, anchor: "end"))
         }
         grid.append(.label(yName, x: 16, y: (top + bottom) / 2, anchor: "middle", degrees: -90))
-        let ground: Markup.Attributes = [
+        let background: Markup.Attributes = [
             ("width", coordinate(Self.width)), ("height", coordinate(height)), ("fill", "#ffffff"),
         ]
         return .element(
@@ -135,14 +135,14 @@ struct ChartFrame: Sendable {
             [
                 .element("title", [("id", "\(id)-title")], title),
                 .element("desc", [("id", "\(id)-text")], description),
-                .element("rect", ground, []), .element("g", [], legendMarks), .element("g", [], grid),
+                .element("rect", background, []), .element("g", [], legendMarks), .element("g", [], grid),
                 .element("g", [], foot), .element("g", [], marks),
             ])
     }
 
     private var legendMarks: [Markup] {
         var marks: [Markup] = []
-        for (entry, place) in zip(legend, legendPlaces) {
+        for (entry, place) in zip(legend, legendPositions) {
             let y = place.y - 4
             marks.append(
                 .line(place.x, y, place.x + 32, y, colour: entry.style.colour, width: 3, dash: entry.style.dash))

@@ -5,16 +5,16 @@ package import Reporting
 
 /// The table of a comparison. It has a row for each measured column and arm.
 package struct ComparisonTable: Sendable {
-    package struct Row: Sendable, Equatable {
+    struct Row: Sendable, Equatable {
         /// One text per header.
-        package let texts: [String]
+        let texts: [String]
         /// Whether the row is the first of its measured column.
-        package let isFirst: Bool
-        package let verdict: Verdict?
+        let isFirst: Bool
+        let conclusion: Conclusion?
     }
 
-    package let headers: [String]
-    package let rows: [Row]
+    let headers: [String]
+    let rows: [Row]
     private let title: String
     private let notes: [String]
 
@@ -49,12 +49,12 @@ package struct ComparisonTable: Sendable {
             texts += [
                 NumberText.difference(cell.statistics.meanDifference), NumberText.interval(spread?.interval),
                 NumberText.probability(spread?.probability), NumberText.probability(cell.adjustedProbability),
-                NumberText.spread(spread?.minimumDetectableDifference), cell.verdict.rawValue,
+                NumberText.spread(spread?.minimumDetectableDifference), cell.conclusion.rawValue,
             ]
         } else {
             texts += ["", "", "", "", "", ""]
         }
-        return Row(texts: texts, isFirst: arm == 0, verdict: cell?.verdict)
+        return Row(texts: texts, isFirst: arm == 0, conclusion: cell?.conclusion)
     }
 
     /// Whether the texts under a header are numbers, which are aligned to the right.
@@ -146,7 +146,7 @@ extension StudyComparison {
             ("t", .number(spread?.t ?? .nan)), ("p", .number(spread?.probability ?? .nan)),
             ("p_holm", .number(cell.adjustedProbability ?? .nan)),
             ("minimum_detectable_difference", .number(spread?.minimumDetectableDifference ?? .nan)),
-            ("verdict", .string(cell.verdict.rawValue)),
+            ("verdict", .string(cell.conclusion.rawValue)),
         ])
     }
 }

@@ -45,17 +45,17 @@ package struct HTMLReport: Sendable {
                     + "\(study.step). Differences are to \(study.baseline.name) with the same seed, that is the same initial "
                     + "weights and the same order of the data. Every number is unweighted; less is better."),
             .element("ul", [], comparison.notes.map { .element("li", [], $0) }),
-        ] + verdicts
+        ] + conclusions
     }
 
     /// One sentence for each arm but the baseline.
-    private var verdicts: [Markup] {
+    private var conclusions: [Markup] {
         let sentences = study.arms.indices.dropFirst().map { arm -> Markup in
-            func columns(_ verdict: Verdict) -> String {
-                let columns = comparison.columns.filter { comparison.cell(arm: arm, $0)?.verdict == verdict }
+            func columns(_ conclusion: Conclusion) -> String {
+                let columns = comparison.columns.filter { comparison.cell(arm: arm, $0)?.conclusion == conclusion }
                 return columns.isEmpty ? "none" : columns.map(\.key).joined(separator: ", ")
             }
-            let parts = Verdict.allCases.map { "\($0.rawValue): \(columns($0))" }
+            let parts = Conclusion.allCases.map { "\($0.rawValue): \(columns($0))" }
             return .element(
                 "li", [],
                 [
@@ -95,9 +95,9 @@ package struct HTMLReport: Sendable {
                 "tr", row.isFirst ? [("class", "first")] : [],
                 row.texts.enumerated().map { index, text in
                     var attributes: Markup.Attributes = ComparisonTable.isNumeric(index) ? [("class", "number")] : []
-                    if index == row.texts.count - 1, let verdict = row.verdict, verdict != .noConclusion {
+                    if index == row.texts.count - 1, let conclusion = row.conclusion, conclusion != .noConclusion {
                         // "suggests better" is two classes: `suggests` and `better`.
-                        attributes = [("class", verdict.rawValue)]
+                        attributes = [("class", conclusion.rawValue)]
                     }
                     return .element("td", attributes, text)
                 })

@@ -23,7 +23,7 @@ struct LineChart: Sendable {
     let yName: String
     let series: [Series]
     /// The text of a value in the tooltip of its point.
-    let words: @Sendable (Double) -> String
+    let valueText: @Sendable (Double) -> String
 
     /// Horizontal pixels between the points of neighbouring series.
     private static let distance = 8.0
@@ -51,29 +51,29 @@ struct LineChart: Sendable {
     }
 
     private func marks(of series: Series, shift: Double, _ x: LinearScale, _ y: LinearScale) -> [Markup] {
-        let places = series.curve.map { "\(coordinate(x.position($0.x))),\(coordinate(y.position($0.y)))" }
+        let points = series.curve.map { "\(coordinate(x.position($0.x))),\(coordinate(y.position($0.y)))" }
         var marks: [Markup] = [
             .element(
                 "polyline",
                 [
-                    ("points", places.joined(separator: " ")), ("fill", "none"), ("stroke", series.style.colour),
+                    ("points", points.joined(separator: " ")), ("fill", "none"), ("stroke", series.style.colour),
                     ("stroke-width", "1.5"), ("stroke-dasharray", series.style.dash),
                 ], [])
         ]
         for point in series.points {
-            let place = x.position(point.x) + shift
+            let pointX = x.position(point.x) + shift
             marks.append(
                 .line(
-                    place, y.position(point.range.lowerBound), place, y.position(point.range.upperBound),
+                    pointX, y.position(point.range.lowerBound), pointX, y.position(point.range.upperBound),
                     colour: series.style.colour))
-            let words = "\(series.name), \(x.label(point.x)): \(words(point.y))"
+            let tooltip = "\(series.name), \(x.label(point.x)): \(valueText(point.y))"
             marks.append(
                 .element(
                     "circle",
                     [
-                        ("cx", coordinate(place)), ("cy", coordinate(y.position(point.y))), ("r", "3.5"),
+                        ("cx", coordinate(pointX)), ("cy", coordinate(y.position(point.y))), ("r", "3.5"),
                         ("fill", series.style.colour),
-                    ], [.element("title", [], words)]))
+                    ], [.element("title", [], tooltip)]))
         }
         return marks
     }

@@ -67,7 +67,7 @@ indirect enum Markup: Sendable {
 
 extension Markup {
     /// A line of SVG.
-    package static func line(
+    static func line(
         _ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, colour: String, width: Double = 1, dash: String = "none"
     ) -> Markup {
         .element(
@@ -81,7 +81,7 @@ extension Markup {
     /// A text of SVG at (`x`, `y`), turned by `degrees` around that point.
     ///
     /// - Parameter anchor: the part of the text at `x`: `start`, `middle` or `end`.
-    package static func label(_ text: String, x: Double, y: Double, anchor: String, degrees: Double = 0) -> Markup {
+    static func label(_ text: String, x: Double, y: Double, anchor: String, degrees: Double = 0) -> Markup {
         var attributes: Attributes = [("x", coordinate(x)), ("y", coordinate(y)), ("text-anchor", anchor)]
         if degrees != 0 {
             attributes.append(("transform", "rotate(\(coordinate(degrees)) \(coordinate(x)) \(coordinate(y)))"))

@@ -1,7 +1,7 @@
 // MeasuredColumn - the measurements of an evaluation, as columns of a comparison.
 
 /// A measurement of an evaluation row.
-package enum MeasuredColumn: Hashable, Sendable {
+enum MeasuredColumn: Hashable, Sendable {
     case validation
     case uniformMean
     case worst

@@ -1,7 +1,7 @@
 // PairedStatistics - mean, interval, t test and minimum detectable difference of paired differences.
 
 /// Mean and standard deviation over seeds.
-package struct SampleSummary: Sendable, Equatable {
+struct SampleSummary: Sendable, Equatable {
     let mean: Double
     /// Sample standard deviation, with n - 1 in the denominator; nil for a single value.
     let standardDeviation: Double?
@@ -19,7 +19,7 @@ package struct SampleSummary: Sendable, Equatable {
 }
 
 /// The conclusion from a difference. Every column is a loss or an error: less is better.
-package enum Verdict: String, Sendable, CaseIterable {
+enum Conclusion: String, Sendable, CaseIterable {
     case better
     case worse
     /// Detectable in its own test, but not significant after the correction for all tests.
@@ -102,7 +102,7 @@ package struct PairedStatistics: Sendable, Equatable {
     /// interval excludes 0.
     ///
     /// - Parameter adjustedProbability: p after Holm's correction; nil without a test.
-    func verdict(adjustedProbability: Double?) -> Verdict {
+    func conclusion(adjustedProbability: Double?) -> Conclusion {
         guard let spread, meanDifference != 0, abs(meanDifference) >= spread.minimumDetectableDifference else {
             return .noConclusion
         }

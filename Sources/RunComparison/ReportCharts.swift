@@ -34,7 +34,7 @@ struct ReportCharts: Sendable {
         let chart = LineChart(
             id: "curves", title: "Cross-entropy over optimizer steps",
             description: "validation_ce at the last step: \(last.joined(separator: ", ")).", xName: "optimizer step",
-            yName: "CE, nats", series: series, words: NumberText.value)
+            yName: "CE, nats", series: series, valueText: NumberText.value)
         return (
             chart.svg,
             "Lines: unweighted CE of the training batches, mean over seeds, each step's mean with those of "
@@ -58,7 +58,7 @@ struct ReportCharts: Sendable {
         let chart = LineChart(
             id: "curve-differences", title: "Difference of cross-entropy to \(baseline.name) over optimizer steps",
             description: "The table below has the differences at the last step, in the column validation_ce.",
-            xName: "optimizer step", yName: "difference of CE, nats", series: series, words: NumberText.difference)
+            xName: "optimizer step", yName: "difference of CE, nats", series: series, valueText: NumberText.difference)
         let percent = NumberText.percent(comparison.demands.confidence)
         return (
             chart.svg,
@@ -156,7 +156,7 @@ struct ReportCharts: Sendable {
             description:
                 "The table below has the numbers, in the columns \(columns.map(\.key).joined(separator: ", ")).",
             yName: "difference of CE, nats", categories: columns.map(Self.shortName), series: series,
-            words: NumberText.difference)
+            valueText: NumberText.difference)
         let percent = NumberText.percent(comparison.demands.confidence)
         let whiskers = study.seeds.count > 1 ? "; whiskers: the \(percent) % interval" : ""
         return (
@@ -188,7 +188,7 @@ struct ReportCharts: Sendable {
         let chart = BarChart(
             id: "entropy", title: "Shares of the validation targets by entropy of the prediction",
             description: "Mean over seeds, for each loss and entropy bucket.", yName: "share of targets",
-            categories: buckets, series: series, words: NumberText.value)
+            categories: buckets, series: series, valueText: NumberText.value)
         return (
             chart.svg,
             "Share of the validation targets at which the model's own entropy (nats) lies in each bucket, mean over seeds. Each "

@@ -1,11 +1,11 @@
 // RunHistory - the configuration of each step of a run, and the run's initial weights.
 
-package import Configuration
+internal import Configuration
 internal import Optimization
 internal import Reporting
 
 /// The history of a run's model, from `starts.jsonl`.
-package struct RunHistory: Sendable {
+struct RunHistory: Sendable {
     /// Consecutive steps of one configuration.
     struct Part: Sendable {
         var steps: ClosedRange<Int>
@@ -50,7 +50,7 @@ extension RunHistory {
     /// Values over the steps of a run in words: `a`, or `a up to step 10, then b`.
     ///
     /// - Parameter phases: texts with their last steps, at least one. Neighbours with equal texts are merged.
-    package static func words(_ phases: [(text: String, end: Int)]) -> String {
+    static func words(_ phases: [(text: String, end: Int)]) -> String {
         var merged: [(text: String, end: Int)] = []
         for phase in phases {
             if merged.last?.text == phase.text { merged.removeLast() }
@@ -92,7 +92,7 @@ extension RunRecord {
     }
 
     /// Every key with its value. The text names the values of all steps if the key matters at each step.
-    package static func settings(_ configuration: RunConfiguration, _ history: RunHistory?) -> [(
+    static func settings(_ configuration: RunConfiguration, _ history: RunHistory?) -> [(
         key: String, text: String
     )] {
         let last = configuration.values
@@ -103,59 +103,5 @@ extension RunRecord {
             guard KeyRole.isOfEachStep(key) else { return last[index] }
             return (key, RunHistory.words(values.map { ($0.values[index].text, $0.end) }))
         }
-    }
-}
-
-extension Study {
-    /// Refuses pairs of runs with different initial weights.
-    static func refuseOtherOrigins(_ arms: [Arm]) throws {
-        var lines: [String] = []
-        for arm in arms.dropFirst() {
-            for (run, other) in zip(arm.runs, arms[0].runs) {
-                guard let own = run.history?.origin, let base = other.history?.origin,
-                    own.parameters != base.parameters
-                else { continue }
-                lines.append(
-                    "\n  seed \(run.seed): \(run.directory) began with \(words(own)), \(other.directory) with "
-                        + words(base))
-            }
-        }
-        guard lines.isEmpty else {
-            throw ProgramFailure(
-                .badInput,
-                "these runs did not begin with the same weights, so that a comparison would not be of losses; leave runs out, "
-                    + "or train them alike:" + lines.joined())
-        }
-    }
-
-    private static func words(_ origin: StartRecord) -> String {
-        switch origin.origin {
-        case .new: "weights of its seed"
-        case .weights, .imported, .checkpoint: "those of \(origin.path ?? "a checkpoint")"
-        }
-    }
-
-    /// Notes on the initial weights of the runs, and on unknown parts of their histories.
-    var originNotes: [String] {
-        var notes: [String] = []
-        let trained = runs.compactMap { $0.history?.origin }.filter { $0.parameters != nil }
-        if let first = trained.first {
-            let others = Set(trained.map(\.parameters)).count
-            notes.append(
-                others == 1 && trained.count == runs.count
-                    ? "All runs began with \(Self.words(first))."
-                    : "\(trained.count) of \(runs.count) runs began with the weights of checkpoints, the runs of a pair with "
-                        + "the same ones (one is \(first.path ?? "a checkpoint")).")
-        }
-        let unknown = runs.filter { $0.history?.origin == nil || ($0.history?.unknownSteps ?? 0) > 0 }
-        if let first = unknown.first {
-            let more = unknown.count > 1 ? " and \(unknown.count - 1) more" : ""
-            let steps = first.history.map { " up to step \($0.unknownSteps)" } ?? ""
-            notes.append(
-                "How \(first.directory)\(steps)\(more) came about is not known, because \(StartsFile.name) does not tell (an "
-                    + "earlier version did not write it): whether other weights were the beginning, or keys changed on the way, "
-                    + "is not compared.")
-        }
-        return notes
     }
 }

@@ -1,13 +1,13 @@
 // RunRecord - the content of a run directory: configuration, loss curve, evaluations and history.
 
-package import Configuration
+internal import Configuration
 internal import Foundation
 internal import Optimization
 internal import Reporting
-package import TokenData
+internal import TokenData
 
 /// An evaluation row of `metrics.jsonl` (design section 5).
-package struct EvaluationRow: Sendable, Equatable {
+struct EvaluationRow: Sendable, Equatable {
     let step: Int
     /// Measurements by column; a null in the row has no entry.
     let values: [MeasuredColumn: Double]
@@ -16,7 +16,7 @@ package struct EvaluationRow: Sendable, Equatable {
 }
 
 /// The valid rows of a `metrics.jsonl`: a resumed run replaces its earlier rows.
-package struct RunRows: Sendable, Equatable {
+struct RunRows: Sendable, Equatable {
     /// Unweighted CE in nats of the step's training targets, by step. Skipped steps have no entry.
     var curve: [Int: Double] = [:]
     /// Step of the last training row, skipped steps included; 0 without rows.
@@ -31,21 +31,21 @@ package struct RunRows: Sendable, Equatable {
 /// The record of a run, read from its directory.
 package struct RunRecord: Sendable {
     /// The path that the user gave, without trailing slashes.
-    package let directory: String
-    package let configuration: RunConfiguration
+    let directory: String
+    let configuration: RunConfiguration
     /// Fingerprint of the training data, from the checkpoints; nil without a readable checkpoint.
-    package let data: DataFingerprint?
+    let data: DataFingerprint?
     /// The configuration of each step; nil for a run of an early version, which wrote no `starts.jsonl`.
-    package let history: RunHistory?
+    let history: RunHistory?
     /// Every key with its value, in the order of the configuration.
     ///
     /// The text names the values of all steps if the key matters at each step.
-    package let settings: [(key: String, text: String)]
+    let settings: [(key: String, text: String)]
     private let rows: RunRows
 
-    package var seed: UInt64 { configuration.training.seed }
+    var seed: UInt64 { configuration.training.seed }
     var curve: [Int: Double] { rows.curve }
-    package var evaluations: [EvaluationRow] { rows.evaluations }
+    var evaluations: [EvaluationRow] { rows.evaluations }
 
     /// The last step and the last evaluation of the run, in words.
     var extent: String {
@@ -99,7 +99,7 @@ package struct RunRecord: Sendable {
         settings = Self.settings(configuration, history)
     }
 
-    package init(
+    init(
         directory: String, configuration: RunConfiguration, rows: RunRows, data: DataFingerprint? = nil,
         starts: [StartRecord] = []
     ) {
@@ -116,7 +116,7 @@ package struct RunRecord: Sendable {
     /// A training row whose step is not above the last one starts a new pass. Rows from that step on are dropped.
     ///
     /// - Throws: status 2 with file, line, found text and allowed text.
-    package static func rows(of text: String, file: String) throws -> RunRows {
+    static func rows(of text: String, file: String) throws -> RunRows {
         var curve: [Int: Double] = [:]
         var evaluations: [Int: EvaluationRow] = [:]
         var last = 0

@@ -13,18 +13,18 @@ package struct StudyComparison: Sendable {
     }
 
     /// The difference of an arm to the baseline in one column.
-    package struct Cell: Sendable, Equatable {
+    struct Cell: Sendable, Equatable {
         let statistics: PairedStatistics
         /// The p-value with Holm's correction for all arms and columns; nil for a single pair.
         var adjustedProbability: Double?
 
-        var verdict: Verdict { statistics.verdict(adjustedProbability: adjustedProbability) }
+        var conclusion: Conclusion { statistics.conclusion(adjustedProbability: adjustedProbability) }
     }
 
-    package let study: Study
-    package let demands: PairedStatistics.Demands
+    let study: Study
+    let demands: PairedStatistics.Demands
     /// Columns that every run has.
-    package let columns: [MeasuredColumn]
+    let columns: [MeasuredColumn]
     let omissions: [Omission]
     /// By arm and column: the values, one per seed.
     private let values: [[MeasuredColumn: [Double]]]
@@ -79,14 +79,14 @@ package struct StudyComparison: Sendable {
     }
 
     /// Arm 0 is the baseline.
-    package func values(arm: Int, _ column: MeasuredColumn) -> [Double] { values[arm][column] ?? [] }
+    func values(arm: Int, _ column: MeasuredColumn) -> [Double] { values[arm][column] ?? [] }
 
-    package func summary(arm: Int, _ column: MeasuredColumn) -> SampleSummary {
+    func summary(arm: Int, _ column: MeasuredColumn) -> SampleSummary {
         SampleSummary(values(arm: arm, column))
     }
 
     /// The difference of an arm to the baseline; nil for the baseline and for columns that are not paired.
-    package func cell(arm: Int, _ column: MeasuredColumn) -> Cell? { arm == 0 ? nil : cells[arm - 1][column] }
+    func cell(arm: Int, _ column: MeasuredColumn) -> Cell? { arm == 0 ? nil : cells[arm - 1][column] }
 
     /// Number of tests in the family that Holm's method corrects for.
     var testCount: Int { (study.arms.count - 1) * columns.count { $0.isPaired && $0.restated == nil } }
@@ -105,7 +105,7 @@ package struct StudyComparison: Sendable {
     }
 
     /// Notes on the limits of the comparison, shown with the numbers.
-    package var notes: [String] {
+    var notes: [String] {
         var notes: [String] = []
         if study.step < study.totalSteps {
             notes.append("All runs were last evaluated after step \(study.step) of \(study.totalSteps).")
@@ -123,7 +123,7 @@ package struct StudyComparison: Sendable {
                     + "is shown without a comparison.")
         }
         let suggestions = study.arms.indices.reduce(0) { count, arm in
-            count + columns.count { $0.restated == nil && cell(arm: arm, $0)?.verdict.isSuggestion == true }
+            count + columns.count { $0.restated == nil && cell(arm: arm, $0)?.conclusion.isSuggestion == true }
         }
         if suggestions > 0 {
             notes.append(

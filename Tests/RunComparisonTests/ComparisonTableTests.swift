@@ -87,9 +87,9 @@ import Testing
         }
         let comparison = try CompareSamples.comparison(runs)
         let cell = try #require(comparison.cell(arm: 1, .validation))
-        #expect(cell.verdict == .suggestsWorse)
+        #expect(cell.conclusion == .suggestsWorse)
         // Control: as the only test it is significant.
-        #expect(cell.statistics.verdict(adjustedProbability: cell.statistics.spread?.probability) == .worse)
+        #expect(cell.statistics.conclusion(adjustedProbability: cell.statistics.spread?.probability) == .worse)
         #expect(abs((cell.adjustedProbability ?? .nan) - 8 * (cell.statistics.spread?.probability ?? .nan)) < 1e-12)
         #expect(
             comparison.notes.contains(

@@ -14,8 +14,8 @@ import Testing
     }
 
     /// The conclusion of a single test, whose p needs no correction.
-    private func verdict(_ result: PairedStatistics) -> Verdict {
-        result.verdict(adjustedProbability: result.spread?.probability)
+    private func conclusion(_ result: PairedStatistics) -> Conclusion {
+        result.conclusion(adjustedProbability: result.spread?.probability)
     }
 
     @Test func differencesOneToFive() throws {
@@ -33,8 +33,8 @@ import Testing
         #expect(abs(spread.interval.lowerBound - (3 - 2.7764451 * 0.5.squareRoot())) < 1e-7)
         #expect(abs(spread.interval.upperBound - (3 + 2.7764451 * 0.5.squareRoot())) < 1e-7)
         #expect(abs(spread.minimumDetectableDifference - (2.7764451 + 0.9409646) * 0.5.squareRoot()) < 1e-7)
-        #expect(verdict(result) == .worse)
-        #expect(verdict(statistics([-1, -2, -3, -4, -5])) == .better)
+        #expect(conclusion(result) == .worse)
+        #expect(conclusion(statistics([-1, -2, -3, -4, -5])) == .better)
     }
 
     @Test func noConclusionBelowTheDetectableDifference() throws {
@@ -44,28 +44,29 @@ import Testing
         #expect(spread.interval.lowerBound > 0)
         #expect(spread.probability < 0.05)
         #expect(spread.minimumDetectableDifference > 2.25)
-        #expect(verdict(result) == .noConclusion)
-        #expect(verdict(statistics([-0.25, -1.25, -2.25, -3.25, -4.25])) == .noConclusion)
-        #expect(verdict(statistics([-2, -1, 0, 1, 2])) == .noConclusion)
+        #expect(conclusion(result) == .noConclusion)
+        #expect(conclusion(statistics([-0.25, -1.25, -2.25, -3.25, -4.25])) == .noConclusion)
+        #expect(conclusion(statistics([-2, -1, 0, 1, 2])) == .noConclusion)
     }
 
     /// The conclusion from one difference, by its adjusted p: at most the level, above it, or nil.
     @Test(arguments: [
-        (Double?(0), Verdict.worse, Verdict.better), (0.049, .worse, .better), (0.051, .suggestsWorse, .suggestsBetter),
+        (Double?(0), Conclusion.worse, Conclusion.better), (0.049, .worse, .better),
+        (0.051, .suggestsWorse, .suggestsBetter),
         (1, .suggestsWorse, .suggestsBetter), (Double?.none, .suggestsWorse, .suggestsBetter),
     ])
-    func whatHolmDoesNotConfirmIsASuggestion(_ adjusted: Double?, _ above: Verdict, _ below: Verdict) {
-        #expect(statistics([1, 2, 3, 4, 5]).verdict(adjustedProbability: adjusted) == above)
-        #expect(statistics([-1, -2, -3, -4, -5]).verdict(adjustedProbability: adjusted) == below)
+    func whatHolmDoesNotConfirmIsASuggestion(_ adjusted: Double?, _ above: Conclusion, _ below: Conclusion) {
+        #expect(statistics([1, 2, 3, 4, 5]).conclusion(adjustedProbability: adjusted) == above)
+        #expect(statistics([-1, -2, -3, -4, -5]).conclusion(adjustedProbability: adjusted) == below)
         // A difference below the detectable one allows no conclusion, whatever its p.
-        #expect(statistics([0.25, 1.25, 2.25, 3.25, 4.25]).verdict(adjustedProbability: adjusted) == .noConclusion)
+        #expect(statistics([0.25, 1.25, 2.25, 3.25, 4.25]).conclusion(adjustedProbability: adjusted) == .noConclusion)
     }
 
     @Test func theLevelIsThatOfTheConfidence() {
         // With the spread of 1, ..., 5 the detectable difference at 0.999 is (8.61 + 0.94) sqrt(1 / 2) = 6.75.
         let result = statistics([14.5, 15.5, 16.5, 17.5, 18.5], confidence: 0.999)
-        #expect(result.verdict(adjustedProbability: 0.0009) == .worse)
-        #expect(result.verdict(adjustedProbability: 0.0011) == .suggestsWorse)
+        #expect(result.conclusion(adjustedProbability: 0.0009) == .worse)
+        #expect(result.conclusion(adjustedProbability: 0.0011) == .suggestsWorse)
     }
 
     @Test func moreConfidenceAsksForMore() throws {
@@ -75,25 +76,25 @@ import Testing
         #expect(abs(b.interval.upperBound - (3 + 8.6103016 * 0.5.squareRoot())) < 1e-6)
         #expect(abs(b.minimumDetectableDifference - (8.6103016 + 0.9409646) * 0.5.squareRoot()) < 1e-6)
         #expect(a.probability == b.probability)
-        #expect(verdict(sure) == .noConclusion)
+        #expect(conclusion(sure) == .noConclusion)
     }
 
     @Test func onePairHasNoSpread() {
         let result = statistics([-4])
         #expect(result.meanDifference == -4)
         #expect(result.spread == nil)
-        #expect(verdict(result) == .noConclusion)
+        #expect(conclusion(result) == .noConclusion)
     }
 
     @Test func equalDifferences() throws {
         let apart = try #require(statistics([0.5, 0.5, 0.5]).spread)
         #expect(apart.interval == 0.5...0.5)
         #expect(apart.probability == 0)
-        #expect(verdict(statistics([0.5, 0.5, 0.5])) == .worse)
+        #expect(conclusion(statistics([0.5, 0.5, 0.5])) == .worse)
         let same = try #require(statistics([0, 0, 0]).spread)
         #expect(same.t == 0)
         #expect(same.probability == 1)
-        #expect(verdict(statistics([0, 0, 0])) == .noConclusion)
+        #expect(conclusion(statistics([0, 0, 0])) == .noConclusion)
     }
 
     @Test func summaries() {

@@ -121,11 +121,11 @@ struct TokenizerTrain: ParsableCommand {
 
     private func readSample(_ console: Console) throws -> SentenceSample {
         var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: malformed.skips)
-        var spoken = ContinuousClock.now
+        var lastProgress = ContinuousClock.now
         for file in files {
             try sample.add(path: file) { sample in
-                guard spoken.duration(to: .now) >= .seconds(10) else { return }
-                spoken = .now
+                guard lastProgress.duration(to: .now) >= .seconds(10) else { return }
+                lastProgress = .now
                 console.progress("\(file): \(Self.megabytes(sample)) of text read so far")
             }
         }

@@ -1,55 +1,12 @@
-// Pairing - groups runs into arms by their loss and pairs them across arms by seed.
+// Study - groups runs into arms by their loss and pairs them across arms by seed.
 
 internal import Configuration
-package import Kernels
+internal import Kernels
 internal import Optimization
 internal import Reporting
 
-/// The role of a configuration key in a comparison of runs.
-enum KeyRole {
-    /// Differs between the runs of an arm, as the seed.
-    case ofTheRun
-    /// Distinguishes arms, as the loss.
-    case ofTheArm
-    /// Must be equal in all runs, as the model. Why: otherwise the comparison is not one of losses.
-    case common
-    /// Changes rounding at most, as the number of threads.
-    case execution
-
-    /// The role of `key`. An unknown key distinguishes arms, so that its differences show.
-    init(_ key: String) {
-        switch key {
-        case "training.seed", "logging.directory", "checkpoint.directory": self = .ofTheRun
-        case "training.global_batch_size": self = .common
-        case "training.micro_batch_size", "training.reproducible", "training.blas", "training.gradient_reduction",
-            "training.activation_checkpointing", "training.threads", "training.stop_at_step", "training.time_limit",
-            "training.bucket_mib", "training.maximum_skipped_steps", "training.watchdog_seconds", "evaluation.every":
-            self = .execution
-        default:
-            switch key.prefix(while: { $0 != "." }) {
-            case "model", "data", "schedule", "evaluation": self = .common
-            case "checkpoint", "logging": self = .execution
-            default: self = .ofTheArm
-            }
-        }
-    }
-}
-
-extension KeyRole {
-    /// Whether the value of `key` matters at each step, and not at the end only.
-    ///
-    /// Model and data cannot change during a run. Only the last evaluation is compared.
-    static func isOfEachStep(_ key: String) -> Bool {
-        switch KeyRole(key) {
-        case .ofTheArm: true
-        case .common: key == "training.global_batch_size" || key.hasPrefix("schedule.")
-        case .ofTheRun, .execution: false
-        }
-    }
-}
-
 /// The runs of one loss.
-package struct Arm: Sendable {
+struct Arm: Sendable {
     /// The loss, for example `mile 0.5`, and all other keys in which arms differ.
     let name: String
     /// The runs by seed, ascending.
@@ -60,16 +17,16 @@ package struct Arm: Sendable {
 package struct Study: Sendable {
     /// The baseline, and then the other arms in the order of their first runs.
     let arms: [Arm]
-    package let seeds: [UInt64]
+    let seeds: [UInt64]
     /// The step of the last evaluation of all runs.
-    package let step: Int
+    let step: Int
     /// Value of `schedule.total_steps`.
-    package let totalSteps: Int
+    let totalSteps: Int
     /// Keys with the role `execution` in which runs differ.
     let executionKeys: [String]
 
-    package var baseline: Arm { arms[0] }
-    package var runs: [RunRecord] { arms.flatMap(\.runs) }
+    var baseline: Arm { arms[0] }
+    var runs: [RunRecord] { arms.flatMap(\.runs) }
 
     /// Groups and pairs `runs`.
     ///
@@ -115,7 +72,7 @@ package struct Study: Sendable {
     }
 
     /// Name of a loss: its kind, gamma, and every other key that its kind reads and that is not the default.
-    package static func name(of loss: LossConfiguration) -> String {
+    static func name(of loss: LossConfiguration) -> String {
         let standard = LossConfiguration()
         var parts = [loss.kind.rawValue]
         if loss.kind != .crossEntropy { parts.append(Self.short(loss.gamma)) }

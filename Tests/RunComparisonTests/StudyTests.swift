@@ -1,4 +1,4 @@
-// PairingTests - arms, pairs, and runs that are not comparable.
+// StudyTests - arms, pairs, and runs that are not comparable.
 
 import Configuration
 import Kernels
@@ -10,7 +10,7 @@ import TokenData
 @testable import Reporting
 @testable import RunComparison
 
-@Suite struct PairingTests {
+@Suite struct StudyTests {
     private typealias Samples = CompareSamples
 
     private func failure(_ runs: [RunRecord], baseline: String = "cross_entropy") -> ProgramFailure? {

@@ -1,37 +1,7 @@
-// TrainingData - compares the training data of runs by the fingerprints in their checkpoints.
+// Study+TrainingData - compares the training data of runs by the fingerprints in their checkpoints.
 
-internal import Checkpointing
-package import Configuration
 internal import Reporting
-package import TokenData
-
-extension RunRecord {
-    /// Fingerprint of the training data in the newest readable checkpoint of a run; nil if there is none.
-    ///
-    /// The run directory is searched first, then `checkpoint.directory`.
-    package static func dataFingerprint(directory: String, configuration: RunConfiguration) -> DataFingerprint? {
-        newest(in: directory + "/checkpoints") { _ in true }
-            // --branch moves checkpoints into a folder beside the metrics.
-            ?? newest(in: directory) { _ in true }
-            // The configured directory may belong to another run by now.
-            ?? newest(in: configuration.checkpoint.directory) {
-                $0.logging.directory == configuration.logging.directory
-                    && $0.training.seed == configuration.training.seed && $0.loss == configuration.loss
-            }
-    }
-
-    private static func newest(in place: String, where isOfTheRun: (RunConfiguration) -> Bool) -> DataFingerprint? {
-        for step in (try? CheckpointStore(directory: place).stepDirectories()) ?? [] {
-            // A damaged checkpoint is passed over: an older one has the same fingerprint.
-            guard let index = try? CheckpointReader(directory: step.path).index, !index.isImported,
-                let run = try? RunConfiguration.fromJSON(index.configuration, file: step.path), isOfTheRun(run),
-                let data = try? DataFingerprint(json: index.dataFingerprint)
-            else { continue }
-            return data
-        }
-        return nil
-    }
-}
+internal import TokenData
 
 extension Study {
     /// Refuses runs with different fingerprints. Runs without one are compared by the paths in their configurations.
