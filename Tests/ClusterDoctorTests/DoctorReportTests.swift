@@ -48,6 +48,15 @@ import Testing
         #expect(lines[6].hasSuffix("4 ranks on 2 nodes"))
     }
 
+    @Test func warningsFailOnlyIfStrict() {
+        var facts = HealthyFacts.one
+        #expect(!DoctorReport([facts]).hasFailed(strict: false) && !DoctorReport([facts]).hasFailed(strict: true))
+        facts.limits.coreTime = 60
+        #expect(!DoctorReport([facts]).hasFailed(strict: false) && DoctorReport([facts]).hasFailed(strict: true))
+        facts.limits.openFiles = 10
+        #expect(DoctorReport([facts]).hasFailed(strict: false))
+    }
+
     @Test func factsAreGroupedByValue() {
         let lines = DoctorReport(spoiled()).factLines
         func rows(_ name: String) -> [String] { lines.filter { $0.hasPrefix(name + " ") } }
