@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Runs the command lines of README, CONTRIBUTING and the pages: each "sh" block, and the lines after "$ " of each "console" block.
+# The other lines of a "console" block are output. Each must be a line of the commands' output, in which any number stands for any
+# other; a line that ends with "..." is the beginning of one.
 #
 #   Tests/check-commands.sh               prints a line for each block: "passed" or "failed", a tab, its page and line
 #   Tests/check-commands.sh --self-test   runs broken pages, where each block must fail
@@ -298,11 +300,28 @@ unknown_options() {
         done
 }
 
+# Lines with N for each number, and one blank for several.
+normalized() { sed -E 's/[-+]?[0-9][0-9.,]*([eE][-+][0-9]+)?/N/g; s/[[:space:]]+/ /g; s/^ //; s/ $//'; }
+
+# The lines of output in the console block $1 that the file $2 does not have.
+missing_output() {
+    local line
+    normalized <"$2" >"$2.normalized"
+    { grep -v '^\$ ' "$1" || true; } | normalized | while IFS= read -r line; do
+        case "$line" in
+            "") ;;
+            *...) BEGINNING="${line%...}" awk 'index($0, ENVIRON["BEGINNING"]) == 1 { found = 1 } END { exit !found }' "$2.normalized" ||
+                echo "$line" ;;
+            *) grep -qxF -- "$line" "$2.normalized" || echo "$line" ;;
+        esac
+    done
+}
+
 record() { printf '%s\tcommands: %s\n' "$1" "$2"; }
 
 # Runs the blocks of the page $1.
 check_page() {
-    local page="$1" here="$folder/pages/$1/package" kind line name file status problems needed list output fixtures
+    local page="$1" here="$folder/pages/$1/package" kind line name file status problems missing needed list output fixtures
     list="$folder/pages/$1/list"
     output="$folder/pages/$1/output"
     mkdir -p "$(dirname "$here")"
@@ -352,8 +371,13 @@ check_page() {
             # Without -u: pages use variables of the shell, as $PWD.
             timeout --kill-after=5 "$limit" bash -eo pipefail "$file.sh"
         ) >"$output" 2>&1 </dev/null || status=$?
-        if ((status == 0)); then
+        missing=""
+        if ((status == 0)) && [[ "$kind" == console ]]; then missing="$(missing_output "$file" "$output")"; fi
+        if ((status == 0)) && [[ -z "$missing" ]]; then
             record passed "$page:$line"
+        elif ((status == 0)); then
+            tail -n 20 "$output"
+            record failed "$page:$line: the output lacks: ${missing//$'\n'/; }"
         else
             tail -n 20 "$output"
             record failed "$page:$line: status $status: $(tail -n 1 "$output" | cut -c 1-200)"
@@ -447,6 +471,23 @@ output without a command
 mile-dist run.yaml
 test ! -e runs
 ```
+
+```console
+$ mile-dist --version
+mile-dist 99.0.7
+built for ...
+```
+
+```console
+$ mile-dist --version
+mile-dist 99.0.7
+built from nothing ...
+```
+
+```console
+$ mile-dist --version
+mile-dist
+```
 END
     MILE_PAGES_ROOT="$copy" "$self" >"$folder/self-test" 2>&1 || status=$?
     while IFS='|' read -r name pattern; do
@@ -470,6 +511,9 @@ an unknown mark is found|failed 44: the mark "nothing" is unknown$
 options of a skipped block pass|passed 49: options
 a block without a command is found|failed 53: the block has no command$
 a dry run trains nothing|passed 58$
+output with other numbers passes|passed 63$
+a line that the output lacks is found|failed 69: the output lacks: built from nothing ...$
+a part of a line is no line|failed 75: the output lacks: mile-dist$
 END
     if ((broken)); then cat "$folder/self-test"; fi
     ((!broken))

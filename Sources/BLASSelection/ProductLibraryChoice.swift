@@ -21,7 +21,7 @@ extension ProcessContext {
         // A measurement would choose anew at each start.
         case .auto where training.reproducible: return ProductLibraries(.openBLAS)
         case .auto:
-            let sequences = StepLayout(configuration, ranks: communicator.size).largestUnit
+            let sequences = StepLayout(configuration, ranks: communicator.size).largestMicroBatch
             return try fastestLibraries(
                 ProductSizes(configuration.model, tokens: sequences * configuration.data.sequenceLength),
                 threads: training.threads, precision: training.precision)

@@ -126,7 +126,7 @@ package struct StepBench {
         _ configuration: RunConfiguration, _ communicator: Communicator, _ sample: Sample
     ) -> Double {
         let T = configuration.data.sequenceLength
-        let units = StepLayout(configuration, ranks: communicator.size).units(rank: communicator.rank)
+        let units = StepLayout(configuration, ranks: communicator.size).microBatches(rank: communicator.rank)
         let tokens = T * units.reduce(0) { $0 + $1.sequences.count }
         let computing: [Phase] = [.data, .forward, .head, .backward]
         let seconds = sample.phases.filter { computing.contains($0.phase) }.reduce(0) { $0 + $1.seconds }

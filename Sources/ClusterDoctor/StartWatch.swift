@@ -1,4 +1,4 @@
-// StartWatch - what `doctor` says when MPI does not even start, where nothing can be gathered and judged.
+// StartWatch - the report of `doctor` if MPI does not start in time.
 
 internal import Foundation
 internal import Glibc
@@ -6,12 +6,15 @@ internal import JobRuntime
 internal import Reporting
 internal import Synchronization
 
-/// Ends the process with what this rank knows by itself unless MPI has started in time: a network on which ranks do not
-/// reach each other shows itself in the library's own first messages, which wait for ever.
+/// Ends the process with a report of this rank unless MPI starts in time.
+///
+/// Why: `MPI_Init` waits for ever on a network over which the ranks do not reach each other.
 public final class StartWatch: Sendable {
     private let hasStarted = Atomic<Bool>(false)
 
-    /// Begins to watch.
+    /// Starts the watch.
+    ///
+    /// - Parameter seconds: time until the report.
     public init(seconds: Double) {
         // A thread of its own, since the first one is inside MPI_Init_thread.
         Thread.detachNewThread { [self] in
@@ -22,7 +25,7 @@ public final class StartWatch: Sendable {
         }
     }
 
-    /// MPI has started: the watch is over.
+    /// Ends the watch, because MPI has started.
     public func end() { hasStarted.store(true, ordering: .releasing) }
 
     static func report(seconds: Double, _ reader: SystemReader) -> [String] {

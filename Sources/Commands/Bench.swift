@@ -1,4 +1,4 @@
-// Bench - `mile-dist bench gemm|kernels|collectives|step`: rates as shares of what this machine can do.
+// Bench - `mile-dist bench gemm|kernels|collectives|step`: rates relative to this machine's peak rates.
 
 internal import ArgumentParser
 internal import Benchmarks
@@ -23,7 +23,7 @@ struct Bench: ParsableCommand {
         subcommands: [BenchGemm.self, BenchKernels.self, BenchCollectives.self, BenchStep.self])
 }
 
-/// The options of benches that measure a model's sizes on one process.
+/// The options of benches that measure kernels of a model in one process.
 struct BenchModelOptions: ParsableArguments {
     @Argument(help: "The configuration whose model is used. Without it: 60M parameters (hidden 512, 8 layers).")
     var config: String?

@@ -1,4 +1,4 @@
-// Compare - `mile-dist compare`: runs of several losses, paired by seed, in a table and a report.
+// Compare - `mile-dist compare`: compares runs of several losses, paired by seed, in a table and a report.
 
 internal import ArgumentParser
 internal import Foundation
@@ -50,7 +50,7 @@ struct Compare: ParsableCommand {
         launch(.one) { process in try run(process) }
     }
 
-    /// Rank 0 works; an error is everybody's.
+    /// Compares on rank 0. `agreed` throws its error on all ranks.
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         try process.communicator.agreed {
             guard process.communicator.rank == 0 else { return }

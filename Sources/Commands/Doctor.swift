@@ -1,15 +1,11 @@
-// Doctor - `mile-dist doctor`: facts of all ranks, gathered and judged on rank 0.
+// Doctor - `mile-dist doctor`: gathers the facts of all ranks, and checks them on rank 0.
 
 internal import ArgumentParser
 internal import ClusterDoctor
 internal import Configuration
-internal import Foundation
-internal import Glibc
 internal import JobRuntime
 internal import MessagePassing
-internal import Planning
 internal import Reporting
-internal import Training
 
 /// `mile-dist doctor [CONFIG]`
 struct Doctor: ParsableCommand {
@@ -62,23 +58,16 @@ struct Doctor: ParsableCommand {
     }
 
     func run() throws {
-        if let status = Self.judgeLaunch() { throw ExitCode(status.rawValue) }
+        if let lines = LaunchCheck.linesBeforeMPI() {
+            let console = Console(speaks: Launcher.isFirstRank)
+            for line in lines { console.line(line) }
+            throw ExitCode(ExitStatus.runtimeFailure.rawValue)
+        }
         let watch = StartWatch(seconds: patience)
         launch { process in
             watch.end()
             return try run(process)
         }
-    }
-
-    /// What can be said before MPI is started: that it cannot be. Nil where it can.
-    private static func judgeLaunch() -> ExitStatus? {
-        let reader = SystemReader()
-        guard reader.isStrandedUnderSlurm, let announced = reader.announcement else { return nil }
-        let console = Console(speaks: Launcher.isFirstRank)
-        let lines = DoctorReport.lines(
-            LaunchJudgement.stranded(announced), .ranksAlone, place: ProcessInfo.processInfo.hostName)
-        for line in lines { console.line(line) }
-        return .runtimeFailure
     }
 
     private func run(_ process: ProcessContext) throws -> ExitStatus {
@@ -87,10 +76,10 @@ struct Doctor: ParsableCommand {
         defer { communicator.deadlineSeconds = nil }
         let configuration = try config.map { try overrides.load(process, path: $0) }
         let facts = try FactGathering(process, directory: directory).run(configuration)
-        // Rank 0 knows; the status is everybody's.
+        // Rank 0 has the report. All ranks end with its status.
         let report = facts.map(DoctorReport.init)
-        let hasFailed = report.map { $0.faultCount > 0 || strict && !$0.findings.isEmpty } ?? false
-        // Where ranks do not find each other each takes itself for rank 0: the launcher's numbers tell who speaks.
+        let hasFailed = report?.hasFailed(strict: strict) ?? false
+        // Ranks that do not find each other are all rank 0. The launcher's variables then say which one prints.
         if let report, communicator.size > 1 || Launcher.isFirstRank { show(report, process.console) }
         return try communicator.isTrueOnAny(hasFailed) ? .runtimeFailure : .done
     }

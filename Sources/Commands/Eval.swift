@@ -1,4 +1,4 @@
-// Eval - `mile-dist eval`: a checkpoint's unweighted CE on files, per domain and bucket, and its scores on tasks.
+// Eval - `mile-dist eval`: unweighted CE of a checkpoint on files, by domain and bucket, and its scores on tasks.
 
 internal import ArgumentParser
 internal import Checkpointing
@@ -15,7 +15,7 @@ internal import TokenData
 internal import Training
 internal import Tokenizers
 
-/// `mile-dist eval CHECKPOINT --data FILE... --tasks FILE...`, one of the two at least.
+/// `mile-dist eval CHECKPOINT --data FILE... --tasks FILE...`, with `--data`, `--tasks` or both.
 struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Unweighted cross-entropy of a checkpoint on files, and its scores on multiple-choice tasks.",
@@ -96,9 +96,9 @@ struct Eval: ParsableCommand {
 
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let loaded = try LoadedModel(process, path: checkpoint.path)
-        // Read before anything is computed, so that their mistakes show at once.
+        // Tasks are read before anything is computed, so that their mistakes show at once.
         let evaluation = try tasks.isEmpty ? nil : TaskEvaluation(process, loaded, files: tasks)
-        // Not the faster library of this start: the same bits each time and on any number of ranks are worth more.
+        // The default library, not the fastest: results then have the same bits at each start, on any number of ranks.
         let pool = try process.makePool(requested: threads.count)
         let result = try data.isEmpty ? nil : evaluateData(process, loaded, pool)
         var shown = OccasionalProgress(process.console)
@@ -109,9 +109,8 @@ struct Eval: ParsableCommand {
         return .done
     }
 
-    /// CE on the files of `--data`; collective.
-    private func evaluateData(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws
-        -> EvaluationResult
+    /// Evaluates CE on the files of `--data`. Collective.
+    private func evaluateData(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> EvaluationResult
     {
         let communicator = process.communicator
         let T = sequenceLength ?? loaded.sequenceLength
@@ -155,7 +154,7 @@ struct Eval: ParsableCommand {
         _ settings: DataSettingNames,
         _ sequenceLength: Int, _ ignored: [Int32], _ pool: ThreadPool
     ) throws -> [TokenDomain] {
-        // A file that is named twice has the same warnings twice.
+        // A file that is named twice would give its warnings twice.
         var said: Set<String> = []
         let domains = try loadDomains(
             DataConfiguration(
@@ -169,10 +168,10 @@ struct Eval: ParsableCommand {
         return domains
     }
 
-    /// The buckets of the training data: counted in `counts` or, without, as the checkpoint knows them; nil where it does
-    /// not, which is said. Collective.
-    private func frequencies(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws
-        -> FrequencyBuckets?
+    /// The frequency buckets: counted in the files of `--counts`, or without them from the checkpoint. Collective.
+    ///
+    /// - Returns: nil, after a warning, if the checkpoint has no counts.
+    private func frequencies(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> FrequencyBuckets?
     {
         let ignored = loaded.run?.data.ignoredTargets ?? []
         guard !counts.isEmpty else {
@@ -184,7 +183,7 @@ struct Eval: ParsableCommand {
             }
             return FrequencyBuckets(counts: loaded.tokenCounts, ignoredTargets: ignored)
         }
-        // Every token of the files counts, however they are cut.
+        // Sequences of one token, so that every token of the files counts.
         let own = try process.communicator.agreed {
             let settings = DataSettingNames.option(
                 "--counts", loaded.checkpointTokenizer, sequenceLength: "a sequence of")
@@ -201,9 +200,11 @@ struct Eval: ParsableCommand {
             ignoredTargets: ignored)
     }
 
+    /// Prints the results as text or as one JSON object.
+    ///
     /// - Parameters:
     ///   - result: nil without `--data`.
-    ///   - taskResults: none without `--tasks`.
+    ///   - taskResults: empty without `--tasks`.
     private func report(
         _ process: ProcessContext, _ loaded: LoadedModel, _ result: EvaluationResult?, _ taskResults: [TaskResult]
     ) {

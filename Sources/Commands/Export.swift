@@ -35,7 +35,7 @@ struct Export: ParsableCommand {
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: process.communicator, console: process.console)
         try finder.withCheckpoint(checkpoint.path) { reader in
-            // One rank writes; an error is everybody's.
+            // Rank 0 writes. `agreed` throws its error on all ranks.
             try process.communicator.agreed {
                 guard process.communicator.rank == 0 else { return }
                 for note in try HuggingFaceExport(reader).write(to: output) { process.console.warning(note) }

@@ -56,12 +56,13 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
-        // One sequence is no work to share. Ranks that computed it too would go on where its reader has gone.
+        // Why one rank: one sequence cannot be shared. Other ranks would go on after a reader such as `head` ends.
         launch(.one) { process in try run(process) }
     }
 
-    /// Prints the prompt and what follows it, as it is generated. Ends at the end token or, with a note, when the
-    /// model's `max_position_embeddings` are used up.
+    /// Prints the prompt, and each token when it is generated.
+    ///
+    /// The text ends at the end token, or with a warning when `max_position_embeddings` are used up.
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let loaded = try LoadedModel(process, path: checkpoint.path)
         let (tokenizer, promptTokens) = try process.communicator.agreed {
@@ -81,14 +82,14 @@ struct Generate: ParsableCommand {
         var sampler = TokenSampler(temperature: temperature, topK: topK, topP: topP, seed: seed)
         var text = UTF8Stream()
         process.console.raw(prompt)
-        // Without a prompt the model continues a document's end: it starts a new one.
+        // Without a prompt the model continues an end token, and so starts a document.
         var next = promptTokens.isEmpty ? [tokenizer.endToken] : promptTokens
         var isFull = false
         for _ in 0..<maxTokens {
             isFull = generator.position + next.count >= capacity
             if isFull || process.console.hasLostOutput { break }
             let logits = generator.feed(next)
-            // Finite weights can be so large that what is computed with them is not.
+            // Large finite weights can give infinite activations.
             guard logits.allSatisfy(\.isFinite) else {
                 throw ProgramFailure(
                     .runtimeFailure, "\(loaded.path): the model's logits are not finite numbers", isShared: true)

@@ -1,4 +1,4 @@
-// Import - `mile-dist import`: a Hugging Face directory as a checkpoint to train on.
+// Import - `mile-dist import`: turns a Hugging Face directory into a checkpoint.
 
 internal import ArgumentParser
 internal import Checkpointing
@@ -44,7 +44,7 @@ struct Import: ParsableCommand {
     }
 
     private func run(_ process: ProcessContext) throws -> ExitStatus {
-        // One rank reads and writes; an error is everybody's.
+        // Rank 0 reads and writes. `agreed` throws its error on all ranks.
         try process.communicator.agreed {
             guard process.communicator.rank == 0 else { return }
             let source = try open()
@@ -59,7 +59,7 @@ struct Import: ParsableCommand {
         return .done
     }
 
-    /// Opens the directory, with the tokenizer that was given.
+    /// Opens the directory with the tokenizer of `--tokenizer`, or its own.
     private func open() throws -> HuggingFaceImport {
         guard let setting = tokenizer else { return try HuggingFaceImport(directory: directory) }
         let tokenizer = setting == noTokenizerName ? nil : try makeTokenizer(setting, key: "--tokenizer")
@@ -74,12 +74,24 @@ struct Import: ParsableCommand {
         return source
     }
 
-    /// The key of a configuration that must agree with the checkpoint's tokenizer.
+    /// The `data` section that a configuration needs for the checkpoint's tokenizer.
     private func data(_ tokenizer: CheckpointIndex.Tokenizer) -> String {
         guard tokenizer.isUsable else {
             return "data: {tokenizer: \(noTokenizerName)}  # all data prepared with the model's own tokenizer"
         }
         let path = self.tokenizer ?? "\(directory)/\(tokenizer.name)"
         return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
+    }
+
+    /// The `model` section that a configuration needs for the checkpoint.
+    private func section(_ model: ModelConfiguration) -> String {
+        """
+        model: {hidden_size: \(model.hiddenSize), intermediate_size: \(model.intermediateSize), \
+        num_hidden_layers: \(model.hiddenLayerCount), num_attention_heads: \(model.attentionHeadCount),
+                num_key_value_heads: \(model.keyValueHeadCount), vocab_size: \(model.vocabularySize), \
+        max_position_embeddings: \(model.maxPositionEmbeddings), rms_norm_eps: \(model.rmsNormEpsilon),
+                rope_theta: \(model.ropeTheta), initializer_range: \(model.initializerRange), \
+        tie_word_embeddings: \(model.tieWordEmbeddings)}
+        """
     }
 }

@@ -1,4 +1,4 @@
-// Inspect - `mile-dist inspect`: what a checkpoint holds, after verifying every byte of it.
+// Inspect - `mile-dist inspect`: verifies a checkpoint and prints its content.
 
 internal import ArgumentParser
 internal import Checkpointing
@@ -31,7 +31,7 @@ struct Inspect: ParsableCommand {
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let finder = CheckpointFinder(communicator: process.communicator, console: process.console)
         try finder.withCheckpoint(checkpoint.path) { reader in
-            // Rank 0 speaks, so rank 0 reads; an error is everybody's.
+            // Rank 0 reads and prints. `agreed` throws its error on all ranks.
             try process.communicator.agreed {
                 guard process.communicator.rank == 0 else { return }
                 let hashes = try reader.tensorHashes()

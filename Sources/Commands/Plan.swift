@@ -1,4 +1,4 @@
-// Plan - `mile-dist plan`: memory, bytes and seconds of a configuration on clusters that need not exist.
+// Plan - `mile-dist plan`: predicts memory, traffic and step time of a configuration on clusters.
 
 internal import ArgumentParser
 internal import BLASSelection
@@ -14,7 +14,7 @@ internal import Reporting
 internal import Tensors
 internal import TokenData
 
-/// `mile-dist plan CONFIG`; quantities as they are written, with their units.
+/// `mile-dist plan CONFIG`. Quantities are texts with units.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Predict memory, bytes and time of a run on a cluster.",
@@ -34,7 +34,7 @@ struct Plan: ParsableCommand {
               mile-dist plan run.yaml --ranks 1-1024 --weak --set training.global_batch_size=16 --gflops 1500
             """)
 
-    /// Bytes per second of two memory channels: little for a server.
+    /// Memory bandwidth without measurement, in bytes per second: two memory channels, a low value for a server.
     private static let usualMemoryBandwidth = 20e9
 
     @OptionGroup var config: RequiredConfiguration
@@ -89,14 +89,14 @@ struct Plan: ParsableCommand {
             return scaled
         }
         let training = configuration.training
-        // The ranks of a node share its cores, taken for those of this one: the fullest node decides for all layouts.
+        // The ranks of a node share its cores. The plan assumes this node's cores, and the fullest node of all layouts.
         let ranksOnNode = layouts.map(\.ranksPerNode).max() ?? 1
         let cores = try process.threadPlan(requested: 0).threads
         let threads = training.threads > 0 ? training.threads : max(cores / ranksOnNode, 1)
         if gflops == nil {
             let pool = try process.makePool(
                 requested: threads, libraries: process.productLibraries(configuration))
-            // Rank 0 speaks, so rank 0 measures.
+            // Rank 0 measures and prints.
             try process.communicator.agreed {
                 guard process.communicator.rank == 0 else { return }
                 hardware.rankOperations =
@@ -145,7 +145,7 @@ struct Plan: ParsableCommand {
             nodeMemory: try nodeMemory.map { Int(try Quantity.memory.parse($0, option: "--node-memory")) })
     }
 
-    /// The configuration with the batch that so many ranks get.
+    /// The configuration for `ranks` ranks. With `--weak` the global batch size is proportional to them.
     private func configuration(_ base: RunConfiguration, ranks: Int, fewest: Int) -> RunConfiguration {
         guard weak else { return base }
         var scaled = base

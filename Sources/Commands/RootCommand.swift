@@ -1,4 +1,4 @@
-// RootCommand - the program's own help and version, and the list of its subcommands.
+// RootCommand - the program's help and version, and the list of its commands.
 
 package import ArgumentParser
 internal import JobRuntime

@@ -67,14 +67,14 @@ struct Train: ParsableCommand {
 
     private var options: TrainOptions {
         TrainOptions(
-            resume: ResumeMode(resume), initializeFrom: initializeFrom, branch: branch, isEmbedded: config == nil,
+            resume: ResumeMode(resume), initializeFrom: initializeFrom, branch: branch, isSelfTest: config == nil,
             isDryRun: dryRun, isQuiet: printOrder != nil, printedOrder: printOrder ?? 0)
     }
 
     func run() throws {
         let printsOnly = helpKeys || printConfig || printOrder != nil
         if printsOnly { launch(.one, train) }
-        // Before MPI starts, which takes a while: whoever stops a run that early gets the status that asks for another start.
+        // Why before MPI starts, which takes a while: an early signal then gives status 75, which asks for a restart.
         StopRequest.listen()
         launchOnAllRanks(loss: dryRun ? .isFailure : .isTold, train)
     }

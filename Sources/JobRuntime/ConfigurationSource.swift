@@ -14,14 +14,11 @@ public struct ConfigurationSource {
     private let file: String
     private let name: String
 
-    /// Reads a configuration on rank 0 and gives it to every rank; collective.
-    ///
-    /// - Parameter path: a file; `-` for standard input; nil for the embedded job.
-    /// - Throws: status 2 on every rank when the file cannot be read, is too large or is no text.
+    /// Reads `path` on rank 0 and broadcasts it; `-` is standard input; without a path, the self-test job. Collective.
     public init(_ process: ProcessContext, path: String?) throws {
         self.process = process
         guard let path else {
-            (text, name) = RunConfiguration.embeddedJob
+            (text, name) = RunConfiguration.selfTestJob
             file = "the embedded job"
             return
         }

@@ -139,7 +139,7 @@ package final class RunDirectory {
 
     package func write(origin: String) throws { try write(origin, to: RunFiles.origin) }
 
-    /// Removes metrics and starts, for the embedded job, which starts over each time.
+    /// Removes metrics and starts, for the self-test job, which starts over each time.
     package func removeMetrics() throws {
         for file in recordPaths where FileManager.default.fileExists(atPath: file) {
             try FileManager.default.removeItem(atPath: file)

@@ -1,23 +1,27 @@
-// CommunicationModel - bytes and seconds of a step's exchange, by what `MessagePassing` and Open MPI really do.
+// CommunicationModel - bytes and seconds of a step's communication, as MessagePassing and Open MPI carry it out.
 //
-// Legend: b bytes of a buffer, N nodes, K ranks on each, d = ceil(log2 N), B bytes/s of a node's link in each direction, M
-// bytes/s of its memory, a the latency.
+// Symbols: b bytes of a buffer, N nodes, K ranks per node, d = ceil(log2 N).
 //
-// In a node (shared window, see NodePass): to reduce, a rank copies what others own (reads and writes (K - 1) / K b) and adds
-// K pieces of what it owns (reads b, writes b / K): all ranks of the node together (3 K - 1) b. To gather, it copies its own
-// in and all others' out, 2 b; the node 2 K b. On a single node messages go from process to process, 2 (K - 1) b.
+// Inside a node, through the shared window (see NodePass):
+// - Reduction, per rank: it copies the pieces that others own, reading and writing (K - 1) / K b each. It adds the K
+//   pieces that it owns, reading b and writing b / K. All ranks of the node together move (3 K - 1) b.
+// - Gather, per rank: it copies its own piece in and all other pieces out, 2 b. The node moves 2 K b.
+// - Gather on a single node: messages go from process to process, 2 (K - 1) b.
 //
-// Between nodes (K groups of one rank of each node, b / K each, at the same time): PairwiseReduction sends each rank its
-// segment, (N - 1) / N b in each direction, and reads b and writes b / N to add. Of an embedding's gradient it sends only a
-// share, the rows of tokens that occurred, and reads b more to find them; frequent tokens are taken for evenly spread. MPI_Iallreduce in place is, in Open MPI 4.1
-// (coll/libnbc), a binomial tree to the first rank and the same tree back. PairwiseGather sends its segment to all others,
-// (N - 1) / N b in each direction. Buckets are taken for evenly owned: with fewer blocks of 64 Ki elements than ranks the
-// owners' links carry more.
+// Between nodes, in K concurrent groups of one rank per node with b / K each:
+// - PairwiseReduction sends each rank its segment: (N - 1) / N b in each direction. Adding reads b and writes b / N.
+// - PairwiseReduction of an embedding's gradient sends the rows of tokens that occurred, and reads b more to find them.
+// - MPI_Iallreduce in place is a binomial tree to the first rank and back (Open MPI 4.1, coll/libnbc).
+// - PairwiseGather sends its segment to all others: (N - 1) / N b in each direction.
+//
+// Assumptions: tokens are spread evenly over the segments, and buckets are owned evenly. With fewer blocks of 64 Ki
+// elements than ranks, the owners' links carry more than this model says.
 
 internal import Optimization
 
-/// Costs of single buffers. A buffer goes through stages one after the other; several buffers are in different stages at
-/// the same time.
+/// The cost of communicating single buffers.
+///
+/// A buffer passes stages in order. Several buffers overlap in different stages.
 struct CommunicationModel {
     let layout: ClusterLayout
     let hardware: Hardware
@@ -38,9 +42,9 @@ struct CommunicationModel {
 
     // MARK: Reduction
 
-    /// Seconds in the node's memory, on the busiest node's link inward (and adding there), and outward afterwards.
+    /// Seconds of the three stages of a reduction: inside the node, busiest link inward with adding, link outward.
     ///
-    /// - Parameter share: what of the buffer a reduce-scatter sends.
+    /// - Parameter share: share of the buffer that a reduce-scatter sends, 0 to 1.
     func reductionStages(bytes: Int, share: Double = 1) -> [Double] {
         let b = Double(bytes)
         let link = hardware.networkBytes
@@ -55,20 +59,20 @@ struct CommunicationModel {
             let adding = (1 + 1 / N + packing) * copies * b / hardware.memoryBytes
             return [inNode, hardware.latency + copies * (N - 1) / N * share * b / link + adding, 0]
         case .allReduce:
-            // What has arrived is added to what is there: two are read, one is written.
+            // Adding an arrived buffer reads two buffers and writes one.
             let inward = depth * (hardware.latency + b / link + 3 * b / hardware.memoryBytes)
             return [inNode, inward, depth * (hardware.latency + b / link)]
         }
     }
 
-    /// Bytes that the memory of a node moves before the links are used.
+    /// Bytes that the memory of a node moves in the first stage of a reduction.
     private func reductionMemory(_ bytes: Int) -> Double {
         let (b, K) = (Double(bytes), Double(layout.ranksPerNode))
         guard layout.ranksPerNode > 1 else { return 0 }
         guard layout.isRegular else {
-            // Messages between all ranks: those inside the node are copied.
+            // Without shared windows all ranks exchange messages. Those inside the node are copies.
             if reduction == .reduceScatter { return 2 * K * (K - 1) / Double(layout.ranks) * b }
-            // In each round of the tree inside a node, half of its ranks copy and add.
+            // Half of a node's ranks copy and add in each round of the tree inside the node.
             return Double(max(layout.rankTreeDepth - layout.treeDepth, 0)) * 5 * b * K / 2
         }
         return (3 * K - 1) * b + (reduction == .allReduce ? 2 * K * b : 0)
@@ -85,12 +89,12 @@ struct CommunicationModel {
         }
     }
 
-    /// Without shared windows each rank of a node sends and receives everything for itself.
+    /// Times that a node sends and receives a buffer: once with shared windows, otherwise once per rank.
     private var copies: Int { layout.isRegular ? 1 : layout.ranksPerNode }
 
     // MARK: Gathering
 
-    /// Seconds on the link and in the node's memory.
+    /// Seconds of the two stages of a gather: busiest link, node's memory.
     func gatherStages(bytes: Int) -> [Double] {
         let (b, K) = (Double(bytes), Double(layout.ranksPerNode))
         let memory = hardware.memoryBytes
@@ -108,9 +112,9 @@ struct CommunicationModel {
 
     // MARK: Small messages
 
-    /// Seconds of a few numbers gathered from all ranks.
+    /// Seconds to gather a few numbers from all ranks.
     var smallGather: Double { layout.nodes > 1 ? hardware.latency : 0 }
-    /// Seconds of `bytes` combined over all ranks: the tree and back.
+    /// Seconds of an all-reduce of `bytes` over all ranks: up and down a binomial tree.
     func smallReduction(bytes: Int) -> Double {
         layout.nodes > 1
             ? 2 * Double(layout.treeDepth) * (hardware.latency + Double(bytes) / hardware.networkBytes) : 0

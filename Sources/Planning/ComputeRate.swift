@@ -1,4 +1,4 @@
-// ComputeRate - how fast this machine computes a model's passes, measured on one and two of its layers.
+// ComputeRate - the compute rate of this machine on a model, measured with one and with two layers.
 
 package import Configuration
 internal import Foundation
@@ -8,15 +8,16 @@ internal import Reporting
 internal import Tensors
 internal import TokenData
 
+/// The rate of a model's forward and backward passes on this machine.
 package enum ComputeRate {
-    /// The model's operations per second with the pool's threads, forward and backward.
+    /// Floating point operations per second of the model's forward and backward passes, on the threads of the pool.
     ///
-    /// A whole model may need more memory and time than there is: with one layer and with two, the difference is a layer, and
-    /// the rest embedding and head.
+    /// Models of one and of two layers are measured. Their difference is a layer; the rest is embedding and head.
+    /// Why: the whole model may need too much memory and time.
     package static func measure(_ configuration: RunConfiguration, _ pool: ThreadPool) -> Double {
         let T = configuration.data.sequenceLength
         let sequences = min(configuration.training.microBatchSize, max(1024 / T, 1))
-        // A disturbance of one of the two would make layers cost nothing, or twice what they do.
+        // Why twice: a disturbance of one measurement would change the time of every layer.
         let pairs = (0..<2).map { _ in
             (
                 one: seconds(configuration, layers: 1, sequences: sequences, pool),
@@ -29,7 +30,7 @@ package enum ComputeRate {
         return configuration.model.flopsPerToken(sequenceLength: T) * Double(sequences * T) / all
     }
 
-    /// Seconds of a micro-batch, the faster of two after one to warm up.
+    /// Seconds of a micro-batch: the shortest of two, after one to warm up.
     private static func seconds(
         _ configuration: RunConfiguration, layers: Int, sequences: Int, _ pool: ThreadPool
     ) -> Double {

@@ -1,6 +1,6 @@
-// ExposedCommunication - how much of a step's exchange the step waits for.
+// ExposedCommunication - the time of reductions and gathers that no computation hides.
 
-/// When the last of several buffers has left the last stage: each stage takes them one at a time and in order.
+/// Seconds until the last buffer leaves the last stage of a pipeline. A stage takes one buffer at a time, in order.
 ///
 /// - Parameters:
 ///   - ready: seconds at which each buffer may enter the first stage.
@@ -17,14 +17,14 @@ func pipelineEnd(ready: [Double], stages: [[Double]]) -> Double {
     return free.max() ?? 0
 }
 
-/// Seconds that a step takes longer because of its reductions and its gathers.
+/// Seconds by which reductions and gathers lengthen a step.
 ///
 /// - Parameters:
-///   - reductions: for each bucket, in the order in which backward finishes them, the seconds of its stages.
+///   - reductions: for each bucket, in the order of backward, the seconds of its stages.
 ///   - backward: seconds of the last micro-batch's backward pass between the end of one bucket's gradient and the next.
-///   - gathers: for each bucket, in the order in which forward needs them, the seconds of its stages.
-///   - forward: seconds of the next step's first forward pass with each of these buckets.
-///   - overlaps: whether reductions run beside backward and gathers beside forward; otherwise they follow one another.
+///   - gathers: for each bucket, in the order of forward, the seconds of its stages.
+///   - forward: for each bucket, in the order of forward, the seconds of the next forward pass that use it.
+///   - overlaps: whether reductions run beside backward, and gathers beside forward.
 func exposedCommunication(
     reductions: [[Double]], backward: [Double], gathers: [[Double]], forward: [Double], overlaps: Bool
 ) -> Double {

@@ -1,4 +1,4 @@
-// MemoryPlan - what a run needs on each rank, in words: the start-up line and `--dry-run`.
+// MemoryPlan - memory of a run per rank, and the lines about it at the start and in `--dry-run`.
 
 package import Configuration
 internal import Foundation
@@ -10,7 +10,7 @@ internal import Sharding
 internal import Tensors
 internal import TokenData
 
-/// Memory and layout of a run, from its configuration and the number of ranks.
+/// Memory and layout of a run, computed from its configuration and the number of ranks.
 package struct MemoryPlan {
     private let configuration: RunConfiguration
     private let ranks: Int
@@ -31,7 +31,7 @@ package struct MemoryPlan {
     /// Bytes of a checkpoint: parameters and optimizer state in fp32.
     package var checkpointBytes: Int { configuration.optimizer.savedBytesPerParameter * parameterCount }
 
-    /// One line for the start of every run.
+    /// The first line of a run: parameters, ranks, threads, batch, steps and loss.
     package func summary(threads: Int) -> String {
         let training = configuration.training
         let T = configuration.data.sequenceLength
@@ -41,28 +41,29 @@ package struct MemoryPlan {
             + "\(configuration.schedule.totalSteps) steps, loss \(configuration.loss.kind.rawValue)"
     }
 
-    /// Bytes of the largest rank's buffers. The text and MPI's own buffers come on top.
+    /// Bytes of the largest rank's buffers, without data and MPI's buffers.
     package struct Parts {
         var parameters: Int
         var gradients: Int
         var optimizer: Int
-        /// The copy that is being saved.
+        /// The copy of the shard from which a checkpoint is written.
         package var snapshot: Int
         var activations: Int
 
         package var total: Int { parameters + gradients + optimizer + snapshot + activations }
     }
 
+    /// Bytes of the largest rank's buffers with `threads` compute threads.
     package func parts(threads: Int) -> Parts {
         let training = configuration.training
-        let narrows = training.precision == .bf16
-        let parameters = (narrows ? 2 : 4) * parameterCount
-        // Micro-steps that are scaled one by one are added up in a second buffer.
+        let isBFloat16 = training.precision == .bf16
+        let parameters = (isBFloat16 ? 2 : 4) * parameterCount
+        // Accumulation steps that are scaled alone are added in a second buffer.
         let gradientBuffers = layout.accumulationSteps > 1 ? 2 : 1
         let optimizer = (0..<ranks).map {
             ShardedOptimizer.stateBytes(
                 partition: partition, rank: $0, reduction: training.gradientReduction,
-                stateTensors: configuration.optimizer.stateTensors.count, hasMaster: narrows,
+                stateTensors: configuration.optimizer.stateTensors.count, hasMaster: isBFloat16,
                 hasFixedPoint: training.reproducible)
         }
         return Parts(
@@ -72,12 +73,13 @@ package struct MemoryPlan {
             }.max() ?? 0,
             activations: Transformer.activationBytes(
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
-                sequences: layout.largestUnit, threads: threads, forTraining: true,
+                sequences: layout.largestMicroBatch, threads: threads, forTraining: true,
                 recomputesLayers: training.activationCheckpointing == .layer,
-                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) }, format: narrows ? .bf16 : .fp32))
+                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) },
+                format: isBFloat16 ? .bf16 : .fp32))
     }
 
-    /// The largest rank's memory, and the buckets.
+    /// Lines on the memory of the largest rank, on buckets and shards, and on checkpoints.
     package func details(threads: Int) -> [String] {
         let parts = parts(threads: threads)
         let owned = (0..<ranks).map { partition.count(rank: $0) }

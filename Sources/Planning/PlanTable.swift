@@ -1,25 +1,26 @@
-// PlanTable - predictions for several numbers of ranks: as a table, as JSON, and which one is best.
+// PlanTable - predictions for several numbers of ranks as a table and as JSON, with the best one marked.
 
 internal import Foundation
 package import Reporting
 
+/// The predictions of `plan`.
 package struct PlanTable {
-    /// Below this share of the time in which ranks compute, more of them do not pay.
+    /// Least efficiency of a layout to which adding ranks pays.
     static let leastEfficiency = 0.5
 
-    /// By ranks, ascending.
-    package let predictions: [StepPrediction]
+    /// The predictions by number of ranks, ascending.
+    let predictions: [StepPrediction]
 
     package init(predictions: [StepPrediction]) {
         self.predictions = predictions
     }
 
-    /// The layout that is done first among those that fit; of equals the one with fewest ranks.
-    package var best: StepPrediction? {
+    /// The layout with the fewest days that fits the memory; among equals the one with fewest ranks.
+    var best: StepPrediction? {
         predictions.filter(\.fits).min { $0.days < $1.days }
     }
 
-    /// The first layout from which on none is efficient enough.
+    /// The first layout after the last efficient one; nil if the last layout is efficient.
     var firstInefficient: StepPrediction? {
         let last = predictions.lastIndex { $0.efficiency >= Self.leastEfficiency }
         return predictions.dropFirst((last ?? -1) + 1).first
@@ -55,7 +56,7 @@ package struct PlanTable {
         return lines
     }
 
-    /// What each prediction is to other programs.
+    /// The predictions as an array of JSON objects.
     package var json: JSONValue { .array(predictions.map(json)) }
 
     private func isBest(_ p: StepPrediction) -> Bool { p.layout == best?.layout }
@@ -85,8 +86,8 @@ package struct PlanTable {
 
     private static func gibibytes(_ bytes: Int) -> String { short(Double(bytes) / 0x1p30) }
 
-    /// Three digits that count, and all before the point.
-    package static func short(_ value: Double) -> String {
+    /// A number with three significant digits, or all digits before the decimal point if there are more.
+    static func short(_ value: Double) -> String {
         guard value != 0 else { return "0" }
         let decimals = min(max(2 - Int(log10(abs(value)).rounded(.down)), 0), 6)
         return String(format: "%.\(decimals)f", value)

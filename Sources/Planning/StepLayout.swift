@@ -54,7 +54,7 @@ package struct StepLayout {
     }
 
     /// The micro-batches of one rank, in the order in which it computes them.
-    package func units(rank: Int) -> [WorkUnit] {
+    package func microBatches(rank: Int) -> [WorkUnit] {
         let (B, m) = (configuration.training.globalBatchSize, configuration.training.microBatchSize)
         if let referenceRanks {
             return WorkShare.referenceUnits(
@@ -67,7 +67,7 @@ package struct StepLayout {
     }
 
     /// Most sequences in a micro-batch of any rank: no rank holds activations for more.
-    package var largestUnit: Int {
+    package var largestMicroBatch: Int {
         let training = configuration.training
         // Reproducible micro-batches do not depend on the ranks.
         let share = training.reproducible ? training.globalBatchSize : (training.globalBatchSize + ranks - 1) / ranks
@@ -79,14 +79,15 @@ package struct StepLayout {
     ///
     /// The rank computes at most one micro-batch per step, or adds micro-batches in fixed point in another buffer.
     package func writesGradientOnce(rank: Int) -> Bool {
-        configuration.training.reproducible || units(rank: rank).count <= 1
+        configuration.training.reproducible || microBatches(rank: rank).count <= 1
     }
 
     // MARK: Ownership
 
-    /// Elements of a bucket where `training.bucket_mib` is 0. What is reduced last and gathered first is waited for, so small
-    /// ones hide more: at 1 Gbit/s buckets of one layer (13 MiB) left 0.26-0.38 of the exchange exposed, of two layers
-    /// 0.33-0.42, of all layers 0.61. Much smaller ones would be latency only, cut into pieces for hundreds of ranks.
+    /// Number of elements of a bucket if `training.bucket_mib` is 0: 12 MiB of fp32.
+    ///
+    /// Why not more: nothing hides the last bucket's reduction and the first one's all-gather.
+    /// Why not less: the pieces of hundreds of ranks would cost latency only.
     private static let defaultBucketElements = (12 << 20) / MemoryLayout<Float>.size
 
     /// Which rank owns which elements of the flat parameter space (ZeRO-1), and the buckets in which gradients are reduced.

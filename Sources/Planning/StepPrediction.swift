@@ -1,48 +1,50 @@
-// StepPrediction - what a layout of a configuration needs and how long its steps take.
+// StepPrediction - memory, traffic and step time of a configuration on a cluster.
 
 package import Configuration
-internal import Kernels
-internal import LlamaModel
-internal import MessagePassing
-internal import Optimization
-internal import Sharding
-internal import Tensors
 internal import TokenData
 
-/// Memory, bytes and seconds of one layout.
+/// The prediction for one cluster layout.
 package struct StepPrediction {
-    package let layout: ClusterLayout
-    /// Sequences of a step.
-    package let globalBatchSize: Int
-    /// Bytes of the largest rank's buffers, and of the fullest node's.
+    let layout: ClusterLayout
+    /// Sequences per step.
+    let globalBatchSize: Int
+    /// Bytes of the largest rank's buffers.
     let rankMemory: Int
-    package let nodeMemory: Int
-    /// Bytes of a checkpoint, and the seconds in which they are written, behind the training.
-    package let checkpointBytes: Int
+    /// Bytes of the buffers on the fullest node.
+    let nodeMemory: Int
+    /// Bytes of a checkpoint.
+    let checkpointBytes: Int
+    /// Seconds to write a checkpoint. The training goes on meanwhile.
     let checkpointSeconds: Double
-    /// Bytes between nodes in a step.
+    /// Bytes between nodes per step.
     let traffic: CommunicationModel.Traffic
-    /// Seconds of the rank with most sequences in its passes: proportional to tokens.
-    package let compute: Double
-    /// Seconds of passes over memory that do not depend on tokens: norm, update, sums beside the gradient.
-    package let optimizer: Double
-    /// Seconds of all reductions and of the gather, if nothing hid them.
-    package let reduction: Double
-    package let gather: Double
-    /// Seconds of exchange that the step waits for, small messages included.
-    package let exposed: Double
-    package let tokensPerSecond: Double
-    /// Share of a step in which the average rank computes its sequences.
+    /// Seconds of forward and backward passes on the rank with most sequences.
+    let compute: Double
+    /// Seconds of the passes over memory whose time does not depend on tokens: norm, update, accumulation.
+    let optimizer: Double
+    /// Seconds of all gradient reductions without overlap.
+    let reduction: Double
+    /// Seconds of the all-gather without overlap.
+    let gather: Double
+    /// Seconds of communication that no computation hides, small messages included.
+    let exposed: Double
+    let tokensPerSecond: Double
+    /// Share of a step in which the average rank computes its sequences, 0 to 1.
     let efficiency: Double
-    /// Days of steps until the configured tokens are consumed, without evaluations.
-    package let days: Double
+    /// Days until all configured tokens are consumed, without evaluations.
+    let days: Double
+    /// Whether the fullest node has enough memory.
     let fits: Bool
 
-    package var step: Double { compute + optimizer + exposed }
+    /// Seconds of a step.
+    var step: Double { compute + optimizer + exposed }
 
+    /// Predicts the steps of `configuration` on `layout`.
+    ///
     /// - Parameters:
-    ///   - configuration: with the batch of this layout; see ``MemoryPlan`` for `threads`.
-    ///   - totalTokens: what is to be trained on.
+    ///   - configuration: with the global batch size of this layout.
+    ///   - threads: compute threads per rank.
+    ///   - totalTokens: tokens of the whole run.
     package init(
         _ configuration: RunConfiguration, layout: ClusterLayout, hardware: Hardware, threads: Int, totalTokens: Double
     ) {
@@ -80,20 +82,20 @@ package struct StepPrediction {
         reduction = Double(work.reductionsPerStep) * one
         let gathers = work.buckets.reversed().map { model.gatherStages(bytes: $0 * work.parameterBytes) }
         gather = pipelineEnd(ready: atOnce, stages: gathers)
-        let backward = work.backwardShares.map { $0 * Double(work.lastUnitSequences) * sequenceSeconds }
+        let backward = work.backwardShares.map { $0 * Double(work.lastMicroBatchSequences) * sequenceSeconds }
         var exposed = exposedCommunication(
             reductions: reductions, backward: backward, gathers: gathers,
-            // Forward has one product where backward has two.
+            // Forward has one matmul for each two of backward.
             forward: backward.reversed().map { $0 / 2 },
-            // A bf16 update gathers after it, and forward hides that as well.
+            // The all-gather of a bf16 replica also runs beside the next forward pass.
             overlaps: true)
-        // Every earlier micro-step that is reduced by itself is waited for.
+        // Nothing hides the reductions of earlier accumulation steps.
         exposed += Double(work.reductionsPerStep - 1) * one
-        // The sums of the step and of each such micro-step, the norm, and before every unit but the first a look at
-        // everybody's wish to stop.
+        // Small messages: sums of the step and of each reduction, the norm, and a stop request before each further
+        // micro-batch.
         exposed += Double(work.reductionsPerStep + 1) * model.smallGather
-        exposed += Double(work.mostUnits - 1) * model.smallReduction(bytes: 8)
-        if work.exactBytes > 0 { exposed += model.smallReduction(bytes: work.exactBytes) }
+        exposed += Double(work.mostMicroBatches - 1) * model.smallReduction(bytes: 8)
+        if work.fp32TensorBytes > 0 { exposed += model.smallReduction(bytes: work.fp32TensorBytes) }
         self.exposed = exposed
 
         let step = compute + optimizer + exposed
@@ -101,105 +103,5 @@ package struct StepPrediction {
         tokensPerSecond = tokens / step
         efficiency = Double(globalBatchSize) / Double(layout.ranks) * sequenceSeconds / step
         days = totalTokens / tokensPerSecond / 86_400
-    }
-}
-
-/// What a step has to do, whatever does it.
-struct StepWork {
-    let parameters: Int
-    /// Elements of each bucket, in the order in which backward finishes them.
-    let buckets: [Int]
-    /// Whether a bucket's gradient is zero but for the rows of tokens that occurred.
-    private let isSparse: [Bool]
-    /// What the rows of a rank's tokens in one reduction may be of all rows, if no two are the same.
-    private let sentShare: Double
-    /// Share of a unit's operations that backward spends between the end of a bucket's gradient and the one before.
-    let backwardShares: [Double]
-    /// Bytes of an element of the gradient on its way, and of a parameter.
-    let gradientBytes: Int
-    let parameterBytes: Int
-    /// Bytes of what a bf16 replica holds in fp32; 0 without one.
-    let exactBytes: Int
-    /// Sequences and units of the rank that has most, and sequences of its last unit.
-    let mostSequences: Int
-    let mostUnits: Int
-    let lastUnitSequences: Int
-    /// Times that the whole gradient is reduced: several for reproducible reference micro-steps.
-    let reductionsPerStep: Int
-    /// The model's operations, forward and backward.
-    let operationsPerSequence: Double
-    /// Bytes that the memory reads and writes for the rank that owns most, outside of the passes.
-    let memoryBytes: Double
-
-    init(_ configuration: RunConfiguration, ranks: Int) {
-        let (model, training) = (configuration.model, configuration.training)
-        let table = model.tensorTable
-        let layout = StepLayout(configuration, ranks: ranks)
-        let partition = layout.partition
-        let T = configuration.data.sequenceLength
-        let narrows = training.precision == .bf16
-        parameters = table.count
-        buckets = partition.buckets.map(\.count)
-        isSparse = partition.bucketsOf(model.hasSparseGradient, in: table)
-        gradientBytes = training.reproducible ? 8 : 4
-        parameterBytes = narrows ? 2 : 4
-        exactBytes =
-            narrows ? 4 * table.entries.filter(\.kind.staysFloat).reduce(0) { $0 + $1.range.count } : 0
-        operationsPerSequence = model.flopsPerToken(sequenceLength: T) * Double(T)
-
-        let units = (0..<ranks).map { layout.units(rank: $0) }
-        let most = units.max { Self.sequences($0) < Self.sequences($1) } ?? []
-        mostSequences = Self.sequences(most)
-        mostUnits = units.map(\.count).max() ?? 0
-        lastUnitSequences = most.last?.sequences.count ?? 0
-        let microSteps = layout.accumulationSteps
-        reductionsPerStep = training.reproducible ? microSteps : 1
-        let rowBytes = model.hiddenSize * gradientBytes
-        let tokens = (mostSequences + reductionsPerStep - 1) / reductionsPerStep * T
-        sentShare =
-            Double(tokens * PackedPiece.mostBytes(ofRow: rowBytes)) / Double(model.vocabularySize * rowBytes)
-
-        // The head's forward and backward are one pass, before any layer's backward; the embedding has no product.
-        let headOperations = 6 * Double(model.vocabularySize * model.hiddenSize)
-        let layers = (1 - headOperations * Double(T) / operationsPerSequence) * Self.backwardPart(training)
-        let firstLayer = table["model.layers.0.input_layernorm.weight"]?.range.lowerBound ?? 0
-        let layerRange = firstLayer..<(table["model.norm.weight"]?.range.lowerBound ?? firstLayer)
-        backwardShares = partition.buckets.map { bucket in
-            layers * Double(bucket.clamped(to: layerRange).count) / Double(layerRange.count)
-        }
-
-        let owned = (0..<ranks).map { partition.count(rank: $0) }.max() ?? 0
-        memoryBytes = Self.memoryBytes(
-            configuration, parameters: Double(table.count), owned: Double(owned), units: Double(mostUnits),
-            microSteps: Double(microSteps))
-    }
-
-    /// What of each bucket's gradient a reduce-scatter between nodes sends at most, of the sums of `ranksOnNode` ranks.
-    func sentShares(ranksOnNode: Int) -> [Double] {
-        isSparse.map { $0 ? min(1, Double(ranksOnNode) * sentShare) : 1 }
-    }
-
-    private static func sequences(_ units: [WorkUnit]) -> Int { units.reduce(0) { $0 + $1.sequences.count } }
-
-    /// Two of a layer's three products, or of four where the forward pass is repeated, come after the head: backward's.
-    private static func backwardPart(_ training: TrainingConfiguration) -> Double {
-        training.activationCheckpointing == .layer ? 3.0 / 4 : 2.0 / 3
-    }
-
-    /// Bytes of an element: the norm reads 4. The update rule says what its pass moves (AdamW 28), and a bf16 replica takes
-    /// 2 more. Fixed point reads 4 and writes 8 for a rank's first unit, and reads 8 more for each further one;
-    /// the sums that are owned are read and written in fp32, 12. Micro-steps that are scaled are added to a second
-    /// buffer, 12, which is cleared and copied, 12.
-    private static func memoryBytes(
-        _ configuration: RunConfiguration, parameters: Double, owned: Double, units: Double, microSteps: Double
-    ) -> Double {
-        let training = configuration.training
-        let update = configuration.optimizer.kind.rule.bytesPerParameter
-        var bytes = owned * Double(4 + update + (training.precision == .bf16 ? 2 : 0))
-        if training.reproducible {
-            bytes += parameters * (20 * units - 8 * microSteps) + owned * 12 * microSteps
-        }
-        if microSteps > 1 { bytes += (training.reproducible ? owned : parameters) * (12 * microSteps + 12) }
-        return bytes
     }
 }

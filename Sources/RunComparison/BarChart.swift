@@ -1,4 +1,4 @@
-// BarChart - groups of bars, one bar for each arm, with intervals as whiskers.
+// BarChart - groups of bars, one bar per arm, with intervals as whiskers.
 
 internal import Foundation
 
@@ -7,9 +7,9 @@ struct BarChart: Sendable {
     struct Series: Sendable {
         let name: String
         let style: SeriesStyle
-        /// One for each category; nil draws nothing.
+        /// One value per category; nil draws nothing.
         let values: [Double?]
-        /// Likewise; nil draws no whisker.
+        /// One interval per category; nil draws no whisker.
         let intervals: [ClosedRange<Double>?]
     }
 
@@ -19,8 +19,8 @@ struct BarChart: Sendable {
     let yName: String
     let categories: [String]
     let series: [Series]
-    /// A value as the words at its bar say it.
-    let words: @Sendable (Double) -> String
+    /// The text of a value in the tooltip of its bar.
+    let valueText: @Sendable (Double) -> String
 
     /// Share of a category's width that its bars fill.
     private static let filled = 0.8
@@ -39,7 +39,7 @@ struct BarChart: Sendable {
             name.count > Self.longestLabel ? String(name.prefix(Self.longestLabel - 3)) + "..." : name
         }
         let longest = Double(labels.map(\.count).max() ?? 0) * ChartFrame.characterWidth
-        // Labels that would run into one another are turned by 30 degrees.
+        // Labels that would overlap are turned by 30 degrees.
         let turns = longest > width - 4
         let foot = labels.enumerated().map { index, label in
             Markup.label(
@@ -62,7 +62,7 @@ struct BarChart: Sendable {
     ) -> [Markup] {
         guard let value = series.values[category] else { return [] }
         let (from, to) = (y.position(0), y.position(value))
-        let name = "\(categories[category]), \(series.name): \(words(value))"
+        let name = "\(categories[category]), \(series.name): \(valueText(value))"
         var marks: [Markup] = [
             .element(
                 "rect",
@@ -75,7 +75,7 @@ struct BarChart: Sendable {
         let middle = x + width * 0.45
         let (top, bottom) = (y.position(interval.upperBound), y.position(interval.lowerBound))
         let half = min(width * 0.2, 5)
-        // A white edge, so that the whisker shows on its own bar too.
+        // A white edge separates the whisker from its bar.
         let path =
             "M\(coordinate(middle)) \(coordinate(top))V\(coordinate(bottom))"
             + "M\(coordinate(middle - half)) \(coordinate(top))h\(coordinate(2 * half))"

@@ -1,8 +1,8 @@
-// ChartFrame - what every chart has: scales, axes, grid, legend, and words for those who cannot see it.
+// ChartFrame - the common parts of charts: scales, axes, grid, legend, description.
 
 internal import Foundation
 
-/// Maps numbers to pixels.
+/// A linear map from numbers to pixels, between round numbers.
 struct LinearScale: Sendable, Equatable {
     let lower: Double
     let upper: Double
@@ -10,12 +10,12 @@ struct LinearScale: Sendable, Equatable {
     let start: Double
     /// Pixel of `upper`.
     let end: Double
-    /// Between ticks; both ends are multiples of it.
+    /// Distance of ticks; both ends of the scale are multiples of it.
     private let step: Double
 
     func position(_ value: Double) -> Double { start + (value - lower) / (upper - lower) * (end - start) }
 
-    /// A scale over round numbers around `values`; over 0 to 1 where there are none.
+    /// A scale between the round numbers around `values`; from 0 to 1 without values.
     ///
     /// - Parameter from: a number that must be on the scale.
     init(_ values: [Double], including from: Double? = nil, start: Double, end: Double) {
@@ -29,19 +29,19 @@ struct LinearScale: Sendable, Equatable {
         (self.start, self.end) = (start, end)
     }
 
-    /// Round numbers that part the scale, both ends among them.
+    /// The ticks from `lower` to `upper`, both included.
     var ticks: [Double] {
         (Int((lower / step).rounded())...Int((upper / step).rounded())).map { Double($0) * step }
     }
 
-    /// A tick as it is written: with as many decimals as neighbours need to differ.
+    /// Text of a tick, with as many decimals as neighbouring ticks need to differ.
     func label(_ tick: Double) -> String {
         let decimals = max(0, Int(-Foundation.log10(step * 1.000001).rounded(.down)))
         let text = String(format: "%.\(decimals)f", tick)
         return text.hasPrefix("-") && !text.contains { "123456789".contains($0) } ? String(text.dropFirst()) : text
     }
 
-    /// 1, 2 or 5 times a power of ten, four to ten of which make `length`.
+    /// Distance of ticks for a scale of `length`: 1, 2 or 5 times a power of ten, for four to ten ticks.
     private static func step(over length: Double) -> Double {
         let rough = length / 5
         let power = Foundation.pow(10, Foundation.log10(rough).rounded(.down))
@@ -50,43 +50,45 @@ struct LinearScale: Sendable, Equatable {
     }
 }
 
-/// Colour and dash of a series, different to those who see no colours as well.
+/// Colour and dash of a series. Why both: readers may not see colours.
 struct SeriesStyle: Sendable, Equatable {
     let colour: String
     /// SVG's `stroke-dasharray`.
     let dash: String
 
-    /// Okabe and Ito's colours without yellow, which white paper swallows.
+    /// Colours of Okabe and Ito, without yellow, which is hard to see on white.
     private static let colours = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
     private static let dashes = ["none", "7 3", "2 3", "9 3 2 3", "12 4", "5 2", "1 2"]
 
-    /// The style of arm `index`; the baseline's is black. What is filled has no dash.
+    /// The style of arm `index`. The baseline is black.
+    ///
+    /// - Parameter isFilled: whether the series are areas, which have no dash.
     init(arm index: Int, isFilled: Bool = false) {
         colour = Self.colours[index % Self.colours.count]
-        // Beyond the colours, the dashes shift.
+        // With each round through the colours the dashes shift by one.
         dash = isFilled ? "none" : Self.dashes[(index + index / Self.colours.count) % Self.dashes.count]
     }
 }
 
-/// The frame of a chart.
+/// Plot area, grid, axes and legend of a chart, in pixels.
 struct ChartFrame: Sendable {
     static let width = 900.0
-    /// Left of the plot: tick labels and the axis's name.
+    /// Left edge of the plot, right of tick labels and the axis's name.
     static let left = 86.0
     static let right = 884.0
     static let plotHeight = 300.0
     private static let legendLine = 20.0
-    /// Pixels of a character of the 12-pixel type, rather more than less.
+    /// Upper estimate of a character's width in the 12-pixel font.
     static let characterWidth = 7.0
 
     let id: String
     let title: String
-    /// What the chart shows, for those who cannot see it.
+    /// Text of the chart's content for screen readers.
     let description: String
     let yName: String
     let legend: [(name: String, style: SeriesStyle)]
 
-    private var legendPlaces: [(x: Double, y: Double)] {
+    private var legendPositions: [(x: Double, y: Double)] {
         var (x, line) = (Self.left, 0.0)
         return legend.map { entry in
             let width = 40 + Double(entry.name.count) * Self.characterWidth + 16
@@ -96,19 +98,21 @@ struct ChartFrame: Sendable {
         }
     }
 
-    /// Where the plot begins, below the legend.
-    var top: Double { (legendPlaces.last?.y ?? 0) + 18 }
+    /// Upper edge of the plot, below the legend.
+    var top: Double { (legendPositions.last?.y ?? 0) + 18 }
     var bottom: Double { top + Self.plotHeight }
 
     func yScale(_ values: [Double], including from: Double? = nil) -> LinearScale {
         LinearScale(values, including: from, start: bottom, end: top)
     }
 
-    /// The whole drawing.
+    /// The chart as an SVG element.
     ///
     /// - Parameters:
-    ///   - y: the scale of the grid's lines.
-    ///   - footHeight: pixels below the plot for what `foot` draws there.
+    ///   - y: the vertical scale of grid and marks.
+    ///   - footHeight: pixels below the plot for `foot`.
+    ///   - foot: labels below the plot.
+    ///   - marks: curves, points and bars.
     func drawing(_ y: LinearScale, footHeight: Double, foot: [Markup], marks: [Markup]) -> Markup {
         let height = bottom + footHeight
         var grid: [Markup] = []
@@ -119,7 +123,7 @@ struct ChartFrame: Sendable {
             grid.append(.label(y.label(tick), x: Self.left - 8, y: position + 4, anchor: "end"))
         }
         grid.append(.label(yName, x: 16, y: (top + bottom) / 2, anchor: "middle", degrees: -90))
-        let ground: Markup.Attributes = [
+        let background: Markup.Attributes = [
             ("width", coordinate(Self.width)), ("height", coordinate(height)), ("fill", "#ffffff"),
         ]
         return .element(
@@ -131,14 +135,14 @@ struct ChartFrame: Sendable {
             [
                 .element("title", [("id", "\(id)-title")], title),
                 .element("desc", [("id", "\(id)-text")], description),
-                .element("rect", ground, []), .element("g", [], legendMarks), .element("g", [], grid),
+                .element("rect", background, []), .element("g", [], legendMarks), .element("g", [], grid),
                 .element("g", [], foot), .element("g", [], marks),
             ])
     }
 
     private var legendMarks: [Markup] {
         var marks: [Markup] = []
-        for (entry, place) in zip(legend, legendPlaces) {
+        for (entry, place) in zip(legend, legendPositions) {
             let y = place.y - 4
             marks.append(
                 .line(place.x, y, place.x + 32, y, colour: entry.style.colour, width: 3, dash: entry.style.dash))

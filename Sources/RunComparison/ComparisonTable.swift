@@ -1,20 +1,20 @@
-// ComparisonTable - a comparison as a table of texts, for the terminal and the report, and as JSON.
+// ComparisonTable - a comparison as a table of texts and as JSON.
 
 internal import Configuration
 package import Reporting
 
-/// The table: for each column a row per arm.
+/// The table of a comparison. It has a row for each measured column and arm.
 package struct ComparisonTable: Sendable {
-    package struct Row: Sendable, Equatable {
-        /// One text for each header.
-        package let texts: [String]
-        /// Whether a new column of measurements begins here.
-        package let isFirst: Bool
-        package let verdict: Verdict?
+    struct Row: Sendable, Equatable {
+        /// One text per header.
+        let texts: [String]
+        /// Whether the row is the first of its measured column.
+        let isFirst: Bool
+        let conclusion: Conclusion?
     }
 
-    package let headers: [String]
-    package let rows: [Row]
+    let headers: [String]
+    let rows: [Row]
     private let title: String
     private let notes: [String]
 
@@ -49,18 +49,18 @@ package struct ComparisonTable: Sendable {
             texts += [
                 NumberText.difference(cell.statistics.meanDifference), NumberText.interval(spread?.interval),
                 NumberText.probability(spread?.probability), NumberText.probability(cell.adjustedProbability),
-                NumberText.spread(spread?.minimumDetectableDifference), cell.verdict.rawValue,
+                NumberText.spread(spread?.minimumDetectableDifference), cell.conclusion.rawValue,
             ]
         } else {
             texts += ["", "", "", "", "", ""]
         }
-        return Row(texts: texts, isFirst: arm == 0, verdict: cell?.verdict)
+        return Row(texts: texts, isFirst: arm == 0, conclusion: cell?.conclusion)
     }
 
-    /// Whether the texts under a header are numbers, which stand to the right.
+    /// Whether the texts under a header are numbers, which are aligned to the right.
     static func isNumeric(_ header: Int) -> Bool { (2...8).contains(header) }
 
-    /// Aligned lines, without one at the end.
+    /// The table as aligned lines without a final line end.
     package var text: String {
         let widths = headers.indices.map { header in
             ([headers[header]] + rows.map { $0.texts[header] }).map(\.count).max() ?? 0
@@ -83,7 +83,7 @@ package struct ComparisonTable: Sendable {
 }
 
 extension StudyComparison {
-    /// Everything with full precision.
+    /// The comparison with all numbers in full precision.
     package var json: JSONValue {
         .object([
             ("step", .integer(study.step)), ("seeds", .array(study.seeds.map { .integer(Int($0)) })),
@@ -146,7 +146,7 @@ extension StudyComparison {
             ("t", .number(spread?.t ?? .nan)), ("p", .number(spread?.probability ?? .nan)),
             ("p_holm", .number(cell.adjustedProbability ?? .nan)),
             ("minimum_detectable_difference", .number(spread?.minimumDetectableDifference ?? .nan)),
-            ("verdict", .string(cell.verdict.rawValue)),
+            ("verdict", .string(cell.conclusion.rawValue)),
         ])
     }
 }

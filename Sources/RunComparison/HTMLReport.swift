@@ -1,9 +1,9 @@
-// HTMLReport - a comparison as one HTML file: no script, nothing from a network, drawings inside.
+// HTMLReport - a comparison as one HTML file without scripts and links, with its charts as inline SVG.
 
 internal import Configuration
 internal import Foundation
 
-/// The report.
+/// The HTML report of a comparison.
 package struct HTMLReport: Sendable {
     private let comparison: StudyComparison
     private let table: ComparisonTable
@@ -45,17 +45,17 @@ package struct HTMLReport: Sendable {
                     + "\(study.step). Differences are to \(study.baseline.name) with the same seed, that is the same initial "
                     + "weights and the same order of the data. Every number is unweighted; less is better."),
             .element("ul", [], comparison.notes.map { .element("li", [], $0) }),
-        ] + verdicts
+        ] + conclusions
     }
 
     /// One sentence for each arm but the baseline.
-    private var verdicts: [Markup] {
+    private var conclusions: [Markup] {
         let sentences = study.arms.indices.dropFirst().map { arm -> Markup in
-            func columns(_ verdict: Verdict) -> String {
-                let columns = comparison.columns.filter { comparison.cell(arm: arm, $0)?.verdict == verdict }
+            func columns(_ conclusion: Conclusion) -> String {
+                let columns = comparison.columns.filter { comparison.cell(arm: arm, $0)?.conclusion == conclusion }
                 return columns.isEmpty ? "none" : columns.map(\.key).joined(separator: ", ")
             }
-            let parts = Verdict.allCases.map { "\($0.rawValue): \(columns($0))" }
+            let parts = Conclusion.allCases.map { "\($0.rawValue): \(columns($0))" }
             return .element(
                 "li", [],
                 [
@@ -95,9 +95,9 @@ package struct HTMLReport: Sendable {
                 "tr", row.isFirst ? [("class", "first")] : [],
                 row.texts.enumerated().map { index, text in
                     var attributes: Markup.Attributes = ComparisonTable.isNumeric(index) ? [("class", "number")] : []
-                    if index == row.texts.count - 1, let verdict = row.verdict, verdict != .noConclusion {
-                        // "suggests better" is two classes, the second of which has the colour.
-                        attributes = [("class", verdict.rawValue)]
+                    if index == row.texts.count - 1, let conclusion = row.conclusion, conclusion != .noConclusion {
+                        // "suggests better" is two classes: `suggests` and `better`.
+                        attributes = [("class", conclusion.rawValue)]
                     }
                     return .element("td", attributes, text)
                 })
@@ -127,7 +127,7 @@ package struct HTMLReport: Sendable {
         return [.element("h2", [], "Runs"), Self.table(caption, head, rows)] + common
     }
 
-    /// What all runs share, for those who want to repeat them.
+    /// The keys with the same value in all runs. Why: a reader can repeat the study.
     private var common: [Markup] {
         let settings = study.runs.map(\.settings)
         let shared = settings[0].enumerated().filter { index, setting in
@@ -180,7 +180,7 @@ package struct HTMLReport: Sendable {
         return [.element("h2", [], "Method"), .element("ul", [], notes.map { .element("li", [], $0) })]
     }
 
-    /// Without quotes, brackets and ampersands, which HTML would not read back from a style element.
+    /// The style sheet, without quotes, brackets and ampersands. Why: HTML reads no escapes in a style element.
     private static let style = """
         body { font: 15px/1.45 system-ui, sans-serif; color: #111; background: #fff; margin: 0; }
         main { max-width: 980px; margin: 0 auto; padding: 16px; }

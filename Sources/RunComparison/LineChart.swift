@@ -1,4 +1,4 @@
-// LineChart - curves over steps, with points whose spread over seeds is drawn as a whisker.
+// LineChart - curves over steps, and points with whiskers for the spread over seeds.
 
 /// A line chart as inline SVG.
 struct LineChart: Sendable {
@@ -22,10 +22,10 @@ struct LineChart: Sendable {
     let xName: String
     let yName: String
     let series: [Series]
-    /// A value as the words at its point say it.
-    let words: @Sendable (Double) -> String
+    /// The text of a value in the tooltip of its point.
+    let valueText: @Sendable (Double) -> String
 
-    /// Pixels between the points of neighbouring series.
+    /// Horizontal pixels between the points of neighbouring series.
     private static let distance = 8.0
 
     var svg: Markup {
@@ -44,36 +44,36 @@ struct LineChart: Sendable {
             Markup.label(
                 xName, x: (ChartFrame.left + ChartFrame.right) / 2, y: frame.bottom + 38, anchor: "middle"))
         let all = series.enumerated().flatMap { number, series in
-            // Beside one another, so that the points of one step can be told apart.
+            // Why shifted: the points of one step would cover each other.
             marks(of: series, shift: (Double(number) - Double(self.series.count - 1) / 2) * Self.distance, x, y)
         }
         return frame.drawing(y, footHeight: 48, foot: foot, marks: all)
     }
 
     private func marks(of series: Series, shift: Double, _ x: LinearScale, _ y: LinearScale) -> [Markup] {
-        let places = series.curve.map { "\(coordinate(x.position($0.x))),\(coordinate(y.position($0.y)))" }
+        let points = series.curve.map { "\(coordinate(x.position($0.x))),\(coordinate(y.position($0.y)))" }
         var marks: [Markup] = [
             .element(
                 "polyline",
                 [
-                    ("points", places.joined(separator: " ")), ("fill", "none"), ("stroke", series.style.colour),
+                    ("points", points.joined(separator: " ")), ("fill", "none"), ("stroke", series.style.colour),
                     ("stroke-width", "1.5"), ("stroke-dasharray", series.style.dash),
                 ], [])
         ]
         for point in series.points {
-            let place = x.position(point.x) + shift
+            let pointX = x.position(point.x) + shift
             marks.append(
                 .line(
-                    place, y.position(point.range.lowerBound), place, y.position(point.range.upperBound),
+                    pointX, y.position(point.range.lowerBound), pointX, y.position(point.range.upperBound),
                     colour: series.style.colour))
-            let words = "\(series.name), \(x.label(point.x)): \(words(point.y))"
+            let tooltip = "\(series.name), \(x.label(point.x)): \(valueText(point.y))"
             marks.append(
                 .element(
                     "circle",
                     [
-                        ("cx", coordinate(place)), ("cy", coordinate(y.position(point.y))), ("r", "3.5"),
+                        ("cx", coordinate(pointX)), ("cy", coordinate(y.position(point.y))), ("r", "3.5"),
                         ("fill", series.style.colour),
-                    ], [.element("title", [], words)]))
+                    ], [.element("title", [], tooltip)]))
         }
         return marks
     }

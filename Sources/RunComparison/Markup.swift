@@ -1,4 +1,4 @@
-// Markup - HTML and SVG as a tree, written so that readers of HTML and of XML both understand it.
+// Markup - HTML and SVG as a tree, rendered as text that HTML and XML parsers both read.
 
 internal import Foundation
 
@@ -13,10 +13,11 @@ indirect enum Markup: Sendable {
         .element(name, attributes, [.text(text)])
     }
 
-    /// Elements that HTML knows to be empty, and SVG's shapes where they are. Any other is written with an end tag, without
-    /// which HTML would take it for open.
+    /// Elements that are written as `<name/>` when empty: empty elements of HTML and shapes of SVG.
+    ///
+    /// Every other element gets an end tag, because HTML ignores the slash.
     private static let closedInPlace: Set = ["meta", "rect", "line", "path", "circle", "polyline"]
-    /// Elements that end a line of the file.
+    /// Elements that are followed by a line end.
     private static let lines: Set = [
         "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "ul", "li", "table", "thead",
         "tbody",
@@ -46,7 +47,7 @@ indirect enum Markup: Sendable {
         }
     }
 
-    /// `text` without characters that mean something, and without those that XML 1.0 has no way to write.
+    /// `text` with escapes for markup characters, and U+FFFD for characters that XML 1.0 excludes.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -65,8 +66,8 @@ indirect enum Markup: Sendable {
 }
 
 extension Markup {
-    /// SVG's line.
-    package static func line(
+    /// A line of SVG.
+    static func line(
         _ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, colour: String, width: Double = 1, dash: String = "none"
     ) -> Markup {
         .element(
@@ -77,10 +78,10 @@ extension Markup {
             ], [])
     }
 
-    /// SVG's text, turned by `degrees` around its place.
+    /// A text of SVG at (`x`, `y`), turned by `degrees` around that point.
     ///
-    /// - Parameter anchor: what lies at `x`: `start`, `middle` or `end` of the text.
-    package static func label(_ text: String, x: Double, y: Double, anchor: String, degrees: Double = 0) -> Markup {
+    /// - Parameter anchor: the part of the text at `x`: `start`, `middle` or `end`.
+    static func label(_ text: String, x: Double, y: Double, anchor: String, degrees: Double = 0) -> Markup {
         var attributes: Attributes = [("x", coordinate(x)), ("y", coordinate(y)), ("text-anchor", anchor)]
         if degrees != 0 {
             attributes.append(("transform", "rotate(\(coordinate(degrees)) \(coordinate(x)) \(coordinate(y)))"))
@@ -89,7 +90,7 @@ extension Markup {
     }
 }
 
-/// A number of a drawing, in hundredths of a pixel.
+/// A coordinate as text, rounded to hundredths of a pixel, without trailing zeros.
 func coordinate(_ value: Double) -> String {
     let text = String(format: "%.2f", value)
     // 12.50 -> 12.5, 12.00 -> 12, -0.00 -> 0

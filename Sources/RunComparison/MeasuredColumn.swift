@@ -1,19 +1,19 @@
-// MeasuredColumn - what evaluations measure, as the columns of a comparison.
+// MeasuredColumn - the measurements of an evaluation, as columns of a comparison.
 
-/// A number of an evaluation row.
-package enum MeasuredColumn: Hashable, Sendable {
+/// A measurement of an evaluation row.
+enum MeasuredColumn: Hashable, Sendable {
     case validation
     case uniformMean
     case worst
     case domain(String)
-    /// CE of the targets whose tokens are frequent to rare in the training data: the same targets in every run.
+    /// CE of the targets in a bucket of token frequency (`high`, `medium`, `low`). The targets are equal in every run.
     case frequency(String)
     case bitsPerByte
     case calibrationError
-    /// CE of the targets at which the model's own entropy lies in a bucket: other targets in every run.
+    /// CE of the targets in a bucket of the model's own entropy. The targets differ between runs.
     case entropy(String)
 
-    /// Its path in an evaluation row.
+    /// The key path in an evaluation row.
     var key: String {
         switch self {
         case .validation: "validation_ce"
@@ -27,18 +27,18 @@ package enum MeasuredColumn: Hashable, Sendable {
         }
     }
 
-    /// Whether the runs of a pair measure it on the same targets, so that a difference is one of the models.
+    /// Whether all runs measure it on the same targets, so that a difference is due to the models.
     var isPaired: Bool {
         if case .entropy = self { false } else { true }
     }
 
-    /// The column whose test is this one's, because this is that one in another unit.
+    /// The column that has the same measurement in another unit, and so the same test; nil if there is none.
     var restated: MeasuredColumn? { self == .bitsPerByte ? .validation : nil }
 
-    /// Frequency buckets in the order of the interface, which is not that of the alphabet.
+    /// Frequency buckets in the order of the table.
     private static let frequencies = ["high", "medium", "low"]
 
-    /// The columns of all `rows`, in the order in which they are shown.
+    /// The columns of all `rows`, in the order of the table.
     ///
     /// - Parameter domains: names of the validation domains, in the order of the configuration.
     static func all(of rows: [EvaluationRow], domains: [String]) -> [MeasuredColumn] {
@@ -58,6 +58,6 @@ package enum MeasuredColumn: Hashable, Sendable {
         return present.sorted { position($0) < position($1) }
     }
 
-    /// Where an entropy bucket begins: 2 for `2-3`, 6 for `6+`.
+    /// Lower bound of an entropy bucket in nats: 2 for `2-3`, 6 for `6+`.
     static func lowerBound(_ bucket: String) -> Int { Int(bucket.prefix { $0.isNumber }) ?? .max }
 }

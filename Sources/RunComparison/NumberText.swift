@@ -1,15 +1,15 @@
-// NumberText - the numbers of a comparison as people read them.
+// NumberText - the numbers of a comparison as text.
 
 internal import Foundation
 
 enum NumberText {
-    /// A mean, in its column's unit.
+    /// A mean, with four decimals.
     static func value(_ value: Double) -> String { String(format: "%.4f", value) }
 
-    /// A standard deviation or detectable difference; a dash for none.
+    /// A standard deviation or detectable difference; `-` for nil.
     static func spread(_ value: Double?) -> String { value.map { String(format: "%.5f", $0) } ?? "-" }
 
-    /// Always with its sign.
+    /// A difference, always with its sign.
     static func difference(_ value: Double) -> String { String(format: "%+.5f", value) }
 
     static func interval(_ interval: ClosedRange<Double>?) -> String {
@@ -20,6 +20,6 @@ enum NumberText {
         value.map { $0 < 0.0001 ? "<0.0001" : String(format: "%.4f", $0) } ?? "-"
     }
 
-    /// 95 for a confidence of 0.95.
+    /// A share in percent: 95 for a confidence of 0.95.
     static func percent(_ share: Double) -> String { String(format: "%.10g", share * 100) }
 }

@@ -1,9 +1,9 @@
-// PairedStatistics - what paired differences say: mean, interval, test, and what they could have shown at all.
+// PairedStatistics - mean, interval, t test and minimum detectable difference of paired differences.
 
 /// Mean and standard deviation over seeds.
-package struct SampleSummary: Sendable, Equatable {
+struct SampleSummary: Sendable, Equatable {
     let mean: Double
-    /// With n - 1 in the denominator; nil for a single value.
+    /// Sample standard deviation, with n - 1 in the denominator; nil for a single value.
     let standardDeviation: Double?
 
     /// - Parameter values: at least one.
@@ -18,11 +18,11 @@ package struct SampleSummary: Sendable, Equatable {
     }
 }
 
-/// What a difference lets one say. Every column is a loss or an error: less is better.
-package enum Verdict: String, Sendable, CaseIterable {
+/// The conclusion from a difference. Every column is a loss or an error: less is better.
+enum Conclusion: String, Sendable, CaseIterable {
     case better
     case worse
-    /// Large enough alone, but one of so many tests that it may be chance.
+    /// Detectable in its own test, but not significant after the correction for all tests.
     case suggestsBetter = "suggests better"
     case suggestsWorse = "suggests worse"
     case noConclusion = "no conclusion"
@@ -30,13 +30,13 @@ package enum Verdict: String, Sendable, CaseIterable {
     var isSuggestion: Bool { self == .suggestsBetter || self == .suggestsWorse }
 }
 
-/// The differences of an arm to the baseline, pair by pair.
+/// Statistics of the differences of an arm to the baseline, paired by seed.
 package struct PairedStatistics: Sendable, Equatable {
-    /// How sure a study wants to be.
+    /// Confidence and power of a study.
     package struct Demands: Sendable, Equatable {
-        /// Of the interval; 1 minus it is the level of the two-sided test.
+        /// Confidence of the interval. The level of the two-sided test is 1 minus it.
         var confidence = 0.95
-        /// Chance with which a true difference of the detectable size would be found.
+        /// Probability that the test finds a true difference of the detectable size.
         var power = 0.8
 
         package init(confidence: Double = 0.95, power: Double = 0.8) {
@@ -45,35 +45,35 @@ package struct PairedStatistics: Sendable, Equatable {
         }
     }
 
-    /// What takes at least two pairs.
+    /// Statistics that need at least two pairs.
     struct Spread: Sendable, Equatable {
-        /// Of the differences.
+        /// Standard deviation of the differences.
         let standardDeviation: Double
-        /// Of their mean.
+        /// Standard error of the mean difference.
         let standardError: Double
-        /// Student's two-sided interval for the true difference.
+        /// Student's two-sided confidence interval of the true difference.
         let interval: ClosedRange<Double>
         let t: Double
-        /// Of the two-sided paired t test.
+        /// p-value of the two-sided paired t test.
         let probability: Double
-        /// (t_{1 - alpha/2} + t_{power}) * s / sqrt(n), both quantiles with n - 1 degrees of freedom.
+        /// Minimum detectable difference: (t_{1 - alpha/2} + t_{power}) * s / sqrt(n), with n - 1 degrees of freedom.
         ///
-        /// The usual approximation to the exact condition on the noncentral t distribution, which asks for 1.2 % more at
-        /// 5 pairs, 0.1 % at 10 and 5 % at 3.
+        /// This is an approximation. The exact condition on the noncentral t distribution asks for more: 5 % at
+        /// 3 pairs, 1.2 % at 5 and 0.1 % at 10.
         let minimumDetectableDifference: Double
     }
 
     let pairs: Int
-    /// Largest p that counts: 1 minus the confidence.
+    /// Level of the test, the largest significant p: 1 minus the confidence.
     let level: Double
-    /// Arm minus baseline.
+    /// Mean of arm minus baseline.
     let meanDifference: Double
     /// nil for a single pair.
     let spread: Spread?
 
     /// - Parameters:
-    ///   - arm: its values, at least one, by seed.
-    ///   - baseline: the baseline's values of the same seeds in the same order.
+    ///   - arm: the arm's values, one per seed, at least one.
+    ///   - baseline: the baseline's values, for the same seeds in the same order.
     init(arm: [Double], baseline: [Double], demands: Demands) {
         precondition(arm.count == baseline.count, "\(arm.count) values cannot be paired with \(baseline.count)")
         let summary = SampleSummary(zip(arm, baseline).map { $0 - $1 })
@@ -87,7 +87,7 @@ package struct PairedStatistics: Sendable, Equatable {
         let distribution = StudentT(degreesOfFreedom: pairs - 1)
         let error = deviation / Double(pairs).squareRoot()
         let critical = distribution.quantile(1 - (1 - demands.confidence) / 2)
-        // Equal differences leave no doubt, and no difference at all is no evidence.
+        // Equal differences make t infinite. If all are 0, t is 0.
         let t = error > 0 ? summary.mean / error : summary.mean == 0 ? 0 : summary.mean > 0 ? .infinity : -.infinity
         spread = Spread(
             standardDeviation: deviation, standardError: error,
@@ -96,12 +96,13 @@ package struct PairedStatistics: Sendable, Equatable {
             minimumDetectableDifference: (critical + distribution.quantile(demands.power)) * error)
     }
 
-    /// A conclusion only from a difference that is at least the detectable one, whose interval then excludes 0, because its
-    /// half-width is the smaller of the two; and only where the family's correction confirms it. Where that does not, it
-    /// is a suggestion.
+    /// Better or worse, if the difference is at least the detectable one and Holm's correction confirms it.
     ///
-    /// - Parameter adjustedProbability: p after Holm's correction; nil where there is no test.
-    func verdict(adjustedProbability: Double?) -> Verdict {
+    /// Without the confirmation it is a suggestion. A detectable difference exceeds the interval's half-width, so the
+    /// interval excludes 0.
+    ///
+    /// - Parameter adjustedProbability: p after Holm's correction; nil without a test.
+    func conclusion(adjustedProbability: Double?) -> Conclusion {
         guard let spread, meanDifference != 0, abs(meanDifference) >= spread.minimumDetectableDifference else {
             return .noConclusion
         }
@@ -113,8 +114,9 @@ package struct PairedStatistics: Sendable, Equatable {
 
 /// Holm's correction (Scandinavian Journal of Statistics 6, 1979).
 enum Holm {
-    /// The p-values adjusted for being tests of one family: an adjusted one is at most alpha where Holm's procedure
-    /// rejects at alpha, whatever the tests have to do with one another.
+    /// The p-values of a family of tests, adjusted: at most alpha exactly where Holm's procedure rejects at alpha.
+    ///
+    /// The correction holds for dependent tests too.
     static func adjusted(_ probabilities: [Double]) -> [Double] {
         var result = probabilities
         var largest = 0.0

@@ -1,6 +1,6 @@
-// ReportCharts - which numbers of a comparison the report draws, and how.
+// ReportCharts - the charts of the report, made from the numbers of a comparison.
 
-/// The drawings of a report, each with its caption.
+/// The charts of a report with their captions.
 struct ReportCharts: Sendable {
     typealias Chart = (svg: Markup, caption: String)
 
@@ -12,15 +12,15 @@ struct ReportCharts: Sendable {
 
     // MARK: - Curves
 
-    /// Curves are drawn with this many points at most.
+    /// Most points of a curve.
     private static let mostPoints = 300
 
-    /// Share of the steps over which a curve is smoothed.
+    /// Length of the moving average, as a share of the steps.
     private static let smoothing = 0.02
-    /// Share of the steps at the start that are not drawn: the fall from a random model would flatten the rest.
+    /// Share of the steps at the start that are not drawn. Why: the first steps would flatten the rest of the curve.
     private static let hidden = 0.1
 
-    /// CE of the training batches and validation_ce over steps.
+    /// Chart of the CE of the training batches and of validation_ce over steps.
     var curves: Chart {
         let series = study.arms.enumerated().map { index, arm in
             LineChart.Series(
@@ -34,7 +34,7 @@ struct ReportCharts: Sendable {
         let chart = LineChart(
             id: "curves", title: "Cross-entropy over optimizer steps",
             description: "validation_ce at the last step: \(last.joined(separator: ", ")).", xName: "optimizer step",
-            yName: "CE, nats", series: series, words: NumberText.value)
+            yName: "CE, nats", series: series, valueText: NumberText.value)
         return (
             chart.svg,
             "Lines: unweighted CE of the training batches, mean over seeds, each step's mean with those of "
@@ -43,11 +43,11 @@ struct ReportCharts: Sendable {
         )
     }
 
-    /// The same as paired differences to the baseline.
+    /// Chart of the paired differences of both CE to the baseline over steps.
     var curveDifferences: Chart {
         let baseline = study.baseline
         let series = study.arms.enumerated().dropFirst().map { index, arm in
-            // Only steps that no run of either arm skipped.
+            // A step is drawn if no run of either arm skipped it.
             let values = Dictionary(uniqueKeysWithValues: meanCurve(of: baseline).map { ($0.x, $0.y) })
             let curve = meanCurve(of: arm).compactMap { point in values[point.x].map { (point.x, point.y - $0) } }
             return LineChart.Series(
@@ -58,7 +58,7 @@ struct ReportCharts: Sendable {
         let chart = LineChart(
             id: "curve-differences", title: "Difference of cross-entropy to \(baseline.name) over optimizer steps",
             description: "The table below has the differences at the last step, in the column validation_ce.",
-            xName: "optimizer step", yName: "difference of CE, nats", series: series, words: NumberText.difference)
+            xName: "optimizer step", yName: "difference of CE, nats", series: series, valueText: NumberText.difference)
         let percent = NumberText.percent(comparison.demands.confidence)
         return (
             chart.svg,
@@ -67,12 +67,12 @@ struct ReportCharts: Sendable {
         )
     }
 
-    /// Steps at the start that are not drawn.
+    /// The last step that is not drawn.
     private var first: Int { Int(Double(study.step) * Self.hidden) }
 
     private var window: Int { max(1, Int(Double(study.step) * Self.smoothing)) }
 
-    /// Mean over an arm's runs at the steps that none of them skipped.
+    /// CE by step, mean over an arm's runs, at steps that no run skipped.
     private func meanCurve(of arm: Arm) -> [(x: Double, y: Double)] {
         let steps = arm.runs.dropFirst().reduce(Set(arm.runs[0].curve.keys)) { $0.intersection($1.curve.keys) }
         return steps.sorted().map { step in
@@ -80,7 +80,7 @@ struct ReportCharts: Sendable {
         }
     }
 
-    /// Each value replaced by the mean of itself and those before it, `window` at most.
+    /// Moving average of a curve over the last `window` points.
     static func smoothed(_ curve: [(x: Double, y: Double)], window: Int) -> [(x: Double, y: Double)] {
         var sum = 0.0
         return curve.indices.map { index in
@@ -90,13 +90,13 @@ struct ReportCharts: Sendable {
         }
     }
 
-    /// Every k-th point, the last among them.
+    /// Every k-th point of a curve, including the last, at most `mostPoints`.
     static func thinned(_ curve: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
         let stride = (curve.count + mostPoints - 1) / mostPoints
         return curve.indices.filter { (curve.count - 1 - $0).isMultiple(of: max(stride, 1)) }.map { curve[$0] }
     }
 
-    /// validation_ce by seed, at the steps after which all runs of an arm were evaluated.
+    /// validation_ce of each seed, by step, at steps where all runs of an arm evaluated.
     private func validation(of arm: Arm) -> [Int: [Double]] {
         let rows = arm.runs.map { run in
             Dictionary(
@@ -128,7 +128,7 @@ struct ReportCharts: Sendable {
 
     // MARK: - Bars
 
-    /// Paired differences, by kind of column.
+    /// Charts of the paired differences, one for each kind of column.
     var differences: [(title: String, chart: Chart)] {
         let groups: [(id: String, title: String, columns: [MeasuredColumn])] = [
             ("overall", "Overall", columns { [.validation, .uniformMean, .worst].contains($0) }),
@@ -156,7 +156,7 @@ struct ReportCharts: Sendable {
             description:
                 "The table below has the numbers, in the columns \(columns.map(\.key).joined(separator: ", ")).",
             yName: "difference of CE, nats", categories: columns.map(Self.shortName), series: series,
-            words: NumberText.difference)
+            valueText: NumberText.difference)
         let percent = NumberText.percent(comparison.demands.confidence)
         let whiskers = study.seeds.count > 1 ? "; whiskers: the \(percent) % interval" : ""
         return (
@@ -166,7 +166,7 @@ struct ReportCharts: Sendable {
         )
     }
 
-    /// Without the section: the heading names it.
+    /// Name of a column without its section, which is the heading of the chart.
     private static func shortName(_ column: MeasuredColumn) -> String {
         switch column {
         case .domain(let name), .frequency(let name), .entropy(let name): name
@@ -176,7 +176,7 @@ struct ReportCharts: Sendable {
 
     // MARK: - Entropy
 
-    /// How the models' entropies are distributed; nil where evaluations do not say.
+    /// Chart of the shares of targets by entropy bucket; nil without entropy buckets.
     var entropyShares: Chart? {
         let buckets = comparison.entropyBuckets
         guard !buckets.isEmpty else { return nil }
@@ -188,7 +188,7 @@ struct ReportCharts: Sendable {
         let chart = BarChart(
             id: "entropy", title: "Shares of the validation targets by entropy of the prediction",
             description: "Mean over seeds, for each loss and entropy bucket.", yName: "share of targets",
-            categories: buckets, series: series, words: NumberText.value)
+            categories: buckets, series: series, valueText: NumberText.value)
         return (
             chart.svg,
             "Share of the validation targets at which the model's own entropy (nats) lies in each bucket, mean over seeds. Each "

@@ -1,51 +1,53 @@
-// RunRecord - a run directory, read: its configuration, loss curve and evaluations.
+// RunRecord - the content of a run directory: configuration, loss curve, evaluations and history.
 
-package import Configuration
+internal import Configuration
 internal import Foundation
 internal import Optimization
 internal import Reporting
-package import TokenData
+internal import TokenData
 
 /// An evaluation row of `metrics.jsonl` (design section 5).
-package struct EvaluationRow: Sendable, Equatable {
+struct EvaluationRow: Sendable, Equatable {
     let step: Int
-    /// Numbers that are null in the row are missing.
+    /// Measurements by column; a null in the row has no entry.
     let values: [MeasuredColumn: Double]
     /// Share of the targets in each entropy bucket, 0 to 1.
     let entropyShares: [String: Double]
 }
 
-/// The rows of a `metrics.jsonl` that count.
-package struct RunRows: Sendable, Equatable {
-    /// Plain CE (nats) of the step's training targets, by step; skipped steps are missing.
+/// The valid rows of a `metrics.jsonl`: a resumed run replaces its earlier rows.
+struct RunRows: Sendable, Equatable {
+    /// Unweighted CE in nats of the step's training targets, by step. Skipped steps have no entry.
     var curve: [Int: Double] = [:]
-    /// Of the last training row, skipped or not; 0 where there is none.
+    /// Step of the last training row, skipped steps included; 0 without rows.
     var lastStep = 0
     /// By step, ascending.
     var evaluations: [EvaluationRow] = []
 
-    /// The last step that was taken. An evaluation says so too, where the row of its step was lost.
+    /// The last step of the run. The last evaluation counts too, because its training row may be lost.
     var reachedStep: Int { max(lastStep, evaluations.last?.step ?? 0) }
 }
 
-/// A run, as its directory tells.
+/// The record of a run, read from its directory.
 package struct RunRecord: Sendable {
-    /// As the user wrote it, without slashes at its end.
-    package let directory: String
-    package let configuration: RunConfiguration
-    /// What it was trained on, by its checkpoints; nil where there is none.
-    package let data: DataFingerprint?
-    /// How its steps were computed; nil for a run of a version that did not tell.
-    package let history: RunHistory?
-    /// Every key with its value, in the order of the configuration; of all steps where each step's value matters.
-    package let settings: [(key: String, text: String)]
+    /// The path that the user gave, without trailing slashes.
+    let directory: String
+    let configuration: RunConfiguration
+    /// Fingerprint of the training data, from the checkpoints; nil without a readable checkpoint.
+    let data: DataFingerprint?
+    /// The configuration of each step; nil for a run of an early version, which wrote no `starts.jsonl`.
+    let history: RunHistory?
+    /// Every key with its value, in the order of the configuration.
+    ///
+    /// The text names the values of all steps if the key matters at each step.
+    let settings: [(key: String, text: String)]
     private let rows: RunRows
 
-    package var seed: UInt64 { configuration.training.seed }
+    var seed: UInt64 { configuration.training.seed }
     var curve: [Int: Double] { rows.curve }
-    package var evaluations: [EvaluationRow] { rows.evaluations }
+    var evaluations: [EvaluationRow] { rows.evaluations }
 
-    /// How far the run has come, in words.
+    /// The last step and the last evaluation of the run, in words.
     var extent: String {
         let last = configuration.lastStep
         let key = last < configuration.schedule.totalSteps ? "training.stop_at_step" : "schedule.total_steps"
@@ -53,10 +55,10 @@ package struct RunRecord: Sendable {
         return "step \(reachedStep) of \(last) (\(key)), \(evaluated)"
     }
 
-    /// Whether it has come to the end that its configuration sets, with the evaluation that belongs there.
+    /// Whether the run reached the last step of its configuration and evaluated there.
     var isFinished: Bool {
         let last = configuration.lastStep
-        // A version that told nothing of its starts did not evaluate after training.stop_at_step.
+        // Early versions, which wrote no starts.jsonl, did not evaluate at training.stop_at_step.
         let isEvaluatedAtStop = history != nil || last == configuration.schedule.totalSteps
         let every = configuration.evaluation.every
         return reachedStep >= last
@@ -67,7 +69,7 @@ package struct RunRecord: Sendable {
 
     /// Reads `directory`.
     ///
-    /// - Throws: status 2 naming file, line, what was found and what is allowed.
+    /// - Throws: status 2 with file, line, found text and allowed text.
     package init(directory: String) throws {
         var path = directory
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
@@ -97,7 +99,7 @@ package struct RunRecord: Sendable {
         settings = Self.settings(configuration, history)
     }
 
-    package init(
+    init(
         directory: String, configuration: RunConfiguration, rows: RunRows, data: DataFingerprint? = nil,
         starts: [StartRecord] = []
     ) {
@@ -109,13 +111,16 @@ package struct RunRecord: Sendable {
         settings = Self.settings(configuration, history)
     }
 
-    /// The rows that count: of a kind and step the last. What an earlier pass wrote of steps that a resumed run computed
-    /// again, and later ones, counts no more.
-    package static func rows(of text: String, file: String) throws -> RunRows {
+    /// Reads the valid rows of `text`: the last row of each kind and step.
+    ///
+    /// A training row whose step is not above the last one starts a new pass. Rows from that step on are dropped.
+    ///
+    /// - Throws: status 2 with file, line, found text and allowed text.
+    static func rows(of text: String, file: String) throws -> RunRows {
         var curve: [Int: Double] = [:]
         var evaluations: [Int: EvaluationRow] = [:]
         var last = 0
-        // A line without an end is one that a run is writing, or was when it was killed.
+        // An unterminated last line is being written, or was when the run was killed.
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         let decoder = JSONDecoder()
         for (index, line) in lines.enumerated() {
@@ -143,7 +148,7 @@ package struct RunRecord: Sendable {
         return RunRows(curve: curve, lastStep: last, evaluations: evaluations.values.sorted { $0.step < $1.step })
     }
 
-    /// What the decoder did not like, with the key.
+    /// The decoder's error with the key path.
     private static func reason(_ error: any Error) -> String {
         let (path, text): ([any CodingKey], String)
         switch error as? DecodingError {
@@ -160,7 +165,7 @@ package struct RunRecord: Sendable {
 private enum MetricsRow: Decodable {
     case training(step: Int, crossEntropy: Double?)
     case evaluation(EvaluationRow)
-    /// A save, and what later versions may add.
+    /// A save, or a row of a later version.
     case other
 
     private enum Key: String, CodingKey {

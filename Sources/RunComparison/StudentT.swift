@@ -26,7 +26,7 @@ struct StudentT: Sendable {
     func quantile(_ probability: Double) -> Double {
         precondition(probability > 0 && probability < 1, "there is no quantile of \(probability)")
         if probability == 0.5 { return 0 }
-        // The distribution is symmetric; of two tails together, the probability falls as t grows from 0.
+        // The distribution is symmetric. The probability of both tails falls as t grows from 0.
         let tails = 2 * min(probability, 1 - probability)
         var low = 0.0
         var high = 1.0
@@ -45,14 +45,14 @@ struct StudentT: Sendable {
 
 /// The regularised incomplete beta function.
 enum IncompleteBeta {
-    /// Terms after which the continued fraction must have converged: it takes some sqrt(max(a, b)) of them.
+    /// Most terms of the continued fraction. It converges in about sqrt(max(a, b)) terms.
     private static let mostTerms = 10_000
 
     /// I_x(a, b), by its continued fraction (Abramowitz and Stegun 26.5.8) and Lentz's method.
     ///
     /// - Parameters:
     ///   - x: from 0 to 1.
-    ///   - complement: 1 - x, given apart because it may be too small for the subtraction.
+    ///   - complement: 1 - x. Why a parameter: the subtraction would lose a small complement.
     ///   - a: positive.
     ///   - b: positive.
     static func regularized(_ x: Double, complement: Double, _ a: Double, _ b: Double) -> Double {
@@ -62,13 +62,13 @@ enum IncompleteBeta {
         let logarithm =
             lgamma(a + b).0 - lgamma(a).0 - lgamma(b).0 + a * Foundation.log(x) + b * Foundation.log(complement)
         let factor = Foundation.exp(logarithm)
-        // The fraction converges fast below the mean; above it, the other tail is computed.
+        // The fraction converges fast below the mean. Above the mean the other tail is computed.
         return x < (a + 1) / (a + b + 2)
             ? factor * fraction(x, a, b) / a : 1 - factor * fraction(complement, b, a) / b
     }
 
     private static func fraction(_ x: Double, _ a: Double, _ b: Double) -> Double {
-        // A zero where Lentz's method divides is replaced by a number that is as good as none.
+        // Lentz's method replaces a zero denominator by a tiny number.
         let tiny = 1e-300
         func nonzero(_ value: Double) -> Double { abs(value) < tiny ? tiny : value }
         var numerator = 1.0

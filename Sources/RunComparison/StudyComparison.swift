@@ -1,9 +1,9 @@
-// StudyComparison - the numbers of a comparison: means per arm, paired statistics per arm and column.
+// StudyComparison - the numbers of a comparison: means by arm, paired statistics by arm and column.
 
 internal import Configuration
 internal import TokenData
 
-/// A study, compared column by column with its baseline.
+/// The comparison of each arm of a study with the baseline, column by column.
 package struct StudyComparison: Sendable {
     /// A column that is not compared because some runs lack it.
     struct Omission: Sendable, Equatable {
@@ -13,28 +13,28 @@ package struct StudyComparison: Sendable {
     }
 
     /// The difference of an arm to the baseline in one column.
-    package struct Cell: Sendable, Equatable {
+    struct Cell: Sendable, Equatable {
         let statistics: PairedStatistics
-        /// The p-value adjusted by Holm's method for all arms and columns; nil for a single pair.
+        /// The p-value with Holm's correction for all arms and columns; nil for a single pair.
         var adjustedProbability: Double?
 
-        var verdict: Verdict { statistics.verdict(adjustedProbability: adjustedProbability) }
+        var conclusion: Conclusion { statistics.conclusion(adjustedProbability: adjustedProbability) }
     }
 
-    package let study: Study
-    package let demands: PairedStatistics.Demands
+    let study: Study
+    let demands: PairedStatistics.Demands
     /// Columns that every run has.
-    package let columns: [MeasuredColumn]
+    let columns: [MeasuredColumn]
     let omissions: [Omission]
-    /// By arm and column, a value for each seed.
+    /// By arm and column: the values, one per seed.
     private let values: [[MeasuredColumn: [Double]]]
-    /// By arm but the baseline and column.
+    /// By arm, without the baseline, and by column.
     private let cells: [[MeasuredColumn: Cell]]
 
     package init(_ study: Study, demands: PairedStatistics.Demands) {
         self.study = study
         self.demands = demands
-        // The study has made sure that there is one.
+        // Every run of a study has an evaluation.
         let rows = study.arms.map { $0.runs.compactMap(\.evaluations.last) }
         let all = MeasuredColumn.all(
             of: rows.flatMap { $0 },
@@ -62,7 +62,7 @@ package struct StudyComparison: Sendable {
                     )
                 })
         }
-        // The family: every arm and column, but a column in two units is one test.
+        // The family of tests: every arm and column. A column in two units is one test.
         let family = cells.indices.flatMap { arm in paired.filter { $0.restated == nil }.map { (arm, $0) } }
         let probabilities = family.compactMap { arm, column in cells[arm][column]?.statistics.spread?.probability }
         for ((arm, column), adjusted) in zip(family, Holm.adjusted(probabilities)) {
@@ -79,14 +79,14 @@ package struct StudyComparison: Sendable {
     }
 
     /// Arm 0 is the baseline.
-    package func values(arm: Int, _ column: MeasuredColumn) -> [Double] { values[arm][column] ?? [] }
+    func values(arm: Int, _ column: MeasuredColumn) -> [Double] { values[arm][column] ?? [] }
 
-    package func summary(arm: Int, _ column: MeasuredColumn) -> SampleSummary {
+    func summary(arm: Int, _ column: MeasuredColumn) -> SampleSummary {
         SampleSummary(values(arm: arm, column))
     }
 
-    /// nil for the baseline, and for columns that are no paired measurement.
-    package func cell(arm: Int, _ column: MeasuredColumn) -> Cell? { arm == 0 ? nil : cells[arm - 1][column] }
+    /// The difference of an arm to the baseline; nil for the baseline and for columns that are not paired.
+    func cell(arm: Int, _ column: MeasuredColumn) -> Cell? { arm == 0 ? nil : cells[arm - 1][column] }
 
     /// Number of tests in the family that Holm's method corrects for.
     var testCount: Int { (study.arms.count - 1) * columns.count { $0.isPaired && $0.restated == nil } }
@@ -97,15 +97,15 @@ package struct StudyComparison: Sendable {
             .sorted { MeasuredColumn.lowerBound($0) < MeasuredColumn.lowerBound($1) }
     }
 
-    /// Mean share of the targets in an entropy bucket, by an arm's models; nil where a run does not say.
+    /// Share of the targets in an entropy bucket, mean over an arm's runs; nil if a run does not have it.
     func entropyShare(arm: Int, _ bucket: String) -> Double? {
         let shares = study.arms[arm].runs.map { $0.evaluations.last?.entropyShares[bucket] }
         let known = shares.compactMap { $0 }
         return known.count == shares.count ? SampleSummary(known).mean : nil
     }
 
-    /// What a reader must know before the numbers.
-    package var notes: [String] {
+    /// Notes on the limits of the comparison, shown with the numbers.
+    var notes: [String] {
         var notes: [String] = []
         if study.step < study.totalSteps {
             notes.append("All runs were last evaluated after step \(study.step) of \(study.totalSteps).")
@@ -123,7 +123,7 @@ package struct StudyComparison: Sendable {
                     + "is shown without a comparison.")
         }
         let suggestions = study.arms.indices.reduce(0) { count, arm in
-            count + columns.count { $0.restated == nil && cell(arm: arm, $0)?.verdict.isSuggestion == true }
+            count + columns.count { $0.restated == nil && cell(arm: arm, $0)?.conclusion.isSuggestion == true }
         }
         if suggestions > 0 {
             notes.append(

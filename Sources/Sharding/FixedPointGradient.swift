@@ -19,8 +19,8 @@ final class FixedPointGradient {
     private let shard: Int64Slice
     /// Everything from here on of the current unit has been added.
     private var added: Int
-    /// The worst that this step's conversions have met on this rank.
-    private(set) var finding = FixedPoint.Finding.fine
+    /// The worst overflow of this step's conversions on this rank.
+    private(set) var overflow = FixedPoint.Overflow.none
 
     init(_ format: FixedPoint, partition: Partition, rank: Int, reduction: GradientReduction, pool: ThreadPool) {
         self.format = format
@@ -49,7 +49,7 @@ final class FixedPointGradient {
     func add(_ gradient: FloatSlice, from position: Int, isFirst: Bool) {
         if position < added {
             let range = position..<added
-            finding = max(finding, pool.add(gradient[range], to: sums[range], in: format, replacing: isFirst))
+            overflow = max(overflow, pool.add(gradient[range], to: sums[range], in: format, replacing: isFirst))
         }
         added = position == 0 ? sums.count : position
     }
@@ -57,9 +57,9 @@ final class FixedPointGradient {
     /// A rank without a unit: zeros.
     func clear() { pool.clear(sums) }
 
-    /// Forgets what the step before has met.
+    /// Forgets the overflow of the last step.
     func beginStep() {
-        finding = .fine
+        overflow = .none
         added = sums.count
     }
 

@@ -130,8 +130,8 @@ public final class ShardedOptimizer {
         }
     }
 
-    /// What the conversions of this step's units have met on this rank; `fine` where gradients are added in fp32.
-    public var finding: FixedPoint.Finding { fixed?.finding ?? .fine }
+    /// The worst overflow of this step's fixed-point conversions on this rank; `none` if gradients are added in fp32.
+    public var overflow: FixedPoint.Overflow { fixed?.overflow ?? .none }
 
     /// Takes over every element at or behind `position`: in fixed point it is added to the sum; behind the rank's last unit
     /// the reduction of every bucket that is complete starts, and running ones progress.
@@ -256,7 +256,7 @@ public final class ShardedOptimizer {
 
     /// Whether the gradient that this rank brought to the reduction is finite; nil where it is not kept.
     public var localGradientIsFinite: Bool? {
-        if let fixed { return fixed.finding != .notFinite }
+        if let fixed { return fixed.overflow != .notFinite }
         if communicator.size > 1, reduction == .allReduce { return nil }
         return GradientNorm.blockSquares(pool, gradient, blockSize: Partition.blockSize).allSatisfy(\.isFinite)
     }

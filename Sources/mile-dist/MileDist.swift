@@ -1,4 +1,4 @@
-// MileDist - the program: its start, and the exit status of each way that its arguments end.
+// MileDist - the main program: parses the arguments, runs the command and ends with its exit status.
 
 import ArgumentParser
 import CStartup
@@ -9,9 +9,9 @@ import Reporting
 
 @main
 enum MileDist {
-    /// Synchronous, on the process's first thread, which is the one that may call MPI.
+    /// Runs on the process's first thread. Why not async: only this thread may call MPI.
     static func main() {
-        // Its checks have run before this; the call only keeps them in the program.
+        // The checks of CStartup ran before main. This call keeps the linker from dropping them.
         cstartup_link()
         StandardStreams.prepare()
         do {
@@ -27,12 +27,12 @@ enum MileDist {
                     return .done
                 }
             }
-            // ArgumentParser's status for bad arguments is 64, ours is 2. All ranks found the mistake; the first one speaks.
+            // Bad arguments have status 2, not the 64 of ArgumentParser. Every rank found the mistake, one prints it.
             launch(.one, refusal: .badInput) { _ in throw ProgramFailure(.badInput, withoutPrefix(message)) }
         }
     }
 
-    /// Errors start with the program's name; ArgumentParser's start with "Error: ".
+    /// `message` without ArgumentParser's "Error: ", because the launcher puts the program's name before it.
     private static func withoutPrefix(_ message: String) -> String {
         let prefix = "Error: "
         return message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message

@@ -1,4 +1,4 @@
-// DoctorReportTests - the words and the JSON of a report.
+// DoctorReportTests - text and JSON of a report.
 
 import Foundation
 import Testing
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func countsAddUp() {
-        // What one rank without configuration is not asked, and what a job on several nodes is.
+        // One rank without configuration has the fewest checks, a job on several nodes has all.
         var bare = HealthyFacts.one
         bare.plan = nil
         func count(_ facts: [NodeFacts]) -> Int? {
@@ -48,6 +48,15 @@ import Testing
         #expect(lines[6].hasSuffix("4 ranks on 2 nodes"))
     }
 
+    @Test func warningsFailOnlyIfStrict() {
+        var facts = HealthyFacts.one
+        #expect(!DoctorReport([facts]).hasFailed(strict: false) && !DoctorReport([facts]).hasFailed(strict: true))
+        facts.limits.coreTime = 60
+        #expect(!DoctorReport([facts]).hasFailed(strict: false) && DoctorReport([facts]).hasFailed(strict: true))
+        facts.limits.openFiles = 10
+        #expect(DoctorReport([facts]).hasFailed(strict: false))
+    }
+
     @Test func factsAreGroupedByValue() {
         let lines = DoctorReport(spoiled()).factLines
         func rows(_ name: String) -> [String] { lines.filter { $0.hasPrefix(name + " ") } }
@@ -57,7 +66,7 @@ import Testing
         #expect(rows("limits")[2].hasSuffix("(ranks 2-3 on node1)"))
     }
 
-    /// The ranks of a node read their memory one after another; the first one's number is the node's.
+    /// The ranks of a node read different amounts of free memory. The report has the first rank's number.
     @Test func factsOfNodesAreSaidOnce() {
         var facts = HealthyFacts.job(nodes: 2, perNode: 2)
         for rank in 0..<4 { facts[rank].limits.availableMemory = (20 + rank) << 30 }
@@ -91,11 +100,11 @@ import Testing
         #expect(text.findings.map(\.check) == ["open-files", "cpu-time"])
         #expect(text.findings.map(\.severity) == ["fault", "warning"])
         #expect(text.findings[0].ranks == [2, 3] && text.findings[0].where == "ranks 2-3 on node1")
-        #expect(text.findings[0].remedy == report.findings[0].verdict.remedy)
+        #expect(text.findings[0].remedy == report.results[0].diagnosis.remedy)
         #expect(text.facts.first { $0.name == "MPI" }?.ranks == [0, 1, 2, 3])
     }
 
-    /// What a rank sends to rank 0 arrives as it is.
+    /// Facts are equal after encoding and decoding.
     @Test func factsSurviveTheirJourney() throws {
         for facts in spoiled() {
             #expect(try JSONDecoder().decode(NodeFacts.self, from: try JSONEncoder().encode(facts)) == facts)

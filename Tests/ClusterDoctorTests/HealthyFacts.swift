@@ -1,4 +1,4 @@
-// HealthyFacts - nodes on which nothing is wrong, for the tests of what is said of others.
+// HealthyFacts - facts of healthy nodes, which tests change.
 
 import LinearAlgebra
 import MessagePassing
@@ -52,19 +52,19 @@ enum HealthyFacts {
     }
 }
 
-/// What must be found, and of which ranks.
+/// The expected result of a check, without its texts.
 struct Expected: Equatable, CustomStringConvertible {
     var check: Check
-    var severity: Finding.Severity
+    var severity: Diagnosis.Severity
     var ranks: [Int]
 
-    init(_ check: Check, _ severity: Finding.Severity, _ ranks: [Int]) {
+    init(_ check: Check, _ severity: Diagnosis.Severity, _ ranks: [Int]) {
         (self.check, self.severity, self.ranks) = (check, severity, ranks)
     }
 
     var description: String { "\(check.rawValue) \(severity.rawValue) \(ranks)" }
 
     static func all(of facts: [NodeFacts]) -> [Expected] {
-        Finding.all(of: facts).map { Expected($0.check, $0.verdict.severity, $0.ranks) }
+        CheckResult.all(of: facts).map { Expected($0.check, $0.diagnosis.severity, $0.ranks) }
     }
 }

@@ -1,4 +1,4 @@
-// StorageProbeTests - files that are written, locked, read back and removed.
+// StorageProbeTests - facts of writable, missing and refused directories, which are left as they were.
 
 import Foundation
 import Testing
@@ -25,7 +25,7 @@ import TestSupport
         #expect(folder.names() == before)
     }
 
-    /// A run will make it; until then the place where it will lie counts.
+    /// The run will make the directory. Until then its nearest parent is tested.
     @Test func aDirectoryThatDoesNotExistIsNotMade() throws {
         let folder = try TemporaryFolder()
         let facts = try probe(folder.path("a/b")).run()
@@ -52,7 +52,7 @@ import TestSupport
         let folder = try TemporaryFolder()
         let (first, second) = (probe(folder.path, tag: "a"), probe(folder.path, tag: "b"))
         let elsewhere = try TemporaryFolder()
-        #expect(first.createBeacon())
+        #expect(first.makeBeacon())
         #expect(second.sees(first.beacon))
         #expect(!probe(elsewhere.path, tag: "c").sees(first.beacon))
         first.removeBeacon()

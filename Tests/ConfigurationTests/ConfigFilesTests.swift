@@ -91,8 +91,8 @@ import TokenData
         #expect(run.model.tensorTable.count < 100_000)
     }
 
-    @Test func embeddedJob() throws {
-        let (text, name) = RunConfiguration.embeddedJob
+    @Test func selfTestJob() throws {
+        let (text, name) = RunConfiguration.selfTestJob
         let run = try RunConfiguration.load(text: text, file: "the embedded job", name: name)
         #expect(run.logging.directory == "runs/embedded")
         #expect(run.data.train == [.init(name: "synthetic", path: "synthetic:train")])

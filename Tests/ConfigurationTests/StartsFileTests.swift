@@ -47,7 +47,7 @@ import TokenData
         #expect(try folder.text("starts.jsonl") == Self.records.map { $0.line + "\n" }.joined())
     }
 
-    /// Numbers, booleans and names that are easily taken for something else.
+    /// Values that the parser could read as another type.
     @Test func everyKeyOfTheConfigurationReadsBack() throws {
         var configuration = Self.configuration
         configuration.name = "true"
@@ -63,7 +63,7 @@ import TokenData
         #expect(try StartRecord(line: record.line, place: "") == record)
     }
 
-    /// A start that was killed while it wrote.
+    /// The last row is cut off: the start was killed while it wrote the row.
     @Test func anUnfinishedRowIsCutOff() throws {
         let folder = try TemporaryFolder()
         let file = StartsFile(directory: folder.path)

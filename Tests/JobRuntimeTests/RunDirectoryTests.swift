@@ -119,7 +119,7 @@ import TestSupport
         #expect(FileErrors.isWantOfSpace(CocoaError(.fileWriteOutOfSpace)))
     }
 
-    @Test func metricsAreRemovedForTheEmbeddedJob() throws {
+    @Test func metricsAreRemovedForTheSelfTestJob() throws {
         let folder = try TemporaryFolder()
         let directory = try RunDirectory(path: folder.path, host: "a")
         try directory.removeMetrics()

@@ -1,4 +1,4 @@
-// CommunicationModelTests - bytes and seconds of an exchange in closed form, and what of it a step waits for.
+// CommunicationModelTests - bytes and seconds of communication in closed form, and the exposed part of it.
 
 import Optimization
 import Testing
@@ -37,19 +37,19 @@ struct CommunicationModelTests {
         }
     }
 
-    /// Each node sends the other its half; then each sends its half of the parameters.
+    /// Each node sends half of the gradient to the other node, and then half of the parameters.
     @Test func fourRanksOnTwoNodes() {
         let b = Self.b
         let model = model(ClusterLayout(ranks: 4, nodes: 2))
         #expect(model.reductionTraffic(bytes: b) == .init(total: b, busiest: b / 2))
         #expect(model.gatherTraffic(bytes: b) == .init(total: b, busiest: b / 2))
-        // Memory 5 b; half of it on the link, b read and half written to add.
+        // In the node 5 b of memory. Then b / 2 on the link; adding reads b and writes b / 2.
         #expect(areClose(model.reductionStages(bytes: b), [0.040, 0.001 + 0.040 + 0.012, 0]))
-        // Half on the link; two ranks that move 2 b each.
+        // b / 2 on the link. Then two ranks move 2 b each.
         #expect(areClose(model.gatherStages(bytes: b), [0.001 + 0.040, 0.032]))
     }
 
-    /// Each of eight nodes receives seven eighths.
+    /// Each of eight nodes receives seven eighths of the buffer.
     @Test func eightNodes() {
         let b = Self.b
         let model = model(ClusterLayout(ranks: 8, ranksPerNode: 1))
@@ -64,9 +64,9 @@ struct CommunicationModelTests {
         let b = Self.b
         let model = model(ClusterLayout(ranks: 8, ranksPerNode: 1))
         #expect(model.reductionTraffic(bytes: b, share: 0.25) == .init(total: 7 * b / 4, busiest: 7 * b / 32))
-        // All of it is added, and what the others own is read to find the rows.
+        // The whole buffer is added. The segments of other ranks are read to find the rows.
         #expect(areClose(model.reductionStages(bytes: b, share: 0.25), [0, 0.001 + 0.070 / 4 + 0.009 + 0.007, 0]))
-        // The library's own reduction sends everything.
+        // MPI's all-reduce sends everything.
         let whole = self.model(ClusterLayout(ranks: 8, nodes: 4), .allReduce)
         #expect(whole.reductionTraffic(bytes: b, share: 0.25) == whole.reductionTraffic(bytes: b))
         #expect(whole.reductionStages(bytes: b, share: 0.25) == whole.reductionStages(bytes: b))
@@ -76,7 +76,7 @@ struct CommunicationModelTests {
         let b = Self.b
         let model = model(ClusterLayout(ranks: 8, nodes: 4), .allReduce)
         #expect(model.reductionTraffic(bytes: b) == .init(total: 6 * b, busiest: 2 * b))
-        // 5 b to add and 4 b to gather in the node; two rounds in, two out.
+        // 9 b of memory in the node: 5 b to add, 4 b to gather. Two rounds up the tree and two down.
         #expect(
             areClose(model.reductionStages(bytes: b), [0.072, 2 * (0.001 + 0.080 + 0.024), 2 * (0.001 + 0.080)]))
     }
@@ -92,7 +92,7 @@ struct CommunicationModelTests {
         #expect(alone.reductionStages(bytes: b) == [0, 0, 0] && alone.gatherStages(bytes: b) == [0, 0])
     }
 
-    /// Without windows every rank of a node exchanges everything for itself.
+    /// Without shared windows every rank of a node receives the whole buffer.
     @Test func unevenNodesGatherForEachRank() {
         let b = Self.b
         let uneven = model(ClusterLayout(ranks: 5, nodes: 2))
@@ -103,14 +103,14 @@ struct CommunicationModelTests {
     @Test func smallMessages() {
         let model = model(ClusterLayout(ranks: 16, ranksPerNode: 2))
         #expect(model.smallGather == 1e-3)
-        // Three rounds up and three down.
+        // Three rounds up the tree and three down.
         #expect(areClose([model.smallReduction(bytes: 1000)], [6 * (1e-3 + 1e-5)]))
     }
 
-    // MARK: What a step waits for
+    // MARK: Exposed communication
 
     @Test func stagesWorkAtTheSameTime() {
-        // The second buffer enters the first stage at 2, the second one when the first buffer has left it.
+        // The second buffer enters the first stage at 2, and the second stage at 5, when the first buffer leaves it.
         #expect(pipelineEnd(ready: [0, 0], stages: [[2, 3], [2, 3]]) == 8)
         #expect(pipelineEnd(ready: [0, 0], stages: [[3, 2], [3, 2]]) == 8)
         #expect(pipelineEnd(ready: [0, 10], stages: [[2, 3], [2, 3]]) == 15)
@@ -132,20 +132,20 @@ struct CommunicationModelTests {
 
     @Test func overlapHidesWhatBackwardCovers() {
         let stages: [[Double]] = [[1, 4], [1, 4]]
-        // The first bucket is reduced from 5 to 10, the second from 12 to 17: five after backward's end.
+        // The first bucket is reduced from 5 to 10, the second from 12 to 17. Backward ends at 12.
         #expect(exposed(stages, [5, 7]) == 5)
-        // Slow links: the first from 5 to 26, the second until 46.
+        // Slow links: the first bucket is reduced from 5 to 26, the second until 46.
         #expect(exposed([[1, 20], [1, 20]], [5, 7]) == 34)
-        // The last bucket's own reduction can hide behind nothing.
+        // Nothing hides the reduction of the last bucket.
         #expect(exposed([[1]], [100]) == 1)
     }
 
     @Test func forwardHidesWhatItDoesNotNeedYet() {
-        // The first bucket is needed at once; the second arrives at 6, when forward has been ready for it since 5.
+        // Forward waits for the first bucket until 3, and for the second from 5 to 6.
         #expect(exposed([], [], [[3], [3]], [2, 10]) == 3 + 1)
-        // The third is there before it is needed.
+        // The second and third bucket arrive before forward needs them.
         #expect(exposed([], [], [[3], [3], [3]], [4, 10, 1]) == 3)
-        // Slow links: everything but the passes between.
+        // Slow links: only the pass of the first bucket hides anything.
         #expect(exposed([], [], [[10], [10]], [1, 1]) == 20 - 1)
     }
 }

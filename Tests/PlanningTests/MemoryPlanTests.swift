@@ -1,4 +1,4 @@
-// MemoryPlanTests - the numbers that a run states before it starts, against a calculation by hand.
+// MemoryPlanTests - the memory plan against a calculation by hand.
 
 import Configuration
 import Kernels
@@ -35,8 +35,8 @@ import TokenData
     /// Per token: final, normed, dresidual, dnormed 4 * 512, final rstd; product 512, dqkv 3 * 512, with attention's scratch
     /// of (2 + 4) * 64 * 64 for a thread: more than the head's logits, 512 a token, in the same memory.
     ///
-    /// - Parameter lent: layers whose activations lie in the gradient: with one unit a step, of layers whose 7 * 512^2 or,
-    ///   under the first one, the embedding's 512^2 floats have room for them.
+    /// - Parameter lent: layers whose activations lie in shared gradient memory. It takes one micro-batch per step, and
+    ///   enough gradient memory: 7 * 512^2 floats of a layer, or 512^2 of the embedding under the first one.
     private func activations(_ B: Int, lent: Int = 0) -> Int {
         let perLayer = (2 + 3 + 1 + 2) * 512 + 8 + 2
         let shared = 4 * 512 + 1 + 4 * 512
@@ -59,7 +59,7 @@ import TokenData
     @Test func oneRank() {
         let details = MemoryPlan(configuration(), ranks: 1, ranksOnNode: 1).details(threads: 1)
         let P = 4_196_864
-        // 16.01 MiB are 17; two moments 33; parameters and moments 49.
+        // Rounded up: 16.01 MiB of parameters are 17, two moments 33, all three 49.
         #expect(mebibytes(floats: P) == 17 && mebibytes(floats: 2 * P) == 33 && mebibytes(floats: 3 * P) == 49)
         let A = activations(2)
         let total = mebibytes(floats: 7 * P + A)
@@ -76,12 +76,12 @@ import TokenData
     @Test func fourRanksOfWhichTwoAreOnThisNode() {
         let details = MemoryPlan(configuration(), ranks: 4, ranksOnNode: 2).details(threads: 1)
         let P = 4_196_864
-        // 65 blocks, of which the last has 2,560 elements: 17 for rank 0, 16 for the others, the last with the rest.
+        // 65 blocks, the last of 2,560 elements: 17 for rank 0, 16 for each other rank.
         #expect(P == 64 * 65_536 + 2560)
         let (most, least) = (17 * 65_536, 15 * 65_536 + 2560)
         #expect(details[1] == "layout: 2 buckets, 985,600 to 1,114,112 elements owned per rank")
         #expect((least, most) == (985_600, 1_114_112))
-        // Two moments and the reduced gradient of the largest share, and its parameters and moments once more.
+        // The largest shard has 3 of optimizer state (two moments, reduced gradient) and 3 of snapshot.
         let total = mebibytes(floats: 2 * P + 6 * most + activations(2, lent: 1))
         let node = (8 * (2 * P + 6 * most + activations(2, lent: 1)) + (1 << 20) - 1) / (1 << 20)
         #expect(details[0].contains("optimizer shard \(mebibytes(floats: 3 * most)) MiB"))
@@ -91,7 +91,7 @@ import TokenData
     }
 
     @Test func aRanksShareLimitsItsMicroBatch() {
-        // 8 sequences on 8 ranks: one at a time, whatever the micro-batch size.
+        // 8 sequences on 8 ranks: micro-batches of one sequence, although micro_batch_size is 4.
         let one = MemoryPlan(configuration(micro: 4), ranks: 8, ranksOnNode: 1).details(threads: 1)[0]
         #expect(one.contains("activations \(mebibytes(floats: activations(1, lent: 1))) MiB"))
         let four = MemoryPlan(configuration(micro: 4), ranks: 1, ranksOnNode: 1).details(threads: 1)[0]
@@ -104,7 +104,7 @@ import TokenData
             let plan = MemoryPlan(configuration(batch: batch, loss: loss), ranks: 1, ranksOnNode: 1)
             return plan.details(threads: 1)[0].contains("gradients 33 MiB")
         }
-        // Micro-steps of 2 units of 2 sequences.
+        // 8 sequences are two accumulation steps, each of 2 micro-batches of 2 sequences.
         #expect(gradients(8))
         #expect(!gradients(4))
     }

@@ -30,29 +30,29 @@ import TokenData
     /// 10 sequences on 3 ranks: shares of 3, 3 and 4, in micro-batches of at most 2.
     @Test func anOrdinaryStep() throws {
         let layout = makeLayout(batch: 10, micro: 2, ranks: 3)
-        let sequences = (0..<3).map { layout.units(rank: $0).map(\.sequences) }
+        let sequences = (0..<3).map { layout.microBatches(rank: $0).map(\.sequences) }
         #expect(sequences == [[0..<2, 2..<3], [3..<5, 5..<6], [6..<8, 8..<10]])
-        #expect(layout.referenceRanks == nil && layout.accumulationSteps == 1 && layout.largestUnit == 2)
+        #expect(layout.referenceRanks == nil && layout.accumulationSteps == 1 && layout.largestMicroBatch == 2)
         try layout.requireWholeAccumulationSteps()
         #expect(layout.fixedPoint == nil && !layout.writesGradientOnce(rank: 0))
     }
 
-    /// More micro-batch than share: a rank holds activations for its share only.
+    /// The micro-batch size is larger than a rank's share. Activations are those of the share.
     @Test func aShareSmallerThanAMicroBatch() {
         let layout = makeLayout(batch: 4, micro: 8, ranks: 3)
-        #expect(layout.largestUnit == 2)
+        #expect(layout.largestMicroBatch == 2)
         #expect((0..<3).allSatisfy { layout.writesGradientOnce(rank: $0) })
     }
 
-    /// 10 sequences in micro-batches of 3 are four, whatever the ranks.
+    /// 10 sequences in micro-batches of 3 are four micro-batches on any number of ranks.
     @Test func aReproducibleStep() {
         let all = (1...5).map { ranks in
             let layout = makeLayout(batch: 10, micro: 3, ranks: ranks, reproducible: true)
-            return (0..<ranks).flatMap { layout.units(rank: $0).map(\.sequences) }
+            return (0..<ranks).flatMap { layout.microBatches(rank: $0).map(\.sequences) }
         }
         #expect(all.allSatisfy { $0 == [0..<3, 3..<6, 6..<9, 9..<10] })
         let layout = makeLayout(batch: 10, micro: 3, ranks: 2, reproducible: true)
-        #expect(layout.largestUnit == 3 && layout.fixedPoint != nil && layout.writesGradientOnce(rank: 0))
+        #expect(layout.largestMicroBatch == 3 && layout.fixedPoint != nil && layout.writesGradientOnce(rank: 0))
     }
 
     /// Two ranks of the authors' trainer with micro-batches of 2: 12 sequences are three accumulation steps.
@@ -61,10 +61,10 @@ import TokenData
         loss.normalization = .reference
         loss.referenceRanks = 2
         let one = makeLayout(batch: 12, micro: 2, ranks: 1, loss: loss)
-        #expect(one.referenceRanks == 2 && one.accumulationSteps == 3 && one.largestUnit == 2)
-        #expect(one.units(rank: 0).map(\.microStep) == [0, 0, 1, 1, 2, 2])
+        #expect(one.referenceRanks == 2 && one.accumulationSteps == 3 && one.largestMicroBatch == 2)
+        #expect(one.microBatches(rank: 0).map(\.microStep) == [0, 0, 1, 1, 2, 2])
         try one.requireWholeAccumulationSteps()
-        // As many as run, where none are named.
+        // Without `reference_ranks` the ranks of the job count.
         loss.referenceRanks = 0
         #expect(makeLayout(batch: 12, micro: 2, ranks: 3, loss: loss).accumulationSteps == 2)
         let uneven = makeLayout(batch: 14, micro: 2, ranks: 3, loss: loss)

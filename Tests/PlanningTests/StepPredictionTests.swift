@@ -1,4 +1,4 @@
-// StepPredictionTests - predictions against a calculation by hand, and how a table marks them.
+// StepPredictionTests - predictions against a calculation by hand, and the marks of the table.
 
 import Configuration
 import Kernels
@@ -22,7 +22,7 @@ import TokenData
             data: DataConfiguration(train: [], sequenceLength: 64))
         run.training.globalBatchSize = 8
         run.training.microBatchSize = 2
-        // All of it in one.
+        // One bucket has all parameters.
         run.training.bucketMiB = 25
         run.schedule.totalSteps = 300
         change(&run)
@@ -41,7 +41,7 @@ import TokenData
             totalTokens: Double(run.training.globalBatchSize * 64 * 300))
     }
 
-    /// Sums of a handful of doubles.
+    /// Equal but for the rounding of a few sums of doubles.
     private func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-12 * abs(b) }
 
     @Test func fourRanksOnTwoNodesByHand() {
@@ -50,15 +50,15 @@ import TokenData
         let sequence = Double(6 * (Self.P - 262_144) + 399_360) * 64 / 1e9
         #expect(isClose(sequence, 1.53649152))
         #expect(isClose(p.compute, 2 * sequence))
-        // The rank with 17 of 65 blocks; 4 + 28 bytes; two ranks of a node.
+        // The largest shard has 17 of 65 blocks. 4 + 28 bytes per element, two ranks on a node.
         #expect(isClose(p.optimizer, 2 * Double(17 * 65_536 * 32) / 1e9))
         let b = Double(4 * Self.P)
-        // In the node 5 b; half on the link, and 1.5 b of memory to add. A single bucket: nothing hides it.
+        // 5 b of memory in the node, b / 2 on the link, 1.5 b of memory to add. Nothing hides a single bucket.
         let reduction = 5 * b / 1e9 + (1e-3 + b / 2 / 1e8 + 1.5 * b / 1e9)
         let gather = (1e-3 + b / 2 / 1e8) + 4 * b / 1e9
         #expect(isClose(p.reduction, reduction) && isClose(p.reduction, 0.194055744))
         #expect(isClose(p.gather, gather) && isClose(p.gather, 0.152087104))
-        // And two small gathers: the step's sums, the norm.
+        // Two small gathers come on top: the step's sums and the norm.
         #expect(isClose(p.exposed, reduction + gather + 2e-3))
         #expect(isClose(p.step, 3.492429056))
         #expect(isClose(p.tokensPerSecond, 512 / 3.492429056))
@@ -71,16 +71,16 @@ import TokenData
     @Test func bytesOfTheVariants() {
         let layout = ClusterLayout(ranks: 4, nodes: 2)
         let P = Self.P
-        // Gradients in 8 bytes.
+        // Gradients have 8 bytes per element.
         #expect(
             predict(layout) { $0.training.reproducible = true }.traffic == .init(total: 12 * P, busiest: 6 * P))
-        // The sum goes back whole.
+        // The all-reduce sends the whole sum back.
         #expect(
             predict(layout) { $0.training.gradientReduction = .allReduce }.traffic
                 == .init(total: 12 * P, busiest: 6 * P))
-        // Parameters in 2 bytes.
+        // Gathered parameters have 2 bytes per element.
         #expect(predict(layout) { $0.training.precision = .bf16 }.traffic == .init(total: 6 * P, busiest: 3 * P))
-        // Two reproducible micro-steps are reduced one by one.
+        // Each of two reproducible accumulation steps is reduced alone.
         let each = predict(layout) {
             $0.training.reproducible = true
             $0.loss = LossConfiguration(normalization: .reference, referenceRanks: 2)
@@ -104,11 +104,11 @@ import TokenData
         }
     }
 
-    /// 512 rows, of which a node sends at most one for each token; 8 sequences of 64 tokens on 4 ranks, 2 on a node.
+    /// A node sends at most one of 512 rows per token. A step has 8 sequences of 64 tokens on 4 ranks, 2 on a node.
     @Test func theEmbeddingIsSentByRows() {
         func shares(_ ranksOnNode: Int, _ change: (inout RunConfiguration) -> Void = { _ in }) -> [Double] {
             let run = configuration { run in
-                // The embedding, of exactly 1 MiB, is the last bucket.
+                // The embedding has exactly 1 MiB and is the last bucket.
                 run.training.bucketMiB = 1
                 change(&run)
             }
@@ -118,14 +118,14 @@ import TokenData
         #expect(one.count > 1 && one.dropLast().allSatisfy { $0 == 1 } && one.last == 0.25)
         #expect(shares(2).last == 0.5 && shares(8).last == 1)
         #expect(shares(1) { $0.model.tieWordEmbeddings = true }.allSatisfy { $0 == 1 })
-        // With others in its bucket.
+        // The embedding shares its bucket with other tensors.
         #expect(shares(1) { $0.training.bucketMiB = 25 } == [1])
         let layout = ClusterLayout(ranks: 4, nodes: 2)
         let (sparse, full) = (predict(layout) { $0.training.bucketMiB = 1 }, predict(layout))
-        // Half of the 1 MiB that all nodes send together, and half of the half that one receives.
+        // All nodes together send 1 MiB of the embedding, one receives half of that. Rows halve both.
         #expect(full.traffic.total - sparse.traffic.total == 1 << 19)
         #expect(full.traffic.busiest - sparse.traffic.busiest == 1 << 18)
-        // Two micro-steps, each reduced by itself: of the busiest rank's four sequences two in each.
+        // Two accumulation steps, each reduced alone with two of the busiest rank's four sequences.
         let reference = shares(1) {
             $0.training.reproducible = true
             $0.loss = LossConfiguration(normalization: .reference, referenceRanks: 2)
@@ -133,7 +133,7 @@ import TokenData
         #expect(reference.last == 0.25)
     }
 
-    /// What depends on tokens grows with them, the rest does not.
+    /// The time of the passes is proportional to tokens, the other times are constant.
     @Test func fixedAndProportionalTime() {
         let layout = ClusterLayout(ranks: 2, nodes: 2)
         let small = predict(layout)
@@ -141,9 +141,9 @@ import TokenData
         #expect(isClose(large.compute, 2 * small.compute))
         #expect(
             large.optimizer == small.optimizer && large.reduction == small.reduction && large.gather == small.gather)
-        // Two more units, each with a look at all ranks' wish: one round up, one down.
+        // Two more micro-batches, each with an all-reduce of the stop request: one round up, one down.
         #expect(isClose(large.exposed, small.exposed + 4 * (1e-3 + 8 / 1e8)))
-        // Three sequences on two ranks: the slower one has two.
+        // Three sequences on two ranks: the slower rank has two.
         let odd = predict(layout) { $0.training.globalBatchSize = 3 }
         #expect(isClose(odd.compute, small.compute / 2))
         #expect(isClose(odd.efficiency, odd.compute * 0.75 / odd.step))
@@ -154,21 +154,21 @@ import TokenData
         let P = Double(Self.P)
         #expect(isClose(predict(layout).optimizer, 32 * P / 1e9))
         #expect(isClose(predict(layout) { $0.training.precision = .bf16 }.optimizer, 34 * P / 1e9))
-        // Four units: 12 bytes for the first, 20 for each other; 12 for the sum.
+        // Four micro-batches: 12 bytes for the first, 20 for each other, 12 for the sum.
         #expect(
             isClose(predict(layout) { $0.training.reproducible = true }.optimizer, (32 + 12 + 3 * 20 + 12) * P / 1e9))
-        // Two scaled micro-steps.
+        // Two accumulation steps that are scaled alone.
         let reference = predict(layout) {
             $0.loss = LossConfiguration(normalization: .reference, referenceRanks: 2)
         }
         #expect(isClose(reference.optimizer, (32 + 2 * 12 + 12) * P / 1e9))
     }
 
-    /// Shares of backward add up to two thirds of the layers' operations; the head's and the embedding's have none.
+    /// The shares add up to two thirds of the layers' operations. Those of head and embedding are 0.
     @Test func backwardShares() {
         var run = configuration { $0.training.bucketMiB = 1 }
         let work = StepWork(run, ranks: 1)
-        // Final norm and head; two layers; embedding.
+        // Buckets: final norm and head, two layers, embedding.
         #expect(work.buckets == [512 * 513, 7 * 262_144 + 1024, 7 * 262_144 + 1024, 262_144])
         let head = Double(6 * 262_144 * 64) / work.operationsPerSequence
         #expect(work.backwardShares[0] == 0 && work.backwardShares[3] == 0)
@@ -188,7 +188,7 @@ import TokenData
     }
 
     @Test func theFastestLayoutIsBest() {
-        // A link that costs nothing: more ranks are faster, up to one sequence each; a rank more changes nothing there.
+        // A link without cost: more ranks are faster, up to one sequence each. Beyond that nothing changes.
         var fast = Self.hardware
         fast.networkBytes = 1e15
         fast.latency = 1e-12
@@ -196,7 +196,7 @@ import TokenData
         #expect(marked(table([1, 2, 4, 8], fast)) == ["8"])
         #expect(table([1, 2, 4, 8], fast).firstInefficient == nil)
         #expect(table([8, 16], fast).firstInefficient?.layout.ranks == 16)
-        // One that costs most: alone is best, and two do not pay.
+        // A slow link: one rank is best, and two do not pay.
         var slow = Self.hardware
         slow.networkBytes = 1e5
         #expect(marked(table([1, 2, 4], slow)) == ["1"])

@@ -181,7 +181,9 @@ final class ReproducibleStepTests: RankTestCase {
         let run = try TinyRun(loss: mile, globalBatchSize: 10, microBatchSize: 3, reproducible: true)
         let outcome = try TinyRank(run, ranks).advance(1)
         let expected = (0..<ranks.size).map { rank in
-            StepLayout(run.configuration, ranks: ranks.size).units(rank: rank).reduce(0) { $0 + $1.sequences.count }
+            StepLayout(run.configuration, ranks: ranks.size).microBatches(rank: rank).reduce(0) {
+                $0 + $1.sequences.count
+            }
         }
         XCTAssertEqual(outcome.rankSequences, expected)
         XCTAssertEqual(outcome.rankSequences.reduce(0, +), 10)

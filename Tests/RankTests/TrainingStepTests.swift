@@ -168,7 +168,7 @@ final class TrainingStepTests: RankTestCase {
             let start = rank.parameters.array
             // The last rank computes something in each case, or else what it holds does not matter.
             let bad = ranks.size - 1
-            let isPoisoned = StepLayout(run.configuration, ranks: ranks.size).units(rank: bad).isEmpty == false
+            let isPoisoned = StepLayout(run.configuration, ranks: ranks.size).microBatches(rank: bad).isEmpty == false
             let place = TinyRun.model.tensorTable["model.norm.weight"]?.range.lowerBound ?? 0
             if ranks.rank == bad { rank.parameters[place] = .nan }
             let outcome = try rank.advance(1)

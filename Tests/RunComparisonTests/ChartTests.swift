@@ -1,4 +1,4 @@
-// ChartTests - scales, and where charts put what they draw.
+// ChartTests - scales, and the positions of curves, points and bars.
 
 import Foundation
 import Testing
@@ -20,7 +20,7 @@ import Testing
         ] as [([Double], Double, Double, [String])])
     func scalesEndAtRoundNumbers(_ values: [Double], _ lower: Double, _ upper: Double, _ labels: [String]) {
         let scale = LinearScale(values, start: 300, end: 0)
-        // Multiples of the step, rounded once.
+        // Ticks are multiples of their distance, rounded once.
         #expect(abs(scale.lower - lower) < 1e-15 && abs(scale.upper - upper) < 1e-15)
         #expect(scale.ticks.map(scale.label) == labels)
         #expect(scale.position(scale.lower) == 300)
@@ -45,7 +45,7 @@ import Testing
                 .init(
                     name: "a", style: SeriesStyle(arm: 0), curve: [(0, 1), (50, 3), (100, 2)],
                     points: [.init(x: 100, y: 2, range: 1...3)])
-            ], words: NumberText.value)
+            ], valueText: NumberText.value)
         let svg = chart.svg.rendered
         #expect(svg.contains(##"<polyline points="86,336 485,36 884,186" fill="none" stroke="#000000""##), "\(svg)")
         #expect(svg.contains(##"<line x1="884" y1="336" x2="884" y2="36" stroke="#000000""##), "\(svg)")
@@ -60,12 +60,12 @@ import Testing
                 points: [.init(x: 50, y: 2, range: 2...2)])
         }
         let svg = LineChart(
-            id: "x", title: "", description: "", xName: "", yName: "", series: series, words: NumberText.value
+            id: "x", title: "", description: "", xName: "", yName: "", series: series, valueText: NumberText.value
         ).svg.rendered
         for x in [477, 485, 493] { #expect(svg.contains(#"<circle cx="\#(x)" cy="186" "#), "\(svg)") }
     }
 
-    /// Values from -1 to 4 on 300 pixels: 60 each; two categories of 399 pixels, 0.8 of them filled by two bars.
+    /// Values from -1 to 4 on 300 pixels: 60 pixels per unit. Two bars fill 0.8 of each category of 399 pixels.
     @Test func barsStandOnZero() {
         let chart = BarChart(
             id: "x", title: "t", description: "d", yName: "y", categories: ["p", "q"],
@@ -74,7 +74,7 @@ import Testing
                     name: "a", style: SeriesStyle(arm: 1, isFilled: true), values: [2, -1], intervals: [1...4, nil]),
                 .init(
                     name: "b", style: SeriesStyle(arm: 2, isFilled: true), values: [nil, 4], intervals: [nil, nil]),
-            ], words: NumberText.difference)
+            ], valueText: NumberText.difference)
         let svg = chart.svg.rendered
         #expect(svg.contains(##"<rect x="125.9" y="156" width="143.64" height="120" fill="#0072B2">"##), "\(svg)")
         #expect(svg.contains(##"<rect x="524.9" y="276" width="143.64" height="60" fill="#0072B2">"##), "\(svg)")
@@ -94,7 +94,7 @@ import Testing
                 .init(
                     name: "a", style: SeriesStyle(arm: 1), values: names.map { _ in 1 },
                     intervals: names.map { _ in nil })
-            ], words: NumberText.value)
+            ], valueText: NumberText.value)
         let svg = chart.svg.rendered
         #expect(count("rotate(-30 ", in: svg) == 20)
         #expect(svg.contains(">a rather long name of...</text>"))

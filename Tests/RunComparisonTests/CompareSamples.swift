@@ -27,11 +27,11 @@ enum CompareSamples {
             logging: LoggingConfiguration(directory: directory))
     }
 
-    /// A run that was last evaluated after `step`; its curve falls by a hundredth each step.
+    /// A run that was last evaluated after `step`. Its curve falls by 0.01 per step.
     ///
     /// - Parameters:
-    ///   - trained: its last step, if that is another one.
-    ///   - data: JSON of a fingerprint.
+    ///   - trained: last step of the run; nil for `step`.
+    ///   - data: JSON of the data fingerprint.
     static func run(
         _ directory: String, _ loss: LossConfiguration, seed: UInt64, step: Int = 40, trained: Int? = nil,
         values: [MeasuredColumn: Double] = [.validation: 1.5], shares: [String: Double] = [:],

@@ -57,7 +57,7 @@ import Testing
         #expect(comparison.entropyShare(arm: 1, "0-1") == nil)
     }
 
-    /// Two tests: p 0 of domains.prose and 0.2952 of validation_ce, which is bits_per_byte's too.
+    /// Two tests: domains.prose with p 0, and validation_ce with p 0.2952. bits_per_byte has the p of validation_ce.
     @Test func holmCountsATestOnce() throws {
         let comparison = try CompareSamples.comparison(CompareSamples.four())
         #expect(comparison.testCount == 2)
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func whatHolmDoubtsIsShownAsASuggestionEverywhere() throws {
-        // Differences 1, 2, ..., 5 in hundredths: p = 0.0132 and a verdict. Eight columns make that 0.106.
+        // Differences 0.01, 0.02, ..., 0.05: p = 0.0132 is significant. Holm's correction for eight columns gives 0.106.
         let domains = (1...7).map { MeasuredColumn.domain("d\($0)") }
         let runs = (1...5).flatMap { seed in
             var values = Dictionary(uniqueKeysWithValues: domains.map { ($0, Double(seed)) })
@@ -79,7 +79,7 @@ import Testing
             let baseline = CompareSamples.run(
                 "c\(seed)", CompareSamples.crossEntropy, seed: UInt64(seed), values: values)
             values[.validation] = 1 + Double(seed) / 100
-            // Constant up to a sign that alternates: no conclusion.
+            // Differences of alternating sign allow no conclusion.
             for domain in domains { values[domain, default: 0] += seed.isMultiple(of: 2) ? 0.01 : -0.01 }
             return [
                 baseline, CompareSamples.run("m\(seed)", CompareSamples.mile, seed: UInt64(seed), values: values),
@@ -87,9 +87,9 @@ import Testing
         }
         let comparison = try CompareSamples.comparison(runs)
         let cell = try #require(comparison.cell(arm: 1, .validation))
-        #expect(cell.verdict == .suggestsWorse)
-        // The control: as the only test it would be a finding.
-        #expect(cell.statistics.verdict(adjustedProbability: cell.statistics.spread?.probability) == .worse)
+        #expect(cell.conclusion == .suggestsWorse)
+        // Control: as the only test it is significant.
+        #expect(cell.statistics.conclusion(adjustedProbability: cell.statistics.spread?.probability) == .worse)
         #expect(abs((cell.adjustedProbability ?? .nan) - 8 * (cell.statistics.spread?.probability ?? .nan)) < 1e-12)
         #expect(
             comparison.notes.contains(
@@ -110,7 +110,7 @@ import Testing
         #expect(object["seeds"] as? [Int] == [1, 2])
         #expect(object["baseline"] as? String == "cross_entropy")
         #expect(object["tests"] as? Int == 2)
-        // As text, because that parser does not read every number exactly.
+        // Compared as text, because JSONSerialization does not read every number exactly.
         #expect(text.contains(#"{"directory": "runs/m2", "seed": 2, "values": {"validation_ce": 1.59, "#))
         #expect(text.contains(#""difference": \#((1.47 - 1.5 + (1.59 - 1.6)) / 2), "#))
         let cells = try #require(object["comparisons"] as? [[String: Any]])

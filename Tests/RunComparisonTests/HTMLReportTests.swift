@@ -1,4 +1,4 @@
-// HTMLReportTests - the report is one well-formed file that holds every number and reaches for nothing.
+// HTMLReportTests - the report is one well-formed file with every number and without links.
 
 import Configuration
 import Foundation
@@ -10,7 +10,7 @@ import Testing
 @testable import RunComparison
 
 @Suite struct HTMLReportTests {
-    /// What a parser found: names of elements, and all text.
+    /// A parser that collects the names of elements and all text.
     private final class Document: NSObject, XMLParserDelegate {
         var elements: [String] = []
         var attributes: [String] = []
@@ -55,7 +55,7 @@ import Testing
         let text = HTMLReport(comparison).text
         #expect(text.hasPrefix("<!DOCTYPE html>\n<html lang=\"en\">"))
         let document = try parse(text)
-        // Curves, their differences, overall, domains, entropy; no frequency buckets in these runs.
+        // Charts: curves, their differences, overall, domains, entropy. These runs have no frequency buckets.
         #expect(document.elements.count { $0 == "svg" } == 5)
         #expect(document.elements.count { $0 == "table" } == 2)
         for row in ComparisonTable(comparison).rows {
@@ -68,7 +68,7 @@ import Testing
                 "better: none; worse: domains.prose; suggests better: none; suggests worse: none; no conclusion: "
                     + "validation_ce, bits_per_byte."))
         #expect(document.text.contains("suggests worse where the difference is as large but p (Holm) is above 0.05,"))
-        // Every drawing says in words what it is.
+        // Every chart has a title and a description.
         #expect(document.elements.count { $0 == "desc" } == 5)
         #expect(document.text.contains("prose, mile 1: +0.25000"))
         #expect(document.text.contains("0-1, mile 1: 0.7500"))
@@ -97,7 +97,7 @@ import Testing
 
     @Test func markupIsReadByBothKindsOfReader() {
         let empty = Markup.element("table", [], [.element("td", [], []), .element("meta", [("a", "\"<")], [])])
-        // HTML takes an element without an end tag for open, and an end tag of meta for a mistake.
+        // HTML needs the end tag of an empty `td`, and refuses one of `meta`.
         #expect(empty.rendered == "<table><td></td><meta a=\"&quot;&lt;\"/>\n</table>\n")
     }
 

@@ -1,4 +1,4 @@
-// PairedStatisticsTests - examples that can be computed by hand.
+// PairedStatisticsTests - statistics and conclusions of examples that are computed by hand.
 
 import Testing
 
@@ -6,16 +6,16 @@ import Testing
 
 @Suite struct PairedStatisticsTests {
     private func statistics(_ differences: [Double], confidence: Double = 0.95) -> PairedStatistics {
-        // A baseline that changes from pair to pair and must not matter; sums of small quarters are exact.
+        // The baseline differs from pair to pair and must not matter. Sums of quarters are exact.
         let baseline = differences.indices.map { Double($0) * 8 }
         return PairedStatistics(
             arm: zip(differences, baseline).map { $0 + $1 }, baseline: baseline,
             demands: .init(confidence: confidence))
     }
 
-    /// As the only test, whose p needs no correction.
-    private func verdict(_ result: PairedStatistics) -> Verdict {
-        result.verdict(adjustedProbability: result.spread?.probability)
+    /// The conclusion of a single test, whose p needs no correction.
+    private func conclusion(_ result: PairedStatistics) -> Conclusion {
+        result.conclusion(adjustedProbability: result.spread?.probability)
     }
 
     @Test func differencesOneToFive() throws {
@@ -33,8 +33,8 @@ import Testing
         #expect(abs(spread.interval.lowerBound - (3 - 2.7764451 * 0.5.squareRoot())) < 1e-7)
         #expect(abs(spread.interval.upperBound - (3 + 2.7764451 * 0.5.squareRoot())) < 1e-7)
         #expect(abs(spread.minimumDetectableDifference - (2.7764451 + 0.9409646) * 0.5.squareRoot()) < 1e-7)
-        #expect(verdict(result) == .worse)
-        #expect(verdict(statistics([-1, -2, -3, -4, -5])) == .better)
+        #expect(conclusion(result) == .worse)
+        #expect(conclusion(statistics([-1, -2, -3, -4, -5])) == .better)
     }
 
     @Test func noConclusionBelowTheDetectableDifference() throws {
@@ -44,56 +44,57 @@ import Testing
         #expect(spread.interval.lowerBound > 0)
         #expect(spread.probability < 0.05)
         #expect(spread.minimumDetectableDifference > 2.25)
-        #expect(verdict(result) == .noConclusion)
-        #expect(verdict(statistics([-0.25, -1.25, -2.25, -3.25, -4.25])) == .noConclusion)
-        #expect(verdict(statistics([-2, -1, 0, 1, 2])) == .noConclusion)
+        #expect(conclusion(result) == .noConclusion)
+        #expect(conclusion(statistics([-0.25, -1.25, -2.25, -3.25, -4.25])) == .noConclusion)
+        #expect(conclusion(statistics([-2, -1, 0, 1, 2])) == .noConclusion)
     }
 
-    /// The same difference, by what is left of its p: at most the level, or more, or no test at all.
+    /// The conclusion from one difference, by its adjusted p: at most the level, above it, or nil.
     @Test(arguments: [
-        (Double?(0), Verdict.worse, Verdict.better), (0.049, .worse, .better), (0.051, .suggestsWorse, .suggestsBetter),
+        (Double?(0), Conclusion.worse, Conclusion.better), (0.049, .worse, .better),
+        (0.051, .suggestsWorse, .suggestsBetter),
         (1, .suggestsWorse, .suggestsBetter), (Double?.none, .suggestsWorse, .suggestsBetter),
     ])
-    func whatHolmDoesNotConfirmIsASuggestion(_ adjusted: Double?, _ above: Verdict, _ below: Verdict) {
-        #expect(statistics([1, 2, 3, 4, 5]).verdict(adjustedProbability: adjusted) == above)
-        #expect(statistics([-1, -2, -3, -4, -5]).verdict(adjustedProbability: adjusted) == below)
-        // What is too small is none, whatever its p.
-        #expect(statistics([0.25, 1.25, 2.25, 3.25, 4.25]).verdict(adjustedProbability: adjusted) == .noConclusion)
+    func whatHolmDoesNotConfirmIsASuggestion(_ adjusted: Double?, _ above: Conclusion, _ below: Conclusion) {
+        #expect(statistics([1, 2, 3, 4, 5]).conclusion(adjustedProbability: adjusted) == above)
+        #expect(statistics([-1, -2, -3, -4, -5]).conclusion(adjustedProbability: adjusted) == below)
+        // A difference below the detectable one allows no conclusion, whatever its p.
+        #expect(statistics([0.25, 1.25, 2.25, 3.25, 4.25]).conclusion(adjustedProbability: adjusted) == .noConclusion)
     }
 
     @Test func theLevelIsThatOfTheConfidence() {
-        // The spread of one to five, of which (8.61 + 0.94) sqrt(1 / 2) = 6.75 is detectable at 0.999.
+        // With the spread of 1, ..., 5 the detectable difference at 0.999 is (8.61 + 0.94) sqrt(1 / 2) = 6.75.
         let result = statistics([14.5, 15.5, 16.5, 17.5, 18.5], confidence: 0.999)
-        #expect(result.verdict(adjustedProbability: 0.0009) == .worse)
-        #expect(result.verdict(adjustedProbability: 0.0011) == .suggestsWorse)
+        #expect(result.conclusion(adjustedProbability: 0.0009) == .worse)
+        #expect(result.conclusion(adjustedProbability: 0.0011) == .suggestsWorse)
     }
 
     @Test func moreConfidenceAsksForMore() throws {
         let (usual, sure) = (statistics([1, 2, 3, 4, 5]), statistics([1, 2, 3, 4, 5], confidence: 0.999))
         let (a, b) = (try #require(usual.spread), try #require(sure.spread))
-        // t of 0.9995: 8.6103016.
+        // The quantile of 0.9995 is 8.6103016.
         #expect(abs(b.interval.upperBound - (3 + 8.6103016 * 0.5.squareRoot())) < 1e-6)
         #expect(abs(b.minimumDetectableDifference - (8.6103016 + 0.9409646) * 0.5.squareRoot()) < 1e-6)
         #expect(a.probability == b.probability)
-        #expect(verdict(sure) == .noConclusion)
+        #expect(conclusion(sure) == .noConclusion)
     }
 
     @Test func onePairHasNoSpread() {
         let result = statistics([-4])
         #expect(result.meanDifference == -4)
         #expect(result.spread == nil)
-        #expect(verdict(result) == .noConclusion)
+        #expect(conclusion(result) == .noConclusion)
     }
 
     @Test func equalDifferences() throws {
         let apart = try #require(statistics([0.5, 0.5, 0.5]).spread)
         #expect(apart.interval == 0.5...0.5)
         #expect(apart.probability == 0)
-        #expect(verdict(statistics([0.5, 0.5, 0.5])) == .worse)
+        #expect(conclusion(statistics([0.5, 0.5, 0.5])) == .worse)
         let same = try #require(statistics([0, 0, 0]).spread)
         #expect(same.t == 0)
         #expect(same.probability == 1)
-        #expect(verdict(statistics([0, 0, 0])) == .noConclusion)
+        #expect(conclusion(statistics([0, 0, 0])) == .noConclusion)
     }
 
     @Test func summaries() {

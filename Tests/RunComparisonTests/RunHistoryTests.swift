@@ -1,4 +1,4 @@
-// RunHistoryTests - which start computed which steps, and how that decides what is compared.
+// RunHistoryTests - the configuration of each step of a run, and its role in comparisons.
 
 import Kernels
 import Optimization
@@ -23,7 +23,7 @@ import Testing
             configuration: configuration)
     }
 
-    /// Steps of each part, with its batch, which tells the starts apart.
+    /// The steps of each part with its global batch size, by which the tests tell the starts apart.
     private func parts(_ steps: [(from: Int, batch: Int)], reached: Int) -> [String] {
         let records = steps.enumerated().map { index, step in
             Self.start(step.from, index == 0 ? .new : .checkpoint) { $0.training.globalBatchSize = step.batch }
@@ -36,12 +36,12 @@ import Testing
     @Test func aStartReplacesWhatCameAfterItsCheckpoint() {
         #expect(parts([(0, 1)], reached: 40) == ["1-40: 1"])
         #expect(parts([(0, 1), (10, 2), (25, 3)], reached: 40) == ["1-10: 1", "11-25: 2", "26-40: 3"])
-        // Back to step 5: what the second and third start computed is gone.
+        // The last start goes back to step 5, so the steps of the second and third are replaced.
         #expect(parts([(0, 1), (10, 2), (25, 3), (5, 4)], reached: 40) == ["1-5: 1", "6-40: 4"])
-        // Killed before its first save, and started again from the same checkpoint.
+        // A start that was killed before its first save has no steps.
         #expect(parts([(0, 1), (10, 2), (10, 3)], reached: 40) == ["1-10: 1", "11-40: 3"])
         #expect(parts([(0, 1), (0, 2)], reached: 40) == ["1-40: 2"])
-        // At its end it only evaluated.
+        // A start at the last step takes no step.
         #expect(parts([(0, 1), (40, 2)], reached: 40) == ["1-40: 1"])
         #expect(parts([(0, 1)], reached: 0) == [])
     }
@@ -54,7 +54,7 @@ import Testing
         #expect(story.origin?.parameters == "w")
     }
 
-    /// A checkpoint of a version that told nothing.
+    /// A start from a checkpoint of an early version has unknown steps before it.
     @Test func whatIsNotKnownIsKnownToBeSo() {
         var story = RunHistory([Self.start(10, known: false), Self.start(30)], reachedStep: 40)
         #expect(story.parts.map(\.steps) == [11...30, 31...40] && story.unknownSteps == 10)
@@ -95,13 +95,13 @@ import Testing
         return failure?.message ?? ""
     }
 
-    /// Only its last step was focal: no focal run.
+    /// The name of an arm has the losses of all its steps, not the last one only.
     @Test func anArmIsNamedByAllOfItsSteps() throws {
         let focal = LossConfiguration(kind: .focal, gamma: 2)
         let changed = run("b", focal, plain + [Self.start(39) { $0.loss = focal }])
         let study = try Study(runs: [run("a", Samples.crossEntropy, plain), changed], baseline: "cross_entropy")
         #expect(study.arms.map(\.name) == ["cross_entropy", "cross_entropy up to step 39, then focal 2"])
-        // What a loss does not read is no change.
+        // A changed key that the loss does not read does not matter.
         let unread = [Self.start(0, .new), Self.start(5) { $0.loss.gamma = 3 }]
         #expect(run("a", Samples.crossEntropy, unread).lossName == "cross_entropy")
     }
@@ -130,7 +130,7 @@ import Testing
         let total = [Self.start(0, .new) { $0.schedule.totalSteps = 20 }, Self.start(20)]
         message = refusal([baseline, run("b", Samples.mile, total)])
         #expect(message.contains("\n  schedule.total_steps: a has 40, b has 20 up to step 20, then 40"), "\(message)")
-        // All runs alike.
+        // Runs with equal changes are comparable.
         let two = [
             run("a", Samples.crossEntropy, total),
             run(
@@ -144,7 +144,7 @@ import Testing
         #expect(try Study(runs: two, baseline: "cross_entropy").arms.count == 2)
     }
 
-    /// A constant rate that was extended had the same rates.
+    /// Schedules with the same rates at all steps are equal, as a constant rate that was extended.
     @Test func schedulesWithTheSameRatesAreTheSame() throws {
         func constant(_ steps: Int) -> (inout RunConfiguration) -> Void {
             { $0.schedule = LearningRateSchedule(kind: .constant, warmupSteps: 2, totalSteps: steps) }
@@ -164,7 +164,7 @@ import Testing
         #expect(RunHistory(other, reachedStep: 40).unifyingSchedules().parts[0].configuration.schedule.totalSteps == 20)
     }
 
-    /// A stable run that was continued into a decay trained as one that was configured so from the start.
+    /// A stable run that continued into a decay equals a run that was configured with the decay.
     @Test func aStableRunIsTheBeginningOfItsDecay() throws {
         let decay = LearningRateSchedule(kind: .wsd, warmupSteps: 2, totalSteps: 40, decaySteps: 10, decayShape: .sqrt)
         let stable = LearningRateSchedule(kind: .wsd, warmupSteps: 2, totalSteps: 1000)
@@ -189,7 +189,7 @@ import Testing
             message.contains("\n  seed 1: m began with those of runs/b, c with weights of its seed"), "\(message)")
         message = refusal([run("c", Samples.crossEntropy, a), run("m", Samples.mile, b)])
         #expect(message.contains("m began with those of runs/b, c with those of runs/a"), "\(message)")
-        // The same weights are the same, wherever they lie and however they came.
+        // Equal hashes are equal weights, whatever the path and the kind of start.
         let imported = [Self.start(0, .imported, weights: "a") { $0.loss = Samples.mile }]
         let study = try Study(
             runs: [run("c", Samples.crossEntropy, a), run("m", Samples.mile, imported)], baseline: "cross_entropy")
@@ -207,7 +207,7 @@ import Testing
         #expect(!notes.contains { $0.contains("came about") }, "\(notes)")
     }
 
-    /// Where the version told its starts, it also evaluated after `training.stop_at_step`.
+    /// A run with `starts.jsonl` must have an evaluation at `training.stop_at_step`; an early version made none.
     @Test func aRunThatStoppedIsFinishedWithItsEvaluation() {
         func run(_ starts: [StartRecord]) -> RunRecord {
             var configuration = Samples.configuration(Samples.mile, seed: 1, directory: "")

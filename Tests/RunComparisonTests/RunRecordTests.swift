@@ -1,4 +1,4 @@
-// RunRecordTests - reading run directories.
+// RunRecordTests - the rows and the configuration that are read from a run directory.
 
 import Configuration
 import Testing
@@ -43,7 +43,7 @@ import TestSupport
     @Test func theLastRowOfAStepCounts() throws {
         func train(_ step: Int, _ ce: String) -> String { #"{"step": \#(step), "tokens": 1, "ce": \#(ce)}"# }
         func evaluate(_ step: Int, _ ce: Double) -> String { #"{"step": \#(step), "validation_ce": \#(ce)}"# }
-        // Stopped after step 3, resumed from step 1; step 3 of the second pass is not there yet.
+        // The run stopped after step 3 and resumed from step 1. Step 3 of the second pass is not written yet.
         let result = try rows(
             train(1, "4.0"), evaluate(1, 4.5), train(2, "3.0"), evaluate(2, 3.5), train(3, "2.0"), evaluate(3, 2.5),
             train(2, "3.25"), evaluate(2, 3.75), evaluate(2, 3.625))
@@ -51,9 +51,9 @@ import TestSupport
         #expect(result.lastStep == 2)
         #expect(result.evaluations.map(\.step) == [1, 2])
         #expect(result.evaluations.map { $0.values[.validation] } == [4.5, 3.625])
-        // A skipped step has no CE.
+        // A skipped step has no CE, so the curve has no entry.
         #expect(try rows(train(1, "4.0"), train(2, "null"), train(3, "2.0")).curve == [1: 4, 3: 2])
-        // But it was taken, and may be the last one.
+        // A skipped step still counts as the last step.
         #expect(try rows(train(1, "4.0"), train(2, "null")) == RunRows(curve: [1: 4], lastStep: 2))
     }
 

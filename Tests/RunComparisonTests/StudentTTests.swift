@@ -6,7 +6,7 @@ import Testing
 @testable import RunComparison
 
 @Suite struct StudentTTests {
-    /// As in tables of the t distribution, more digits from SciPy 1.17.1's `stats.t.ppf`.
+    /// Quantiles of published tables, with more digits from SciPy 1.17.1's `stats.t.ppf`.
     @Test(arguments: [
         (1, 0.975, 12.7062047), (2, 0.95, 2.9199856), (3, 0.99, 4.5407029), (4, 0.975, 2.7764451), (4, 0.8, 0.9409646),
         (5, 0.9, 1.4758840), (9, 0.975, 2.2621572), (10, 0.995, 3.1692727), (30, 0.95, 1.6972609),
@@ -15,7 +15,7 @@ import Testing
     func quantileOfATable(_ degrees: Int, _ probability: Double, _ quantile: Double) {
         // The table has seven decimals.
         #expect(abs(StudentT(degreesOfFreedom: degrees).quantile(probability) - quantile) < 1e-6)
-        // 1 - p is not exact for the tail, whose quantile moves by at most 1e-11 for that.
+        // 1 - p is rounded, which moves the quantile of the tail by at most 1e-11.
         #expect(abs(StudentT(degreesOfFreedom: degrees).quantile(1 - probability) + quantile) < 1e-6)
     }
 

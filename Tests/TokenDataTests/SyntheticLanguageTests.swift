@@ -164,13 +164,13 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
         #expect(abs(orderZero / language.orderZeroEntropyRate - 1) < 0.016)
     }
 
-    /// The bar of the embedded job: what a model gains that knows only words and their frequencies is not enough.
+    /// The bar of the self-test job: what a model gains that knows only words and their frequencies is not enough.
     @Test(arguments: [32, 64, 128, 256])
     func orderZeroIsFarAboveTheFloor(sequenceLength: Int) {
-        let floor = language.floor(sequenceLength: sequenceLength)
+        let bestPossibleLoss = language.bestPossibleLoss(sequenceLength: sequenceLength)
         let orderZero = language.orderZeroCrossEntropy(sequenceLength: sequenceLength)
-        #expect(floor > language.entropyRate * 0.97)
-        #expect(orderZero > 1.4 * floor)
+        #expect(bestPossibleLoss > language.entropyRate * 0.97)
+        #expect(orderZero > 1.4 * bestPossibleLoss)
     }
 
     @Test func sequencesNeverRepeat() {
@@ -197,7 +197,7 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
             String(
                 decoding: language.sequence(stream: stream, index: index, length: 47).map { UInt8($0) }, as: UTF8.self)
         }
-        // Fixed by the generator's seed. A change here changes the embedded job and its floor.
+        // Fixed by the generator's seed. A change here changes the self-test job and its best possible loss.
         #expect(language.words.prefix(8) == ["ma", "ne", "gi", "ko", "pu", "bun", "ker", "vos"])
         #expect(text(.training, 0) == " ruro ma ripo linar pu ne bun ma mavo jaras ker ")
         #expect(text(.training, Int.max - 1) == "gu ne ma ko vos pu vazen ma ruro mumus mur ne fi")

@@ -12,27 +12,27 @@ import Testing
     }
 
     @Test func aStep() {
-        var line = ProgressLine(totalSteps: 100, floor: nil)
+        var line = ProgressLine(totalSteps: 100, bestPossibleLoss: nil)
         #expect(
             line.text(row(10)) == "step 10/100  loss 3.1416  ce 2.7183  lr 3.00e-04  12346 tokens/s  ETA 3m00s")
     }
 
     @Test func theFloorStandsBesideTheLoss() {
-        var line = ProgressLine(totalSteps: 100, floor: 1.23456)
+        var line = ProgressLine(totalSteps: 100, bestPossibleLoss: 1.23456)
         #expect(
             line.text(row(100))
                 == "step 100/100  loss 3.1416  ce 2.7183  floor 1.2346  lr 3.00e-04  12346 tokens/s  ETA 0s")
     }
 
     @Test func aSkippedStepShowsNoLoss() {
-        var line = ProgressLine(totalSteps: 100, floor: nil)
+        var line = ProgressLine(totalSteps: 100, bestPossibleLoss: nil)
         #expect(
             line.text(row(10, isSkipped: true))
                 == "step 10/100  skipped: not finite  lr 3.00e-04  12346 tokens/s  ETA 3m00s")
     }
 
     @Test func aStepWithoutTargetsShowsNoLoss() {
-        var line = ProgressLine(totalSteps: 100, floor: nil)
+        var line = ProgressLine(totalSteps: 100, bestPossibleLoss: nil)
         var row = row(10, isSkipped: true)
         row.isWithoutTargets = true
         #expect(
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func theTimeToGoIsSmoothed() {
-        var line = ProgressLine(totalSteps: 101, floor: nil)
+        var line = ProgressLine(totalSteps: 101, bestPossibleLoss: nil)
         _ = line.text(row(0, seconds: 1))
         // 0.95 * 1 + 0.05 * 21 = 2 seconds a step, 100 steps.
         #expect(line.text(row(1, seconds: 21)).hasSuffix("ETA 3m20s"))

@@ -1,11 +1,11 @@
-// Links - interfaces of this node, clocks of all ranks, latency and bandwidth between nodes.
+// Links - network interfaces of this node, clock offsets of all ranks, latency and bandwidth between nodes.
 
 internal import Glibc
-package import MessagePassing
+internal import MessagePassing
 
-package enum Links {
-    /// IPv4 addresses of the interfaces that are up, without the loopback. The corresponding C function is `getifaddrs`.
-    package static func interfaces() -> [NetworkFacts.Interface] {
+enum Links {
+    /// Interfaces that are up, with their IPv4 addresses and without the loopback, read by `getifaddrs`.
+    static func interfaces() -> [NetworkFacts.Interface] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&first) == 0 else { return [] }
         defer { unsafe freeifaddrs(first) }
@@ -21,18 +21,18 @@ package enum Links {
             let bytes = unsafe UnsafeRawPointer(address).loadUnaligned(
                 fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_addr) ?? 4, as: UInt32.self)
             let name = unsafe String(cString: entry.pointee.ifa_name)
-            // In the order of the network: the first byte of the address lies lowest.
+            // Network byte order: the first byte of the address has the lowest memory address.
             let parts = (0..<4).map { String(UInt32(littleEndian: bytes) >> (8 * $0) & 255) }
             found.append(.init(name: name, address: parts.joined(separator: ".")))
         }
         return found
     }
 
-    /// What rank 0 has measured to the other ranks.
-    package struct Measurement {
-        /// By rank: seconds that its clock is ahead of rank 0's, and what that may be wrong by.
+    /// Measurements of rank 0 to the other ranks.
+    struct Measurement {
+        /// By rank: seconds that its clock is ahead of rank 0's clock, and the uncertainty in seconds.
         var clocks: [Int: (offset: Double, uncertainty: Double)] = [:]
-        /// By first rank of a node other than rank 0's: seconds one way, bytes per second.
+        /// By first rank of each other node: latency in seconds one way, bandwidth in bytes per second.
         var links: [Int: (latency: Double, bandwidth: Double)] = [:]
     }
 
@@ -40,10 +40,10 @@ package enum Links {
     private static let largeBytes = 4 << 20
     private static let largeRounds = 6
 
-    /// Compares all clocks with rank 0's, and measures from node to node. Collective; empty on all ranks but 0.
+    /// Measures clock offsets, and latency and bandwidth between nodes. Collective; empty on all ranks but 0.
     ///
-    /// - Parameter skew: seconds that this rank's clock is wrong on purpose.
-    package static func measure(_ communicator: Communicator, skew: Int) throws -> Measurement {
+    /// - Parameter skew: seconds added to this rank's clock, for tests.
+    static func measure(_ communicator: Communicator, skew: Int) throws -> Measurement {
         var result = Measurement()
         let nodeRanks = try communicator.allGather(
             [Double(communicator.nodeRank)], counts: [Int](repeating: 1, count: communicator.size))
@@ -51,7 +51,7 @@ package enum Links {
         for other in 1..<max(communicator.size, 1) {
             let trips = try communicator.pingPong(
                 between: 0, and: other, byteCount: 8, rounds: smallRounds, clock: clock)
-            // What disturbs a round only makes it longer.
+            // A disturbance only lengthens a round, so the shortest round is the most exact.
             guard let best = trips.min(by: { $0.duration < $1.duration }) else { continue }
             result.clocks[other] = (Double(best.offset) * 1e-9, Double(best.duration) * 0.5e-9)
         }
@@ -64,7 +64,7 @@ package enum Links {
         return result
     }
 
-    /// Seconds of the shortest round trip between rank 0 and `other`; nil on all ranks but 0.
+    /// Seconds of the shortest round trip between rank 0 and the rank `other`; nil on all ranks but 0.
     private static func shortest(
         _ communicator: Communicator, _ other: Int, byteCount: Int, rounds: Int
     ) throws -> Double? {

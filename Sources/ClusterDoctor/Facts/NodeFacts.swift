@@ -1,173 +1,174 @@
-// NodeFacts - what one rank sees of itself and its node, as it travels to rank 0.
+// NodeFacts - facts of one rank and its node, encoded as JSON on their way to rank 0.
 
 internal import LinearAlgebra
-package import MessagePassing
-package import Reporting
+internal import MessagePassing
+internal import Reporting
 
-/// The facts of one rank. Judgement is elsewhere, and needs nothing else.
+/// The facts of one rank: the whole input of the checks.
 package struct NodeFacts: Codable, Sendable, Equatable {
-    package var rank: Int
-    package var size: Int
-    package var nodeRank: Int
-    package var nodeSize: Int
-    package var host: String
-    package var launch: LaunchFacts
-    package var cores: CoreFacts
-    package var processor: ProcessorFacts
-    package var storage: StorageFacts
-    package var limits: LimitFacts
-    package var network: NetworkFacts
-    /// What the run of the configuration needs; nil without one.
-    package var plan: PlanFacts?
+    var rank: Int
+    var size: Int
+    var nodeRank: Int
+    var nodeSize: Int
+    var host: String
+    var launch: LaunchFacts
+    var cores: CoreFacts
+    var processor: ProcessorFacts
+    var storage: StorageFacts
+    var limits: LimitFacts
+    var network: NetworkFacts
+    /// Needs of the configured run; nil without a configuration.
+    var plan: PlanFacts?
 }
 
 /// How this process was started.
-package struct LaunchFacts: Codable, Sendable, Equatable {
-    /// Ranks that the launcher has started, as it tells its processes; nil without launcher.
-    package var announced: LauncherVariables.Announcement?
+struct LaunchFacts: Codable, Sendable, Equatable {
+    /// Number of ranks that the launcher's environment variables state; nil without a launcher.
+    var announced: LauncherVariables.Announcement?
     /// Name and version of the MPI library, one line.
-    package var library: String
-    package var threadLevel: Int
+    var library: String
+    var threadLevel: Int
     /// Whether large buffers go through shared memory.
-    package var usesSharedMemory: Bool
-    package var sharedMemory: SharedMemoryRoom
-    /// Version, and SHA-256 of the executable.
-    package var version: String
-    package var programHash: String
+    var usesSharedMemory: Bool
+    var sharedMemory: SharedMemoryRoom
+    /// Version of the program.
+    var version: String
+    /// SHA-256 of the executable.
+    var programHash: String
 }
 
-/// Where this rank may run.
-package struct CoreFacts: Codable, Sendable, Equatable {
-    /// Numbers of the cores that this process is bound to.
+/// Cores and threads of this rank.
+struct CoreFacts: Codable, Sendable, Equatable {
+    /// Core numbers in the affinity mask of this process, ascending.
     var allowed: [Int]
-    /// Numbers of the cores that `mpirun` itself has, on this node; nil with another launcher or none.
+    /// Core numbers of `mpirun` itself on this node; nil with another launcher or none.
     var ofLauncher: [Int]?
     /// Compute threads of this rank.
     var threads: Int
-    /// Whether the configuration sets them.
+    /// Whether the configuration sets `threads`.
     var isRequested: Bool
-    /// Core seconds per second that the control group allows; nil: no limit.
+    /// Cores that the control group allows (core seconds per second); nil: no limit.
     var quota: Double?
 }
 
-/// What computes.
-package struct ProcessorFacts: Codable, Sendable, Equatable {
+/// The processor and the matmul libraries.
+struct ProcessorFacts: Codable, Sendable, Equatable {
     var model: String
-    /// The widest vector units; nil on another architecture.
+    /// The widest vector units of the processor; nil on another architecture than x86-64.
     var units: VectorUnits?
     var openBLAS: Library
     var oneDNN: Library
     var hasBFloat16Products: Bool
-    /// Of AMX; nil where the processor has none.
+    /// State of the AMX tiles; nil if the processor has none.
     var tiles: Tiles?
-    /// What Swift code was compiled for.
+    /// Instruction set that the Swift code was compiled for.
     var builtFor: String
 
-    /// Whether bf16 products run on the processor's tiles.
+    /// Whether bf16 matmuls run on the AMX tiles.
     enum Tiles: String, Codable, Sendable {
         case used
-        /// The system, or a container's filter of system calls, keeps them from this process.
+        /// The kernel, or a container's filter of system calls, denies the tiles to this process.
         case refused
-        /// oneDNN's environment variable does.
+        /// An environment variable of oneDNN excludes the tiles.
         case limited
     }
 
     struct Library: Codable, Sendable, Equatable {
         var identity: String
-        /// What its kernels use; nil where that is not known.
+        /// Vector units that the library's kernels use; nil if unknown.
         var units: VectorUnits?
-        /// `NAME=value` of the environment variable that limits its choice; nil without it.
+        /// `NAME=value` of the environment variable that limits the library's choice of kernels; nil if unset.
         var variable: String?
     }
 }
 
-/// The directory that checkpoints go to.
-package struct StorageFacts: Codable, Sendable, Equatable {
-    /// Absolute path.
+/// The directory of checkpoints and its file system.
+struct StorageFacts: Codable, Sendable, Equatable {
+    /// Absolute path of the directory.
     var directory: String
-    /// The directory itself, or the nearest above it that exists; files were written here.
+    /// The directory or its nearest existing parent, in which the test files were written.
     var probed: String
-    /// Why no file could be written there; nil where one could.
+    /// The system's error on writing a file; nil if that worked.
     var problem: String?
-    /// Whether that was for want of space or quota, and not of permission.
+    /// Whether `problem` is a lack of space or quota.
     var isFull = false
-    /// Why `flock` failed; nil where it did not.
+    /// The system's error on `flock`; nil if that worked.
     var lockProblem: String?
-    /// Why an HDF5 file could not be written or read back; nil where it could.
+    /// HDF5's error on writing and reading back a file; nil if that worked.
     var hdf5Problem: String?
-    /// Whether that was for want of locks.
+    /// Whether `hdf5Problem` is a refused lock.
     var hdf5WantsLocks = false
-    /// Whether it was for want of space or quota.
+    /// Whether `hdf5Problem` is a lack of space or quota.
     var hdf5WantsSpace = false
     var hdf5Version: String
     /// Value of `HDF5_USE_FILE_LOCKING`.
     var lockVariable: String?
     var freeBytes: Int
-    /// Files that can still be made; nil where the file system does not count them.
+    /// Number of files that can still be made; nil if the file system has no such limit.
     var freeFiles: Int?
-    /// Checkpoints that are there already.
+    /// Number of checkpoints in the directory.
     var checkpoints = 0
-    /// Whether a file that rank 0 has written there is seen; nil on rank 0, or where it could not write.
+    /// Whether this rank sees a file that rank 0 wrote; nil on rank 0, or if rank 0 could not write.
     var seesRankZero: Bool?
 }
 
-/// What the system allows. Limits are in bytes or as said; nil: no limit.
-package struct LimitFacts: Codable, Sendable, Equatable {
+/// Resource limits of this process and memory of its node, in bytes unless stated; nil: no limit.
+struct LimitFacts: Codable, Sendable, Equatable {
     var openFiles: Int?
     var openFilesHard: Int?
     var fileSize: Int?
     var addressSpace: Int?
-    /// Seconds.
+    /// Processor time, all threads together, in seconds.
     var coreTime: Int?
     var lockedMemory: Int?
     /// Address space in use.
     var virtualBytes: Int
-    /// Memory of the node that can be had without swapping.
+    /// Memory of the node that is available without swapping.
     var availableMemory: Int?
     /// Memory that the control group has left.
     var groupMemory: Int?
-    /// Memory that may still be promised, where the kernel promises no more than there is (`vm.overcommit_memory` 2).
+    /// Memory that the kernel may still commit; nil unless `vm.overcommit_memory` is 2.
     var commitMemory: Int?
     /// Names of InfiniBand and RoCE devices.
     var infiniband: [String]
 }
 
-/// How this rank reaches others.
-package struct NetworkFacts: Codable, Sendable, Equatable {
-    package struct Interface: Codable, Sendable, Hashable {
+/// Network of this rank, and its clock.
+struct NetworkFacts: Codable, Sendable, Equatable {
+    struct Interface: Codable, Sendable, Hashable {
         var name: String
         /// IPv4.
         var address: String
     }
 
     /// Interfaces that are up, without the loopback.
-    package var interfaces: [Interface]
-    /// What `OMPI_MCA_btl_tcp_if_include` says.
-    package var included: String?
-    /// What `OMPI_MCA_btl_tcp_if_exclude` says: names, or networks as `172.17.0.0/16`.
-    package var excluded: String?
-    /// How far this rank's clock is ahead of rank 0's, in seconds; nil on rank 0.
-    package var clockOffset: Double?
-    /// What that may be wrong by.
-    package var clockUncertainty: Double?
-    /// Between this rank and rank 0, in seconds one way, for the first rank of each node; nil for the others.
-    package var latency: Double?
-    /// Likewise, in bytes per second.
-    package var bandwidth: Double?
+    var interfaces: [Interface]
+    /// Value of `OMPI_MCA_btl_tcp_if_include`.
+    var included: String?
+    /// Value of `OMPI_MCA_btl_tcp_if_exclude`: names, or networks as `172.17.0.0/16`.
+    var excluded: String?
+    /// Seconds that this rank's clock is ahead of rank 0's clock; nil on rank 0.
+    var clockOffset: Double?
+    /// Uncertainty of `clockOffset` in seconds.
+    var clockUncertainty: Double?
+    /// Latency to rank 0 in seconds one way; nil except on the first rank of each other node.
+    var latency: Double?
+    /// Bandwidth to rank 0 in bytes per second; nil except on the first rank of each other node.
+    var bandwidth: Double?
 }
 
-/// What the run of a configuration needs.
-package struct PlanFacts: Codable, Sendable, Equatable {
-    package var name: String
-    /// Buffers of a rank.
-    package var memoryBytes: Int
-    package var checkpointBytes: Int
-    /// The largest shard.
-    package var shardBytes: Int
-    /// `checkpoint.keep`
-    package var keeps: Int
-    package var usesBFloat16: Bool
-    package var isReproducible: Bool
+/// Needs of a configured run.
+struct PlanFacts: Codable, Sendable, Equatable {
+    var name: String
+    /// Bytes of the largest rank's buffers.
+    var memoryBytes: Int
+    var checkpointBytes: Int
+    /// Bytes of the largest shard.
+    var shardBytes: Int
+    /// Value of `checkpoint.keep`.
+    var keeps: Int
+    var usesBFloat16: Bool
+    var isReproducible: Bool
 }
 
 extension [NodeFacts] {
@@ -182,6 +183,6 @@ extension [NodeFacts] {
         return order.compactMap { groups[$0] }
     }
 
-    /// Ranks that are the first of their nodes.
+    /// Number of nodes.
     var nodeCount: Int { count { $0.nodeRank == 0 } }
 }

@@ -1,26 +1,28 @@
-// StorageProbe - writes, locks and reads back small files where checkpoints will go.
+// StorageProbe - writes, locks and reads back small files in the directory of checkpoints.
 
 internal import Foundation
 internal import Glibc
 internal import HDF5Store
 internal import Reporting
 
-/// Leaves nothing behind: the directory itself is not made, its nearest existing parent is tried instead.
-package struct StorageProbe {
-    /// Absolute path.
-    package let directory: String
-    /// Value of `HDF5_USE_FILE_LOCKING`, which the library reads from the environment itself.
+/// A test of the directory of checkpoints that leaves nothing behind.
+///
+/// It does not create a missing directory. The nearest existing parent is tested instead.
+struct StorageProbe {
+    /// Absolute path of the directory of checkpoints.
+    let directory: String
+    /// Value of `HDF5_USE_FILE_LOCKING`, for the report: HDF5 reads the environment itself.
     let lockVariable: String?
-    /// Part of the files' names, another one on every rank.
-    package let tag: String
+    /// Part of the files' names, different on every rank.
+    let tag: String
 
-    package init(directory: String, environment: [String: String], tag: String) {
+    init(directory: String, environment: [String: String], tag: String) {
         self.directory = URL(fileURLWithPath: directory).standardizedFileURL.path
         lockVariable = environment["HDF5_USE_FILE_LOCKING"]
         self.tag = tag
     }
 
-    package func run() throws -> StorageFacts {
+    func run() throws -> StorageFacts {
         let place = existing
         var facts = StorageFacts(
             directory: directory, probed: place, hdf5Version: try HDF5File.libraryVersion(), lockVariable: lockVariable,
@@ -30,7 +32,7 @@ package struct StorageProbe {
             facts.freeBytes = Int(information.f_bavail) * Int(information.f_frsize)
             facts.freeFiles = information.f_files > 0 ? Int(information.f_favail) : nil
         }
-        // There may be none yet.
+        // The directory may not exist yet.
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         facts.checkpoints = names.count { $0.hasPrefix("step-") && !$0.contains(".") }
         let problem: SystemError?
@@ -51,7 +53,7 @@ package struct StorageProbe {
         return facts
     }
 
-    /// The directory, or the nearest above it that exists.
+    /// The directory, or its nearest existing parent.
     private var existing: String {
         var path = directory
         while path != "/", !FileManager.default.fileExists(atPath: path) {
@@ -62,10 +64,10 @@ package struct StorageProbe {
 
     private func path(in place: String, _ suffix: String) -> String { "\(place)/.mile-dist-doctor-\(tag)\(suffix)" }
 
-    /// Removes a file; that it is not there, or cannot be, changes nothing that is reported.
+    /// Removes a file. A failure is ignored, because no fact depends on it.
     private func unlink(_ path: String) { _ = unsafe Glibc.unlink(path) }
 
-    /// What the system says of a file that is made, locked and written.
+    /// Makes, locks and writes a file; returns the errors of writing and of locking.
     private func writeAndLock(_ file: String) -> (problem: SystemError?, lockProblem: String?) {
         let descriptor = unsafe open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { return (SystemError(code: errno), nil) }
@@ -78,7 +80,7 @@ package struct StorageProbe {
         if count < 0 {
             problem = SystemError(code: errno)
         } else if count < block.count {
-            // A write that ends early gives no reason; the next one would give this one.
+            // A short write sets no error; the next write would fail with ENOSPC.
             problem = SystemError(code: ENOSPC)
         } else if fsync(descriptor) != 0 {
             problem = SystemError(code: errno)
@@ -86,7 +88,7 @@ package struct StorageProbe {
         return (close(descriptor) == 0 ? problem : problem ?? SystemError(code: errno), lockProblem)
     }
 
-    /// What a checkpoint does with a file: HDF5 writes and closes it, and reads it again.
+    /// Writes an HDF5 file, closes it and reads it back, as a checkpoint does.
     private func writeAndRead(_ file: String) throws {
         let values: [Int64] = [3, 1, 4]
         let new = try HDF5File.create(file)
@@ -102,18 +104,18 @@ package struct StorageProbe {
 
     // MARK: A file that all ranks should see
 
-    /// The file's name, the same on all ranks.
-    package var beacon: String { ".mile-dist-doctor-\(tag).beacon" }
+    /// Name of the file by which the other ranks see that they share rank 0's directory.
+    var beacon: String { ".mile-dist-doctor-\(tag).beacon" }
 
-    /// Makes the file; false where that fails.
-    package func createBeacon() -> Bool {
-        FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil)
-    }
+    /// Makes the beacon file; false if that fails.
+    func makeBeacon() -> Bool { FileManager.default.createFile(atPath: "\(existing)/\(beacon)", contents: nil) }
 
-    package func removeBeacon() { unlink("\(existing)/\(beacon)") }
+    func removeBeacon() { unlink("\(existing)/\(beacon)") }
 
-    /// Whether another rank's file of this name is here; caches of network file systems get two seconds.
-    package func sees(_ name: String) -> Bool {
+    /// Whether another rank's file `name` is visible here.
+    ///
+    /// Why it waits: caches of network file systems may show a new file up to two seconds late.
+    func sees(_ name: String) -> Bool {
         for attempt in 0..<20 {
             if attempt > 0 { usleep(100_000) }
             if FileManager.default.fileExists(atPath: "\(existing)/\(name)") { return true }

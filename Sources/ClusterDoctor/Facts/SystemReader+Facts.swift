@@ -1,4 +1,4 @@
-// SystemReader+Facts - cores, processor and limits of this process, as the system states them.
+// SystemReader+Facts - cores, processor and limits of this process, read from /proc, /sys and the libraries.
 
 internal import Foundation
 internal import JobRuntime
@@ -9,11 +9,15 @@ internal import Reporting
 extension SystemReader {
     // MARK: Cores
 
+    /// The cores of this process and of its launcher.
+    ///
     /// - Parameters:
-    ///   - allowed: of this process.
-    ///   - parent: id of the process that has started this one.
-    package func cores(allowed: [Int], threads: Int, isRequested: Bool, parent: Int) -> CoreFacts {
-        // mpirun, or its daemon on another node, starts the ranks itself and keeps all cores that it was given.
+    ///   - allowed: core numbers in the affinity mask of this process.
+    ///   - threads: compute threads of this rank.
+    ///   - isRequested: whether the configuration sets `threads`.
+    ///   - parent: id of the parent process.
+    func cores(allowed: [Int], threads: Int, isRequested: Bool, parent: Int) -> CoreFacts {
+        // mpirun, or its daemon on another node, is the parent of the ranks and stays bound to all cores of the job.
         let isOfMpirun = launcherVariables.isOfMpirun
         return CoreFacts(
             allowed: allowed, ofLauncher: isOfMpirun ? Cores.allowed(statusFile: "\(proc)/\(parent)/status") : nil,
@@ -22,7 +26,7 @@ extension SystemReader {
 
     // MARK: Processor
 
-    package var processor: ProcessorFacts {
+    var processor: ProcessorFacts {
         ProcessorFacts(
             model: MachineIdentity.processor,
             units: VectorUnits(flags: processorFlags),
@@ -42,20 +46,20 @@ extension SystemReader {
         return TileProduct.hasTiles ? .limited : .refused
     }
 
-    /// `flags` of the first processor.
+    /// The words behind `flags` of the first processor in /proc/cpuinfo.
     var processorFlags: [String] {
         let line = text("\(proc)/cpuinfo")?.split(separator: "\n").first { $0.hasPrefix("flags") }
         return line?.split(separator: ":").last?.split(separator: " ").map(String.init) ?? []
     }
 
-    /// `NAME=value` of the first of `names` that is set.
+    /// `NAME=value` of the first environment variable in `names` that is set.
     private func variable(_ names: [String]) -> String? {
         names.lazy.compactMap { name in environment[name].map { "\(name)=\($0)" } }.first
     }
 
     // MARK: Limits
 
-    package var limits: LimitFacts {
+    var limits: LimitFacts {
         let rows = text("\(proc)/self/limits") ?? ""
         let files = Self.limit("Max open files", in: rows)
         return LimitFacts(
@@ -70,14 +74,14 @@ extension SystemReader {
             infiniband: names(in: "\(sys)/class/infiniband"))
     }
 
-    /// A row of `/proc/self/limits`: name, soft and hard limit, unit. Nil: unlimited, or not said.
-    package static func limit(_ name: String, in rows: String) -> (soft: Int?, hard: Int?) {
+    /// Soft and hard limit of the row `name` of `/proc/self/limits`. Nil: unlimited, or no such row.
+    static func limit(_ name: String, in rows: String) -> (soft: Int?, hard: Int?) {
         guard let row = rows.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return (nil, nil) }
         let fields = row.dropFirst(name.count).split(separator: " ")
         return (fields.first.flatMap { Int($0) }, fields.dropFirst().first.flatMap { Int($0) })
     }
 
-    /// What the kernel may still promise, where it is told to promise no more than it has.
+    /// Bytes that the kernel may still commit; nil unless `vm.overcommit_memory` is 2.
     private var commitMemory: Int? {
         guard text("\(proc)/sys/vm/overcommit_memory")?.hasPrefix("2") == true, let memory = text("\(proc)/meminfo"),
             let limit = kibibytes("CommitLimit:", in: memory), let used = kibibytes("Committed_AS:", in: memory)
@@ -85,7 +89,7 @@ extension SystemReader {
         return max(limit - used, 0)
     }
 
-    /// The bytes of a row `name  123 kB`.
+    /// Bytes in a row such as `VmSize:  123 kB`.
     private func kibibytes(_ name: String, in text: String?) -> Int? {
         let row = text?.split(separator: "\n").first { $0.hasPrefix(name) }
         return row?.dropFirst(name.count).split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) }.map {
@@ -94,7 +98,7 @@ extension SystemReader {
     }
 
     private func names(in folder: String) -> [String] {
-        // No such folder: no such device.
+        // Without the folder there is no device of this kind.
         ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
     }
 }

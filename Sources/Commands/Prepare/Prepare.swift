@@ -1,4 +1,4 @@
-// Prepare - `mile-dist prepare`: text files become a prepared pair, on all ranks and threads.
+// Prepare - `mile-dist prepare`: turns text files into prepared data, on all ranks and threads.
 
 internal import ArgumentParser
 internal import Foundation
@@ -77,7 +77,7 @@ struct Prepare: ParsableCommand {
         }
         let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, process) : nil }
         for remark in preparation.remarks { process.console.warning(remark) }
-        // Kept until the parts are joined and gone.
+        // The lock is held until the parts are joined and removed.
         defer { withExtendedLifetime(lock) {} }
         try communicator.agreed { try preparation.requireShared() }
 
@@ -109,13 +109,13 @@ struct Prepare: ParsableCommand {
                     tokenizer: makeTokenizer(tokenizer), files: files, output: output, splitsDomains: splitDomains,
                     skipsMalformed: malformed.skips))
         } catch var error as DataError {
-            // What a configuration calls the same thing.
+            // The error names the configuration's key; this command has an option for it.
             if error.key == "data.tokenizer" { error.key = "--tokenizer" }
             throw error
         }
     }
 
-    /// Takes the lock and begins, or goes on; rank 0.
+    /// Takes the lock, and starts or continues the preparation. On rank 0 only.
     private func begin(_ preparation: Preparation, _ process: ProcessContext) throws -> FileLock {
         try preparation.makeFolder()
         let lock = try FileLock(
@@ -131,19 +131,18 @@ struct Prepare: ParsableCommand {
         return lock
     }
 
-    /// Waits until the threads of all ranks have ended, and shows how far they are.
+    /// Waits for the threads of all ranks, and shows the progress.
     ///
-    /// - Returns: whether a signal has stopped them.
-    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ process: ProcessContext) throws -> Bool
-    {
+    /// - Returns: whether a signal stopped them.
+    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ process: ProcessContext) throws -> Bool {
         let communicator = process.communicator
         var progress = PrepareProgress(process.console, totalBytes: preparation.totalBytes)
-        // Short at first, for small files; the same on every rank.
+        // Seconds between two looks, equal on all ranks. Short at first, for small files.
         var pause = 0.005
         while true {
             let begin = ContinuousClock.now
             let hasEnded = run.wait(seconds: pause)
-            // Who has nothing to do must not keep the others' cores busy.
+            // An idle rank sleeps. Why: polling would take cores from the other ranks.
             if hasEnded { Thread.sleep(forTimeInterval: max(0, pause - begin.secondsAgo)) }
             let own = run.progress
             let isAsked = StopRequest.signalNumber != 0
@@ -158,7 +157,7 @@ struct Prepare: ParsableCommand {
         }
     }
 
-    /// Throws the first mistake of all ranks, in the order of the input, on all of them.
+    /// Throws the first error of all ranks, in the order of the input, on all ranks.
     private func requireNoFailure(_ run: PreparationRun, _ communicator: Communicator) throws {
         let failure = run.failure
         let first = try communicator.minimum(failure?.order ?? .max)

@@ -1,4 +1,4 @@
-// PrepareReport - what a person sees of `prepare`: how far it is, and what came out.
+// PrepareReport - the output of `prepare`: the progress line and the summary.
 
 internal import Foundation
 internal import Preparation
@@ -6,7 +6,7 @@ internal import Reporting
 internal import TokenData
 internal import Training
 
-/// The live line: bytes read, speed, time to go.
+/// The progress line: bytes read, tokens per second, ETA.
 struct PrepareProgress {
     private var line: OccasionalProgress
     private let totalBytes: Int
@@ -17,10 +17,12 @@ struct PrepareProgress {
         self.totalBytes = totalBytes
     }
 
+    /// Shows the progress.
+    ///
     /// - Parameters:
-    ///   - bytes: bytes of the files that are done.
-    ///   - newBytes: those done since the start: the others took no time.
-    ///   - newTokens: tokens made since the start.
+    ///   - bytes: bytes read, those of earlier starts included.
+    ///   - newBytes: bytes read since this start, which give the ETA.
+    ///   - newTokens: tokens made since this start.
     mutating func show(bytes: Int, newBytes: Int, newTokens: Int) {
         let seconds = begin.secondsAgo
         let rest = seconds * Double(totalBytes - bytes) / Double(newBytes)
@@ -31,7 +33,7 @@ struct PrepareProgress {
             share: Double(bytes) / Double(max(totalBytes, 1)))
     }
 
-    /// `17.3 MiB`.
+    /// A byte count as text: `17.3 MiB`.
     static func size(_ bytes: Int) -> String {
         bytes < 1 << 30
             ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.1f GiB", Double(bytes) / 0x1p30)
@@ -43,7 +45,7 @@ struct PrepareReport {
     let summary: PreparationSummary
     let reusedParts: Int
 
-    /// Domains are listed up to so many.
+    /// Most domains that are listed.
     private static let mostDomains = 40
 
     func print(to console: Console) {

@@ -1,13 +1,13 @@
-// Launch - starts a command's body on the ranks that it needs, and ends the program with its status.
+// Launch - starts MPI if the command needs it, runs the command and ends the program with its exit status.
 
 internal import ClusterDoctor
 internal import Glibc
 package import JobRuntime
 package import Reporting
 
-/// Runs the body of a command that shares its work among ranks, unless ranks were started that do not know of each other.
+/// Runs the body of a command that shares its work among ranks. Refuses launches whose ranks do not find each other.
 ///
-/// - Parameter loss: what follows when standard output cannot be written.
+/// - Parameter loss: the consequence if standard output cannot be written.
 func launchOnAllRanks(
     loss: Console.OutputLoss = .isFailure, _ body: (ProcessContext) throws -> ExitStatus
 ) -> Never {
@@ -19,7 +19,7 @@ func launchOnAllRanks(
         do {
             try process.requireAllRanks()
         } catch {
-            // Where each rank is rank 0 of a job of its own, one voice is enough.
+            // Each rank is rank 0 of a job of its own here. Only the launcher's first rank prints.
             if process.isAlone && !Launcher.isFirstRank { return .runtimeFailure }
             throw error
         }
@@ -30,9 +30,9 @@ func launchOnAllRanks(
 /// Runs a command's body and ends the program with its status.
 ///
 /// - Parameters:
-///   - ranks: what the command needs of the job's ranks; MPI is started where it needs them.
-///   - loss: what follows when standard output cannot be written.
-///   - refusal: the status of `body`'s error where every rank knows it; nil where only `body` tells.
+///   - ranks: the ranks that the command needs. MPI starts only for a command that needs several.
+///   - loss: the consequence if standard output cannot be written.
+///   - refusal: the status of `body`'s error if every rank knows in advance that it fails; nil otherwise.
 package func launch(
     _ ranks: RankNeed = .all, loss: Console.OutputLoss = .isFailure, refusal: ExitStatus? = nil,
     _ body: (ProcessContext) throws -> ExitStatus
@@ -61,7 +61,15 @@ package func launch(
     }
 }
 
-/// Starts the thread that receives signals. A signal that came since the program began is received now.
+/// Ends a process that leaves printing and work to the first rank.
+///
+/// Why it waits a second on failure: mpirun kills all ranks when one fails, and the first rank must print before.
+func endSilently(_ status: ExitStatus) -> Never {
+    if status != .done { sleep(1) }
+    exit(status.rawValue)
+}
+
+/// Starts the thread that receives signals. A signal since the start of the program is received now.
 func waitForSignals() {
     do {
         try StopRequest.startWaiting()

@@ -1,25 +1,25 @@
-// SharedOptions - the options that several commands have, each with its help and its check.
+// SharedOptions - options of several commands, with their help and checks.
 
 internal import ArgumentParser
 internal import Configuration
 internal import JobRuntime
 
-/// `--set`, for commands whose configuration may be left out.
+/// `--set`, and the loading of a configuration with it.
 struct ConfigurationOverrides: ParsableArguments {
     @Option(
         name: .customLong("set"), parsing: .singleValue,
         help: ArgumentHelp("Override a key of the configuration. May be repeated.", valueName: "key.path=value"))
     var assignments: [String] = []
 
-    /// Reads the configuration at `path`, with these overrides.
+    /// Loads the configuration at `path` with the overrides of `--set`.
     ///
-    /// - Parameter path: nil: the configuration of the self-test job.
+    /// - Parameter path: nil for the configuration of the self-test job.
     func load(_ process: ProcessContext, path: String?) throws -> RunConfiguration {
         try ConfigurationSource(process, path: path).load(overrides: assignments)
     }
 }
 
-/// A configuration that the command needs, and `--set`.
+/// The required argument CONFIG, and `--set`.
 struct RequiredConfiguration: ParsableArguments {
     @Argument(help: ArgumentHelp("The configuration (YAML).", valueName: "config"))
     var path: String
@@ -31,20 +31,20 @@ struct RequiredConfiguration: ParsableArguments {
     }
 }
 
-/// The checkpoint that a command reads.
+/// The argument CHECKPOINT.
 struct CheckpointArgument: ParsableArguments {
     @Argument(help: ArgumentHelp("A step directory, or a checkpoints directory (its newest).", valueName: "checkpoint"))
     var path: String
 }
 
-/// `--threads` of commands that one process runs.
+/// `--threads` of commands that run in one process.
 struct ThreadsOption: ParsableArguments {
     @Option(name: .customLong("threads"), help: "Threads; 0: the cores bound to the process.")
     var count = 0
 
     func validate() throws { try Self.requireAllowed(count) }
 
-    /// The one check of `--threads`.
+    /// Throws unless `count` is allowed for `--threads`.
     static func requireAllowed(_ count: Int) throws {
         guard count >= 0 else { throw ValidationError("--threads: \(count) found; allowed: 0 or more.") }
     }
@@ -58,13 +58,13 @@ struct ThreadsPerRankOption: ParsableArguments {
     func validate() throws { try ThreadsOption.requireAllowed(count) }
 }
 
-/// `--json` of commands whose object holds what the table shows.
+/// `--json` of commands whose JSON object has the content of their table.
 struct JSONFlag: ParsableArguments {
     @Flag(name: .customLong("json"), help: "Print one JSON object.")
     var isJSON = false
 }
 
-/// `--on-error`, for commands that read lines of text.
+/// `--on-error` of commands that read lines of text.
 struct MalformedLineOption: ParsableArguments {
     /// The handling of a malformed line.
     enum Handling: String, CaseIterable, ExpressibleByArgument {

@@ -1,4 +1,4 @@
-// LineConversion - lines of text to lines of ids or pieces, and back.
+// LineConversion - converts lines of text to lines of ids or pieces, and ids to text.
 
 internal import Reporting
 internal import TokenData
@@ -24,7 +24,9 @@ struct LineConversion {
         self.tokenizer = tokenizer
     }
 
-    /// - Parameter files: empty: standard input.
+    /// Converts all lines.
+    ///
+    /// - Parameter files: paths; empty: standard input.
     func run(files: [String], _ console: Console) throws {
         var output = StandardOutput()
         var invalid = InvalidLines()
@@ -47,18 +49,18 @@ struct LineConversion {
                     }
                 }
             } catch let mistake where !(mistake is StandardOutput.ReaderHasGone) {
-                // What comes before the mistake is worth having, where somebody still reads it.
+                // The lines before the error are written, if somebody still reads them.
                 do { try output.flush() } catch is StandardOutput.ReaderHasGone {}
                 throw mistake
             }
             try output.flush()
         } catch is StandardOutput.ReaderHasGone {
-            // As with `| head`: nobody wants the rest.
+            // The reader ended, as `head` does: the rest is not needed, and this is no error.
         }
         if let words = invalid.words { console.warning(words) }
     }
 
-    /// A line of output.
+    /// Converts one line.
     private func convert(_ line: [UInt8], place: String) throws -> [UInt8] {
         do {
             switch direction {
@@ -72,7 +74,7 @@ struct LineConversion {
         }
     }
 
-    /// Lines with bytes that are read as U+FFFD.
+    /// Count of bytes and lines that are not UTF-8 and are read as U+FFFD.
     private struct InvalidLines {
         private var bytes = 0
         private var lines = 0
@@ -86,7 +88,7 @@ struct LineConversion {
             lines += 1
         }
 
-        /// Nil where there are none.
+        /// The warning; nil without such lines.
         var words: String? {
             guard lines > 0 else { return nil }
             return "\(bytes) bytes in \(lines) lines are no UTF-8 and were read as U+FFFD, the first in \(first)"
@@ -105,7 +107,7 @@ struct LineConversion {
     private func ids(_ line: [UInt8], place: String) throws -> [Int32] {
         try String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace).map { word in
             guard let id = Int32(word), id >= 0, Int(id) < tokenizer.size else {
-                // A file of something else may have words of any length, with any characters.
+                // A file of another kind may have long words with any characters, so the message is cut and escaped.
                 let shown = String(word.prefix(40)).debugDescription
                 throw ProgramFailure(
                     .badInput,

@@ -1,4 +1,4 @@
-// Tokenizer - `mile-dist tokenizer train|encode|decode`: SentencePiece models.
+// Tokenizer - `mile-dist tokenizer train|encode|decode`: makes and uses SentencePiece models.
 
 internal import ArgumentParser
 internal import JobRuntime
@@ -28,12 +28,11 @@ struct TokenizerOption: ParsableArguments {
     var tokenizer: String
 
     /// Converts the lines of files, or of standard input, to lines of standard output.
-    func convert(_ direction: LineConversion.Direction, files: [String], _ process: ProcessContext) throws -> ExitStatus
-    {
-        // One rank reads and writes; an error is everybody's.
+    func convert(_ direction: LineConversion.Direction, files: [String], _ process: ProcessContext) throws -> ExitStatus {
+        // Rank 0 reads and writes. `agreed` throws its error on all ranks.
         try process.communicator.agreed {
             guard process.communicator.rank == 0 else { return }
-            // Lines are no documents: nothing is ended.
+            // Lines are no documents, so the tokenizer needs no end token.
             let tokenizer = try makeTokenizer(tokenizer, key: "--tokenizer", needsEnd: false)
             try LineConversion(direction, tokenizer).run(files: files, process.console)
         }

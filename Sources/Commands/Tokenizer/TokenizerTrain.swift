@@ -1,4 +1,4 @@
-// TokenizerTrain - `mile-dist tokenizer train`: a SentencePiece model from text files.
+// TokenizerTrain - `mile-dist tokenizer train`: trains a SentencePiece model on text files.
 
 internal import ArgumentParser
 internal import Foundation
@@ -75,7 +75,7 @@ struct TokenizerTrain: ParsableCommand {
     }
 
     private func run(_ process: ProcessContext) throws -> ExitStatus {
-        // One rank reads and writes; an error is everybody's.
+        // Rank 0 reads and writes. `agreed` throws its error on all ranks.
         try process.communicator.agreed {
             if process.communicator.rank == 0 { try train(process.console) }
         }
@@ -86,11 +86,11 @@ struct TokenizerTrain: ParsableCommand {
         let settings = try settings()
         let suffix = SentencePieceTokenizer.suffix
         let path = output.hasSuffix(suffix) ? output : output + suffix
-        // What runs were trained with cannot be made again from other text: it is never replaced.
+        // A tokenizer is never replaced: runs that were trained with it could not go on.
         guard !FileManager.default.fileExists(atPath: path) else {
             throw ProgramFailure(.badInput, "--output: \(path) exists; remove it, or choose another name.")
         }
-        // Before hours of work.
+        // Checked first, because the training may take hours.
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard FileManager.default.isWritableFile(atPath: folder) else {
             throw ProgramFailure(.badInput, "--output: \(folder) is no folder that can be written to.")
@@ -108,7 +108,7 @@ struct TokenizerTrain: ParsableCommand {
                 error.kind == .outOfMemory ? .runtimeFailure : .badInput,
                 "\(error.message)\n  (--vocab-size, --character-coverage and more text are what can be changed)")
         }
-        // What is written can be used, or an error says why not.
+        // The model is loaded before it is written. An unusable model is an error.
         let model = try SentencePieceTokenizer(modelBytes: bytes, name: path, origin: path)
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
@@ -121,11 +121,11 @@ struct TokenizerTrain: ParsableCommand {
 
     private func readSample(_ console: Console) throws -> SentenceSample {
         var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: malformed.skips)
-        var lastReport = ContinuousClock.now
+        var lastProgress = ContinuousClock.now
         for file in files {
             try sample.add(path: file) { sample in
-                guard lastReport.duration(to: .now) >= .seconds(10) else { return }
-                lastReport = .now
+                guard lastProgress.duration(to: .now) >= .seconds(10) else { return }
+                lastProgress = .now
                 console.progress("\(file): \(Self.megabytes(sample)) of text read so far")
             }
         }

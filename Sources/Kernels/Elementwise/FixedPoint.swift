@@ -28,21 +28,21 @@ public struct FixedPoint: Sendable, Equatable {
     /// Terms must be smaller than this.
     public var limit: Float { Float(sign: .plus, exponent: exponent + Self.termBits, significand: 1) }
 
-    /// What a conversion met; ordered from good to bad.
-    public enum Finding: Int, Sendable, Comparable {
-        case fine
+    /// Overflow in a conversion, ordered from none to the worst.
+    public enum Overflow: Int, Sendable, Comparable {
+        case none
         /// A number that is not below ``FixedPoint/limit``.
         case outOfRange
         /// An infinity or not a number.
         case notFinite
 
-        public static func < (a: Finding, b: Finding) -> Bool { a.rawValue < b.rawValue }
+        public static func < (a: Overflow, b: Overflow) -> Bool { a.rawValue < b.rawValue }
     }
 
-    /// The finding of the largest magnitude's bits: those of infinities and NaNs are above all numbers'.
-    fileprivate func finding(largest bits: UInt32) -> Finding {
+    /// The overflow of a conversion, by the bits of its largest magnitude. Bits of infinities and NaNs are the largest.
+    fileprivate func overflow(largest bits: UInt32) -> Overflow {
         if bits >= Float.infinity.bitPattern { return .notFinite }
-        return bits >= limit.bitPattern ? .outOfRange : .fine
+        return bits >= limit.bitPattern ? .outOfRange : .none
     }
 }
 
@@ -52,10 +52,10 @@ extension ThreadPool {
     /// `target = source (+ target)` in `format`, each number rounded to the nearest integer, ties to even.
     ///
     /// - Parameter replacing: whether `target`'s earlier values are dropped.
-    /// - Returns: what was met; unless it is `fine`, `target` holds nothing of use.
+    /// - Returns: the worst overflow; unless it is `none`, `target` holds nothing of use.
     public func add(
         _ source: FloatSlice, to target: Int64Slice, in format: FixedPoint, replacing: Bool
-    ) -> FixedPoint.Finding {
+    ) -> FixedPoint.Overflow {
         precondition(source.count == target.count, "cannot add \(source.count) floats to \(target.count) integers")
         let (from, to) = (source.view, target.view)
         let scale = 1 / format.quantum
@@ -67,7 +67,7 @@ extension ThreadPool {
                 : addFixed(from, to, range, scale: scale) { old, new in old &+ new }
             _ = largest.max(bits, ordering: .relaxed)
         }
-        return format.finding(largest: largest.load(ordering: .relaxed))
+        return format.overflow(largest: largest.load(ordering: .relaxed))
     }
 
     /// `target = source`, rounded to fp32.

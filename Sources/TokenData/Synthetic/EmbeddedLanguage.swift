@@ -3,7 +3,7 @@
 internal import Primitives
 
 extension SyntheticLanguage {
-    /// The language of the embedded default job. Part of the program: it depends on nothing, not even on a run's seed.
+    /// The language of the self-test job. Part of the program: it depends on nothing, not even on a run's seed.
     ///
     /// 96 words in 8 groups. The r-th most frequent word has a frequency proportional to 1/r (Zipf), frequent words are
     /// short, and the last letter of a word tells its group, as endings do in inflected languages. Each group is

@@ -165,7 +165,7 @@ public struct SyntheticLanguage: Sendable {
 
     /// Mean ``bayesCrossEntropy(of:)`` of the first `heldOutCount` validation sequences: no predictor of these
     /// sequences does better on average.
-    public func floor(sequenceLength: Int, heldOutCount: Int = SyntheticSource.heldOutCount) -> Double {
+    public func bestPossibleLoss(sequenceLength: Int, heldOutCount: Int = SyntheticSource.heldOutCount) -> Double {
         mean(sequenceLength, heldOutCount, bayesCrossEntropy)
     }
 

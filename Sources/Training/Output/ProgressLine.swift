@@ -6,12 +6,12 @@ internal import Foundation
 package struct ProgressLine {
     package let totalSteps: Int
     /// The best possible CE where it is known (synthetic data), nats.
-    package let floor: Double?
+    package let bestPossibleLoss: Double?
     private var secondsPerStep: Double?
 
-    init(totalSteps: Int, floor: Double?) {
+    init(totalSteps: Int, bestPossibleLoss: Double?) {
         self.totalSteps = totalSteps
-        self.floor = floor
+        self.bestPossibleLoss = bestPossibleLoss
     }
 
     package mutating func text(_ metrics: StepMetrics) -> String {
@@ -27,7 +27,7 @@ package struct ProgressLine {
             parts.append(String(format: "loss %.4f", metrics.loss))
             parts.append(String(format: "ce %.4f", metrics.crossEntropy))
         }
-        if let floor { parts.append(String(format: "floor %.4f", floor)) }
+        if let bestPossibleLoss { parts.append(String(format: "floor %.4f", bestPossibleLoss)) }
         parts.append(String(format: "lr %.2e", metrics.learningRate))
         parts.append(String(format: "%.0f tokens/s", metrics.tokensPerSecond))
         parts.append("ETA " + Self.duration(smoothed * Double(totalSteps - metrics.step)))

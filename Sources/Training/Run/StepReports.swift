@@ -13,11 +13,11 @@ struct RankShare: Equatable {
     /// Asked to stop.
     var stops = false
     /// What the conversions of its gradients met.
-    var finding = FixedPoint.Finding.fine
+    var overflow = FixedPoint.Overflow.none
 
     fileprivate static let valueCount = 4
 
-    fileprivate var values: [Double] { [Double(sequences), seconds, stops ? 1 : 0, Double(finding.rawValue)] }
+    fileprivate var values: [Double] { [Double(sequences), seconds, stops ? 1 : 0, Double(overflow.rawValue)] }
 
     init() {}
 
@@ -26,7 +26,7 @@ struct RankShare: Equatable {
         sequences = Int(list[0])
         seconds = list[1]
         stops = list[2] != 0
-        finding = FixedPoint.Finding(rawValue: Int(list[3])) ?? .notFinite
+        overflow = FixedPoint.Overflow(rawValue: Int(list[3])) ?? .notFinite
     }
 }
 
@@ -75,9 +75,9 @@ struct StepReports {
 
     /// Ranks whose gradients could not be converted to fixed point, and why.
     func unconverted(position: Int) -> [String] {
-        ranks.enumerated().filter { $0.element.finding != .fine }.map { rank, report in
+        ranks.enumerated().filter { $0.element.overflow != .none }.map { rank, report in
             let why =
-                report.finding == .outOfRange
+                report.overflow == .outOfRange
                 ? "a gradient beyond the range of training.reproducible" : "a gradient that is not finite"
             return place(of: rank, position) + " (\(why))"
         }

@@ -55,7 +55,7 @@ extension Trainer {
         let training = configuration.training
         let layout = StepLayout(configuration, ranks: communicator.size)
         try layout.requireWholeAccumulationSteps()
-        let idle = (0..<communicator.size).filter { layout.units(rank: $0).isEmpty }
+        let idle = (0..<communicator.size).filter { layout.microBatches(rank: $0).isEmpty }
         if !idle.isEmpty {
             console.warning(
                 "\(idle.count) of \(communicator.size) ranks have no sequence to compute: training.global_batch_size is "
@@ -176,7 +176,7 @@ extension Trainer {
     /// The checkpoint to continue from, or nil for a new run.
     func findCheckpoint(_ directory: RunDirectory?, _ store: CheckpointStore) throws -> CheckpointReader? {
         let finder = CheckpointFinder(communicator: communicator, console: console)
-        if options.isEmbedded {
+        if options.isSelfTest {
             try startOver(directory, store)
             return try finder.find(.never, in: store)
         }
@@ -194,27 +194,27 @@ extension Trainer {
         return Branch(name: name, store: store, directory: directory)
     }
 
-    /// Removes what an earlier embedded job left: its checkpoints and metrics, nothing else.
+    /// Removes what an earlier self-test job left: its checkpoints and metrics, nothing else.
     func startOver(_ directory: RunDirectory?, _ store: CheckpointStore) throws {
         try communicator.agreed {
             guard let directory else { return }
             try store.recover()
             let checkpoints = try store.stepDirectories()
-            // Overrides may point elsewhere: there, whatever does not say that it is the embedded job's stays.
-            if configuration.logging.directory != Self.embeddedDirectory {
-                for checkpoint in checkpoints { try requireEmbedded(checkpoint.path) }
+            // Overrides may point elsewhere: there, whatever does not say that it is the self-test job's stays.
+            if configuration.logging.directory != Self.selfTestDirectory {
+                for checkpoint in checkpoints { try requireSelfTest(checkpoint.path) }
             }
             for checkpoint in checkpoints { try FileManager.default.removeItem(atPath: checkpoint.path) }
             try directory.removeMetrics()
         }
     }
 
-    private static let embeddedDirectory = "runs/" + RunConfiguration.embeddedJob.name
+    private static let selfTestDirectory = "runs/" + RunConfiguration.selfTestJob.name
 
-    private func requireEmbedded(_ path: String) throws {
+    private func requireSelfTest(_ path: String) throws {
         let index = try? CheckpointReader(directory: path).index
         let run = try index.map { try RunConfiguration.fromJSON($0.configuration, file: path) }
-        guard run?.name == RunConfiguration.embeddedJob.name else {
+        guard run?.name == RunConfiguration.selfTestJob.name else {
             throw ProgramFailure(
                 .badInput,
                 "\(path) is not the embedded job's, which starts over and would remove it. Give a CONFIG to continue that "

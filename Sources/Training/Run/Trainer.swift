@@ -23,8 +23,8 @@ public struct TrainOptions: Sendable {
     public var initializeFrom: String?
     /// With ``ResumeMode/path(_:)``: the name of a branch, for which what is newer is moved aside.
     public var branch: String?
-    /// The embedded job: starts over each time and judges itself at the end.
-    public var isEmbedded: Bool
+    /// Whether this is the self-test job, which starts over each time and compares its loss at the end.
+    public var isSelfTest: Bool
     /// Validate, print memory and layout, and end.
     public var isDryRun: Bool
     /// Say nothing at the start: the output is JSON.
@@ -33,14 +33,14 @@ public struct TrainOptions: Sendable {
     public var printedOrder: Int
 
     public init(
-        resume: ResumeMode = .auto, initializeFrom: String? = nil, branch: String? = nil, isEmbedded: Bool = false,
+        resume: ResumeMode = .auto, initializeFrom: String? = nil, branch: String? = nil, isSelfTest: Bool = false,
         isDryRun: Bool = false,
         isQuiet: Bool = false, printedOrder: Int = 0
     ) {
         self.resume = resume
         self.initializeFrom = initializeFrom
         self.branch = branch
-        self.isEmbedded = isEmbedded
+        self.isSelfTest = isSelfTest
         self.isDryRun = isDryRun
         self.isQuiet = isQuiet
         self.printedOrder = printedOrder
@@ -52,7 +52,7 @@ public struct TrainOptions: Sendable {
             guard case .path = resume else { return "--branch needs --resume PATH, the checkpoint to go back to." }
             if let problem = Branch.problem(branch) { return problem }
         }
-        if isEmbedded, resume != .auto || initializeFrom != nil {
+        if isSelfTest, resume != .auto || initializeFrom != nil {
             return "--resume and --initialize-from need a CONFIG: the embedded job starts over each time."
         }
         return nil
@@ -160,7 +160,7 @@ public final class Trainer {
             throw error
         }
         try finish(metrics, status)
-        if options.isEmbedded, status == .done { return try EmbeddedVerdict(run).judge() }
+        if options.isSelfTest, status == .done { return try SelfTestResult(run).report() }
         return status
     }
 

@@ -21,7 +21,7 @@ final class TrainingRun {
     let state: TrainingState
     let pool: ThreadPool
     /// The best possible CE on held-out sequences where it is known (synthetic data), nats.
-    let floor: Double?
+    let bestPossibleLoss: Double?
     private(set) var lastEvaluation: EvaluationResult?
 
     private let saves: RunSaves
@@ -65,17 +65,17 @@ final class TrainingRun {
                 ? nil
                 : FrequencyBuckets(counts: state.tokenCounts, ignoredTargets: configuration.data.ignoredTargets))
         mixture = MixtureReport(data.training)
-        floor = Self.floor(data, configuration)
-        line = ProgressLine(totalSteps: configuration.schedule.totalSteps, floor: floor)
+        bestPossibleLoss = Self.bestPossibleLoss(data, configuration)
+        line = ProgressLine(totalSteps: configuration.schedule.totalSteps, bestPossibleLoss: bestPossibleLoss)
     }
 
     /// The Bayes predictor's CE on the sequences that are evaluated, where both training and validation are synthetic.
-    private static func floor(_ data: RunData, _ configuration: RunConfiguration) -> Double? {
+    private static func bestPossibleLoss(_ data: RunData, _ configuration: RunConfiguration) -> Double? {
         let all = data.training.domains + data.validation
         guard !data.validation.isEmpty, all.allSatisfy({ $0.source is SyntheticSource }) else { return nil }
         let limit = configuration.evaluation.sequences
         let count = limit > 0 ? min(limit, SyntheticSource.heldOutCount) : SyntheticSource.heldOutCount
-        return SyntheticLanguage.embedded.floor(
+        return SyntheticLanguage.embedded.bestPossibleLoss(
             sequenceLength: configuration.data.sequenceLength, heldOutCount: count)
     }
 
@@ -286,7 +286,7 @@ final class TrainingRun {
         longestEvaluationSeconds = max(longestEvaluationSeconds, begin.secondsAgo)
         try metrics?.append(result.json(step: now))
         var text = String(format: "evaluation after step %d: validation_ce %.4f", now, result.crossEntropy)
-        if let floor { text += String(format: " (floor %.4f)", floor) }
+        if let bestPossibleLoss { text += String(format: " (floor %.4f)", bestPossibleLoss) }
         if result.domains.count > 1 {
             text +=
                 "  "

@@ -76,7 +76,7 @@ public final class TrainingStep {
         weighting = configuration.loss.tokenWeighting
         let layout = StepLayout(configuration, ranks: communicator.size)
         self.layout = layout
-        allUnits = (0..<communicator.size).map { layout.units(rank: $0) }
+        allUnits = (0..<communicator.size).map { layout.microBatches(rank: $0) }
         let microSteps = layout.accumulationSteps
         accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
     }
@@ -124,7 +124,7 @@ public final class TrainingStep {
         let loss = isWithoutTargets ? reports.total.undefinedLoss : gradient.loss
         // The norm reads the shard as the update does; what is exchanged for it is a few numbers.
         phases.enter(.optimizer)
-        let isConverted = reports.ranks.allSatisfy { $0.finding == .fine }
+        let isConverted = reports.ranks.allSatisfy { $0.overflow == .none }
         let norm = try isConverted ? optimizer.normSquared().squareRoot() * scale : .nan
         let rate = configuration.optimizer.learningRate * configuration.schedule.factor(step: step)
         var outcome = StepOutcome(
@@ -265,7 +265,7 @@ public final class TrainingStep {
         own.sequences = units.reduce(0) { $0 + $1.sequences.count }
         own.seconds = computeSeconds
         own.stops = isStopRequested()
-        own.finding = optimizer.finding
+        own.overflow = optimizer.overflow
         return try StepReports(communicator, units: allUnits, sums: sums, own: own)
     }
 

@@ -63,7 +63,7 @@ public final class TrainingState {
         gradient = Arena(count: table.count).all
         transformer = Transformer(
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
-            maximumSequences: layout.largestUnit, forTraining: true,
+            maximumSequences: layout.largestMicroBatch, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer,
             lending: layout.writesGradientOnce(rank: communicator.rank)
                 ? gradient : nil, phases: phases, pool: pool)

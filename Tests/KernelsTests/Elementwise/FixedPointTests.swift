@@ -22,8 +22,8 @@ struct FixedPointTests {
         let values: [Float] = [0, -0.0, 1, -1, 2.5, 3.5, -2.5, -3.5, 0.5, 0.49, 0.51, 1e-20, 123_456.75]
         let integers: [Int64] = [0, 0, 1, -1, 2, 4, -2, -4, 0, 0, 1, 0, 123_457]
         let target = Int64Slice(count: values.count)
-        let finding = makePool().add(FloatSlice(values.map { $0 * quantum }), to: target, in: format, replacing: true)
-        #expect(finding == .fine)
+        let overflow = makePool().add(FloatSlice(values.map { $0 * quantum }), to: target, in: format, replacing: true)
+        #expect(overflow == .none)
         #expect(target.array == integers)
     }
 
@@ -33,7 +33,7 @@ struct FixedPointTests {
         let target = Int64Slice(count: values.count)
         let back = Arena(count: values.count).all
         let pool = makePool()
-        #expect(pool.add(FloatSlice(values), to: target, in: format, replacing: true) == .fine)
+        #expect(pool.add(FloatSlice(values), to: target, in: format, replacing: true) == .none)
         pool.convert(target, in: format, into: back)
         // 0.1 has bits below 2^-30.
         #expect(back.array.enumerated().allSatisfy { abs($0.element - values[$0.offset]) <= 0x1p-31 })
@@ -48,7 +48,7 @@ struct FixedPointTests {
         let forward = Int64Slice(count: count)
         let backward = Int64Slice(count: count)
         for (index, term) in terms.enumerated() {
-            #expect(makePool(1).add(FloatSlice(term), to: forward, in: format, replacing: index == 0) == .fine)
+            #expect(makePool(1).add(FloatSlice(term), to: forward, in: format, replacing: index == 0) == .none)
         }
         // Remains of another sum are replaced.
         backward.copy(from: [Int64](repeating: 99, count: count))
@@ -56,7 +56,7 @@ struct FixedPointTests {
             let slice = FloatSlice(term)
             for range in [60_000..<count, 17..<60_000, 0..<17] {
                 #expect(
-                    makePool(3).add(slice[range], to: backward[range], in: format, replacing: index == 0) == .fine)
+                    makePool(3).add(slice[range], to: backward[range], in: format, replacing: index == 0) == .none)
             }
         }
         #expect(forward.array == backward.array)
@@ -74,16 +74,16 @@ struct FixedPointTests {
     }
 
     @Test(arguments: [
-        (Float(0x1p20), FixedPoint.Finding.outOfRange), (-0x1p20, .outOfRange), (0x1.fffffep19, .fine),
-        (-0x1.fffffep19, .fine), (3e38, .outOfRange), (.infinity, .notFinite), (-.infinity, .notFinite),
+        (Float(0x1p20), FixedPoint.Overflow.outOfRange), (-0x1p20, .outOfRange), (0x1.fffffep19, .none),
+        (-0x1.fffffep19, .none), (3e38, .outOfRange), (.infinity, .notFinite), (-.infinity, .notFinite),
         (.nan, .notFinite), (-.nan, .notFinite),
     ])
-    func whatDoesNotFitIsFound(value: Float, finding: FixedPoint.Finding) {
+    func whatDoesNotFitIsFound(value: Float, overflow: FixedPoint.Overflow) {
         for place in [0, 13, 40_000] {
             var values = [Float](repeating: 1, count: 40_001)
             values[place] = value
             let target = Int64Slice(count: values.count)
-            #expect(makePool(2).add(FloatSlice(values), to: target, in: format, replacing: true) == finding)
+            #expect(makePool(2).add(FloatSlice(values), to: target, in: format, replacing: true) == overflow)
         }
     }
 
@@ -93,7 +93,7 @@ struct FixedPointTests {
         let target = Int64Slice(count: 1)
         let pool = makePool()
         for term in 0..<FixedPoint.mostTerms {
-            #expect(pool.add(FloatSlice([largest]), to: target, in: format, replacing: term == 0) == .fine)
+            #expect(pool.add(FloatSlice([largest]), to: target, in: format, replacing: term == 0) == .none)
         }
         let back = Arena(count: 1).all
         pool.convert(target, in: format, into: back)

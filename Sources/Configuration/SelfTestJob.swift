@@ -1,8 +1,8 @@
-// RunConfiguration+EmbeddedJob - the job of `mile-dist` without a configuration: a synthetic language, no file needed.
+// SelfTestJob - the job of `mile-dist` without a configuration: a synthetic language, no file needed.
 
 extension RunConfiguration {
-    /// The configuration of the embedded job: its text, and its name, which gives the run directory `runs/embedded`.
-    public static let embeddedJob: (text: String, name: String) = (
+    /// The configuration of the self-test job: its text, and its name, which gives the run directory `runs/embedded`.
+    public static let selfTestJob: (text: String, name: String) = (
         """
         # The embedded job: learns a language that the program generates and whose best possible loss it knows.
         model:

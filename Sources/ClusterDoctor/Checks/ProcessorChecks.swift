@@ -1,25 +1,25 @@
-// ProcessorJudgement - do the libraries use what the processor has?
+// ProcessorChecks - checks whether the matmul libraries use the processor's vector units and tiles.
 
 internal import LinearAlgebra
 
-enum ProcessorJudgement {
-    static func findings(_ all: [NodeFacts]) -> [Finding] {
-        Finding.grouped(.blasKernels, all) { facts in
+enum ProcessorChecks {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
+        CheckResult.grouped(.blasKernels, all) { facts in
             slow(
                 facts.processor.openBLAS, facts,
                 otherwise:
                     "its kernels for this processor are missing or not chosen: install a newer OpenBLAS with DYNAMIC_ARCH, "
                     + "or set OPENBLAS_CORETYPE=\(facts.processor.units == .avx512 ? "SkylakeX" : "Haswell")")
         }
-            + Finding.grouped(.oneDNNKernels, all) { facts in
+            + CheckResult.grouped(.oneDNNKernels, all) { facts in
                 slow(facts.processor.oneDNN, facts, otherwise: "install a newer oneDNN, or set training.blas=openblas")
-            } + Finding.grouped(.bfloat16, all) { withoutProducts($0) ?? withoutTiles($0) }
+            } + CheckResult.grouped(.bfloat16, all) { withoutProducts($0) ?? withoutTiles($0) }
     }
 
-    /// A library whose kernels leave vector units idle.
+    /// A library whose kernels use narrower vector units than the processor has.
     private static func slow(
         _ library: ProcessorFacts.Library, _ facts: NodeFacts, otherwise remedy: String
-    ) -> Finding.Verdict? {
+    ) -> Diagnosis? {
         guard let has = facts.processor.units, let uses = library.units, uses < has else { return nil }
         let reason = library.variable.map { " (\($0))" } ?? ""
         return .warning(
@@ -27,7 +27,7 @@ enum ProcessorJudgement {
             remedy: library.variable.map { "unset \($0.prefix { $0 != "=" })" } ?? remedy)
     }
 
-    private static func withoutProducts(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func withoutProducts(_ facts: NodeFacts) -> Diagnosis? {
         guard let plan = facts.plan, plan.usesBFloat16, !facts.processor.hasBFloat16Products else { return nil }
         let limit = facts.processor.oneDNN.variable
         return .warning(
@@ -38,9 +38,9 @@ enum ProcessorJudgement {
                 + "or, of AMD's, AVX512_BF16")
     }
 
-    private static func withoutTiles(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func withoutTiles(_ facts: NodeFacts) -> Diagnosis? {
         guard let plan = facts.plan, plan.usesBFloat16 else { return nil }
-        func idle(_ reason: String, remedy: String) -> Finding.Verdict {
+        func idle(_ reason: String, remedy: String) -> Diagnosis {
             .warning(
                 "training.precision is bf16, and \(reason): products take slower instructions than the processor has",
                 remedy: remedy)

@@ -1,25 +1,23 @@
-// LaunchJudgement - do the ranks know of each other, are they the same program, do they share memory?
+// LaunchChecks - checks of the launch: lone ranks, shared memory, equal programs, equal machines.
 
 internal import JobRuntime
 internal import MessagePassing
-package import Reporting
+internal import Reporting
 
-package enum LaunchJudgement {
-    package static func findings(_ all: [NodeFacts]) -> [Finding] {
-        Finding.grouped(.ranksAlone, all, alone)
-            + Finding.grouped(.sharedMemory, nodesOf: all) { withoutWindow($0, all) }
+enum LaunchChecks {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
+        CheckResult.grouped(.ranksAlone, all, alone)
+            + CheckResult.grouped(.sharedMemory, nodesOf: all) { withoutWindow($0, all) }
             + samePrograms(all) + sameMachines(all)
     }
 
     // MARK: Ranks that do not find each other
-    package static func alone(_ facts: NodeFacts) -> Finding.Verdict? {
+    static func alone(_ facts: NodeFacts) -> Diagnosis? {
         facts.launch.announced.flatMap { alone($0, ranks: facts.size, library: facts.launch.library) }
     }
 
-    /// The finding where MPI sees fewer `ranks` than were announced; nil where it sees all.
-    package static func alone(_ announced: LauncherVariables.Announcement, ranks: Int, library: String) -> Finding
-        .Verdict?
-    {
+    /// A fault if MPI sees fewer `ranks` than the launcher announced; nil otherwise.
+    static func alone(_ announced: LauncherVariables.Announcement, ranks: Int, library: String) -> Diagnosis? {
         guard announced.ranks > ranks else { return nil }
         let seen =
             ranks == 1
@@ -43,8 +41,8 @@ package enum LaunchJudgement {
         }
     }
 
-    /// The finding where MPI cannot even be started: srun has started several ranks without PMI or PMIx.
-    package static func stranded(_ announced: LauncherVariables.Announcement) -> Finding.Verdict {
+    /// The fault of several ranks under srun without PMI or PMIx: MPI cannot start.
+    static func stranded(_ announced: LauncherVariables.Announcement) -> Diagnosis {
         .fault(
             "srun has started \(announced.ranks) ranks (\(announced.variable)=\(announced.ranks)) without PMIx, by which they "
                 + "would find each other: every rank thinks that it is alone, or Open MPI ends it at the start",
@@ -53,7 +51,7 @@ package enum LaunchJudgement {
 
     // MARK: Shared memory
 
-    private static func withoutWindow(_ node: [NodeFacts], _ all: [NodeFacts]) -> Finding.Verdict? {
+    private static func withoutWindow(_ node: [NodeFacts], _ all: [NodeFacts]) -> Diagnosis? {
         let facts = node[0]
         guard facts.nodeSize > 1, !facts.launch.usesSharedMemory else { return nil }
         let slow = "the ranks of a node exchange gradients by messages, which is slower than through shared memory"
@@ -77,9 +75,9 @@ package enum LaunchJudgement {
 
     // MARK: Ranks that differ
 
-    private static func samePrograms(_ all: [NodeFacts]) -> [Finding] {
+    private static func samePrograms(_ all: [NodeFacts]) -> [CheckResult] {
         guard let first = all.first else { return [] }
-        return Finding.grouped(.sameProgram, all) { facts in
+        return CheckResult.grouped(.sameProgram, all) { facts in
             guard facts.launch.programHash == first.launch.programHash else {
                 return .fault(
                     "another build of the program than on rank 0 (\(first.host))",
@@ -96,15 +94,15 @@ package enum LaunchJudgement {
         }
     }
 
-    private static func sameMachines(_ all: [NodeFacts]) -> [Finding] {
+    private static func sameMachines(_ all: [NodeFacts]) -> [CheckResult] {
         guard let first = all.first else { return [] }
         func identity(_ facts: NodeFacts) -> String {
             "\(facts.processor.model), \(facts.processor.openBLAS.identity), \(facts.processor.oneDNN.identity)"
         }
-        return Finding.grouped(.sameMachine, all) { facts in
+        return CheckResult.grouped(.sameMachine, all) { facts in
             guard identity(facts) != identity(first) else { return nil }
             let isReproducible = facts.plan?.isReproducible ?? false
-            return Finding.Verdict(
+            return Diagnosis(
                 severity: isReproducible ? .fault : .warning,
                 what:
                     "another processor or other kernels than on rank 0: \(identity(facts)) instead of \(identity(first))"

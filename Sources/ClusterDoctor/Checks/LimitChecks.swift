@@ -1,19 +1,20 @@
-// LimitJudgement - do the limits of the system and its memory leave room for a run?
+// LimitChecks - checks of resource limits and of memory against the needs of a run.
 
 internal import Kernels
 
-enum LimitJudgement {
-    static func findings(_ all: [NodeFacts]) -> [Finding] {
-        Finding.grouped(.openFiles, all, tooFewFiles) + Finding.grouped(.fileSize, all, tooShortFiles)
-            + Finding.grouped(.addressSpace, all, tooLittleAddressSpace)
-            + Finding.grouped(.memory, nodesOf: all, tooLittleMemory) + Finding.grouped(.coreTime, all, endsSoon)
-            + Finding.grouped(.lockedMemory, all, cannotRegister)
+enum LimitChecks {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
+        CheckResult.grouped(.openFiles, all, tooFewFiles) + CheckResult.grouped(.fileSize, all, tooShortFiles)
+            + CheckResult.grouped(.addressSpace, all, tooLittleAddressSpace)
+            + CheckResult.grouped(.memory, nodesOf: all, tooLittleMemory)
+            + CheckResult.grouped(.coreTime, all, endsSoon)
+            + CheckResult.grouped(.lockedMemory, all, cannotRegister)
     }
 
-    /// A connection to every rank and a shard of each, and what libraries have open anyway.
+    /// File descriptors of a rank: a connection to every rank, a shard of every rank, and 64 for libraries.
     static func filesNeeded(ranks: Int) -> Int { 64 + 2 * ranks }
 
-    private static func tooFewFiles(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func tooFewFiles(_ facts: NodeFacts) -> Diagnosis? {
         let needed = filesNeeded(ranks: facts.size)
         guard let limit = facts.limits.openFiles, limit < needed else { return nil }
         let hard = facts.limits.openFilesHard
@@ -24,7 +25,7 @@ enum LimitJudgement {
                 : "ulimit -n \(hard.map { min($0, 65536) } ?? 65536) before the launcher starts, on every node")
     }
 
-    private static func tooShortFiles(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func tooShortFiles(_ facts: NodeFacts) -> Diagnosis? {
         guard let plan = facts.plan, let limit = facts.limits.fileSize, limit < plan.shardBytes else { return nil }
         return .fault(
             "files may have \(ByteText.of(limit)) (ulimit -f); a shard of a checkpoint takes "
@@ -32,7 +33,7 @@ enum LimitJudgement {
             remedy: "ulimit -f unlimited before the launcher starts, on every node")
     }
 
-    private static func tooLittleAddressSpace(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func tooLittleAddressSpace(_ facts: NodeFacts) -> Diagnosis? {
         guard let limit = facts.limits.addressSpace else { return nil }
         let needed =
             facts.limits.virtualBytes + AddressSpace.bytes(threads: facts.cores.threads) + AddressSpace.reserveBytes
@@ -44,7 +45,7 @@ enum LimitJudgement {
             remedy: "ulimit -v unlimited before the launcher starts, on every node; or fewer threads")
     }
 
-    private static func tooLittleMemory(_ node: [NodeFacts]) -> Finding.Verdict? {
+    private static func tooLittleMemory(_ node: [NodeFacts]) -> Diagnosis? {
         let needed = node.reduce(0) { $0 + ($1.plan?.memoryBytes ?? 0) }
         let limits = node[0].limits
         let sources = [
@@ -69,15 +70,15 @@ enum LimitJudgement {
                 + "activation_checkpointing: layer or precision: bf16")
     }
 
-    private static func endsSoon(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func endsSoon(_ facts: NodeFacts) -> Diagnosis? {
         guard let limit = facts.limits.coreTime else { return nil }
         return .warning(
             "the system ends a process after \(limit) s of processor time (ulimit -t), all threads together",
             remedy: "ulimit -t unlimited, or a batch job: login nodes often have such a limit")
     }
 
-    /// Network cards of this kind read and write memory that is locked for them.
-    private static func cannotRegister(_ facts: NodeFacts) -> Finding.Verdict? {
+    /// InfiniBand cards need locked memory, because they read and write it themselves.
+    private static func cannotRegister(_ facts: NodeFacts) -> Diagnosis? {
         guard !facts.limits.infiniband.isEmpty, let limit = facts.limits.lockedMemory else { return nil }
         return .warning(
             "at most \(ByteText.of(limit)) of memory can be locked (ulimit -l), and "

@@ -1,11 +1,11 @@
-// EmbeddedJobTests - the job without a configuration: its mechanics, cut short. Its verdict after the whole job is
-// what `make run` shows.
+// SelfTestJobTests - the job without a configuration: its mechanics in a short run. `make run` runs the whole job
+// and shows its result.
 
 import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite struct EmbeddedJobTests {
+    @Suite struct SelfTestJobTests {
         private static let short = [
             "schedule.total_steps=20", "schedule.warmup_steps=5", "evaluation.every=10", "evaluation.sequences=4",
             "checkpoint.every=10", "model.num_hidden_layers=1", "data.sequence_length=32",

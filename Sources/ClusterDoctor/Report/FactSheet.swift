@@ -1,28 +1,18 @@
-// FactSheet - facts in words.
+// FactSheet - the rows of `doctor --verbose`: names and values of facts as text.
 
 internal import Foundation
 internal import LinearAlgebra
 internal import MessagePassing
 internal import Reporting
 
-/// Sizes in a unit that leaves two to five digits.
-enum ByteText {
-    static func of(_ bytes: Int) -> String {
-        for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] where bytes >= 10 << shift {
-            return "\(GroupedNumber.text(bytes >> shift)) \(unit)"
-        }
-        return "\(GroupedNumber.text(bytes)) bytes"
-    }
-}
-
-/// Rows of `doctor --verbose`; a row without a value is left out.
+/// The rows of `doctor --verbose`. A row without a value is left out.
 enum FactSheet {
     static let names = [
         "program", "built for", "MPI", "shared memory", "processor", "OpenBLAS", "oneDNN", "bf16 products", "cores",
         "threads", "memory", "limits", "directory", "HDF5", "plan", "interfaces", "clock", "network",
     ]
 
-    /// Facts that belong to a node: its first rank speaks for all of them.
+    /// Facts of a node. Its first rank gives the value for all its ranks.
     static let ofNodes: Set<String> = ["shared memory", "memory", "directory", "interfaces"]
 
     static func value(_ name: String, _ facts: NodeFacts) -> String? {
@@ -42,7 +32,7 @@ enum FactSheet {
             return (facts.processor.hasBFloat16Products ? "yes" : "no")
                 + (facts.processor.tiles.map { ", AMX \($0.rawValue)" } ?? "")
         case "cores":
-            return CoreJudgement.list(facts.cores.allowed)
+            return NumberRanges.text(facts.cores.allowed)
                 + (facts.cores.quota.map { ", at most \($0) at a time" } ?? "")
         case "threads": return "\(facts.cores.threads)" + (facts.cores.isRequested ? " (training.threads)" : "")
         case "memory":

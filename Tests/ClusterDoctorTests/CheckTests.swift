@@ -1,4 +1,4 @@
-// JudgementTests - every check finds its fault, alone, and says nothing of a healthy job.
+// CheckTests - every check finds its fault, no other check does, and none finds one in a healthy job.
 
 import LinearAlgebra
 import MessagePassing
@@ -7,7 +7,7 @@ import Testing
 @testable import ClusterDoctor
 @testable import Reporting
 
-@Suite struct JudgementTests {
+@Suite struct CheckTests {
     private static let mebibyte = HealthyFacts.mebibyte
 
     // MARK: Controls
@@ -24,15 +24,15 @@ import Testing
         #expect(Expected.all(of: bare) == [], "without configuration and launcher")
     }
 
-    /// A fault of one rank alone.
+    /// A change of one rank's healthy facts that one check must find.
     struct Plant: CustomTestStringConvertible, Sendable {
         let check: Check
-        let severity: Finding.Severity
+        let severity: Diagnosis.Severity
         let testDescription: String
         let spoil: @Sendable (inout NodeFacts) -> Void
 
         init(
-            _ check: Check, _ severity: Finding.Severity, _ name: String = "",
+            _ check: Check, _ severity: Diagnosis.Severity, _ name: String = "",
             _ spoil: @escaping @Sendable (inout NodeFacts) -> Void
         ) {
             self.check = check
@@ -97,7 +97,7 @@ import Testing
         #expect(Expected.all(of: [facts]) == [Expected(plant.check, plant.severity, [0])])
     }
 
-    /// A full disk is no want of permission, and no fault of HDF5's.
+    /// The remedy of a full disk is space, and neither permission nor another HDF5.
     @Test func aFullDiskNeedsRoom() throws {
         var full = HealthyFacts.one
         full.storage.problem = "No space left on device"
@@ -106,17 +106,17 @@ import Testing
         fullForHDF5.storage.hdf5Problem = "H5Fclose: unable to flush"
         fullForHDF5.storage.hdf5WantsSpace = true
         for (facts, check) in [(full, Check.directory), (fullForHDF5, .hdf5)] {
-            let finding = try #require(StorageJudgement.findings([facts]).first)
-            #expect(finding.check == check)
-            #expect(finding.verdict.remedy.hasPrefix("make room (space, inodes or quota)"), "\(finding)")
+            let result = try #require(StorageChecks.results([facts]).first)
+            #expect(result.check == check)
+            #expect(result.diagnosis.remedy.hasPrefix("make room (space, inodes or quota)"), "\(result)")
         }
         full.storage.isFull = false
         #expect(
-            StorageJudgement.findings([full]).first?.verdict.remedy.hasPrefix("choose a directory that this user may")
+            StorageChecks.results([full]).first?.diagnosis.remedy.hasPrefix("choose a directory that this user may")
                 == true)
     }
 
-    /// Limits that are just kept.
+    /// Limits that are met exactly.
     @Test func atTheLimitNothingIsSaid() {
         var facts = HealthyFacts.one
         facts.cores.quota = 2
@@ -124,7 +124,7 @@ import Testing
         facts.storage.freeFiles = 8
         facts.limits.openFiles = 66
         facts.limits.fileSize = 900 * Self.mebibyte
-        // Taken 500, the plan 1000, two threads 328, libraries 64.
+        // In MiB: in use 500, plan 1000, two threads 328, libraries 64.
         facts.limits.addressSpace = 1892 * Self.mebibyte
         facts.limits.availableMemory = 1000 * Self.mebibyte
         facts.limits.groupMemory = 1000 * Self.mebibyte
@@ -132,10 +132,10 @@ import Testing
         #expect(Expected.all(of: [facts]) == [])
     }
 
-    /// Choices that look like faults.
+    /// Settings and facts that look like faults but are none.
     @Test func whatIsRightIsNotFound() {
         var facts = HealthyFacts.one
-        // Without locks as one is told to; a file system that counts no files; no limits; no launcher's word.
+        // HDF5 told to do without locks, a file system without a count of files, no limits, no launcher.
         facts.storage.lockProblem = "Function not implemented"
         facts.storage.lockVariable = "FALSE"
         facts.storage.freeFiles = nil
@@ -143,17 +143,17 @@ import Testing
         facts.limits.infiniband = ["mlx5_0"]
         facts.limits.lockedMemory = nil
         facts.launch.announced = nil
-        // Kernels that nobody knows, and such as are wider than the processor says.
+        // Unknown kernels, and kernels wider than the processor's units.
         facts.processor.openBLAS.units = nil
         facts.processor.oneDNN.units = .avx512
-        // Tiles that a run in fp32 does not miss.
+        // Refused tiles do not matter to a run in fp32.
         facts.processor.tiles = .refused
         #expect(Expected.all(of: [facts]) == [])
         facts.processor.tiles = .used
         facts.plan?.usesBFloat16 = true
         facts.processor.hasBFloat16Products = true
         #expect(Expected.all(of: [facts]) == [])
-        // Checkpoints that are there take their part of what must fit.
+        // Existing checkpoints count: only one more must fit.
         facts.storage.checkpoints = 3
         facts.storage.freeBytes = 900 * Self.mebibyte
         #expect(Expected.all(of: [facts]) == [])
@@ -161,7 +161,7 @@ import Testing
 
     // MARK: Several ranks
 
-    private func findings(
+    private func results(
         nodes: Int, perNode: Int, _ spoil: (inout [NodeFacts]) -> Void
     ) -> [Expected] {
         var facts = HealthyFacts.job(nodes: nodes, perNode: perNode)
@@ -170,21 +170,21 @@ import Testing
     }
 
     @Test func ranksThatShareCores() {
-        // Both on the first two cores: four threads.
-        let shared = findings(nodes: 1, perNode: 2) {
+        // Both ranks on the first two cores: four threads.
+        let shared = results(nodes: 1, perNode: 2) {
             $0[1].cores.allowed = [0, 1]
             for rank in 0...1 { $0[rank].cores.ofLauncher = [0, 1] }
         }
         #expect(shared == [Expected(.oversubscription, .warning, [0, 1])])
-        // Overlapping by one core: 4 threads on 3 cores.
-        let overlapping = findings(nodes: 1, perNode: 2) {
+        // The ranks' cores overlap by one: 4 threads on 3 cores.
+        let overlapping = results(nodes: 1, perNode: 2) {
             $0[1].cores.allowed = [1, 2]
             for rank in 0...1 { $0[rank].cores.ofLauncher = [0, 1, 2] }
         }
         #expect(overlapping == [Expected(.oversubscription, .warning, [0, 1])])
-        // Not bound at all, with threads for all cores: right for two threads each, too many for three.
+        // Unbound ranks on four cores: two threads each fit, three each do not.
         for (threads, expected) in [(2, []), (3, [Expected(.oversubscription, .warning, [2, 3])])] {
-            let unbound = findings(nodes: 2, perNode: 2) {
+            let unbound = results(nodes: 2, perNode: 2) {
                 for rank in 2...3 {
                     $0[rank].cores.allowed = [0, 1, 2, 3]
                     $0[rank].cores.threads = threads
@@ -192,25 +192,25 @@ import Testing
             }
             #expect(unbound == expected)
         }
-        // One rank is confined to what another, unbound one may use too: each fits, together they do too.
-        let nested = findings(nodes: 1, perNode: 2) { $0[0].cores.allowed = [0, 1, 2, 3] }
+        // The cores of the bound rank 1 are part of those of the unbound rank 0. All threads fit.
+        let nested = results(nodes: 1, perNode: 2) { $0[0].cores.allowed = [0, 1, 2, 3] }
         #expect(nested == [])
     }
 
     @Test func ranksOfWhichOneHasTooManyThreads() {
-        let findings = findings(nodes: 2, perNode: 2) { $0[3].cores.threads = 4 }
+        let results = results(nodes: 2, perNode: 2) { $0[3].cores.threads = 4 }
         // The cores of the other rank are not touched.
-        #expect(findings == [Expected(.binding, .warning, [3])])
+        #expect(results == [Expected(.binding, .warning, [3])])
     }
 
     @Test func sharedMemoryThatIsTooSmall() {
-        let small = findings(nodes: 2, perNode: 2) {
+        let small = results(nodes: 2, perNode: 2) {
             for rank in 0..<4 { $0[rank].launch.usesSharedMemory = false }
             for rank in 2..<4 { $0[rank].launch.sharedMemory.freeBytes = 0 }
         }
-        // The other node has room, and is told why it does not use it.
+        // Node 0 has enough memory. Its warning says that another node has not.
         #expect(small == [Expected(.sharedMemory, .warning, [0, 1]), Expected(.sharedMemory, .warning, [2, 3])])
-        let irregular = findings(nodes: 1, perNode: 3) { facts in
+        let irregular = results(nodes: 1, perNode: 3) { facts in
             for rank in 0..<3 { facts[rank].launch.usesSharedMemory = false }
             facts[2].nodeRank = 0
             facts[2].nodeSize = 1
@@ -227,31 +227,31 @@ import Testing
 
     @Test func ranksThatDiffer() {
         #expect(
-            findings(nodes: 2, perNode: 2) { $0[3].launch.programHash = "ef" } == [Expected(.sameProgram, .fault, [3])])
+            results(nodes: 2, perNode: 2) { $0[3].launch.programHash = "ef" } == [Expected(.sameProgram, .fault, [3])])
         #expect(
-            findings(nodes: 2, perNode: 1) { $0[1].storage.hdf5Version = "1.14.0" }
+            results(nodes: 2, perNode: 1) { $0[1].storage.hdf5Version = "1.14.0" }
                 == [Expected(.sameProgram, .fault, [1])])
         for isReproducible in [false, true] {
-            let findings = findings(nodes: 3, perNode: 1) {
+            let results = results(nodes: 3, perNode: 1) {
                 for rank in 0..<3 { $0[rank].plan?.isReproducible = isReproducible }
                 for rank in 1..<3 { $0[rank].processor.model = "Xeon" }
             }
-            #expect(findings == [Expected(.sameMachine, isReproducible ? .fault : .warning, [1, 2])])
+            #expect(results == [Expected(.sameMachine, isReproducible ? .fault : .warning, [1, 2])])
         }
     }
 
     @Test func directoriesThatAreNotShared() {
-        let findings = findings(nodes: 2, perNode: 2) { for rank in 2...3 { $0[rank].storage.seesRankZero = false } }
-        #expect(findings == [Expected(.sharedDirectory, .fault, [2, 3])])
+        let results = results(nodes: 2, perNode: 2) { for rank in 2...3 { $0[rank].storage.seesRankZero = false } }
+        #expect(results == [Expected(.sharedDirectory, .fault, [2, 3])])
     }
 
-    /// A node's memory is for all of its ranks.
+    /// The ranks of a node share its memory.
     @Test func memoryIsAddedUp() {
         for (mebibytes, expected) in [(4000, []), (3999, [Expected(.memory, .fault, [4, 5, 6, 7])])] {
-            let findings = findings(nodes: 2, perNode: 4) {
+            let results = results(nodes: 2, perNode: 4) {
                 for rank in 4..<8 { $0[rank].limits.availableMemory = mebibytes * Self.mebibyte }
             }
-            #expect(findings == expected)
+            #expect(results == expected)
         }
     }
 
@@ -259,10 +259,10 @@ import Testing
 
     @Test(arguments: [(-3.0, true), (1.5, true), (0.9, false), (-0.9, false)])
     func clocks(offset: Double, isFound: Bool) {
-        let findings = findings(nodes: 2, perNode: 2) { $0[2].network.clockOffset = offset }
-        #expect(findings == (isFound ? [Expected(.clocks, .warning, [2])] : []))
-        // Less sure than that.
-        let unsure = self.findings(nodes: 2, perNode: 2) {
+        let results = results(nodes: 2, perNode: 2) { $0[2].network.clockOffset = offset }
+        #expect(results == (isFound ? [Expected(.clocks, .warning, [2])] : []))
+        // The uncertainty is larger than the offset.
+        let unsure = self.results(nodes: 2, perNode: 2) {
             $0[2].network.clockOffset = offset
             $0[2].network.clockUncertainty = 4
         }
@@ -271,14 +271,14 @@ import Testing
 
     @Test func slowNetworks() {
         #expect(
-            findings(nodes: 3, perNode: 2) { $0[4].network.latency = 600e-6 } == [Expected(.latency, .warning, [4])])
-        // Slow for all.
-        let slow = findings(nodes: 3, perNode: 1) { for rank in 1...2 { $0[rank].network.bandwidth = 90e6 } }
+            results(nodes: 3, perNode: 2) { $0[4].network.latency = 600e-6 } == [Expected(.latency, .warning, [4])])
+        // All links are slow.
+        let slow = results(nodes: 3, perNode: 1) { for rank in 1...2 { $0[rank].network.bandwidth = 90e6 } }
         #expect(slow == [Expected(.bandwidth, .warning, [1, 2])])
-        // Slower than the others.
+        // One link is slower than the others.
         #expect(
-            findings(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.5e9 } == [Expected(.bandwidth, .warning, [2])])
-        #expect(findings(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.6e9 } == [])
+            results(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.5e9 } == [Expected(.bandwidth, .warning, [2])])
+        #expect(results(nodes: 4, perNode: 1) { $0[2].network.bandwidth = 0.6e9 } == [])
     }
 
     @Test func bridgesWithOneAddressOnAllNodes() {
@@ -287,9 +287,9 @@ import Testing
                 facts[rank].network.interfaces.append(.init(name: "docker0", address: "172.17.0.1"))
             }
         }
-        #expect(findings(nodes: 2, perNode: 2, add) == [Expected(.interfaces, .warning, [0, 1, 2, 3])])
-        #expect(findings(nodes: 1, perNode: 2, add) == [], "one node needs no network")
-        let chosen = findings(nodes: 2, perNode: 2) {
+        #expect(results(nodes: 2, perNode: 2, add) == [Expected(.interfaces, .warning, [0, 1, 2, 3])])
+        #expect(results(nodes: 1, perNode: 2, add) == [], "one node needs no network")
+        let chosen = results(nodes: 2, perNode: 2) {
             add(&$0)
             for rank in 0..<4 { $0[rank].network.included = "eth0" }
         }
@@ -297,7 +297,7 @@ import Testing
         for (excluded, ranks) in [
             ("lo,docker0", [2, 3]), ("127.0.0.1/8,172.16.0.0/12", [2, 3]), ("eth0", [0, 1, 2, 3]),
         ] {
-            let left = findings(nodes: 2, perNode: 2) {
+            let left = results(nodes: 2, perNode: 2) {
                 add(&$0)
                 for rank in 0..<2 { $0[rank].network.excluded = excluded }
             }
@@ -311,26 +311,26 @@ import Testing
         ("10.1.2.3/33", false),
     ])
     func entriesThatStandForAnInterface(entry: String, isIt: Bool) {
-        #expect(NetworkJudgement.matches(entry, .init(name: "eth0", address: "10.1.2.3")) == isIt)
+        #expect(NetworkChecks.matches(entry, .init(name: "eth0", address: "10.1.2.3")) == isIt)
     }
 
-    // MARK: Words
+    // MARK: Texts
 
     @Test func everyFindingHasARemedyOfItsOwn() {
         var remedies: [String: Check] = [:]
         for plant in Self.plants {
             var facts = HealthyFacts.one
             plant.spoil(&facts)
-            for finding in Finding.all(of: [facts]) {
-                #expect(finding.verdict.remedy.count > 15 && finding.verdict.what.count > 15, "\(finding)")
-                let other = remedies.updateValue(finding.check, forKey: finding.verdict.remedy)
-                #expect(other == nil || other == finding.check, "\(finding)")
+            for result in CheckResult.all(of: [facts]) {
+                #expect(result.diagnosis.remedy.count > 15 && result.diagnosis.what.count > 15, "\(result)")
+                let other = remedies.updateValue(result.check, forKey: result.diagnosis.remedy)
+                #expect(other == nil || other == result.check, "\(result)")
             }
         }
     }
 
     @Test func lists() {
-        #expect(CoreJudgement.list([]) == "")
-        #expect(CoreJudgement.list([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8")
+        #expect(NumberRanges.text([]) == "")
+        #expect(NumberRanges.text([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8")
     }
 }

@@ -1,77 +1,37 @@
-// Pairing - runs sorted into arms, which differ in their loss, and paired across them by seed.
+// Study - groups runs into arms by their loss and pairs them across arms by seed.
 
 internal import Configuration
-package import Kernels
+internal import Kernels
 internal import Optimization
 internal import Reporting
 
-/// What a key means when runs are compared.
-enum KeyRole {
-    /// Makes a run one of several of its arm.
-    case ofTheRun
-    /// Makes an arm.
-    case ofTheArm
-    /// Must be the same in all runs: a comparison would be of something else than losses.
-    case common
-    /// How a run was computed: no effect but rounding.
-    case execution
-
-    /// The role of `key`; a key that is not known here makes an arm, so that no difference goes unseen.
-    init(_ key: String) {
-        switch key {
-        case "training.seed", "logging.directory", "checkpoint.directory": self = .ofTheRun
-        case "training.global_batch_size": self = .common
-        case "training.micro_batch_size", "training.reproducible", "training.blas", "training.gradient_reduction",
-            "training.activation_checkpointing", "training.threads", "training.stop_at_step", "training.time_limit",
-            "training.bucket_mib", "training.maximum_skipped_steps", "training.watchdog_seconds", "evaluation.every":
-            self = .execution
-        default:
-            switch key.prefix(while: { $0 != "." }) {
-            case "model", "data", "schedule", "evaluation": self = .common
-            case "checkpoint", "logging": self = .execution
-            default: self = .ofTheArm
-            }
-        }
-    }
-}
-
-extension KeyRole {
-    /// Whether the value of a key at each step made the model what it is, and not only the value at the end. The model itself
-    /// and its data cannot change on the way; evaluations before the last one are not compared.
-    static func isOfEachStep(_ key: String) -> Bool {
-        switch KeyRole(key) {
-        case .ofTheArm: true
-        case .common: key == "training.global_batch_size" || key.hasPrefix("schedule.")
-        case .ofTheRun, .execution: false
-        }
-    }
-}
-
 /// The runs of one loss.
-package struct Arm: Sendable {
-    /// For example `mile 0.5`; with other keys that make it differ, where any do.
+struct Arm: Sendable {
+    /// The loss, for example `mile 0.5`, and all other keys in which arms differ.
     let name: String
-    /// By seed, ascending.
+    /// The runs by seed, ascending.
     let runs: [RunRecord]
 }
 
-/// Runs that can be compared: finished, in arms with the same seeds, evaluated after the same step.
+/// Comparable runs: finished, in arms with the same seeds, evaluated after the same step.
 package struct Study: Sendable {
-    /// The baseline first, the others in the order of their first runs.
+    /// The baseline, and then the other arms in the order of their first runs.
     let arms: [Arm]
-    package let seeds: [UInt64]
-    /// After which all runs were last evaluated.
-    package let step: Int
-    /// Configured steps of the runs.
-    package let totalSteps: Int
-    /// Keys without an effect on the mathematics in which runs differ all the same.
+    let seeds: [UInt64]
+    /// The step of the last evaluation of all runs.
+    let step: Int
+    /// Value of `schedule.total_steps`.
+    let totalSteps: Int
+    /// Keys with the role `execution` in which runs differ.
     let executionKeys: [String]
 
-    package var baseline: Arm { arms[0] }
-    package var runs: [RunRecord] { arms.flatMap(\.runs) }
+    var baseline: Arm { arms[0] }
+    var runs: [RunRecord] { arms.flatMap(\.runs) }
 
+    /// Groups and pairs `runs`.
+    ///
     /// - Parameter baseline: an arm's name.
-    /// - Throws: status 2 when the runs cannot be compared, naming runs and reasons.
+    /// - Throws: status 2 with runs and reasons if the runs are not comparable.
     package init(runs: [RunRecord], baseline: String) throws {
         guard let first = runs.first else { throw ProgramFailure(.badInput, "there is no run to compare.") }
         let settings = runs.map(\.settings)
@@ -81,7 +41,7 @@ package struct Study: Sendable {
         try Self.refuseOtherData(runs)
         executionKeys = varying.map(\.key).filter { KeyRole($0) == .execution }
 
-        // Arms by name: a name holds all that makes an arm and differs anywhere.
+        // The name of an arm has every key that distinguishes arms and differs between any runs.
         let ofTheArm = varying.filter { KeyRole($0.key) == .ofTheArm && !$0.key.hasPrefix("loss.") }
         let names = zip(runs, settings).map { run, settings in
             ([run.lossName] + ofTheArm.map { "\($0.key) \(settings[$0.index].text)" })
@@ -111,8 +71,8 @@ package struct Study: Sendable {
         totalSteps = first.configuration.schedule.totalSteps
     }
 
-    /// What a loss is called: its kind, gamma, and what else is not the default of what its kind reads.
-    package static func name(of loss: LossConfiguration) -> String {
+    /// Name of a loss: its kind, gamma, and every other key that its kind reads and that is not the default.
+    static func name(of loss: LossConfiguration) -> String {
         let standard = LossConfiguration()
         var parts = [loss.kind.rawValue]
         if loss.kind != .crossEntropy { parts.append(Self.short(loss.gamma)) }
@@ -147,7 +107,7 @@ package struct Study: Sendable {
                 + "train them alike:" + lines.joined())
     }
 
-    /// The seeds that every arm has, once each.
+    /// Checks that every arm has the same seeds once each, and returns the seeds.
     private static func pair(_ arms: [Arm]) throws -> [UInt64] {
         for arm in arms {
             for (run, next) in zip(arm.runs, arm.runs.dropFirst()) where run.seed == next.seed {
@@ -172,7 +132,7 @@ package struct Study: Sendable {
         return arms[0].runs.map(\.seed)
     }
 
-    /// The step of every run's last evaluation.
+    /// Checks that all runs are finished and were last evaluated after the same step, and returns the step.
     private static func commonStep(_ runs: [RunRecord]) throws -> Int {
         let steps = runs.map { $0.evaluations.last?.step ?? 0 }
         let last = steps.max() ?? 0
@@ -185,7 +145,7 @@ package struct Study: Sendable {
             let lines = runs.map { "\n  \($0.directory): \($0.extent)" }
             throw ProgramFailure(.badInput, "\(problem); continue or leave them out:" + lines.joined())
         }
-        // By its own configuration: all of them may have been cut off at the same place.
+        // Why each configuration is checked: all runs may have stopped early at the same step.
         try refuse(runs.filter { !$0.isFinished }, "unfinished, by their own configurations")
         let complete = zip(runs, steps).first { $0.1 == last }?.0.directory ?? ""
         try refuse(

@@ -1,26 +1,26 @@
-// NetworkJudgement - do the clocks agree, and is the network between nodes what it should be?
+// NetworkChecks - checks of clocks, latency, bandwidth and network interfaces.
 
 internal import Foundation
 
-enum NetworkJudgement {
-    /// Seconds: what ntpd keeps a hundred times better.
+enum NetworkChecks {
+    /// Largest clock offset in seconds. Why 1: time services keep clocks a hundred times closer.
     static let largestSkew = 1.0
-    /// Seconds one way: ten times what Gigabit Ethernet takes.
+    /// Largest latency in seconds one way: ten times that of Gigabit Ethernet.
     static let largestLatency = 500e-6
-    /// Bytes per second: Gigabit Ethernet has 117e6.
+    /// Least bandwidth in bytes per second. Gigabit Ethernet has 117e6.
     static let leastBandwidth = 100e6
-    /// Share of the median of all nodes.
+    /// Least bandwidth relative to the median of all nodes.
     static let leastShare = 0.5
 
-    static func findings(_ all: [NodeFacts]) -> [Finding] {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
         let bandwidths = all.compactMap(\.network.bandwidth).sorted()
         let median = bandwidths.isEmpty ? 0 : bandwidths[bandwidths.count / 2]
-        return Finding.grouped(.clocks, all, skewed) + Finding.grouped(.latency, all, far)
-            + Finding.grouped(.bandwidth, all) { narrow($0, median: bandwidths.count > 1 ? median : 0) }
+        return CheckResult.grouped(.clocks, all, skewed) + CheckResult.grouped(.latency, all, highLatency)
+            + CheckResult.grouped(.bandwidth, all) { lowBandwidth($0, median: bandwidths.count > 1 ? median : 0) }
             + interfaces(all)
     }
 
-    private static func skewed(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func skewed(_ facts: NodeFacts) -> Diagnosis? {
         guard let offset = facts.network.clockOffset, let uncertainty = facts.network.clockUncertainty,
             abs(offset) - uncertainty > largestSkew
         else { return nil }
@@ -30,7 +30,7 @@ enum NetworkJudgement {
             remedy: "start a time service on every node (chronyd or ntpd; chronyc tracking, timedatectl)")
     }
 
-    private static func far(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func highLatency(_ facts: NodeFacts) -> Diagnosis? {
         guard let latency = facts.network.latency, latency > largestLatency else { return nil }
         return .warning(
             String(
@@ -41,7 +41,7 @@ enum NetworkJudgement {
                 + "the node is busy")
     }
 
-    private static func narrow(_ facts: NodeFacts, median: Double) -> Finding.Verdict? {
+    private static func lowBandwidth(_ facts: NodeFacts, median: Double) -> Diagnosis? {
         guard let bandwidth = facts.network.bandwidth else { return nil }
         let isSlow = bandwidth < leastBandwidth
         guard isSlow || bandwidth < leastShare * median else { return nil }
@@ -55,14 +55,15 @@ enum NetworkJudgement {
                 + "(mpirun --mca btl_tcp_if_include NAME)")
     }
 
-    /// Bridges of containers and virtual machines have the same address on every node. Open MPI takes that for one network on
-    /// which nodes reach each other, and waits for ever.
-    private static func interfaces(_ all: [NodeFacts]) -> [Finding] {
+    /// Interfaces with one address on several nodes, as bridges of containers and virtual machines have.
+    ///
+    /// Why: Open MPI takes equal addresses for a common network and waits for ever.
+    private static func interfaces(_ all: [NodeFacts]) -> [CheckResult] {
         let nodes = all.filter { $0.nodeRank == 0 }
         guard nodes.count > 1 else { return [] }
         var counts: [NetworkFacts.Interface: Int] = [:]
         for facts in nodes { for interface in Set(facts.network.interfaces) { counts[interface, default: 0] += 1 } }
-        return Finding.grouped(.interfaces, all) { facts in
+        return CheckResult.grouped(.interfaces, all) { facts in
             guard facts.network.included == nil else { return nil }
             let excluded = (facts.network.excluded ?? "").split(separator: ",").map(String.init)
             let shared = Set(facts.network.interfaces.filter { (counts[$0] ?? 0) > 1 })
@@ -77,7 +78,7 @@ enum NetworkJudgement {
         }
     }
 
-    /// Whether `entry`, a name or a network with the length of its prefix, stands for `interface`.
+    /// Whether `entry`, a name or a network such as `172.17.0.0/16`, includes `interface`.
     static func matches(_ entry: String, _ interface: NetworkFacts.Interface) -> Bool {
         func number(_ address: Substring) -> UInt32? {
             let parts = address.split(separator: ".").map { UInt32($0) }
@@ -88,7 +89,7 @@ enum NetworkJudgement {
         guard parts.count == 2, let network = number(parts[0]), let length = UInt32(parts[1]), length <= 32,
             let address = number(interface.address[...])
         else { return entry == interface.name }
-        // All of them where the prefix is empty: a shift by 32 gives 0.
+        // An empty prefix includes every address: a shift by 32 gives 0.
         return (network ^ address) >> (32 - length) == 0
     }
 }

@@ -1,4 +1,4 @@
-// EmbeddedVerdict - the embedded job judges the installation: held-out CE against the Bayes predictor's, and a sample.
+// SelfTestResult - the end of the self-test job: a sample, and held-out CE against the best possible loss.
 
 internal import Configuration
 internal import Evaluation
@@ -11,8 +11,8 @@ internal import Reporting
 internal import TokenData
 internal import Tokenizers
 
-/// The end of the embedded job.
-struct EmbeddedVerdict {
+/// Compares the held-out CE of the self-test job with the best possible loss.
+struct SelfTestResult {
     /// The trained model may be this much worse than the best possible predictor.
     static let tolerance = 0.05
 
@@ -20,26 +20,27 @@ struct EmbeddedVerdict {
 
     init(_ run: TrainingRun) { self.run = run }
 
-    /// Prints a sample and the verdict; status 1 when the model did not come close enough to the floor. A job that was
-    /// told to stop earlier is not judged.
-    func judge() throws -> ExitStatus {
+    /// Prints a sample and the result. A job that stopped before its last step is not compared.
+    ///
+    /// - Throws: status 1 if the CE is more than `tolerance` above the best possible loss.
+    func report() throws -> ExitStatus {
         let console = run.process.console
         guard run.state.progress.step == run.configuration.schedule.totalSteps else { return .done }
         if run.process.communicator.rank == 0, let tokenizer = run.data.tokenizer {
             console.line("sample: \(sample(tokenizer))")
         }
-        guard let floor = run.floor, let evaluation = run.lastEvaluation else {
+        guard let bestPossibleLoss = run.bestPossibleLoss, let evaluation = run.lastEvaluation else {
             throw ProgramFailure(.runtimeFailure, "the embedded job ended without an evaluation", isShared: true)
         }
-        let excess = evaluation.crossEntropy / floor - 1
-        let verdict = String(
+        let excess = evaluation.crossEntropy / bestPossibleLoss - 1
+        let result = String(
             format: "held-out CE %.4f nats/byte is %.1f %% above the best possible %.4f (at most %.0f %% is right)",
-            evaluation.crossEntropy, 100 * excess, floor, 100 * Self.tolerance)
+            evaluation.crossEntropy, 100 * excess, bestPossibleLoss, 100 * Self.tolerance)
         guard excess <= Self.tolerance else {
             throw ProgramFailure(
-                .runtimeFailure, "\(verdict): this installation does not train as it should.", isShared: true)
+                .runtimeFailure, "\(result): this installation does not train as it should.", isShared: true)
         }
-        console.line("\(verdict): this installation works.")
+        console.line("\(result): this installation works.")
         return .done
     }
 

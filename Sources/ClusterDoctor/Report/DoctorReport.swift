@@ -1,41 +1,44 @@
-// DoctorReport - what `doctor` prints: findings with their remedies, or one line; facts where they are asked for.
+// DoctorReport - the output of `doctor` as text and as JSON: faults and warnings with remedies, a summary, facts.
 
 internal import Foundation
 internal import MessagePassing
 package import Reporting
 
-/// The verdict about a job.
+/// Facts of a job, and the results of all checks.
 package struct DoctorReport {
-    package let facts: [NodeFacts]
-    package let findings: [Finding]
+    let facts: [NodeFacts]
+    let results: [CheckResult]
 
     package init(_ facts: [NodeFacts]) {
         self.facts = facts
-        findings = Finding.all(of: facts)
+        results = CheckResult.all(of: facts)
     }
 
-    package var faultCount: Int { findings.count { $0.verdict.severity == .fault } }
-    var warningCount: Int { findings.count - faultCount }
+    /// Whether `doctor` ends with status 1: with a fault, or if `strict` with any result.
+    package func hasFailed(strict: Bool) -> Bool { faultCount > 0 || strict && !results.isEmpty }
+
+    var faultCount: Int { results.count { $0.diagnosis.severity == .fault } }
+    var warningCount: Int { results.count - faultCount }
 
     // MARK: Text
 
-    /// Findings, and the last line.
+    /// Three lines for each fault or warning, and the summary.
     package var lines: [String] {
-        findings.flatMap { finding in
-            Self.lines(finding.verdict, finding.check, place: place(finding.ranks))
+        results.flatMap { result in
+            Self.lines(result.diagnosis, result.check, place: place(result.ranks))
         } + [summary]
     }
 
-    package static func lines(_ verdict: Finding.Verdict, _ check: Check, place: String) -> [String] {
+    static func lines(_ diagnosis: Diagnosis, _ check: Check, place: String) -> [String] {
         [
-            "\(verdict.severity.rawValue): \(check.rawValue): \(verdict.what)", "  where: \(place)",
-            "  remedy: \(verdict.remedy)",
+            "\(diagnosis.severity.rawValue): \(check.rawValue): \(diagnosis.what)", "  where: \(place)",
+            "  remedy: \(diagnosis.remedy)",
         ]
     }
 
     private var summary: String {
         let count = checks.count
-        guard !findings.isEmpty else { return "healthy: \(count) checks, no findings; \(job)\(more)" }
+        guard !results.isEmpty else { return "healthy: \(count) checks, no findings; \(job)\(more)" }
         return
             "\(Self.counted(faultCount, "fault")) and \(Self.counted(warningCount, "warning")) in \(count) checks; \(job)\(more)"
     }
@@ -48,7 +51,7 @@ package struct DoctorReport {
         return "\(Self.counted(ranks, "rank")) \(nodeText)"
     }
 
-    /// The checks that could say something.
+    /// The checks whose condition holds in this job.
     private var checks: [Check] {
         Check.allCases.filter { check in
             switch check.need {
@@ -60,7 +63,7 @@ package struct DoctorReport {
         }
     }
 
-    /// What the other checks wait for.
+    /// Text on the checks whose condition does not hold, such as ` (3 more need several nodes)`.
     private var more: String {
         let missing = Check.allCases.filter { !checks.contains($0) }
         let parts = [(Check.Need.configuration, "a CONFIG"), (.ranks, "several ranks"), (.nodes, "several nodes")]
@@ -77,12 +80,12 @@ package struct DoctorReport {
         for rank in ranks where !hosts.contains(facts[rank].host) { hosts.append(facts[rank].host) }
         let shown = hosts.prefix(8).joined(separator: ", ") + (hosts.count > 8 ? " and \(hosts.count - 8) more" : "")
         if facts.count == 1 { return shown }
-        return "rank\(ranks.count == 1 ? "" : "s") \(CoreJudgement.list(ranks)) on \(shown)"
+        return "rank\(ranks.count == 1 ? "" : "s") \(NumberRanges.text(ranks)) on \(shown)"
     }
 
     // MARK: Facts
 
-    /// Name, value and ranks: as many rows of a name as there are values.
+    /// The rows of facts: name, value and ranks. A name has a row for each of its values.
     private var sheet: [(name: String, value: String, ranks: [Int])] {
         let firsts = Dictionary(facts.map { ($0.host, $0) }) { first, _ in first }
         return FactSheet.names.flatMap { name -> [(name: String, value: String, ranks: [Int])] in
@@ -98,7 +101,7 @@ package struct DoctorReport {
         }
     }
 
-    /// One line for each fact, and for each group of ranks that sees another.
+    /// The facts as lines. Ranks are named where values differ.
     package var factLines: [String] {
         let width = FactSheet.names.map(\.count).max() ?? 0
         return sheet.map { row in
@@ -117,12 +120,12 @@ package struct DoctorReport {
             (
                 "findings",
                 .array(
-                    findings.map { finding in
+                    results.map { result in
                         .object([
-                            ("check", .string(finding.check.rawValue)),
-                            ("severity", .string(finding.verdict.severity.rawValue)),
-                            ("what", .string(finding.verdict.what)), ("ranks", numbers(finding.ranks)),
-                            ("where", .string(place(finding.ranks))), ("remedy", .string(finding.verdict.remedy)),
+                            ("check", .string(result.check.rawValue)),
+                            ("severity", .string(result.diagnosis.severity.rawValue)),
+                            ("what", .string(result.diagnosis.what)), ("ranks", numbers(result.ranks)),
+                            ("where", .string(place(result.ranks))), ("remedy", .string(result.diagnosis.remedy)),
                         ])
                     })
             ),

@@ -1,4 +1,4 @@
-// PairingTests - arms, pairs, and what cannot be compared.
+// StudyTests - arms, pairs, and runs that are not comparable.
 
 import Configuration
 import Kernels
@@ -10,7 +10,7 @@ import TokenData
 @testable import Reporting
 @testable import RunComparison
 
-@Suite struct PairingTests {
+@Suite struct StudyTests {
     private typealias Samples = CompareSamples
 
     private func failure(_ runs: [RunRecord], baseline: String = "cross_entropy") -> ProgramFailure? {
@@ -35,7 +35,7 @@ import TokenData
         #expect(try Study(runs: Samples.four(), baseline: "mile 1").arms.map(\.name) == ["mile 1", "cross_entropy"])
     }
 
-    /// What a loss does not read is no part of its name.
+    /// A key that the loss does not read is no part of its name.
     @Test(arguments: [
         (LossConfiguration(kind: .crossEntropy, gamma: 3, sigma: 2), "cross_entropy"),
         (LossConfiguration(kind: .focal, gamma: 2, sigma: 2), "focal 2"),
@@ -102,17 +102,17 @@ import TokenData
             failure, names: "unfinished",
             "\n  runs/m2: step 35 of 40 (schedule.total_steps), last evaluated after step 30")
         #expect(failure?.message.contains("\n  runs/m1") == false)
-        // Trained to the end, but stopped in the last evaluation.
+        // The run trained to its last step, but stopped before the last evaluation.
         runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30, trained: 40)
         expect(self.failure(runs), names: "unfinished", "\n  runs/m2: step 40 of 40 (schedule.total_steps), last")
-        // The last row of training was lost: its evaluation says that it was there.
+        // The last training row is missing. The evaluation shows that the step was taken.
         runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 40, trained: 39)
         #expect(try Study(runs: runs, baseline: "cross_entropy").step == 40)
         runs = runs.map { RunRecord(directory: $0.directory, configuration: $0.configuration, rows: RunRows()) }
         expect(self.failure(runs), names: "runs/m1/metrics.jsonl", "no evaluation")
     }
 
-    /// Runs that were all cut off at the same evaluation are no less unfinished.
+    /// Runs that all stopped early at one evaluation are unfinished.
     @Test func equallyFarIsNotFarEnough() throws {
         func two(trained: Int = 30, stop: Int, every: Int = 10) -> [RunRecord] {
             [("a", Samples.mile), ("b", Samples.crossEntropy)].map { directory, loss in
@@ -126,16 +126,16 @@ import TokenData
             failure(two(stop: 0)), names: "unfinished",
             "\n  a: step 30 of 40 (schedule.total_steps), last evaluated after "
                 + "step 30", "\n  b: step 30 of 40")
-        // Unless that is where they were to stop, which is said.
+        // Runs that were configured to stop there are finished. A note names the step.
         for stop in [30, 35, 39] {
             let comparison = try Samples.comparison(two(trained: stop, stop: stop))
             #expect(comparison.study.step == 30)
             #expect(comparison.notes.first == "All runs were last evaluated after step 30 of 40.")
         }
-        // One step or one evaluation short of that is unfinished too.
+        // A run without its last step or its last evaluation is unfinished.
         expect(failure(two(trained: 34, stop: 35)), names: "unfinished", "\n  a: step 34 of 35 (training.stop_at_step)")
         expect(failure(two(trained: 35, stop: 35, every: 5)), names: "unfinished", "\n  a: step 35 of 35")
-        // Finished, but at different steps.
+        // All runs are finished, at different steps.
         var runs = Samples.four()
         runs[1] = Samples.run("runs/m2", Samples.mile, seed: 2, step: 30) {
             $0.training.stopAtStep = 30
@@ -159,7 +159,7 @@ import TokenData
         } + [Samples.run("c2", Samples.crossEntropy, seed: 2, data: data[3])]
     }
 
-    /// Files of one path can be two texts.
+    /// Runs with equal paths in `data.train` may have read different texts.
     @Test func otherTokensUnderTheSamePathAreNamed() throws {
         let hash = "0123456789abcdef" + String(repeating: "0", count: 48)
         let usual = Self.data(books: ("801", hash))

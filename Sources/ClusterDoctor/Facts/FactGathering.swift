@@ -1,4 +1,4 @@
-// FactGathering - the facts of all ranks, read by each rank and brought to rank 0.
+// FactGathering - each rank reads its facts, and rank 0 gathers them.
 
 package import Configuration
 internal import Foundation
@@ -11,7 +11,7 @@ internal import Reporting
 /// Reads this rank's facts and gathers those of all ranks.
 package struct FactGathering {
     private let process: ProcessContext
-    /// Where checkpoints would go; empty: the configuration's `checkpoint.directory`, or the working directory.
+    /// Directory of checkpoints. If empty: the configuration's `checkpoint.directory`, or the working directory.
     private let directory: String
 
     package init(_ process: ProcessContext, directory: String) {
@@ -19,7 +19,7 @@ package struct FactGathering {
         self.directory = directory
     }
 
-    /// The facts of all ranks in their order, on rank 0; nil on the others. Collective.
+    /// Returns the facts of all ranks, in rank order, on rank 0 and nil on the others. Collective.
     package func run(_ configuration: RunConfiguration?) throws -> [NodeFacts]? {
         let communicator = process.communicator
         let reader = SystemReader()
@@ -64,9 +64,9 @@ package struct FactGathering {
         }
     }
 
-    /// Whether this rank sees a file that rank 0 makes; nil on rank 0, and where it cannot make one. Collective.
+    /// Whether this rank sees a file that rank 0 makes; nil on rank 0, or if rank 0 cannot make one. Collective.
     private func seesRankZero(_ communicator: Communicator, _ probe: StorageProbe) throws -> Bool? {
-        let name = try communicator.textFromRankZero { probe.createBeacon() ? probe.beacon : "" }
+        let name = try communicator.textFromRankZero { probe.makeBeacon() ? probe.beacon : "" }
         let seen = communicator.rank == 0 || name.isEmpty ? nil : probe.sees(name)
         try communicator.barrier()
         if communicator.rank == 0 { probe.removeBeacon() }
@@ -80,13 +80,13 @@ package struct FactGathering {
         let parts = layout.parts(threads: threads)
         return PlanFacts(
             name: configuration.name, memoryBytes: parts.total, checkpointBytes: layout.checkpointBytes,
-            // A shard holds what the snapshot is a copy of.
+            // The snapshot is a copy of the rank's shard, so both have one size.
             shardBytes: parts.snapshot, keeps: configuration.checkpoint.keep,
             usesBFloat16: configuration.training.precision == .bf16,
             isReproducible: configuration.training.reproducible)
     }
 
-    /// Open MPI's version has all its details behind a comma.
+    /// `text` up to its first comma or line end. Open MPI's version text has its details behind a comma.
     static func firstLine(_ text: String) -> String {
         String(text.prefix { $0 != "\n" && $0 != "," })
     }

@@ -1,14 +1,14 @@
-// StorageJudgement - can checkpoints be written, locked, shared and kept where they shall go?
+// StorageChecks - checks of the directory of checkpoints: permission, sharing, locks, HDF5, space, files.
 
-enum StorageJudgement {
-    static func findings(_ all: [NodeFacts]) -> [Finding] {
-        Finding.grouped(.directory, all, notWritable) + Finding.grouped(.sharedDirectory, all, notShared)
-            + Finding.grouped(.fileLocks, all, withoutLocks) + Finding.grouped(.hdf5, all, notReadBack)
-            + Finding.grouped(.lockVariable, all, misspelt) + Finding.grouped(.freeSpace, all, tooLittleSpace)
-            + Finding.grouped(.freeFiles, all, tooFewFiles)
+enum StorageChecks {
+    static func results(_ all: [NodeFacts]) -> [CheckResult] {
+        CheckResult.grouped(.directory, all, notWritable) + CheckResult.grouped(.sharedDirectory, all, notShared)
+            + CheckResult.grouped(.fileLocks, all, withoutLocks) + CheckResult.grouped(.hdf5, all, notReadBack)
+            + CheckResult.grouped(.lockVariable, all, misspelt) + CheckResult.grouped(.freeSpace, all, tooLittleSpace)
+            + CheckResult.grouped(.freeFiles, all, tooFewFiles)
     }
 
-    private static func notWritable(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func notWritable(_ facts: NodeFacts) -> Diagnosis? {
         guard let problem = facts.storage.problem else { return nil }
         let place =
             facts.storage.probed == facts.storage.directory
@@ -27,7 +27,7 @@ enum StorageJudgement {
         "make room (space, inodes or quota), or choose another file system (checkpoint.directory, logging.directory, "
         + "--directory)"
 
-    private static func notShared(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func notShared(_ facts: NodeFacts) -> Diagnosis? {
         guard facts.storage.seesRankZero == false else { return nil }
         return .fault(
             "\(facts.storage.directory) does not show what rank 0 has written there: it is not one directory for all ranks",
@@ -36,9 +36,9 @@ enum StorageJudgement {
                 + "(mpirun --wdir) or give an absolute path")
     }
 
-    private static func withoutLocks(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func withoutLocks(_ facts: NodeFacts) -> Diagnosis? {
         let storage = facts.storage
-        // HDF5 without locks is what the remedy asks for.
+        // With HDF5_USE_FILE_LOCKING=FALSE, HDF5 needs no locks.
         guard storage.hdf5WantsLocks else { return nil }
         return .fault(
             "\(storage.probed) refuses file locks (\(storage.lockProblem ?? "HDF5 could not lock a file")), which HDF5 asks for",
@@ -47,7 +47,7 @@ enum StorageJudgement {
                 + "mounted with locks (Lustre: -o flock; NFS: lockd)")
     }
 
-    private static func notReadBack(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func notReadBack(_ facts: NodeFacts) -> Diagnosis? {
         guard let problem = facts.storage.hdf5Problem, !facts.storage.hdf5WantsLocks else { return nil }
         let text = "an HDF5 file could not be written and read back: \(problem)"
         guard !facts.storage.hdf5WantsSpace else { return .fault(text, remedy: wantOfSpaceRemedy) }
@@ -58,7 +58,7 @@ enum StorageJudgement {
                 + "installation")
     }
 
-    private static func misspelt(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func misspelt(_ facts: NodeFacts) -> Diagnosis? {
         guard let value = facts.storage.lockVariable, !["TRUE", "FALSE", "1", "0", "BEST_EFFORT"].contains(value) else {
             return nil
         }
@@ -67,10 +67,10 @@ enum StorageJudgement {
             remedy: "set it to FALSE to do without locks, or unset it; capital letters count")
     }
 
-    private static func tooLittleSpace(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func tooLittleSpace(_ facts: NodeFacts) -> Diagnosis? {
         guard let plan = facts.plan, facts.storage.problem == nil else { return nil }
         let free = facts.storage.freeBytes
-        // A new checkpoint is complete before an old one goes.
+        // The oldest checkpoint is removed after the new one is complete, so `keep` + 1 exist for a while.
         let missing = max(plan.keeps + 1 - facts.storage.checkpoints, 1)
         let (each, all) = (plan.checkpointBytes, missing * plan.checkpointBytes)
         guard free < all else { return nil }
@@ -85,9 +85,9 @@ enum StorageJudgement {
                 remedy: "\(remedy), or a smaller checkpoint.keep")
     }
 
-    private static func tooFewFiles(_ facts: NodeFacts) -> Finding.Verdict? {
+    private static func tooFewFiles(_ facts: NodeFacts) -> Diagnosis? {
         guard facts.plan != nil, facts.storage.problem == nil, let free = facts.storage.freeFiles else { return nil }
-        // Shards, index, COMPLETE and the directory itself, twice: the new one and what it is renamed from.
+        // A checkpoint has shards, index, COMPLETE and its directory. Twice: a save that replaces one needs both.
         let needed = 2 * (facts.size + 3)
         guard free < needed else { return nil }
         return .fault(

@@ -1,39 +1,10 @@
-// TrainingData - whether runs that name the same files were trained on the same tokens, as their checkpoints tell.
+// Study+TrainingData - compares the training data of runs by the fingerprints in their checkpoints.
 
-internal import Checkpointing
-package import Configuration
 internal import Reporting
-package import TokenData
-
-extension RunRecord {
-    /// The fingerprint of the training data in the newest checkpoint of a run that can be read: in the run directory or, where
-    /// that holds none, in the one that its configuration names. nil where there is none, which the comparison says.
-    package static func dataFingerprint(directory: String, configuration: RunConfiguration) -> DataFingerprint? {
-        newest(in: directory + "/checkpoints") { _ in true }
-            // Where --branch moved checkpoints, they lie with the metrics.
-            ?? newest(in: directory) { _ in true }
-            // Seen from where the program runs, that may be another run's by now.
-            ?? newest(in: configuration.checkpoint.directory) {
-                $0.logging.directory == configuration.logging.directory
-                    && $0.training.seed == configuration.training.seed && $0.loss == configuration.loss
-            }
-    }
-
-    private static func newest(in place: String, where isOfTheRun: (RunConfiguration) -> Bool) -> DataFingerprint? {
-        for step in (try? CheckpointStore(directory: place).stepDirectories()) ?? [] {
-            // A damaged one is no reason not to compare losses: an older one says the same.
-            guard let index = try? CheckpointReader(directory: step.path).index, !index.isImported,
-                let run = try? RunConfiguration.fromJSON(index.configuration, file: step.path), isOfTheRun(run),
-                let data = try? DataFingerprint(json: index.dataFingerprint)
-            else { continue }
-            return data
-        }
-        return nil
-    }
-}
+internal import TokenData
 
 extension Study {
-    /// Refuses runs whose fingerprints differ; those without one are judged by the paths in their configurations.
+    /// Refuses runs with different fingerprints. Runs without one are compared by the paths in their configurations.
     static func refuseOtherData(_ runs: [RunRecord]) throws {
         guard let first = runs.first(where: { $0.data != nil }), let expected = first.data else { return }
         let lines = runs.flatMap { run in run.data.map { differences(first, expected, run, $0) } ?? [] }
@@ -56,7 +27,7 @@ extension Study {
             return
                 "data.train \(domain.name): \(first.directory) has \(words(domain)), \(run.directory) has \(words(other))"
         }
-        // Something else than tokens, for example the kind of tokenizer.
+        // The fingerprints differ in something else than tokens, for example in the tokenizer.
         return domains.isEmpty
             ? ["\(first.directory) has \(expected.json), \(run.directory) has \(found.json)"] : domains
     }
@@ -66,7 +37,7 @@ extension Study {
         return "\(count) with the hash \(domain.hash.prefix(16))"
     }
 
-    /// What "the same data" was judged by.
+    /// The note on how the equality of the data was checked.
     var dataNote: String {
         let without = runs.filter { $0.data == nil }.map(\.directory)
         let validation = "validation data are judged by their paths alone."
