@@ -1,15 +1,15 @@
-// AgreedOrigins - which tokenizer gave prepared data their ids, as far as every rank can tell.
+// Communicator+AgreedOrigins - the tokenizer of prepared data, as far as every rank knows it.
 
 internal import MessagePassing
 package import TokenData
 
 extension Communicator {
-    /// Takes the origin of a domain for known only where every rank knows it. Collective.
+    /// Replaces the origin of each domain by an unknown one unless every rank knows it. Collective.
     ///
-    /// Why: each rank looks for PREFIX.json itself, and what only some of them see would give a wrong sum of bytes.
+    /// Why: each rank searches PREFIX.json itself. A summary that only some ranks see would give a wrong sum of bytes.
     ///
-    /// - Parameter domains: those of this rank; each rank has the same number.
-    /// - Returns: the domains, with the reason of the first rank that has one.
+    /// - Parameter domains: this rank's domains; every rank has an equal number.
+    /// - Returns: the domains; an unknown origin has the reason of the first rank with one.
     /// - Throws: ``MPIError``.
     package func agreeingOnOrigins(_ domains: [TokenDomain]) throws -> [TokenDomain] {
         guard size > 1, !domains.isEmpty else { return domains }

@@ -2,9 +2,9 @@
 
 package import Reporting
 
-/// One target of an evaluation.
+/// The loss and entropy of one target.
 package struct TokenResult {
-    /// Number of the target in its domain, counted from 0.
+    /// Index of the target in its domain, from 0.
     let position: Int
     let token: Int32
     let crossEntropy: Double

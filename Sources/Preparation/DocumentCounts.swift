@@ -1,28 +1,29 @@
-// DocumentCounts - what came out of a text: by domain, and bytes that are no UTF-8.
+// DomainCounts - documents, tokens and bytes by domain.
 
 public import TokenData
 
-/// How much of one domain there is.
+/// Documents, tokens and bytes of one domain.
 public struct DomainCount: Codable, Equatable, Sendable {
-    /// `meta.pile_set_name`; nil for documents that name none.
+    /// `meta.pile_set_name`; nil for documents without one.
     public var name: String?
     public var documents = 0
-    /// End tokens included.
+    /// Number of tokens, end tokens included.
     public var tokens = 0
-    /// UTF-8 bytes of text.
+    /// Number of UTF-8 bytes of text.
     public var bytes = 0
 }
 
-/// Documents, tokens and bytes by domain, in the order in which the domains first appear.
+/// Documents, tokens and bytes by domain, in order of the domains' first documents.
 struct DomainCounts: Sendable {
-    /// The name under which the others are counted.
+    /// Name of the domain that counts all domains beyond the maximum.
     static let others = "(other names)"
 
     private let most: Int
     private(set) var list: [DomainCount] = []
     private var places: [String?: Int] = [:]
 
-    /// - Parameter most: domains that are counted by themselves; what bounds memory when every document names another.
+    /// - Parameter most: maximum number of domains counted separately. Why: it bounds memory where every document names
+    ///   another.
     init(most: Int = 1024) { self.most = most }
 
     mutating func add(_ count: DomainCount) {
@@ -49,9 +50,9 @@ struct DomainCounts: Sendable {
     }
 }
 
-/// Bytes of .txt files that are no UTF-8 and were read as U+FFFD.
+/// Counts and examples of bytes of .txt files that are no UTF-8 and were read as U+FFFD.
 public struct ReplacedBytes: Codable, Equatable, Sendable {
-    /// One file.
+    /// One file with such bytes.
     public struct File: Codable, Equatable, Sendable {
         public var file: String
         public var bytes: InvalidUTF8
@@ -59,7 +60,7 @@ public struct ReplacedBytes: Codable, Equatable, Sendable {
 
     public private(set) var count = 0
     public private(set) var fileCount = 0
-    /// The first, in the order of the input.
+    /// The first files, in the order of the input.
     public private(set) var files: [File] = []
 
     init() {}
@@ -71,7 +72,7 @@ public struct ReplacedBytes: Codable, Equatable, Sendable {
         if files.count < SkippedCounts.mostExamples { files.append(File(file: file, bytes: bytes)) }
     }
 
-    /// What people read: a headline, the first files, what to do.
+    /// Lines for people: a headline, the first files, a remedy.
     public var lines: [String] {
         guard let first = files.first else { return [] }
         return ["\(count) bytes of \(fileCount) files are no UTF-8, and each was read as U+FFFD:"]

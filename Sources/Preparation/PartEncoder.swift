@@ -1,39 +1,39 @@
-// PartEncoder - from a chunk of text to its part.
+// PartEncoder - encodes a chunk of text into a part.
 
 internal import TokenData
 internal import InputFiles
 internal import Tokenizers
 
-/// Turns chunks into parts; used by several threads at once.
+/// Encodes chunks into parts. Several threads use it at once.
 struct PartEncoder: Sendable {
     let layout: ChunkLayout
     let tokenizer: any Tokenizer
     let elementType: IndexedDataset.ElementType
     /// Whether each domain has an output of its own.
     let splitsDomains: Bool
-    /// Whether what is malformed is counted and left out; otherwise it is an error.
+    /// Whether malformed text is counted and left out. If not, the first mistake is an error.
     let skipsMalformed: Bool
 
-    /// Bytes of a text that are encoded at a time where the tokenizer allows a cut.
+    /// Bytes encoded at a time with a tokenizer that allows any cut.
     private static let pieceSize = 1 << 20
 
-    /// What is wrong with a line, or with a text, which has no lines.
+    /// A mistake in a line, or in a text, which has no lines.
     private struct Mistake {
         let line: Int?
         let problem: String
         let remedy: String
-        /// What mistakes are counted by; nil: the problem.
+        /// The problem without its location, by which mistakes are counted; nil: `problem`.
         var reason: String?
     }
 
-    /// A part that grows.
+    /// A part under construction.
     private struct Growing {
         var header: PartHeader
         var sections: [Part.Section] = []
         var places: [String?: Int] = [:]
         var counts: DomainCounts
 
-        /// The section of a domain.
+        /// Index of the section of a domain.
         mutating func section(_ domain: String?) -> Int {
             if let place = places[domain] { return place }
             places[domain] = sections.count
@@ -50,10 +50,10 @@ struct PartEncoder: Sendable {
 
     /// The part of a chunk.
     ///
-    /// - Throws: ``DataError`` for a file that cannot be read; also for what is malformed, unless that is skipped.
+    /// - Throws: ``DataError`` for a file that cannot be read, and for malformed text unless it is skipped.
     func part(_ ticket: ChunkTicket) throws -> Part {
         let file = layout.files[ticket.number.file]
-        // With outputs of their own, domains are told apart in any number: which of them have an output is not known yet.
+        // With outputs per domain, all domains are counted: it is not known yet which of them have an output.
         let counts = splitsDomains ? DomainCounts(most: .max) : DomainCounts()
         var growing = Growing(header: PartHeader(number: ticket.number), counts: counts)
         switch ticket.content {
@@ -68,7 +68,7 @@ struct PartEncoder: Sendable {
         return growing.part
     }
 
-    /// A file that is one text, or the piece of one that is this chunk.
+    /// Adds a file that is one text, or this chunk's piece of one.
     private func addText(_ file: ChunkLayout.File, to part: inout Growing) throws {
         let index = part.header.number.index
         let cuts = layout.cuts(part.header.number.file)
@@ -80,7 +80,7 @@ struct PartEncoder: Sendable {
             : try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
         part.header.continuesDocument = start > 0
         part.header.endsDocument = end == file.size
-        // Only bytes are cut anywhere: another text is whole here.
+        // Only a text of bytes is cut at any byte. Other texts are whole here.
         precondition(tokenizer.readsAnyBytes || !layout.cutsTexts, "a text that is cut within characters")
         let invalid = tokenizer.readsAnyBytes ? InvalidUTF8() : InvalidUTF8(in: text)
         guard invalid.isEmpty || skipsMalformed else { throw Self.replacement(invalid, file: file.text.path) }
@@ -88,7 +88,7 @@ struct PartEncoder: Sendable {
             try add(text, domain: nil, to: &part)
             part.header.replaced = invalid
         } catch let error as DataError {
-            // Only a whole text can fail: what is cut anywhere is bytes.
+            // Only a whole text can fail. A text that is cut at any byte is encoded as bytes.
             try reject(Mistake(line: nil, problem: error.problem, remedy: error.remedy), in: &part)
         }
     }
@@ -129,7 +129,7 @@ struct PartEncoder: Sendable {
         }
     }
 
-    /// The error about a text that is no UTF-8, where that may not be skipped.
+    /// The error for a text that is no UTF-8, where it may not be skipped.
     static func replacement(_ found: InvalidUTF8, file: String) -> DataError {
         DataError(
             file: file, line: found.line, problem: found.words,
@@ -138,7 +138,7 @@ struct PartEncoder: Sendable {
 
     static let noDomain = "the document has no \"meta.pile_set_name\""
 
-    /// Appends the ids of a text, and its end token if it ends here.
+    /// Appends the ids of a text, and its end token if the document ends here.
     private func add(_ text: [UInt8], domain: String?, to part: inout Growing) throws {
         let place = part.section(splitsDomains ? domain : nil)
         let before = part.sections[place].ids.count

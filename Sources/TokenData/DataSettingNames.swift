@@ -1,17 +1,17 @@
-// DataSettingNames - what errors call the settings that lead to data: keys of a configuration, or options of a command.
+// DataSettingNames - names of the settings in errors about data: keys of a configuration, or options of a command.
 
 public import Tokenizers
 internal import InputFiles
 
-/// The words of errors about data. A command without a configuration names its options.
+/// The names of settings in errors about data. A command without a configuration names its options.
 public struct DataSettingNames: Sendable {
-    /// `data.train`, or an option.
+    /// The list of domains: `data.train`, or an option.
     public let list: String
     let sequenceLength: String
     let vocabularySize: String
     let tokenizer: String
     let tokenizerRemedy: String
-    /// Why text cannot be read where there is no tokenizer, and what to do.
+    /// The error for text where there is no tokenizer.
     let lack: (problem: String, remedy: String)
     private let hasKeys: Bool
 
@@ -27,7 +27,7 @@ public struct DataSettingNames: Sendable {
             ), hasKeys: true)
     }
 
-    /// An option whose files are read with a checkpoint's tokenizer.
+    /// The names for an option whose files are read with a checkpoint's tokenizer.
     ///
     /// - Parameter sequenceLength: the option that cuts the files.
     public static func option(
@@ -42,12 +42,12 @@ public struct DataSettingNames: Sendable {
             hasKeys: false)
     }
 
-    /// The path of a domain.
+    /// The setting that names the path of domain `index`.
     func path(_ index: Int) -> String { hasKeys ? "\(list)[\(index)].path" : list }
 
-    /// The name of a domain.
+    /// The setting that gives domain `index` its name.
     func name(_ index: Int) -> String { hasKeys ? "\(list)[\(index)].name" : list }
 
-    /// A domain, in a sentence.
+    /// Domain `index` within a sentence.
     func domain(_ index: Int) -> String { hasKeys ? "\(list)[\(index)]" : "file \(index + 1) of \(list)" }
 }

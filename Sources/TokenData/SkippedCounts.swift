@@ -1,6 +1,6 @@
-// SkippedCounts - lines and files that were left out, by reason.
+// SkippedCounts - lines and files that were left out, counted by reason.
 
-/// Lines and files that were left out.
+/// Counts and examples of lines and files that were left out.
 public struct SkippedCounts: Codable, Equatable, Sendable {
     /// One line, or one whole file.
     public struct Example: Codable, Equatable, Sendable {
@@ -15,25 +15,25 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
         }
     }
 
-    /// How often a reason applied.
+    /// A reason, and the number of lines or files with it.
     public struct Reason: Codable, Equatable, Sendable {
         public var problem: String
         public var count: Int
     }
 
-    /// Examples that are kept.
+    /// Maximum number of examples.
     package static let mostExamples = 10
 
-    /// In the order in which the reasons first apply.
+    /// The reasons, in order of their first use.
     public private(set) var reasons: [Reason] = []
-    /// The first, in the order of the input.
+    /// The first examples, in the order of the input.
     public private(set) var examples: [Example] = []
 
     package init() {}
 
     public var count: Int { reasons.reduce(0) { $0 + $1.count } }
 
-    /// What people read: a headline, the reasons, the first examples.
+    /// Lines for people: a headline, the reasons, the first examples.
     public var lines: [String] {
         guard count > 0 else { return [] }
         return ["\(count) lines or files were skipped:"] + reasons.map { "  \($0.count) times: \($0.problem)" }
@@ -47,13 +47,13 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - example: the line or file.
-    ///   - reason: in words of few kinds; nil: the example's.
+    /// - reason: the problem without its location, by which lines are counted; nil: the example's problem.
     package mutating func add(_ example: Example, reason: String? = nil) {
         add(Reason(problem: reason ?? example.problem, count: 1))
         addExample(example)
     }
 
-    /// Adds what a chunk of `file` skipped, whose lines are counted from 1 after the file's first `linesBefore`.
+    /// Adds the counts of a chunk of `file`, whose line 1 follows the file's first `linesBefore` lines.
     package mutating func add(_ chunk: SkippedCounts, file: String, linesBefore: Int) {
         for reason in chunk.reasons { add(reason) }
         for example in chunk.examples {

@@ -93,7 +93,7 @@ import TestSupport
     @Test func whatIsGoneBeforeItIsOpenedIsNoDamage() throws {
         let error = #expect(throws: CheckpointFinder.Removed.self) { try finder.verified(folder.path("step-00000010")) }
         #expect(error?.checkpoint == folder.path("step-00000010"))
-        // What is there and lacks a file is damaged.
+        // A checkpoint that exists and lacks a file is damaged.
         let path = try save(20)
         try remove(path + "/COMPLETE")
         let (reader, problem) = try finder.verified(path)

@@ -21,7 +21,8 @@ import TestSupport
 
     // MARK: - Calibration
 
-    /// Right as often as it is sure: no error. Always wrong: the error is the confidence. Always right: what lacks to 1.
+    /// As often right as confident: no error. Always wrong: the error is the confidence. Always right: 1 minus the
+    /// confidence.
     @Test(arguments: [(5, 0.0), (0, 0.5), (10, 0.5), (3, 0.2)])
     func calibrationOfOneBin(correct: Int, error: Double) {
         let sums = sums((0..<10).map { (1, 1, 0.5, $0 < correct) })
@@ -147,7 +148,7 @@ import TestSupport
             ([70, 15, 10, 5], ["high", "high", "medium", "low"]),
             // A cut that is met exactly ends its bucket.
             ([80, 15, 5], ["high", "medium", "low"]), ([5, 80, 15], ["low", "high", "medium"]),
-            // One id may be all, and what never occurs is low.
+            // One id may be the whole text. Ids without occurrence are low.
             ([0, 9, 0], ["low", "high", "low"]), ([0, 0], ["low", "low"]), ([], []), ([97, 3], ["high", "low"]),
             // Equal counts: by id.
             ([1, 1, 1, 1, 1], ["high", "high", "high", "high", "medium"]),

@@ -1,4 +1,5 @@
-// TaskEncoderTests - where a text is cut into context and continuation, and what a model without room for it sees.
+// TaskEncoderTests - the cut of a text into context and continuation, also where it exceeds the model's sequence
+// length.
 
 import Testing
 import TokenData
@@ -8,7 +9,7 @@ import InputFiles
 @testable import Evaluation
 
 struct TaskEncoderTests {
-    /// Bytes, but a blank and the letter behind it are one id: 1000 + letter. What a text is cut into shows.
+    /// A tokenizer of bytes in which a blank and the next letter are one id, 1000 + letter. Its ids show the cut.
     private struct PairTokenizer: Tokenizers.Tokenizer {
         let name = "pairs"
         let size = 1256
@@ -66,7 +67,7 @@ struct TaskEncoderTests {
 
     @Test func anEmptyContextIsTheEndToken() throws {
         #expect(try encode("", "cd") == [[999], ids("cd")])
-        // What is only blanks is empty once they are moved.
+        // A context of blanks is empty after they moved.
         #expect(try encode("  ", "cd") == [[999], [32, Self.c] + ids("d")])
     }
 
@@ -82,7 +83,7 @@ struct TaskEncoderTests {
         let cut = try requests(.completion("cdef", context: "abxyz"), positions: 7)
         #expect(cut.requests == [TaskRequest(tokens: ids("bxyzcdef"), continuationCount: 4)])
         #expect(cut.isTruncated)
-        // One token of context is left where the continuation takes all positions.
+        // One token of context is left if the continuation has the maximum length.
         let tight = try requests(.completion("cdef", context: "abxyz"), positions: 4)
         #expect(tight.requests == [TaskRequest(tokens: ids("zcdef"), continuationCount: 4)])
     }

@@ -52,7 +52,7 @@ struct TaskFileTests {
         #expect(error.problem == "the object has two \"task\"")
     }
 
-    /// A line, and what the message about it must name.
+    /// A line, and the words that its error must contain.
     struct Mistake: Sendable, CustomTestStringConvertible {
         let line: String
         let names: [String]

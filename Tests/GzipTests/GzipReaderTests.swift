@@ -56,7 +56,7 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) throws -> Gzi
         #expect(try decompress(gzipMember(long) + gzipMember(text), chunkSize: 4096, inputSize: 1000) == long + text)
     }
 
-    /// Every place but the borders of members.
+    /// Every cut but those between members.
     @Test func aCutIsFound() throws {
         let content = first + second
         for count in 0..<content.count where count != first.count {
@@ -65,7 +65,7 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) throws -> Gzi
         }
         #expect(try failure([]).detail == "without any data")
         #expect(try failure(Array(first.dropLast())).detail == "inside a gzip member")
-        // What is left is whole.
+        // The remaining data are complete.
         #expect(try decompress(first) == Array("first line\nsecond ".utf8))
     }
 

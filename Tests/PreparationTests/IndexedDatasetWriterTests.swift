@@ -105,7 +105,7 @@ struct MegatronPair: Equatable {
         let pair = try MegatronPair(data, index)
         #expect(pair.documents == documents.map { $0.map { Int($0) } })
         #expect(pair.lengths == [3, 4, 4, 1, 4, 4, 4, 4, 4, 1, 1])
-        // And the reader takes what the writer wrote.
+        // The reader accepts the writer's files.
         let dataset = try IndexedDataset(prefix: directory.path("p"))
         #expect(try dataset.tokens(in: 0..<dataset.count) == documents.flatMap(\.self))
     }

@@ -1,4 +1,4 @@
-// PreparationTests - text becomes the same token files for any number of ranks and threads, also after a stop.
+// PreparationTests - text becomes equal token files for any number of ranks and threads, also after a stop.
 
 import DataFixtures
 import Foundation
@@ -158,7 +158,7 @@ struct WholeTexts: Tokenizer {
         #expect(summary.elementType == (code == 8 ? "uint16" : "int32"))
     }
 
-    /// What is trained on is the same, prepared or not, and a checkpoint's fingerprint of the data too.
+    /// Training reads equal sequences from text and prepared data, and their fingerprints are equal.
     @Test func trainingReadsTheSameTokens() throws {
         let file = try directory.write("a.jsonl", lines(texts(50)))
         try prepare(request([file]))
@@ -229,7 +229,7 @@ struct WholeTexts: Tokenizer {
         }
         #expect(summary.domains.map(\.documents) == [20, 20, 20])
         #expect(FileKind.at(directory.path("p.bin")) == .missing)
-        // Not split, they are counted all the same.
+        // Without a split, domains are counted too.
         let together = try prepare(request([file], to: "q"))
         #expect(together.domains == summary.domains && together.outputs.count == 1)
         #expect(try pair("q").documents == ids(all))

@@ -68,7 +68,7 @@ import Testing
         #expect(words("  a") == ["  a"])
     }
 
-    /// The control: with a piece across a blank, words that are cut all the same have other ids.
+    /// The control: with a piece across a blank, cut words have other ids.
     @Test func aPieceAcrossABlankForbidsCuts() throws {
         var model = HandmadeModel()
         model.pieces += [("a\u{2581}", 1, 1)]

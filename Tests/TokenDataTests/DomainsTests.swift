@@ -1,4 +1,4 @@
-// DomainsTests - what a configuration's data may be, and what is said when it is not.
+// DomainReaderTests - domains of a configuration: allowed data, and the error for each mistake.
 
 import DataFixtures
 import Foundation

@@ -1,4 +1,4 @@
-// ForeignContentTests - what is named as text and holds something else is named.
+// ForeignContentTests - files with the name of a text and other content are named by their format.
 
 import DataFixtures
 import Foundation
@@ -20,7 +20,7 @@ import InputFiles
 
     private static func wide(_ text: String, _ unit: (UInt16) -> [UInt8]) -> [UInt8] { text.utf16.flatMap(unit) }
 
-    /// Bytes of a file; what is said of it; a part of the remedy.
+    /// Bytes of a file; the problem; a part of the remedy.
     static let foreign: [(String, [UInt8], String, String)] = [
         ("a.jsonl", [0x1F, 0x8B, 8, 0, 0, 0], "gzip data", "gzip -dc "),
         ("a.jsonl.zst", [0x1F, 0x8B, 8, 0, 0, 0], "gzip data", "NEW.jsonl"),

@@ -15,7 +15,8 @@ private func require(_ condition: Bool, _ message: @autoclosure () -> String) {
 }
 
 @Suite struct IndexedDatasetFuzzTests {
-    /// In a process of its own, whose address space leaves room for the files and not for what they claim.
+    /// Runs in a process of its own, whose address space is large enough for the files and not for the sizes that they
+    /// claim.
     @Test func index() async {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             limitAddressSpace(toCurrentAnd: 256 << 20)

@@ -1,4 +1,4 @@
-// JSONDocumentTests - what a line of .jsonl may be, as RFC 8259 has it.
+// JSONDocumentTests - valid and invalid lines of .jsonl by RFC 8259.
 
 import Testing
 

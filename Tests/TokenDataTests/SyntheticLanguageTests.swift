@@ -104,13 +104,13 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
         #expect(language.words.count == 96 && Set(language.words).count == 96)
         #expect(language.words.allSatisfy { (2...7).contains($0.utf8.count) })
         #expect(language.words.allSatisfy { $0.utf8.allSatisfy { (97...122).contains($0) } })
-        // Zipf: the r-th word's frequency times r is the same for all r.
+        // Zipf: the r-th word's frequency times r is a constant.
         let total = (1...96).reduce(0) { $0 + 1 / Double($1) }
         for (index, frequency) in language.wordFrequency.enumerated() {
             #expect(abs(frequency * Double(index + 1) * total - 1) < 1e-9)
         }
         #expect(abs(language.wordFrequency.reduce(0, +) - 1) < 1e-12)
-        // The ending tells the group.
+        // The ending shows the group.
         let endings = Set(zip(language.words, language.groups).map { "\($0.last ?? " ")\($1)" })
         #expect(endings.count == 8)
     }
@@ -164,7 +164,7 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
         #expect(abs(orderZero / language.orderZeroEntropyRate - 1) < 0.016)
     }
 
-    /// The bar of the embedded job: what a model gains that knows only words and their frequencies is not enough.
+    /// The bar of the self-test job: what a model gains that knows only words and their frequencies is not enough.
     @Test(arguments: [32, 64, 128, 256])
     func orderZeroIsFarAboveTheFloor(sequenceLength: Int) {
         let floor = language.floor(sequenceLength: sequenceLength)

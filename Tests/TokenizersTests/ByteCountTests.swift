@@ -1,4 +1,4 @@
-// ByteCountTests - bytes of text that tokens stand for, in any tokenizer's spelling.
+// ByteCountTests - number of bytes of text behind tokens, for every tokenizer.
 
 import DataFixtures
 import Testing
@@ -42,7 +42,7 @@ private struct WordTokenizer: Tokenizers.Tokenizer {
         #expect(WordTokenizer().byteCount(of: tokens, after: previous) == count)
     }
 
-    /// However a text is cut into sequences, the bytes of its targets add up to its length without the first token.
+    /// For any cut of a text into sequences, the bytes of all targets are those of the text after its first token.
     @Test func sequencesAddUpToTheText() {
         let tokenizer = WordTokenizer()
         let documents: [[Int32]] = [[0, 1, 2, 0, 1], [1], [2, 2, 0, 0, 1, 2]]

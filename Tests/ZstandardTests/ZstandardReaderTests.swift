@@ -11,7 +11,7 @@ private let firstFrame = bytes("KLUv/SQSkQAAZmlyc3QgbGluZQpzZWNvbmQgW8stMQ==")
 private let secondFrame = bytes("KLUv/SALWQAAbGluZQp0aGlyZAo=")
 /// A million zeros in blocks of 128 KiB, with a checksum.
 private let zeros = bytes("KLUv/QRYVAAAEAAAAQD7/znAAgIAEAACABAAAgAQAAIAEAACABAAAgAQAAMSCgDMrso5")
-/// The same, made with `--long=28`: a window of 256 MiB.
+/// A million zeros compressed with `--long=28`: a window of 256 MiB.
 private let wideZeros = bytes("KLUv/QSQZAAAEAAAAgDp/zdz4AEsAgAQAAIAEAACABAAAgAQAAIAEAACABAAAxIKAMyuyjk=")
 /// A frame that readers pass over: magic number, size 3, three bytes.
 private let skippable: [UInt8] = [0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 7, 8, 9]

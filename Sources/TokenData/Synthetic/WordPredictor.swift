@@ -1,9 +1,10 @@
 // WordPredictor - the exact probability of each next byte of a synthetic text, given the bytes so far.
 
-/// A forward filter over the hidden state (word, place in the word) of a text whose next byte the state determines.
+/// A forward filter over the hidden state (word, letter index) of a synthetic text. The state determines the next byte.
 ///
-/// Nothing is approximated: before the first byte every state has its stationary probability; each byte removes the
-/// states that contradict it; where a word ends, each group's remaining mass goes through its row of the transition.
+/// The filter is exact. Before the first byte every state has its stationary probability. Each byte removes the states
+/// that contradict it. At the end of a word, each group's remaining probability is distributed by its row of the
+/// transition.
 struct WordPredictor {
     private struct State {
         var word: Int
@@ -18,10 +19,10 @@ struct WordPredictor {
     private let transition: [[Double]]
     private var states: [State] = []
 
-    /// A predictor that has seen nothing.
+    /// A predictor before the first token.
     ///
-    /// - Parameter transition: the groups' transition that the predictor believes in. Its stationary frequencies must
-    ///   be the language's.
+    /// - Parameter transition: the transition [group, group] that the predictor assumes. Its stationary frequencies
+    ///   must be the language's.
     init(_ language: SyntheticLanguage, transition: [[Double]]) {
         spellings = language.spellings
         groups = language.groups
@@ -35,14 +36,14 @@ struct WordPredictor {
         }
     }
 
-    /// Probability of each byte to be the next.
+    /// Probability of each next byte, [256].
     var distribution: [Double] {
         var result = [Double](repeating: 0, count: 256)
         for state in states { result[Int(spellings[state.word][state.place])] += state.probability }
         return result
     }
 
-    /// Takes the next token and returns the probability that it had; 0 leaves a predictor that expects nothing.
+    /// Takes the next token and returns its probability. After a probability of 0 the predictor expects nothing.
     mutating func observe(_ token: Int32) -> Double {
         let survivors = states.filter { Int32(spellings[$0.word][$0.place]) == token }
         let evidence = survivors.reduce(0) { $0 + $1.probability }
@@ -64,7 +65,7 @@ struct WordPredictor {
         return evidence
     }
 
-    /// Adds every word's beginning, given the probability of each group to be the last word's.
+    /// Adds the first letter of every word, given the probability of each group to be the last word's.
     private mutating func startWords(after last: [Double]) {
         var next = [Double](repeating: 0, count: last.count)
         for (share, row) in zip(last, transition) where share > 0 {
