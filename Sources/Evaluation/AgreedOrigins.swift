@@ -16,11 +16,11 @@ extension Communicator {
         let own = domains.map { $0.origin.unrecordedReason ?? "" }
         let unknown = try sum(own.map { $0.isEmpty ? 0 : 1 })
         var agreed = domains
-        for place in domains.indices where unknown[place] > 0 {
-            let reasons = try allGather(Array(own[place].utf8))
+        for index in domains.indices where unknown[index] > 0 {
+            let reasons = try allGather(Array(own[index].utf8))
             guard let first = reasons.firstIndex(where: { !$0.isEmpty }) else { continue }
             let reason = String(decoding: reasons[first], as: UTF8.self)
-            agreed[place].origin = .unrecorded(first == 0 ? reason : "on rank \(first) \(reason)")
+            agreed[index].origin = .unrecorded(first == 0 ? reason : "on rank \(first) \(reason)")
         }
         return agreed
     }

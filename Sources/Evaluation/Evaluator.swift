@@ -126,9 +126,9 @@ package final class Evaluator {
         try communicator.agreed {
             guard communicator.rank == 0 else { return }
             try perToken(
-                stride(from: 0, to: all.count, by: 3).enumerated().map { position, index in
+                stride(from: 0, to: all.count, by: 3).enumerated().map { targetIndex, index in
                     TokenResult(
-                        position: before + position, token: Int32(all[index]), crossEntropy: all[index + 1],
+                        targetIndex: before + targetIndex, token: Int32(all[index]), crossEntropy: all[index + 1],
                         entropy: all[index + 2])
                 })
         }

@@ -25,9 +25,9 @@ public struct DataError: Error, CustomStringConvertible, Equatable {
 
     /// `data.train[1].path: corpus.jsonl:12: ... (remedy)`.
     public var description: String {
-        var place = key.isEmpty ? "" : key + ": "
-        if let file { place += file + (line.map { ":\($0)" } ?? "") + ": " }
-        return "\(place)\(problem); \(remedy)"
+        var location = key.isEmpty ? "" : key + ": "
+        if let file { location += file + (line.map { ":\($0)" } ?? "") + ": " }
+        return "\(location)\(problem); \(remedy)"
     }
 
     /// This error, with `key` unless it already names one.

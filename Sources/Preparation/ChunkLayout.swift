@@ -83,8 +83,8 @@ struct ChunkLayout: Sendable {
         rank(at: starts[file], rankCount: rankCount)...rank(at: starts[file + 1] - 1, rankCount: rankCount)
     }
 
-    private func rank(at place: Int, rankCount: Int) -> Int {
-        starts[files.count].dividingFullWidth(place.multipliedFullWidth(by: rankCount)).quotient
+    private func rank(at offset: Int, rankCount: Int) -> Int {
+        starts[files.count].dividingFullWidth(offset.multipliedFullWidth(by: rankCount)).quotient
     }
 }
 
@@ -108,7 +108,8 @@ struct ChunkSource {
     private let layout: ChunkLayout
     private let rank: Int
     private let rankCount: Int
-    private var number = ChunkNumber(file: 0, index: 0)
+    /// Number of the next chunk. It is the chunk of an error that ``next()`` throws.
+    private(set) var number = ChunkNumber(file: 0, index: 0)
     /// The present compressed file and its chunks.
     private var stream: (text: TextStream, chunks: LineChunks)?
     /// Number of chunks of each compressed file that was read to its end, by file.
@@ -119,9 +120,6 @@ struct ChunkSource {
         self.rank = rank
         self.rankCount = rankCount
     }
-
-    /// Number of the next chunk. It is the chunk of an error that ``next()`` throws.
-    var place: ChunkNumber { number }
 
     /// The next chunk of this rank; nil after the last.
     ///

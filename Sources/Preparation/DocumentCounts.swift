@@ -20,23 +20,23 @@ struct DomainCounts: Sendable {
 
     private let most: Int
     private(set) var list: [DomainCount] = []
-    private var places: [String?: Int] = [:]
+    private var indexes: [String?: Int] = [:]
 
     /// - Parameter most: maximum number of domains counted separately. Why: it bounds memory where every document names
     ///   another.
     init(most: Int = 1024) { self.most = most }
 
     mutating func add(_ count: DomainCount) {
-        let place = place(of: count.name)
-        list[place].documents += count.documents
-        list[place].tokens += count.tokens
-        list[place].bytes += count.bytes
+        let index = index(of: count.name)
+        list[index].documents += count.documents
+        list[index].tokens += count.tokens
+        list[index].bytes += count.bytes
     }
 
-    private mutating func place(of name: String?) -> Int {
-        if let place = places[name] { return place }
-        guard list.count < most || name == Self.others else { return place(of: Self.others) }
-        places[name] = list.count
+    private mutating func index(of name: String?) -> Int {
+        if let index = indexes[name] { return index }
+        guard list.count < most || name == Self.others else { return index(of: Self.others) }
+        indexes[name] = list.count
         list.append(DomainCount(name: name))
         return list.count - 1
     }

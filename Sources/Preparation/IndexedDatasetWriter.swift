@@ -89,8 +89,8 @@ final class IndexedDatasetWriter {
         for start in stride(from: 0, to: sequences, by: Self.chunk) {
             let count = min(Self.chunk, sequences - start)
             let lengths = try index.bytes(at: Self.headerSize + 4 * start, count: 4 * count)
-            let offsets = (0..<count).map { place -> Int64 in
-                let length = (0..<4).reduce(0) { $0 | Int(lengths[4 * place + $1]) << (8 * $1) }
+            let offsets = (0..<count).map { sequence -> Int64 in
+                let length = (0..<4).reduce(0) { $0 | Int(lengths[4 * sequence + $1]) << (8 * $1) }
                 defer { offset += length * elementType.size }
                 expected += length
                 return Int64(offset)

@@ -80,8 +80,8 @@ final class OutputFile {
         var (code, done): (Int32, Int) = (0, 0)
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { memory, initializedCount in
             while done < count {
-                let place = unsafe memory.baseAddress.map { unsafe $0 + done }
-                let got = unsafe pread(descriptor, place, count - done, off_t(offset + done))
+                let address = unsafe memory.baseAddress.map { unsafe $0 + done }
+                let got = unsafe pread(descriptor, address, count - done, off_t(offset + done))
                 if got < 0 && errno == EINTR { continue }
                 if got < 0 { code = errno }
                 if got <= 0 { break }
@@ -105,13 +105,13 @@ final class OutputFile {
         var (code, done): (Int32, Int) = (0, 0)
         unsafe bytes.withUnsafeBytes { memory in
             while done < bytes.count {
-                let place = unsafe memory.baseAddress.map { unsafe $0 + done }
+                let address = unsafe memory.baseAddress.map { unsafe $0 + done }
                 let rest = bytes.count - done
                 let put =
                     if let offset {
-                        unsafe pwrite(descriptor, place, rest, off_t(offset + done))
+                        unsafe pwrite(descriptor, address, rest, off_t(offset + done))
                     } else {
-                        unsafe Glibc.write(descriptor, place, rest)
+                        unsafe Glibc.write(descriptor, address, rest)
                     }
                 if put < 0 && errno == EINTR { continue }
                 if put < 0 { code = errno }

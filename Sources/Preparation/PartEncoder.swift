@@ -27,16 +27,16 @@ struct PartEncoder: Sendable {
     }
 
     /// A part under construction.
-    private struct Growing {
+    private struct PartBuilder {
         var header: PartHeader
         var sections: [Part.Section] = []
-        var places: [String?: Int] = [:]
+        var sectionIndexes: [String?: Int] = [:]
         var counts: DomainCounts
 
         /// Index of the section of a domain.
         mutating func section(_ domain: String?) -> Int {
-            if let place = places[domain] { return place }
-            places[domain] = sections.count
+            if let index = sectionIndexes[domain] { return index }
+            sectionIndexes[domain] = sections.count
             sections.append(Part.Section(domain: domain))
             return sections.count - 1
         }
@@ -55,21 +55,21 @@ struct PartEncoder: Sendable {
         let file = layout.files[ticket.number.file]
         // With outputs per domain, all domains are counted: it is not known yet which of them have an output.
         let counts = splitsDomains ? DomainCounts(most: .max) : DomainCounts()
-        var growing = Growing(header: PartHeader(number: ticket.number), counts: counts)
+        var builder = PartBuilder(header: PartHeader(number: ticket.number), counts: counts)
         switch ticket.content {
-        case .lines(let chunk): try add(chunk, to: &growing)
-        case .unread where file.text.format.layout == .text: try addText(file, to: &growing)
+        case .lines(let chunk): try add(chunk, to: &builder)
+        case .unread where file.text.format.layout == .text: try addText(file, to: &builder)
         case .unread:
             let chunk = try LineChunk(
                 ticket.number.index, of: ReadableFile(path: file.text.path), fileSize: file.size, size: layout.chunkSize
             )
-            try add(chunk, to: &growing)
+            try add(chunk, to: &builder)
         }
-        return growing.part
+        return builder.part
     }
 
     /// Adds a file that is one text, or this chunk's piece of one.
-    private func addText(_ file: ChunkLayout.File, to part: inout Growing) throws {
+    private func addText(_ file: ChunkLayout.File, to part: inout PartBuilder) throws {
         let index = part.header.number.index
         let cuts = layout.cuts(part.header.number.file)
         let start = cuts ? index * layout.chunkSize : 0
@@ -93,7 +93,7 @@ struct PartEncoder: Sendable {
         }
     }
 
-    private func add(_ chunk: LineChunk, to part: inout Growing) throws {
+    private func add(_ chunk: LineChunk, to part: inout PartBuilder) throws {
         part.header.lines = try chunk.forEachLine { number, line in
             switch line {
             case .blank: part.header.blankLines += 1
@@ -107,7 +107,7 @@ struct PartEncoder: Sendable {
         }
     }
 
-    private func add(_ document: JSONDocument, line: Int, to part: inout Growing) throws {
+    private func add(_ document: JSONDocument, line: Int, to part: inout PartBuilder) throws {
         var domain: String?
         var problem: String?
         var remedy = "--split-domains needs a string \"meta\": {\"pile_set_name\": ...} in each line"
@@ -139,24 +139,24 @@ struct PartEncoder: Sendable {
     static let noDomain = "the document has no \"meta.pile_set_name\""
 
     /// Appends the ids of a text, and its end token if the document ends here.
-    private func add(_ text: [UInt8], domain: String?, to part: inout Growing) throws {
-        let place = part.section(splitsDomains ? domain : nil)
-        let before = part.sections[place].ids.count
+    private func add(_ text: [UInt8], domain: String?, to part: inout PartBuilder) throws {
+        let index = part.section(splitsDomains ? domain : nil)
+        let before = part.sections[index].ids.count
         do {
             let step = tokenizer.splitsAnywhere ? Self.pieceSize : max(text.count, 1)
             for start in stride(from: 0, to: text.count, by: step) {
                 let isWhole = step >= text.count
                 let piece = isWhole ? text : Array(text[start..<min(start + step, text.count)])
-                part.sections[place].ids += bytes(of: try tokenizer.encode(piece))
+                part.sections[index].ids += bytes(of: try tokenizer.encode(piece))
             }
         } catch {
-            part.sections[place].ids.removeLast(part.sections[place].ids.count - before)
+            part.sections[index].ids.removeLast(part.sections[index].ids.count - before)
             throw error
         }
         let ends = part.header.endsDocument
-        if ends { part.sections[place].ids += bytes(of: [tokenizer.endToken]) }
-        let count = (part.sections[place].ids.count - before) / elementType.size
-        part.sections[place].lengths.append(count)
+        if ends { part.sections[index].ids += bytes(of: [tokenizer.endToken]) }
+        let count = (part.sections[index].ids.count - before) / elementType.size
+        part.sections[index].lengths.append(count)
         part.counts.add(DomainCount(name: domain, documents: ends ? 1 : 0, tokens: count, bytes: text.count))
     }
 
@@ -165,7 +165,7 @@ struct PartEncoder: Sendable {
     }
 
     /// Counts a mistake, or throws it.
-    private func reject(_ mistake: Mistake, in part: inout Growing) throws {
+    private func reject(_ mistake: Mistake, in part: inout PartBuilder) throws {
         if skipsMalformed {
             part.header.skipped.add(
                 SkippedCounts.Example(line: mistake.line, problem: mistake.problem), reason: mistake.reason)

@@ -135,15 +135,15 @@ enum PartFile {
     /// One section of a part, with its hash checked.
     ///
     /// - Parameter header: the result of ``header(_:in:checksData:)``.
-    static func section(_ place: Int, of header: PartHeader, in folder: String) throws -> Part.Section {
+    static func section(_ index: Int, of header: PartHeader, in folder: String) throws -> Part.Section {
         let path = folder + "/" + name(header.number)
         guard case .regular(let size) = FileKind.at(path) else {
             throw OutputError(path, "the part has gone")
         }
         let file = try ReadableFile(path: path)
-        let section = header.sections[place]
+        let section = header.sections[index]
         // The last section ends at the end of the file.
-        let rest = header.sections[place...].reduce(0) { $0 + $1.size }
+        let rest = header.sections[index...].reduce(0) { $0 + $1.size }
         guard size >= rest else { throw OutputError(path, "the part became shorter") }
         let bytes = try file.bytes(at: size - rest, count: section.size)
         guard hash(bytes, []) == section.hash else {

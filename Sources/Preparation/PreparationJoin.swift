@@ -31,12 +31,12 @@ extension Preparation {
         let summary = self.summary(headers, outputs, skipped)
         try requireFree(outputs.map(\.prefix))
         try allowReplacing()
-        for (place, output) in outputs.enumerated() {
-            try OutputFolder.rename(joined(place, ".bin"), to: output.prefix + ".bin")
+        for (index, output) in outputs.enumerated() {
+            try OutputFolder.rename(joined(index, ".bin"), to: output.prefix + ".bin")
         }
         // A pair is readable once its index exists, so that indexes are renamed last.
-        for (place, output) in outputs.enumerated() {
-            try OutputFolder.rename(joined(place, ".idx"), to: output.prefix + ".idx")
+        for (index, output) in outputs.enumerated() {
+            try OutputFolder.rename(joined(index, ".idx"), to: output.prefix + ".idx")
         }
         let parent = OutputFolder.parent(of: request.output)
         try OutputFolder.sync(parent)
@@ -96,15 +96,16 @@ extension Preparation {
     ) throws -> [PreparationSummary.Output] {
         let total = headers.reduce(0) { $0 + $1.sections.reduce(0) { $0 + $1.bytes } }
         var done = 0
-        return try domains.enumerated().map { place, domain in
+        return try domains.enumerated().map { output, domain in
             let writer = try IndexedDatasetWriter(
-                data: joined(place, ".bin"), index: joined(place, ".idx"), elementType: elementType)
+                data: joined(output, ".bin"), index: joined(output, ".idx"), elementType: elementType)
             for header in headers {
                 // Only texts are cut within documents, and a text has one section.
-                guard let place = header.sections.firstIndex(where: { $0.domain == domain && $0.documents > 0 }) else {
+                guard let sectionIndex = header.sections.firstIndex(where: { $0.domain == domain && $0.documents > 0 })
+                else {
                     continue
                 }
-                let section = try PartFile.section(place, of: header, in: folder)
+                let section = try PartFile.section(sectionIndex, of: header, in: folder)
                 try writer.append(section.ids)
                 for (index, length) in section.lengths.enumerated() {
                     try writer.extendDocument(by: length)

@@ -84,10 +84,10 @@ public final class PreparationRun: Sendable {
         while true {
             let next = source.withLock { source -> ChunkTicket? in
                 // The limit is checked here too: the search for the next chunk may take long.
-                guard source.place.order < state.withLock({ $0.limit }) else { return nil }
+                guard source.number.order < state.withLock({ $0.limit }) else { return nil }
                 do { return try source.next() } catch {
                     // Within the lock, so that no other thread asks the failed file for more.
-                    fail(error, at: source.place.order)
+                    fail(error, at: source.number.order)
                     return nil
                 }
             }
@@ -97,10 +97,10 @@ public final class PreparationRun: Sendable {
     }
 
     private func fail(_ error: any Error, at order: Int) {
-        let place = error is DataError ? order : -1
+        let failureOrder = error is DataError ? order : -1
         state.withLock { state in
-            if place < state.failure?.order ?? .max { state.failure = (place, error) }
-            state.limit = min(state.limit, place)
+            if failureOrder < state.failure?.order ?? .max { state.failure = (failureOrder, error) }
+            state.limit = min(state.limit, failureOrder)
         }
     }
 

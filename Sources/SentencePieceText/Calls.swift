@@ -13,8 +13,8 @@ func checked(
     _ kind: SentencePieceError.Kind, _ action: String, _ call: (_ error: csp_error) -> csp_status
 ) throws(SentencePieceError) {
     var words = [CChar](repeating: 0, count: 1024)
-    let status = unsafe words.withUnsafeMutableBufferPointer { room in
-        unsafe call(csp_error(text: room.baseAddress, capacity: room.count))
+    let status = unsafe words.withUnsafeMutableBufferPointer { buffer in
+        unsafe call(csp_error(text: buffer.baseAddress, capacity: buffer.count))
     }
     guard status != 0 else { return }
     let all = String(decoding: words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -19,7 +19,7 @@ public final class SentencePieceProcessor: Sendable {
     /// The rule to cut texts before line feeds; nil for a model whose texts stay whole.
     let cuts: LineCuts?
     /// Ids of words met so far; nil for a model whose texts may not be cut at words.
-    let memory: WordMemory?
+    let wordCache: WordCache?
     private let handle: Handle
 
     /// Longest text in bytes: the library counts in 32 bits.
@@ -35,7 +35,7 @@ public final class SentencePieceProcessor: Sendable {
             throw SentencePieceError(.notAModel, "the SentencePiece model is truncated: its settings are missing")
         }
         cuts = LineCuts(model)
-        memory = WordCuts(model, cuts) == nil ? nil : WordMemory()
+        wordCache = WordCuts(model, cuts) == nil ? nil : WordCache()
         handle = try Handle(modelBytes)
         pieceCount = handle.pieceCount
         // The library and this reader must agree on the pieces.
@@ -61,9 +61,9 @@ public final class SentencePieceProcessor: Sendable {
                 unsafe csp_encode_pieces(handle.pointer, text.baseAddress, text.count, &bytes, &ends, &count, error)
             }
         }
-        let places: [Int] = unsafe taken(ends, count: count)
-        let joined: [UInt8] = unsafe taken(bytes, count: places.last ?? 0)
-        return zip([0] + places, places).map { Array(joined[$0..<$1]) }
+        let pieceEnds: [Int] = unsafe taken(ends, count: count)
+        let joined: [UInt8] = unsafe taken(bytes, count: pieceEnds.last ?? 0)
+        return zip([0] + pieceEnds, pieceEnds).map { Array(joined[$0..<$1]) }
     }
 
     /// The ids of a range of `text`, encoded as a text of its own.

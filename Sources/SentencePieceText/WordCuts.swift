@@ -31,10 +31,10 @@ struct WordCuts: Sendable {
 
     /// End of the word that covers `start`: the next blank after another character, or `end`.
     static func wordEnd(in text: [UInt8], from start: Int, to end: Int) -> Int {
-        var place = start + 1
-        while place < end {
-            if text[place] == blank, text[place - 1] != blank, !endsWithMark(text, start, place) { return place }
-            place += 1
+        var index = start + 1
+        while index < end {
+            if text[index] == blank, text[index - 1] != blank, !endsWithMark(text, start, index) { return index }
+            index += 1
         }
         return end
     }
@@ -45,7 +45,7 @@ struct WordCuts: Sendable {
 }
 
 /// A cache of the ids of words. Any number of threads may use it at once.
-final class WordMemory: Sendable {
+final class WordCache: Sendable {
     /// Number of parts, each with a lock, so that threads rarely wait.
     private static let stripeCount = 64
     /// Maximum number of words of a part. A full part is emptied. All parts take some 10 MB.
@@ -59,8 +59,8 @@ final class WordMemory: Sendable {
         init(_ text: [UInt8], _ range: Range<Int>) {
             precondition(range.count <= WordCuts.longestWord, "a word of \(range.count) bytes")
             count = UInt8(range.count)
-            for (index, place) in range.enumerated() {
-                bytes[index >> 3] |= UInt64(text[place]) << UInt64(8 * (index & 7))
+            for (offset, index) in range.enumerated() {
+                bytes[offset >> 3] |= UInt64(text[index]) << UInt64(8 * (offset & 7))
             }
         }
 
@@ -82,7 +82,7 @@ final class WordMemory: Sendable {
         return true
     }
 
-    func remember(_ word: Word, _ ids: [Int32]) {
+    func insert(_ word: Word, _ ids: [Int32]) {
         stripes[word.stripe].words.withLock { words in
             if words.count >= Self.wordsPerStripe { words.removeAll(keepingCapacity: true) }
             words[word] = ids
@@ -93,7 +93,7 @@ final class WordMemory: Sendable {
 extension SentencePieceProcessor {
     /// The ids of a range of `text`, encoded as a text of its own. It goes word by word if the model allows it.
     func idsByWords(_ text: [UInt8], _ range: Range<Int>) throws(SentencePieceError) -> [Int32] {
-        guard let memory, let blank = cuts?.blank, !range.isEmpty else { return try ids(text, range) }
+        guard let wordCache, let blank = cuts?.blank, !range.isEmpty else { return try ids(text, range) }
         var end = WordCuts.wordEnd(in: text, from: range.lowerBound, to: range.upperBound)
         var all = try ids(text, range.lowerBound..<end)
         while end < range.upperBound {
@@ -109,10 +109,10 @@ extension SentencePieceProcessor {
                 all += try ids(text, start..<end)
                 continue
             }
-            let word = WordMemory.Word(text, start..<end)
-            if memory.append(word, to: &all) { continue }
+            let word = WordCache.Word(text, start..<end)
+            if wordCache.append(word, to: &all) { continue }
             let ids = try ids(text, start..<end)
-            memory.remember(word, ids)
+            wordCache.insert(word, ids)
             all += ids
         }
         return all

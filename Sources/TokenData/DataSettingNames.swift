@@ -12,7 +12,7 @@ public struct DataSettingNames: Sendable {
     let tokenizer: String
     let tokenizerRemedy: String
     /// The error for text where there is no tokenizer.
-    let lack: (problem: String, remedy: String)
+    let missingTokenizer: (problem: String, remedy: String)
     private let hasKeys: Bool
 
     /// The keys of a configuration.
@@ -21,7 +21,7 @@ public struct DataSettingNames: Sendable {
             list: "data.\(purpose.rawValue)", sequenceLength: "data.sequence_length",
             vocabularySize: "model.vocab_size", tokenizer: "data.tokenizer",
             tokenizerRemedy: "set data.tokenizer to the one that the text was prepared with",
-            lack: (
+            missingTokenizer: (
                 "data.tokenizer is \(noTokenizerName), which cannot read text",
                 "give the prefix of prepared data, or set data.tokenizer to the tokenizer of the model"
             ), hasKeys: true)
@@ -33,12 +33,13 @@ public struct DataSettingNames: Sendable {
     public static func option(
         _ name: String, _ tokenizer: CheckpointTokenizer, sequenceLength: String = "--sequence-length"
     ) -> DataSettingNames {
-        var lack = ("", "")
-        if case .unusable(let error) = tokenizer { lack = (error.problem, error.remedy) }
+        var missingTokenizer = ("", "")
+        if case .unusable(let error) = tokenizer { missingTokenizer = (error.problem, error.remedy) }
         return DataSettingNames(
             list: name, sequenceLength: sequenceLength, vocabularySize: "the model's vocab_size",
             tokenizer: "the checkpoint's tokenizer",
-            tokenizerRemedy: "take a checkpoint of the model that the text was prepared for", lack: lack,
+            tokenizerRemedy: "take a checkpoint of the model that the text was prepared for",
+            missingTokenizer: missingTokenizer,
             hasKeys: false)
     }
 

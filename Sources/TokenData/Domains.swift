@@ -112,7 +112,8 @@ private struct DomainReader {
         if let format = DocumentSource(path: path) {
             _ = try requireTextFile(path)
             guard let tokenizer else {
-                throw DataError(file: path, problem: settings.lack.problem, remedy: settings.lack.remedy)
+                throw DataError(
+                    file: path, problem: settings.missingTokenizer.problem, remedy: settings.missingTokenizer.remedy)
             }
             let file = TextFile(path: path, format: format)
             try file.requireText(for: tokenizer)
@@ -159,12 +160,12 @@ private func tokenize(
     warn: (String) -> Void, checkCancellation: () throws -> Void
 ) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
-    var spoken = ContinuousClock.now
+    var lastReport = ContinuousClock.now
     try encoder.forEachDocument(
         of: file,
         progress: { bytes in
-            guard spoken.duration(to: .now) >= .seconds(10) else { return }
-            spoken = .now
+            guard lastReport.duration(to: .now) >= .seconds(10) else { return }
+            lastReport = .now
             progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
         },
         invalid: { found in

@@ -93,7 +93,7 @@ private enum Kind {
         let quarters = start.count / 4
         guard quarters >= 2 else { return nil }
         var zeros = [0, 0, 0, 0]
-        for place in 0..<(4 * quarters) where start[place] == 0 { zeros[place % 4] += 1 }
+        for index in 0..<(4 * quarters) where start[index] == 0 { zeros[index % 4] += 1 }
         let isMostlyZero = zeros.map { 2 * $0 > quarters }
         let isNeverZero = zeros.map { 50 * $0 < quarters }
         if isNeverZero[0], isMostlyZero[2], isMostlyZero[3] { return .utf32(order: "LE") }

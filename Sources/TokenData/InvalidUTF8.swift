@@ -15,19 +15,19 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
     /// Examines all of a text. A byte that starts no well-formed sequence (Unicode 15, table 3-7) is invalid alone. The
     /// search goes on after it, as SentencePiece does.
     public init(in text: [UInt8]) {
-        var position = 0
-        while position < text.count {
-            if text[position] < 0x80 {
-                position += 1
-            } else if let length = Self.sequenceLength(text, position) {
-                position += length
+        var index = 0
+        while index < text.count {
+            if text[index] < 0x80 {
+                index += 1
+            } else if let length = Self.sequenceLength(text, index) {
+                index += length
             } else {
                 if count == 0 {
-                    offset = position
-                    line = text[..<position].count { $0 == UInt8(ascii: "\n") } + 1
+                    offset = index
+                    line = text[..<index].count { $0 == UInt8(ascii: "\n") } + 1
                 }
                 count += 1
-                position += 1
+                index += 1
             }
         }
     }
@@ -69,7 +69,7 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
         default: return nil
         }
         guard start + length <= text.count, second.contains(text[start + 1]) else { return nil }
-        for place in (start + 2)..<(start + max(length, 2)) where text[place] & 0xC0 != 0x80 { return nil }
+        for index in (start + 2)..<(start + max(length, 2)) where text[index] & 0xC0 != 0x80 { return nil }
         return length
     }
 }

@@ -20,11 +20,11 @@ package struct JSONDocument: Equatable {
     package struct Problem: Error, Equatable {
         package let words: String
         /// Location in the line and the offending character, appended to ``words``; empty if unknown.
-        var place = ""
+        var location = ""
         init(_ words: String) { self.words = words }
 
         /// Words and location, for messages about one line.
-        package var description: String { words + place }
+        package var description: String { words + location }
 
         /// Problems are equal if their words are. Locations differ from line to line.
         package static func == (a: Problem, b: Problem) -> Bool { a.words == b.words }
@@ -35,7 +35,7 @@ package struct JSONDocument: Equatable {
         static func invalidUTF8(_ byte: UInt8, column: Int) -> Problem {
             var problem = notUTF8
             let digits = String(byte, radix: 16, uppercase: true)
-            problem.place = ": byte 0x\(digits) at column \(column)"
+            problem.location = ": byte 0x\(digits) at column \(column)"
             return problem
         }
 
@@ -55,8 +55,8 @@ package struct JSONDocument: Equatable {
     /// - Throws: ``Problem``.
     init(line: [UInt8]) throws(Problem) {
         guard String(validating: line, as: UTF8.self) != nil else {
-            let place = InvalidUTF8(in: line).offset
-            throw .invalidUTF8(line[place], column: line[..<place].count { $0 & 0xC0 != 0x80 } + 1)
+            let offset = InvalidUTF8(in: line).offset
+            throw .invalidUTF8(line[offset], column: line[..<offset].count { $0 & 0xC0 != 0x80 } + 1)
         }
         var scanner = Scanner(bytes: line)
         var (text, domain): (Scanner.Value?, Domain) = (nil, .absent)
@@ -133,13 +133,13 @@ public func repeatedKey(ofObject line: [UInt8]) -> String? {
 }
 
 /// Location where a line stops being JSON, to be appended to a message: `: NaN at column 25`. Empty for valid JSON.
-public func placeOfMalformedJSON(in line: [UInt8]) -> String {
+public func locationOfMalformedJSON(in line: [UInt8]) -> String {
     var scanner = Scanner(bytes: line)
     do {
         _ = try scanner.value(depth: 0)
         try scanner.end()
     } catch {
-        return error.place
+        return error.location
     }
     return ""
 }
@@ -158,21 +158,21 @@ private struct Scanner {
     }
 
     private let bytes: [UInt8]
-    private var position = 0
+    private var offset = 0
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// The byte at ``offset``; nil at the end.
-    var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+    var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
     mutating func skipBlanks() {
-        while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A { position += 1 }
+        while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A { offset += 1 }
     }
 
     /// Checks that nothing but blanks follows.
     mutating func end() throws(JSONDocument.Problem) {
         skipBlanks()
-        guard position == bytes.count else { throw notJSON }
+        guard offset == bytes.count else { throw notJSON }
     }
 
     /// The error at ``offset``. A zero byte has words of its own, since most editors do not show it.
@@ -180,13 +180,13 @@ private struct Scanner {
         var problem = JSONDocument.Problem.notJSON
         if let zero = bytes.firstIndex(of: 0) {
             problem = .zeroByte
-            problem.place = " at column \(column(of: zero))"
-        } else if position >= bytes.count {
-            problem.place = ": it ends too early"
+            problem.location = " at column \(column(of: zero))"
+        } else if offset >= bytes.count {
+            problem.location = ": it ends too early"
         } else {
             // Python and JavaScript write these numbers, and JSON has none of them.
-            let words = ["NaN", "Infinity"].filter { bytes[position...].starts(with: Array($0.utf8)) }
-            problem.place = ": " + (words.map { $0 + " " }.first ?? "") + "at column \(column(of: position))"
+            let words = ["NaN", "Infinity"].filter { bytes[offset...].starts(with: Array($0.utf8)) }
+            problem.location = ": " + (words.map { $0 + " " }.first ?? "") + "at column \(column(of: offset))"
         }
         return problem
     }
@@ -196,7 +196,7 @@ private struct Scanner {
 
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard next == UInt8(ascii: character) else { return false }
-        position += 1
+        offset += 1
         return true
     }
 
@@ -204,7 +204,7 @@ private struct Scanner {
     mutating func object(
         depth: Int, _ member: (_ key: String, _ scanner: inout Scanner) throws(JSONDocument.Problem) -> Void
     ) throws(JSONDocument.Problem) {
-        position += 1
+        offset += 1
         skipBlanks()
         if take("}") { return }
         repeat {
@@ -243,7 +243,7 @@ private struct Scanner {
     }
 
     private mutating func array(depth: Int) throws(JSONDocument.Problem) {
-        position += 1
+        offset += 1
         skipBlanks()
         if take("]") { return }
         repeat {
@@ -256,7 +256,7 @@ private struct Scanner {
     private mutating func word(_ word: StaticString) throws(JSONDocument.Problem) {
         for byte in word.description.utf8 {
             guard next == byte else { throw notJSON }
-            position += 1
+            offset += 1
         }
     }
 
@@ -271,22 +271,22 @@ private struct Scanner {
     }
 
     private mutating func digits() throws(JSONDocument.Problem) {
-        let start = position
-        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") { position += 1 }
-        guard position > start else { throw notJSON }
+        let start = offset
+        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") { offset += 1 }
+        guard offset > start else { throw notJSON }
     }
 
     /// Reads a string whose opening quote is next.
     private mutating func string() throws(JSONDocument.Problem) -> Value {
-        position += 1
+        offset += 1
         var result: [UInt8] = []
         var hasHalfPair = false
         while true {
-            let start = position
+            let start = offset
             while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
-                position += 1
+                offset += 1
             }
-            result.append(contentsOf: bytes[start..<position])
+            result.append(contentsOf: bytes[start..<offset])
             if take("\"") { return hasHalfPair ? .halfPair : .string(result) }
             guard take("\\") else { throw notJSON }
             if let scalar = try escape() {
@@ -300,7 +300,7 @@ private struct Scanner {
     /// The character of an escape, read after its backslash; nil for half a surrogate pair.
     private mutating func escape() throws(JSONDocument.Problem) -> Unicode.Scalar? {
         guard let letter = next else { throw notJSON }
-        position += 1
+        offset += 1
         switch letter {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(letter)
         case UInt8(ascii: "b"): return "\u{8}"
@@ -313,7 +313,7 @@ private struct Scanner {
         }
         let first = try hexadecimal()
         guard first >= 0xD800, first < 0xE000 else { return Unicode.Scalar(first) }
-        let behind = position
+        let afterFirst = offset
         if first < 0xDC00, take("\\"), take("u") {
             let second = try hexadecimal()
             if second >= 0xDC00, second < 0xE000 {
@@ -321,7 +321,7 @@ private struct Scanner {
             }
         }
         // The following bytes are an escape of their own.
-        position = behind
+        offset = afterFirst
         return nil
     }
 
@@ -336,7 +336,7 @@ private struct Scanner {
                 value = value << 4 | UInt32((byte | 0x20) - UInt8(ascii: "a") + 10)
             default: throw notJSON
             }
-            position += 1
+            offset += 1
         }
         return value
     }

@@ -171,10 +171,10 @@ extension LineChunk {
             lines.removeFirst(feed + 1)
         }
         let last = (lines.dropLast().lastIndex(of: Self.lineFeed) ?? -1) + 1
-        var position = end
-        while lines.last != Self.lineFeed, position < fileSize, lines.count - last <= longest {
-            let block = try file.bytes(at: position, count: min(1 << 20, fileSize - position))
-            position += block.count
+        var offset = end
+        while lines.last != Self.lineFeed, offset < fileSize, lines.count - last <= longest {
+            let block = try file.bytes(at: offset, count: min(1 << 20, fileSize - offset))
+            offset += block.count
             let feed = block.firstIndex(of: Self.lineFeed)
             lines += block[..<(feed.map { $0 + 1 } ?? block.count)]
         }

@@ -14,7 +14,7 @@ package struct Mixture: Sendable {
     /// Quotas: uses of each domain per block. Their sum is 1,024.
     let quotas: [Int]
     /// Domain of each slot of a block, before the block's permutation.
-    private let domainOfPlace: [UInt16]
+    private let domainOfSlot: [UInt16]
     private let seed: UInt64
 
     /// - Throws: ``DataError`` naming `data.train[i].weight` for a weight that is negative, not finite, or too small
@@ -40,7 +40,7 @@ package struct Mixture: Sendable {
                     + "in \(Self.blockSize) sequences",
                 remedy: "give at least \(total / Double(Self.blockSize)), or 0 to switch the domain off")
         }
-        domainOfPlace = quotas.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
+        domainOfSlot = quotas.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
         self.seed = seed
     }
 
@@ -64,11 +64,11 @@ package struct Mixture: Sendable {
     /// Uses of each domain among the first `g` sequences of the stream: a product for whole blocks, a count in the last
     /// one.
     func uses(before g: Int) -> [Int] {
-        precondition(g >= 0, "positions start at 0")
-        let (block, places) = g.quotientAndRemainder(dividingBy: Self.blockSize)
+        precondition(g >= 0, "stream indexes start at 0")
+        let (block, slotCount) = g.quotientAndRemainder(dividingBy: Self.blockSize)
         var uses = quotas.map { block * $0 }
         let order = KeyedPermutation(count: Self.blockSize, key: SplitMix64.seed(seed, .mixture, block))
-        for place in 0..<places { uses[Int(domainOfPlace[order(place)])] += 1 }
+        for slot in 0..<slotCount { uses[Int(domainOfSlot[order(slot)])] += 1 }
         return uses
     }
 
@@ -76,13 +76,13 @@ package struct Mixture: Sendable {
     ///
     /// Within a block, earlier uses are counted over at most 1,023 slots.
     func use(at g: Int) -> (domain: Int, earlierUses: Int) {
-        precondition(g >= 0, "positions start at 0")
+        precondition(g >= 0, "stream indexes start at 0")
         if quotas.count == 1 { return (0, g) }
-        let (block, place) = g.quotientAndRemainder(dividingBy: Self.blockSize)
+        let (block, slot) = g.quotientAndRemainder(dividingBy: Self.blockSize)
         let order = KeyedPermutation(count: Self.blockSize, key: SplitMix64.seed(seed, .mixture, block))
-        let domain = domainOfPlace[order(place)]
+        let domain = domainOfSlot[order(slot)]
         var uses = block * quotas[Int(domain)]
-        for earlier in 0..<place where domainOfPlace[order(earlier)] == domain { uses += 1 }
+        for earlier in 0..<slot where domainOfSlot[order(earlier)] == domain { uses += 1 }
         return (Int(domain), uses)
     }
 }

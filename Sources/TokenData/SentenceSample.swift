@@ -122,7 +122,7 @@ public struct SentenceSample: Sendable {
         var counted = (lines: firstLine, end: document.startIndex)
         for line in document.split(whereSeparator: Self.endsLine) {
             var end = line.startIndex
-            var place = (column: line.startIndex == document.startIndex ? firstColumn : 1, index: line.startIndex)
+            var location = (column: line.startIndex == document.startIndex ? firstColumn : 1, index: line.startIndex)
             for part in Self.parts(of: line) {
                 let start = end
                 end += part.count
@@ -138,9 +138,9 @@ public struct SentenceSample: Sendable {
                     skipped.add(SkippedCounts.Example(file: path, line: counted.lines, problem: Self.unusable))
                 } else {
                     let first = start + invalid.offset
-                    place.column += Self.characterCount(line[place.index..<first])
-                    place.index = first
-                    let problem = JSONDocument.Problem.invalidUTF8(line[first], column: place.column)
+                    location.column += Self.characterCount(line[location.index..<first])
+                    location.index = first
+                    let problem = JSONDocument.Problem.invalidUTF8(line[first], column: location.column)
                     try reject(
                         problem.description, InvalidUTF8.remedy(path), path, line: counted.lines, reason: problem.words)
                 }
@@ -172,8 +172,8 @@ public struct SentenceSample: Sendable {
             sentences.append(sentence)
         } else {
             // Algorithm R (Vitter 1985): each line so far is kept with equal probability.
-            let place = random.next(below: lineCount)
-            if place < limit { sentences[place] = sentence }
+            let slot = random.next(below: lineCount)
+            if slot < limit { sentences[slot] = sentence }
         }
         return true
     }

@@ -38,8 +38,8 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
         guard count > 0 else { return [] }
         return ["\(count) lines or files were skipped:"] + reasons.map { "  \($0.count) times: \($0.problem)" }
             + examples.map { example in
-                let place = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
-                return "  \(place): \(example.problem)"
+                let location = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
+                return "  \(location): \(example.problem)"
             } + (count > examples.count ? ["  ..."] : [])
     }
 
@@ -66,8 +66,8 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
     }
 
     private mutating func add(_ reason: Reason) {
-        if let place = reasons.firstIndex(where: { $0.problem == reason.problem }) {
-            reasons[place].count += reason.count
+        if let index = reasons.firstIndex(where: { $0.problem == reason.problem }) {
+            reasons[index].count += reason.count
         } else {
             reasons.append(reason)
         }

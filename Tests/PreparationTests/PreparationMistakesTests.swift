@@ -38,15 +38,15 @@ extension PreparationTests {
     /// Whole domains are never left out, whatever may be skipped.
     @Test func moreDomainsThanOutputs() throws {
         let file = try directory.write("a.jsonl", lines(["a", "b", "c", "d", "e", "f"]) { "d\($0 % 5)" })
-        for (place, skips) in [true, false, true].enumerated() {
-            var request = self.request([file], to: "p\(place)", splits: true, skips: skips)
+        for (index, skips) in [true, false, true].enumerated() {
+            var request = self.request([file], to: "p\(index)", splits: true, skips: skips)
             request.mostDomains = 3
-            let ranks = place + 1
+            let ranks = index + 1
             let error = try #require(throws: DataError.self) { try prepare(request, ranks: ranks) }
             #expect(error.key == "--split-domains")
             #expect(error.problem.hasPrefix("there are more than 3 domains; one of them is \"d"), "\(error)")
             #expect(error.remedy.contains("at most 3") && error.remedy.contains("leave out --split-domains"))
-            #expect(FileKind.at(directory.path("p\(place)-d0.idx")) == .missing)
+            #expect(FileKind.at(directory.path("p\(index)-d0.idx")) == .missing)
             request.mostDomains = 5
             #expect(try prepare(request, ranks: ranks).outputs.map(\.domain) == ["d0", "d1", "d2", "d3", "d4"])
         }

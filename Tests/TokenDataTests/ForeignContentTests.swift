@@ -18,7 +18,9 @@ import InputFiles
         return bytes
     }
 
-    private static func wide(_ text: String, _ unit: (UInt16) -> [UInt8]) -> [UInt8] { text.utf16.flatMap(unit) }
+    private static func wide(_ text: String, _ bytesOfUnit: (UInt16) -> [UInt8]) -> [UInt8] {
+        text.utf16.flatMap(bytesOfUnit)
+    }
 
     /// Bytes of a file; the problem; a part of the remedy.
     static let foreign: [(String, [UInt8], String, String)] = [

@@ -60,10 +60,10 @@ private enum IndexMutation {
         var boundaries = [0] + (0..<random.index(below: 4)).map { _ in UInt64(random.index(below: lengths.count + 1)) }
         boundaries.sort()
         if random.once(in: 2), !lengths.isEmpty {
-            let place = random.index(below: lengths.count)
+            let index = random.index(below: lengths.count)
             switch random.index(below: 3) {
-            case 0: lengths[place] = random.hostileInteger()
-            case 1: offsets[place] = random.hostileInteger()
+            case 0: lengths[index] = random.hostileInteger()
+            case 1: offsets[index] = random.hostileInteger()
             default: boundaries[random.index(below: boundaries.count)] = random.hostileInteger()
             }
         }
@@ -110,8 +110,8 @@ private enum IndexMutation {
         let code = index[17]
         guard let size = sizes[code] else { return .refusedOuter }
         require(dataset.count * size == tokens.count, "the tokens are miscounted: \(index)")
-        let expected = (0..<dataset.count).map { position in
-            let bits = number(tokens, position * size, size)
+        let expected = (0..<dataset.count).map { index in
+            let bits = number(tokens, index * size, size)
             return switch code {
             case 2: Int32(Int8(truncatingIfNeeded: bits))
             case 3: Int32(Int16(truncatingIfNeeded: bits))

@@ -29,11 +29,11 @@ import InputFiles
     }
 
     private func streamed(_ bytes: [UInt8], size: Int, longest: Int, block: Int) throws -> [LineChunk] {
-        var position = 0
+        var offset = 0
         var source = LineChunks(size: size, longest: longest) {
-            guard position < bytes.count else { return nil }
-            defer { position += block }
-            return Array(bytes[position..<min(position + block, bytes.count)])
+            guard offset < bytes.count else { return nil }
+            defer { offset += block }
+            return Array(bytes[offset..<min(offset + block, bytes.count)])
         }
         var chunks: [LineChunk] = []
         while let chunk = try source.next() { chunks.append(chunk) }

@@ -19,17 +19,17 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
             ? language.wordFrequency[next]
             : language.transition[language.groups[last]][language.groups[next]] * language.frequencyInGroup[next]
     }
-    func paths(_ word: Int, _ place: Int, _ position: Int) -> Double {
-        if position == tokens.count { return 1 }
-        if place == words[word].count {
-            return words.indices.reduce(0) { $0 + probability(of: $1, after: word) * paths($1, 0, position) }
+    func paths(_ word: Int, _ letter: Int, _ index: Int) -> Double {
+        if index == tokens.count { return 1 }
+        if letter == words[word].count {
+            return words.indices.reduce(0) { $0 + probability(of: $1, after: word) * paths($1, 0, index) }
         }
-        return words[word][place] == tokens[position] ? paths(word, place + 1, position + 1) : 0
+        return words[word][letter] == tokens[index] ? paths(word, letter + 1, index + 1) : 0
     }
     var sum = 0.0
     for (word, letters) in words.enumerated() {
-        for place in letters.indices {
-            sum += language.wordFrequency[word] / language.averageLength * paths(word, place, 0)
+        for letter in letters.indices {
+            sum += language.wordFrequency[word] / language.averageLength * paths(word, letter, 0)
         }
     }
     return sum

@@ -76,14 +76,14 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) -> ZstandardE
 
     /// A frame with a checksum: no flipped bit in it gives the right text silently, and most give an error.
     @Test func aFlippedBitIsFound() throws {
-        for position in 0..<firstFrame.count {
+        for index in 0..<firstFrame.count {
             for bit in 0..<8 {
                 var content = firstFrame
-                content[position] ^= 1 << UInt8(bit)
+                content[index] ^= 1 << UInt8(bit)
                 // A flipped bit may make the frame a skippable one or another size, but never other text.
                 guard let result = try? decompress(content) else { continue }
                 let isHarmless = result == Array(text.prefix(18))
-                #expect(isHarmless, "bit \(bit) of byte \(position) changed the text")
+                #expect(isHarmless, "bit \(bit) of byte \(index) changed the text")
             }
         }
         var content = firstFrame

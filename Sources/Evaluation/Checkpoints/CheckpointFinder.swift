@@ -54,7 +54,7 @@ package struct CheckpointFinder {
             return .auto
         }
         let wanted = try open(path).index.step
-        let verdict = try communicator.textFromRankZero {
+        let decision = try communicator.textFromRankZero {
             guard let newest = try stepDirectories(store).first, newest.step > wanted else { return "" }
             if origin == path { return "continue" }
             throw ProgramFailure(
@@ -63,7 +63,7 @@ package struct CheckpointFinder {
                     + "newer ones aside, choose another logging.directory, or leave the option out to continue from the "
                     + "newest.")
         }
-        guard verdict == "continue" else { return .path(path) }
+        guard decision == "continue" else { return .path(path) }
         console.line(again)
         return .auto
     }
@@ -149,7 +149,7 @@ package struct CheckpointFinder {
     }
 
     /// The kind of a failure to open or verify a checkpoint, as ranks tell each other.
-    private enum Finding: UInt8 {
+    private enum FailureKind: UInt8 {
         /// The checkpoint may be good, but cannot be read.
         case unreadable
         /// Its bytes differ from the written ones.
@@ -181,19 +181,19 @@ package struct CheckpointFinder {
         }
         var report: [UInt8] = []
         if case .failure(let error) = outcome {
-            report = [Finding(error).rawValue] + Array("\(error)".utf8)
+            report = [FailureKind(error).rawValue] + Array("\(error)".utf8)
         }
         let all = try communicator.allGather(report)
         let hasFailed = all.contains { !$0.isEmpty }
         if hasFailed, try isGone(path) { throw Removed(checkpoint: path) }
-        if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == Finding.absent.rawValue }) {
+        if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == FailureKind.absent.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint,
                 "\(String(decoding: all[rank].dropFirst(), as: UTF8.self)): rank \(rank) does not see what rank 0 sees. "
                     + "Checkpoints must be on a file system that all ranks share.", isShared: true)
         }
         let reports = all.filter { !$0.isEmpty }
-        if let unreadable = reports.first(where: { $0[0] == Finding.unreadable.rawValue }) {
+        if let unreadable = reports.first(where: { $0[0] == FailureKind.unreadable.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint, String(decoding: unreadable.dropFirst(), as: UTF8.self), isShared: true)
         }

@@ -66,5 +66,5 @@ struct TaskDocument: Equatable, Sendable {
     let query: TaskQuery
 
     /// `FILE:LINE`, for messages.
-    var place: String { "\(file):\(line)" }
+    var location: String { "\(file):\(line)" }
 }

@@ -60,7 +60,7 @@ package struct TaskEvaluation {
             guard own.allSatisfy({ $0.logLikelihood.isFinite }) else {
                 throw ProgramFailure(
                     .runtimeFailure,
-                    "\(document.document.place): the model's log-likelihood is not a finite number",
+                    "\(document.document.location): the model's log-likelihood is not a finite number",
                     isShared: true)
             }
             return DocumentOutcome(document, own)

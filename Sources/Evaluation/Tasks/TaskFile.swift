@@ -22,7 +22,7 @@ enum TaskFile {
                 throw DataError(
                     key: option, file: document.file, line: document.line,
                     problem: "the task \"\(document.task)\" has \"\(document.query.form.rawValue)\" here and "
-                        + "\"\(other.query.form.rawValue)\" at \(other.place)",
+                        + "\"\(other.query.form.rawValue)\" at \(other.location)",
                     remedy: "a task's documents must be of one form; give them two names")
             }
         }
@@ -78,14 +78,14 @@ private struct TaskLine {
         // Why checked here: the decoder guesses another encoding from zero bytes.
         guard String(validating: bytes, as: UTF8.self) != nil else { throw failure("the line is not valid UTF-8") }
         guard !bytes.contains(0) else {
-            throw failure("the line is not valid JSON: it holds a zero byte\(placeOfMalformedJSON(in: bytes))")
+            throw failure("the line is not valid JSON: it holds a zero byte\(locationOfMalformedJSON(in: bytes))")
         }
         do {
             fields = try JSONDecoder().decode([String: Field].self, from: Data(bytes))
         } catch DecodingError.typeMismatch {
             throw failure("the line is no JSON object")
         } catch {
-            throw failure("the line is not valid JSON\(placeOfMalformedJSON(in: bytes))")
+            throw failure("the line is not valid JSON\(locationOfMalformedJSON(in: bytes))")
         }
         // Some editors write a byte-order mark, which is no part of JSON.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
@@ -100,9 +100,9 @@ private struct TaskLine {
                 "the object has none of \(TaskForm.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))",
                 "one of them is required")
         }
-        if let stranger = fields.keys.sorted().first(where: { !form.keys.contains($0) }) {
+        if let unknownKey = fields.keys.sorted().first(where: { !form.keys.contains($0) }) {
             throw failure(
-                "unknown key \"\(stranger)\"",
+                "unknown key \"\(unknownKey)\"",
                 "allowed beside \"\(form.rawValue)\": "
                     + form.keys.filter { $0 != form.rawValue }.joined(separator: ", "))
         }

@@ -65,9 +65,9 @@ extension SyntheticLanguage {
         var cycle = Array(0..<count)
         for last in stride(from: count - 1, to: 0, by: -1) { cycle.swapAt(last, random.next(below: last + 1)) }
         var joint = frequency.map { row in frequency.map { row * $0 } }
-        for (place, group) in cycle.enumerated() {
-            joint[group][cycle[(place + 1) % count]] *= preference.first
-            joint[group][cycle[(place + 2) % count]] *= preference.second
+        for (index, group) in cycle.enumerated() {
+            joint[group][cycle[(index + 1) % count]] *= preference.first
+            joint[group][cycle[(index + 2) % count]] *= preference.second
         }
         for _ in 0..<2000 {
             for column in 0..<count {

@@ -9,7 +9,7 @@ struct WordPredictor {
     private struct State {
         var word: Int
         /// Index of the next byte in the word's spelling.
-        var place: Int
+        var letter: Int
         var probability: Double
     }
 
@@ -30,8 +30,8 @@ struct WordPredictor {
         self.transition = transition
         for (word, spelling) in spellings.enumerated() where language.wordFrequency[word] > 0 {
             let probability = language.wordFrequency[word] / language.averageLength
-            for place in spelling.indices {
-                states.append(State(word: word, place: place, probability: probability))
+            for letter in spelling.indices {
+                states.append(State(word: word, letter: letter, probability: probability))
             }
         }
     }
@@ -39,13 +39,13 @@ struct WordPredictor {
     /// Probability of each next byte, [256].
     var distribution: [Double] {
         var result = [Double](repeating: 0, count: 256)
-        for state in states { result[Int(spellings[state.word][state.place])] += state.probability }
+        for state in states { result[Int(spellings[state.word][state.letter])] += state.probability }
         return result
     }
 
     /// Takes the next token and returns its probability. After a probability of 0 the predictor expects nothing.
     mutating func observe(_ token: Int32) -> Double {
-        let survivors = states.filter { Int32(spellings[$0.word][$0.place]) == token }
+        let survivors = states.filter { Int32(spellings[$0.word][$0.letter]) == token }
         let evidence = survivors.reduce(0) { $0 + $1.probability }
         states.removeAll(keepingCapacity: true)
         guard evidence > 0 else { return 0 }
@@ -53,8 +53,8 @@ struct WordPredictor {
         var anyEnded = false
         for var state in survivors {
             state.probability /= evidence
-            state.place += 1
-            if state.place == spellings[state.word].count {
+            state.letter += 1
+            if state.letter == spellings[state.word].count {
                 ended[groups[state.word]] += state.probability
                 anyEnded = true
             } else {
@@ -73,7 +73,7 @@ struct WordPredictor {
         }
         for word in spellings.indices {
             let probability = next[groups[word]] * frequencyInGroup[word]
-            if probability > 0 { states.append(State(word: word, place: 0, probability: probability)) }
+            if probability > 0 { states.append(State(word: word, letter: 0, probability: probability)) }
         }
     }
 }
