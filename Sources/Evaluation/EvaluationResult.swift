@@ -25,7 +25,7 @@ public struct EvaluationResult: Sendable, Equatable {
 
     public var domains: [Domain]
     /// Whether the frequencies of the targets in training are known.
-    public var hasFrequencies: Bool
+    var hasFrequencies: Bool
 
     public init(domains: [Domain], hasFrequencies: Bool) {
         self.domains = domains

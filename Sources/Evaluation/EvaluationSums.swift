@@ -7,7 +7,7 @@ public struct EvaluationSums: Sendable, Equatable {
     public struct Bucket: Sendable, Equatable {
         public let targets: Int
         /// Sum of cross-entropies, in nats.
-        public let crossEntropySum: Double
+        let crossEntropySum: Double
 
         /// Mean cross-entropy in nats; NaN without targets.
         public var crossEntropy: Double { targets > 0 ? crossEntropySum / Double(targets) : .nan }

@@ -101,7 +101,7 @@ public struct PreparationSummary: Codable, Equatable, Sendable {
     public var bytes: Int
     public var domains: [DomainCount]
     public var blankLines: Int
-    public var skippedCount: Int
+    var skippedCount: Int
     public var skipped: SkippedCounts
     /// Nil in summaries of earlier versions, which did not count these bytes.
     public var replaced: ReplacedBytes?

@@ -51,7 +51,7 @@ public final class PreparationRun: Sendable {
         precondition(threads >= 1, "somebody has to work")
         for _ in 0..<threads {
             group.enter()
-            // Threads of their own, because a queue may have fewer, and these threads wait for files.
+            // Not a queue's: there might be fewer threads than asked for, and these wait for files.
             Thread.detachNewThread { [self] in
                 work()
                 group.leave()

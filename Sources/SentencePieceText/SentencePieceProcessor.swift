@@ -22,9 +22,6 @@ public final class SentencePieceProcessor: Sendable {
     let wordCache: WordCache?
     private let handle: Handle
 
-    /// Longest text in bytes: the library counts in 32 bits.
-    public static let largestText = Int(Int32.max)
-
     /// Loads the bytes of a `.model` file.
     ///
     /// - Throws: ``SentencePieceError`` for bytes that are no model, or a truncated or damaged one.
@@ -49,7 +46,7 @@ public final class SentencePieceProcessor: Sendable {
 
     /// The ids of a text. Each byte that is no UTF-8 becomes U+FFFD. Zero bytes are text.
     ///
-    /// - Throws: ``SentencePieceError`` for more than ``largestText`` bytes, or if memory runs out.
+    /// - Throws: ``SentencePieceError`` for 2^31 bytes or more, which the library cannot count, or if memory runs out.
     public func encode(_ text: [UInt8]) throws(SentencePieceError) -> [Int32] { try ids(text, 0..<text.count) }
 
     /// The pieces of a text, one for each id of ``encode(_:)``. For an unknown piece it is the piece's text.

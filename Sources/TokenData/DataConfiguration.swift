@@ -39,3 +39,9 @@ public struct DataConfiguration: Sendable, Equatable {
         self.ignoredTargets = ignoredTargets
     }
 }
+
+/// The purpose for which domains are loaded; the raw value is the list's key in `data`.
+public enum DataPurpose: String, Sendable {
+    case training = "train"
+    case validation
+}

@@ -12,7 +12,7 @@ package struct LineChunk: Sendable, Equatable {
     /// Whole lines with their line feeds. A file's last line may have none.
     package var bytes: [UInt8] = []
     /// Whether one more line follows, which is too long and left out.
-    package var endsInLongLine = false
+    var endsInLongLine = false
     /// Whether the chunk is the file's first.
     var isFirst = false
 

@@ -8,7 +8,7 @@ internal import CZstd
 /// error.
 public final class ZstandardReader {
     /// Largest window of a frame, as a power of two of bytes: 128 MiB, the default limit of `zstd`.
-    public static let maximumWindowLog = 27
+    static let maximumWindowLog = 27
 
     private let file: InputFile
     private let context: DecompressionContext

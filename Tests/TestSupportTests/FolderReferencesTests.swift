@@ -21,7 +21,6 @@ import Testing
     private static let known: [String: [[String]]] = [
         "ClusterDoctor": [[".", "Judgement"]],
         "MessagePassing": [[".", "Node", "RollCall"]],
-        "TokenData": [[".", "Synthetic"]],
     ]
 
     @Test func foldersOfAModuleFormNoNewCycle() throws {

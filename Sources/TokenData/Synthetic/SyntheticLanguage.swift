@@ -13,15 +13,15 @@ public struct SyntheticLanguage: Sendable {
     /// Group of each word.
     public let groups: [Int]
     /// Frequency of each word within its group; the sum over a group is 1.
-    public let frequencyInGroup: [Double]
+    let frequencyInGroup: [Double]
     /// Probability of the next word's group (column), given the last word's group (row).
-    public let transition: [[Double]]
+    let transition: [[Double]]
     /// Stationary frequency of each group.
-    public let groupFrequency: [Double]
+    let groupFrequency: [Double]
     /// Stationary frequency of each word.
-    public let wordFrequency: [Double]
+    let wordFrequency: [Double]
     /// Average bytes per word, its space included.
-    public let averageLength: Double
+    let averageLength: Double
 
     /// The words as bytes, each with its space.
     let spellings: [[UInt8]]
@@ -71,7 +71,7 @@ public struct SyntheticLanguage: Sendable {
     }
 
     /// Entropy rate of the endless text, in nats per byte: the loss of a predictor that has seen all earlier text.
-    public var entropyRate: Double {
+    var entropyRate: Double {
         var nats = 0.0
         for (share, row) in zip(groupFrequency, transition) { nats += share * Self.entropy(row) }
         for (share, frequency) in zip(wordFrequency, frequencyInGroup) { nats -= share * log(frequency) }
@@ -79,7 +79,7 @@ public struct SyntheticLanguage: Sendable {
     }
 
     /// Entropy rate of the text if words were independent, in nats per byte.
-    public var orderZeroEntropyRate: Double { Self.entropy(wordFrequency) / averageLength }
+    var orderZeroEntropyRate: Double { Self.entropy(wordFrequency) / averageLength }
 
     private static func entropy(_ probabilities: [Double]) -> Double {
         probabilities.reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 }
@@ -134,13 +134,13 @@ public struct SyntheticLanguage: Sendable {
 
     /// Mean cross-entropy over the T targets, in nats, of the exact Bayes predictor. It knows the language, and of the
     /// text this sequence's prefix only. Infinite if the language cannot produce the sequence.
-    public func bayesCrossEntropy(of tokens: [Int32]) -> Double {
+    func bayesCrossEntropy(of tokens: [Int32]) -> Double {
         crossEntropy(of: tokens, WordPredictor(self, transition: transition))
     }
 
     /// Mean cross-entropy over the T targets, in nats, of the best order-0 word model. It knows spellings and
     /// frequencies of words, and takes each word as independent of the last.
-    public func orderZeroCrossEntropy(of tokens: [Int32]) -> Double {
+    func orderZeroCrossEntropy(of tokens: [Int32]) -> Double {
         crossEntropy(of: tokens, orderZeroPredictor)
     }
 
@@ -169,7 +169,7 @@ public struct SyntheticLanguage: Sendable {
     }
 
     /// Mean ``orderZeroCrossEntropy(of:)`` of the first `heldOutCount` validation sequences, in nats.
-    public func orderZeroCrossEntropy(
+    func orderZeroCrossEntropy(
         sequenceLength: Int, heldOutCount: Int = SyntheticSource.heldOutCount
     ) -> Double {
         mean(sequenceLength, heldOutCount, orderZeroCrossEntropy)

@@ -9,7 +9,7 @@ import InputFiles
 
 @testable import TokenData
 
-@Suite struct DomainsTests {
+@Suite struct DomainReaderTests {
     private let directory: TemporaryDirectory
     init() throws { directory = try TemporaryDirectory() }
 

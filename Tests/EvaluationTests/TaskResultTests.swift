@@ -1,4 +1,4 @@
-// TaskResultsTests - from log-likelihoods to acc, acc_norm, acc_bytes and perplexity, by closed forms.
+// TaskResultTests - from log-likelihoods to acc, acc_norm, acc_bytes and perplexity, by closed forms.
 
 import Foundation
 import Testing
@@ -6,7 +6,7 @@ import Testing
 @testable import Evaluation
 @testable import Reporting
 
-struct TaskResultsTests {
+struct TaskResultTests {
     private func outcome(
         _ query: TaskQuery, _ logLikelihoods: [Double], greedy: Bool = false, task: String = "t",
         truncated: Bool = false

@@ -1,26 +1,7 @@
 // PathErrors - errors about paths that are no text files: directories, prepared pairs, unknown endings.
 
 internal import Foundation
-internal import Glibc
 package import InputFiles
-
-/// Size and modification time of a file, by which a change is noticed.
-package struct FileStamp: Codable, Equatable, Sendable {
-    package var size: Int
-    /// Nanoseconds since 1970.
-    package var modified: Int
-
-    /// The stamp of the regular, non-empty file at `path`.
-    package init(_ path: String) throws {
-        size = try requireTextFile(path)
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else {
-            throw DataError(
-                file: path, problem: "cannot be read: \(lastSystemError())", remedy: "check its permissions")
-        }
-        modified = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
-    }
-}
 
 /// The size in bytes of the regular, non-empty file at `path`. For a directory, the error lists its text files.
 func requireTextFile(_ path: String) throws -> Int { try requireFile(path, directoryRemedy: directoryRemedy) }
@@ -43,7 +24,7 @@ func textPatterns(in directory: String) -> String? {
 
 /// The remedy for ids without an index.
 let bareIdsRemedy =
-    "for ids alone, as in nanoGPT's train.bin, write one as the README shows, or prepare the text with mile-dist prepare"
+    "for ids alone, as in nanoGPT's train.bin, write one as the page YourData shows, or prepare the text with mile-dist prepare"
 
 /// The error for a path whose ending is no format of text.
 ///

@@ -3,12 +3,6 @@
 internal import InputFiles
 public import Tokenizers
 
-/// The purpose for which domains are loaded; the raw value is the list's key in `data`.
-public enum DataPurpose: String, Sendable {
-    case training = "train"
-    case validation
-}
-
 /// Loads the domains of `configuration` for one purpose. Texts are encoded into memory; prepared pairs are opened and
 /// checked.
 ///
