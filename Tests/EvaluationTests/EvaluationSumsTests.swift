@@ -46,7 +46,7 @@ import TestSupport
         #expect(sums([(1, 1, 0, false), (1, 1, 1, true)]).calibrationError == 0)
     }
 
-    /// Against the definition, written naively.
+    /// The calibration error equals a naive computation of its definition.
     @Test func calibrationEqualsTheDefinition() {
         var random = SeededGenerator(seed: 1)
         let targets = (0..<500).map { _ in
@@ -126,7 +126,7 @@ import TestSupport
         #expect(table[0].split(separator: " ").first == "domain")
         #expect(table[1].hasPrefix("a ") && table[1].hasSuffix("2.0000"))
         #expect(!table.contains { $0.contains("frequency") || $0.contains("worst") })
-        // Where one domain's bytes are not known, those of all are not; one without targets does not matter.
+        // If the bytes of one domain are unknown, the total is too. A domain without targets does not matter.
         let unknown = EvaluationResult.Domain(name: "b", sums: sums, hasBytes: false)
         let mixed = EvaluationResult(domains: result.domains + [unknown], hasFrequencies: false)
         #expect(mixed.bitsPerByte.isNaN && mixed.json.text.contains("\"bits_per_byte\": null"))
@@ -163,20 +163,20 @@ import TestSupport
             FrequencyBuckets(counts: counts, ignoredTargets: ignored).bucketOfID.map { FrequencyBuckets.names[Int($0)] }
         }
         #expect(names([0])[1...] == ["high", "high", "medium", "low"])
-        // With the padding among them, 50 %, 75 %, 90 % and 97.5 % were.
+        // Padding included, the cuts would be at 50 %, 75 %, 90 % and 97.5 %.
         #expect(names([]) == ["high", "high", "high", "medium", "low"])
         #expect(names([0, 1])[2...] == ["high", "high", "medium"])
         #expect(names([0, 1, 2, 3])[4] == "high")
         #expect(names([0, 1, 2, 3, 4]) == [String](repeating: "low", count: 5))
     }
 
-    /// As many occurrences as a checkpoint may claim.
+    /// The largest counts that a checkpoint may claim.
     @Test func hugeCountsDoNotOverflow() {
         #expect(names([1 << 55, 1 << 54]) == ["high", "high"])
         #expect(names([1 << 55, 1 << 52, 1 << 50]) == ["high", "medium", "low"])
     }
 
-    /// Against the definition in words, for counts as texts have them.
+    /// The buckets of counts with a text's distribution equal a naive computation of their definition.
     @Test func everyBucketIsTheFewestMostFrequentIds() {
         var random = SeededGenerator(seed: 3)
         let counts = (1...400).map { rank in

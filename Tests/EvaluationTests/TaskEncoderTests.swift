@@ -47,7 +47,7 @@ struct TaskEncoderTests {
 
     @Test func theContinuationIsWhatTheWholeTextHasMore() throws {
         #expect(try encode("ab", " cd") == [ids("ab"), [Self.c] + ids("d")])
-        // The blank is moved: the continuation begins with the pair, as it does with the blank where it belongs.
+        // The blank moves: the continuation begins with the pair's id, as if the blank had been there.
         #expect(try encode("ab ", "cd") == encode("ab", " cd"))
         #expect(try encode("a c", "d") == [ids("a") + [Self.c], ids("d")])
     }
@@ -57,7 +57,7 @@ struct TaskEncoderTests {
         let blanks =
             "\t\n\u{B}\u{C}\r\u{1C}\u{1D}\u{1E}\u{1F}\u{85}\u{A0}\u{1680}\u{2000}\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}"
         #expect(try encode("ab" + blanks, "c") == [ids("ab"), ids(blanks + "c")])
-        // Neither Python nor we take these for blanks.
+        // These characters are no blanks, here and in Python.
         for other in ["\u{200B}", "\u{FEFF}", "\u{0}", "."] {
             #expect(try encode("ab" + other, "c") == [ids("ab" + other), ids("c")])
         }
@@ -106,7 +106,7 @@ struct TaskEncoderTests {
         #expect(partial.isTruncated)
     }
 
-    /// As in the harness, which asserts it: a part of a continuation is not its likelihood.
+    /// A continuation that does not fit is an error, as in the harness: the likelihood of a part would be wrong.
     @Test func aContinuationThatDoesNotFitIsAnError() throws {
         for query in [
             TaskQuery.choices(["x", "four"], context: "c", delimiter: " ", label: 0),

@@ -31,7 +31,7 @@ struct TaskResultTests {
         }
     }
 
-    /// As Python counts them, and without the delimiter.
+    /// Characters are counted as Python does, without the delimiter.
     @Test func lengthsAreCodePointsOfTheChoiceAlone() {
         // A letter with a combining accent has two: -5.9/2 beats -3/1, which -5.9/1 would not.
         #expect(outcome(choices(["e\u{301}", "x"], label: 0), [-5.9, -3]).items == [0, 1, 1])

@@ -10,7 +10,7 @@ import Testing
 private let first = bytes("H4sIAAAAAAACA0vLLCouUcjJzEvlKk5Nzs9LUQAATYqmnRIAAAA=")
 /// "line\nthird\n", with an extra field, a name, a comment and a checksum of the header.
 private let second = bytes("H4sIHgAAAAACAwUAQUIBAHhhLnR4dABhIGNvbW1lbnQAvGXLycxL5SrJyCxK4QIAXwGPfQsAAAA=")
-/// Nothing.
+/// A member without content.
 private let empty = bytes("H4sIAAAAAAACAwMAAAAAAAAAAAA=")
 
 private func bytes(_ base64: String) -> [UInt8] { Data(base64Encoded: base64).map { Array($0) } ?? [] }

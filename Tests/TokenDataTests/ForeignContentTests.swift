@@ -57,7 +57,7 @@ import InputFiles
         let path = try directory.write(name, bytes)
         let found = try #require(try ForeignContent(path: path))
         #expect(found.problem.contains(problem) && found.remedy.contains(remedy), "\(found)")
-        // Training and evaluation refuse it, except where any bytes are text.
+        // Training and evaluation refuse the file unless any bytes are text.
         guard !name.hasSuffix(".txt") else { return }
         let error = try #require(throws: DataError.self) { try load(path, sequenceLength: 1) }
         #expect(error.file == path && error.problem == found.problem)

@@ -21,7 +21,7 @@ private func require(_ condition: Bool, _ message: @autoclosure () -> String) {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             limitAddressSpace(toCurrentAnd: 256 << 20)
             var campaign = FuzzCampaign(".idx", budget: 5000)
-            // In memory where that exists: two files are written for each input.
+            // Files lie in memory if possible: each input writes two.
             let memory = "/dev/shm"
             let files = FileManager.default
             let base = files.isWritableFile(atPath: memory) ? memory : files.temporaryDirectory.path
@@ -81,7 +81,7 @@ private enum IndexMutation {
         return (index, (0..<byteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) })
     }
 
-    /// Whether the fixed part of an index is as the format says and its counts fit: written here once more.
+    /// Whether the header is valid and its counts fit: a second implementation of the format.
     private static func passesOuterHeader(_ index: [UInt8]) -> Bool {
         guard index.count >= 34, index.starts(with: Array("MMIDIDX".utf8) + [0, 0]), number(index, 9, 8) == 1,
             sizes[index[17]] != nil

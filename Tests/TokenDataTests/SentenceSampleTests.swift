@@ -1,4 +1,4 @@
-// SentenceSampleTests - which lines a tokenizer learns from.
+// SentenceSampleTests - the lines that a tokenizer learns from.
 
 import DataFixtures
 import Testing
@@ -123,7 +123,7 @@ import InputFiles
         #expect(parts("one two three", 6) == ["one", " two", " three"])
         // No blank: between characters, which have three bytes here.
         #expect(parts("日本語の文章", 7) == ["日本", "語の", "文章"])
-        // No character either: nothing is lost.
+        // A line without the start of a character is cut at the limit, and nothing is lost.
         let bytes = [UInt8](repeating: 0x80, count: 10)
         #expect(SentenceSample.parts(of: bytes[...], limit: 4).map(\.count) == [4, 4, 2])
     }

@@ -14,7 +14,7 @@ import InputFiles
     private let directory: TemporaryDirectory
     init() throws { directory = try TemporaryDirectory() }
 
-    /// 261 ids of `HandmadeModel` that matter: bytes at 3 + byte, then aa, _a, aaa, _aé, aé, _, a, é.
+    /// The pieces of `HandmadeModel` that the tests use: bytes at 3 + byte, then aa, _a, aaa, _aé, aé, _, a, é.
     private func tokenizer(_ model: HandmadeModel = HandmadeModel()) throws -> SentencePieceTokenizer {
         try SentencePieceTokenizer(modelBytes: model.bytes, name: "hand.model", origin: "here/hand.model")
     }
@@ -62,7 +62,7 @@ import InputFiles
                 #expect(counts[0] + counts[1] == bytes.count, "cut at \(cut)")
             }
         }
-        // A blank between words counts, the one in front of a document does not.
+        // A blank between words is a byte of the text. The one in front of a document is none.
         #expect(tokenizer.bytes(of: 260, after: 265) == Array(" a".utf8))
         #expect(tokenizer.bytes(of: 260, after: 2) == Array("a".utf8))
         #expect(tokenizer.bytes(of: 2, after: 260).isEmpty && tokenizer.bytes(of: 267, after: 2).isEmpty)
@@ -168,7 +168,7 @@ import InputFiles
         #expect(missing.description.hasPrefix("data.tokenizer: no/such.model: there is no such file"))
         let folder = try #require(throws: DataError.self) { try makeTokenizer("x.model/") }
         #expect(folder.description.contains("allowed: bytes, or the path of a SentencePiece model"))
-        // A checkpoint's.
+        // The model of a checkpoint.
         let stored = try #require(throws: DataError.self) {
             try CheckpointTokenizer(name: "t.model", modelBytes: [1, 2, 3], origin: "run/step-00000001")
         }
@@ -191,7 +191,7 @@ import InputFiles
         #expect(!error.remedy.contains("tokenizer train") && error.remedy.contains("import"))
     }
 
-    /// Lines are turned into ids and back without an end token; documents are not.
+    /// Lines need no end token to be encoded and decoded; documents do.
     @Test func aModelWithoutEndTokenEncodesLines() throws {
         var endless = HandmadeModel()
         endless.pieces[2].text = "</x>"
