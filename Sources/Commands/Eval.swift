@@ -45,7 +45,7 @@ struct Eval: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            ".txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz files, or prefixes of prepared data.",
+            "\(DocumentSource.suffixes(joinedBy: "or")) files, or prefixes of prepared data.",
             valueName: "[name=]file"))
     var data: [String] = []
 

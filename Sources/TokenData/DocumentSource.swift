@@ -48,6 +48,11 @@ package struct DocumentSource: Sendable {
 
     /// All endings, joined by commas: ".txt, .jsonl, .jsonl.zst".
     package static var suffixes: String { all.map(\.suffix).joined(separator: ", ") }
+
+    /// The endings of compressed formats, joined by commas: ".jsonl.zst, .jsonl.gz".
+    package static var compressedSuffixes: String {
+        all.filter(\.isCompressed).map(\.suffix).joined(separator: ", ")
+    }
 }
 
 /// A compression of text files.

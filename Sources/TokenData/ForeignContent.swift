@@ -130,9 +130,9 @@ private enum Kind {
         func decompress(_ tool: String) -> String { "decompress it: \(tool) -dc \(path) > \(new)" }
         switch self {
         case .gzip: return decompress("gzip") + Self.otherName(.gzip, isText)
-        case .bzip2: return decompress("bzip2")
-        case .xz: return decompress("xz")
-        case .lz4: return decompress("lz4")
+        case .bzip2: return decompress("bzip2") + Self.otherName(.bzip2, isText)
+        case .xz: return decompress("xz") + Self.otherName(.xz, isText)
+        case .lz4: return decompress("lz4") + Self.otherName(.lz4, isText)
         case .zstandard: return decompress("zstd") + Self.otherName(.zstandard, isText)
         case .zip, .sevenZip, .tar: return "unpack it and give the files in it"
         case .parquet:

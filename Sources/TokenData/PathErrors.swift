@@ -24,7 +24,8 @@ func textPatterns(in directory: String) -> String? {
 
 /// The remedy for ids without an index.
 let bareIdsRemedy =
-    "for ids alone, as in nanoGPT's train.bin, write one as the page YourData shows, or prepare the text with mile-dist prepare"
+    "for ids alone, as in nanoGPT's train.bin, write one as the page YourData shows, or prepare the text with "
+    + "mile-dist prepare"
 
 /// The error for a path whose ending is no format of text.
 ///
