@@ -12,7 +12,6 @@ internal import MessagePassing
 internal import Reporting
 internal import Tensors
 internal import TokenData
-internal import Training
 internal import Tokenizers
 
 /// `mile-dist eval CHECKPOINT --data FILE... --tasks FILE...`, with `--data`, `--tasks` or both.
@@ -32,8 +31,8 @@ struct Eval: ParsableCommand {
               {"task": "b", "context": "She opened the", "completion": " door"}
               {"task": "c", "contexts": ["Ann", "Bob"], "completion": " ran.", "label": 1}
             A choice follows its context behind "delimiter", by default one space; a completion follows as it is. What
-            is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is in the
-            README; the names and definitions are those of lm-evaluation-harness.
+            is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is on the page
+            EvaluationAndTasks; the names and definitions are those of lm-evaluation-harness.
 
             Examples:
               mile-dist eval runs/shakespeare/checkpoints --data books.txt code=src.jsonl.zst
@@ -46,7 +45,7 @@ struct Eval: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            ".txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz files, or prefixes of prepared data.",
+            "\(DocumentSource.suffixes(joinedBy: "or")) files, or prefixes of prepared data.",
             valueName: "[name=]file"))
     var data: [String] = []
 

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Checkpointing
+internal import Evaluation
 internal import HuggingFace
 internal import JobRuntime
 internal import LlamaModel
@@ -9,7 +10,6 @@ internal import MessagePassing
 internal import Reporting
 internal import Tensors
 internal import TokenData
-internal import Training
 internal import Tokenizers
 
 /// `mile-dist import DIR --output CHECKPOINT`

@@ -53,7 +53,7 @@ enum Schema {
     private static let domainPath = Field<DataConfiguration.Domain>.text(
         "path", \.path, allowed: "a path",
         refuse: { $0.isEmpty ? Refusal(reason: "which is no path", allowed: "a path") : nil },
-        "A .txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz file, the prefix of a prepared .bin/.idx pair, or "
+        "A \(DocumentSource.suffixes(joinedBy: "or")) file, the prefix of a prepared .bin/.idx pair, or "
             + "synthetic:train (for validation synthetic:validation); relative to the working directory.")
 
     private static let data: [Field<RunConfiguration>] = [

@@ -1,4 +1,4 @@
-// EvaluationResult - what an evaluation gives, as a row of `metrics.jsonl` and as the object of `eval --json`.
+// EvaluationResult - the result of an evaluation, as a row of `metrics.jsonl` and as the object of `eval --json`.
 
 internal import Foundation
 public import Reporting
@@ -8,12 +8,12 @@ public struct EvaluationResult: Sendable, Equatable {
     public struct Domain: Sendable, Equatable {
         public var name: String
         public var sums: EvaluationSums
-        /// Whether it is known how many bytes of text the targets stand for.
+        /// Whether the number of bytes of the targets' text is known.
         public var hasBytes: Bool
 
-        /// Non-ignored targets.
+        /// Number of targets that are not ignored.
         public var targets: Int { sums.all.targets }
-        /// Mean CE, nats; NaN without targets.
+        /// Mean cross-entropy in nats; NaN without targets.
         public var crossEntropy: Double { sums.all.crossEntropy }
 
         public init(name: String, sums: EvaluationSums, hasBytes: Bool = true) {
@@ -24,8 +24,8 @@ public struct EvaluationResult: Sendable, Equatable {
     }
 
     public var domains: [Domain]
-    /// Whether it is known how frequent the targets are in training.
-    public var hasFrequencies: Bool
+    /// Whether the frequencies of the targets in training are known.
+    var hasFrequencies: Bool
 
     public init(domains: [Domain], hasFrequencies: Bool) {
         self.domains = domains
@@ -35,22 +35,23 @@ public struct EvaluationResult: Sendable, Equatable {
     /// The sums of all domains.
     public var sums: EvaluationSums { domains.reduce(into: EvaluationSums()) { $0 += $1.sums } }
 
-    /// Total CE over total targets, nats.
+    /// Mean cross-entropy over all targets, in nats.
     public var crossEntropy: Double { sums.all.crossEntropy }
 
-    /// Mean of the domains' CE, each domain counting once; nats.
+    /// Mean of the domains' cross-entropies, each domain with equal weight, in nats.
     public var uniformMean: Double {
         let values = evaluated.map(\.crossEntropy)
         return values.isEmpty ? .nan : values.reduce(0, +) / Double(values.count)
     }
 
-    /// The domain with the highest CE; nil without targets. One whose CE is not finite is the worst.
+    /// The domain with the highest cross-entropy; nil without targets. A domain whose cross-entropy is not finite is
+    /// the worst.
     public var worst: Domain? {
         evaluated.first { !$0.crossEntropy.isFinite } ?? evaluated.max { $0.crossEntropy < $1.crossEntropy }
     }
 
-    /// Total CE in bits over the bytes of the targets' text, as lm-evaluation-harness has it: end tokens add to the loss and are
-    /// no bytes. NaN without bytes, and where the bytes of a domain are not known.
+    /// Total cross-entropy in bits over the bytes of the targets' text, as lm-evaluation-harness has it. End tokens add
+    /// to the loss and have no bytes. NaN without bytes, and if the bytes of a domain are unknown.
     public var bitsPerByte: Double { hasBytes ? Self.bitsPerByte(sums) : .nan }
 
     private var hasBytes: Bool { evaluated.allSatisfy(\.hasBytes) }
@@ -61,7 +62,7 @@ public struct EvaluationResult: Sendable, Equatable {
 
     private var evaluated: [Domain] { domains.filter { $0.targets > 0 } }
 
-    /// - Throws: status 1 naming the first domain whose CE is not finite: its numbers say nothing. On all ranks.
+    /// - Throws: status 1 naming the first domain whose cross-entropy is not finite, on all ranks.
     package func requireFinite() throws {
         guard let domain = evaluated.first(where: { !$0.crossEntropy.isFinite }) else { return }
         throw ProgramFailure(
@@ -70,7 +71,7 @@ public struct EvaluationResult: Sendable, Equatable {
 }
 
 extension EvaluationResult {
-    /// The evaluation row of `step`.
+    /// The evaluation row of `step` in `metrics.jsonl`.
     public func json(step: Int) -> JSONValue {
         let sums = self.sums
         func entropies(_ share: (EvaluationSums.Bucket) -> Double) -> JSONValue {
@@ -91,7 +92,7 @@ extension EvaluationResult {
     /// The object of `eval --json`.
     public var json: JSONValue { .object(members) }
 
-    /// Its members.
+    /// The members of the object of `eval --json`.
     package var members: [(key: String, value: JSONValue)] {
         let sums = self.sums
         func object(_ bucket: EvaluationSums.Bucket) -> JSONValue {
@@ -112,7 +113,7 @@ extension EvaluationResult {
         ]
     }
 
-    /// The tables that a person reads.
+    /// The tables of `eval` for people.
     package var lines: [String] {
         let sums = self.sums
         func row(_ name: String, _ bucket: EvaluationSums.Bucket) -> [String] {

@@ -1,24 +1,26 @@
-// EvaluationSums - what evaluated targets add up to: losses, buckets, calibration, bytes.
+// EvaluationSums - sums over evaluated targets: losses, buckets, calibration, bytes.
 
-/// Sums over targets, in double. Those of several sequences are added element by element, in the sequences' order.
+/// Sums over targets, in double precision. Sums of several sequences are added element by element, in the sequences'
+/// order.
 public struct EvaluationSums: Sendable, Equatable {
-    /// Part of the targets.
+    /// The targets of one bucket.
     public struct Bucket: Sendable, Equatable {
         public let targets: Int
-        /// nats
-        public let crossEntropySum: Double
+        /// Sum of cross-entropies, in nats.
+        let crossEntropySum: Double
 
-        /// Mean CE, nats; NaN without targets.
+        /// Mean cross-entropy in nats; NaN without targets.
         public var crossEntropy: Double { targets > 0 ? crossEntropySum / Double(targets) : .nan }
     }
 
-    /// H of the prediction in nats, from one whole number to the next; the last bucket has no end.
+    /// Names of the entropy buckets: one nat each, the last one without end.
     static let entropyNames = (0..<6).map { "\($0)-\($0 + 1)" } + ["6+"]
-    /// Bins of equal width that confidences are sorted into (Guo et al. 2017, arXiv 1706.04599).
+    /// Number of calibration bins, of equal width of confidence (Guo et al. 2017, arXiv 1706.04599).
     static let calibrationBins = 15
 
-    // What is stored: CE and number of all targets, bytes; CE and number by frequency, then by entropy; by confidence its
-    // sum, the number of correct predictions, and the number of predictions.
+    // Layout of `values`: cross-entropy and number of all targets; bytes; cross-entropy and number by frequency, then
+    // by entropy; per calibration bin the sum of confidences, the number of correct predictions, and the number of
+    // predictions.
     private static let bytesIndex = 2
     private static let frequencyStart = 3
     private static let entropyStart = frequencyStart + 2 * FrequencyBuckets.names.count
@@ -26,12 +28,12 @@ public struct EvaluationSums: Sendable, Equatable {
     /// Number of ``values``.
     static let valueCount = calibrationStart + 3 * calibrationBins
 
-    /// The sums as a list, for messages. Counts are whole numbers.
+    /// All sums as one list, for messages between ranks. Counts are whole numbers.
     private(set) var values: [Double]
 
     public init() { values = [Double](repeating: 0, count: Self.valueCount) }
 
-    /// The reverse of ``values``; traps on another count.
+    /// Sums from a list of ``values``; traps on another length.
     init(values: some Collection<Double>) {
         precondition(values.count == Self.valueCount, "\(values.count) values are not the sums of an evaluation")
         self.values = Array(values)
@@ -44,18 +46,18 @@ public struct EvaluationSums: Sendable, Equatable {
     /// Adds one target.
     ///
     /// - Parameters:
-    ///   - crossEntropy: nats.
-    ///   - entropy: H of the prediction, nats. One that is not a number counts as the highest.
-    ///   - confidence: probability of the most likely token. One that is not a number counts as the highest.
-    ///   - isCorrect: whether the target is that token.
-    ///   - frequency: the target's bucket (``FrequencyBuckets``); nil where frequencies are not known.
+    /// - crossEntropy: cross-entropy of the target, in nats.
+    /// - entropy: entropy of the prediction, in nats. NaN counts as the highest.
+    /// - confidence: probability of the most likely token. NaN counts as the highest.
+    /// - isCorrect: whether the target is the most likely token.
+    /// - frequency: the target's bucket (``FrequencyBuckets``); nil if frequencies are unknown.
     public mutating func add(
         crossEntropy: Double, entropy: Double, confidence: Double, isCorrect: Bool, frequency: Int?
     ) {
         count(crossEntropy, at: 0)
         if let frequency { count(crossEntropy, at: Self.frequencyStart + 2 * frequency) }
         let last = Self.entropyNames.count - 1
-        // Rounding may leave an entropy of 0 a little below.
+        // Rounding may give an entropy just below 0.
         let bucket = entropy < 1 ? 0 : entropy < Double(last) ? Int(entropy) : last
         count(crossEntropy, at: Self.entropyStart + 2 * bucket)
         // Bin m holds the confidences above m / 15, up to (m + 1) / 15.
@@ -69,7 +71,7 @@ public struct EvaluationSums: Sendable, Equatable {
         values[start + 2] += 1
     }
 
-    /// Adds bytes of text that the targets stand for.
+    /// Adds bytes of the targets' text.
     public mutating func add(bytes: Int) { values[Self.bytesIndex] += Double(bytes) }
 
     private mutating func count(_ crossEntropy: Double, at start: Int) {
@@ -84,7 +86,7 @@ extension EvaluationSums {
 
     public var bytes: Int { Int(values[Self.bytesIndex]) }
 
-    /// The targets by how frequent they are in training: high, medium, low.
+    /// The targets by their frequency in training: high, medium, low.
     public var frequency: [(name: String, bucket: Bucket)] {
         buckets(FrequencyBuckets.names, from: Self.frequencyStart)
     }
@@ -92,8 +94,8 @@ extension EvaluationSums {
     /// The targets by the entropy of their prediction.
     public var entropy: [(name: String, bucket: Bucket)] { buckets(Self.entropyNames, from: Self.entropyStart) }
 
-    /// The expected calibration error: `|accuracy - mean confidence|` of every bin, weighted by its share of the predictions
-    /// (Guo et al. 2017, arXiv 1706.04599, equation 3). NaN without targets.
+    /// The expected calibration error: `|accuracy - mean confidence|` of each bin, weighted by the bin's share of the
+    /// predictions (Guo et al. 2017, arXiv 1706.04599, equation 3). NaN without targets.
     public var calibrationError: Double {
         guard all.targets > 0 else { return .nan }
         let sum = (0..<Self.calibrationBins).reduce(0) { sum, bin in

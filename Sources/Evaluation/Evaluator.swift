@@ -1,4 +1,4 @@
-// Evaluator - unweighted CE per domain and bucket, shared among the ranks.
+// Evaluator - unweighted cross-entropy per domain and bucket, shared among the ranks.
 
 internal import JobRuntime
 internal import Kernels
@@ -8,10 +8,10 @@ internal import Tensors
 package import TokenData
 package import Tokenizers
 
-/// Evaluates a model on domains cut as in training (design section 6).
+/// Evaluates a model on domains, cut into sequences as in training (design section 6).
 package final class Evaluator {
-    /// Batches of each rank between two exchanges: enough that a message is no matter, few enough that the sums of all
-    /// sequences of a large text are never held at once.
+    /// Batches of each rank between two exchanges: many enough that messages cost nothing, few enough that the sums of
+    /// a large text's sequences fit into memory.
     private static let batchesPerWindow = 32
 
     private let communicator: Communicator
@@ -23,10 +23,10 @@ package final class Evaluator {
     private let frequencies: FrequencyBuckets?
 
     /// - Parameters:
-    ///   - domains: what is evaluated; their sequence length is the transformer's.
-    ///   - limit: sequences per domain, from its start; 0: all.
-    ///   - tokenizer: tells the bytes of the targets' text; nil where nobody knows them.
-    ///   - frequencies: how frequent the ids are in training; nil where that is not known.
+    /// - domains: the domains to evaluate; their sequence length is the transformer's.
+    /// - limit: maximum number of sequences per domain, from its start; 0 means all.
+    /// - tokenizer: counts the bytes of the targets' text; nil if they are unknown.
+    /// - frequencies: buckets of ids by their frequency in training; nil if it is unknown.
     package init(
         communicator: Communicator, transformer: Transformer, domains: [TokenDomain], limit: Int,
         ignoredTargets: [Int32], tokenizer: (any Tokenizer)?, frequencies: FrequencyBuckets?
@@ -44,16 +44,16 @@ package final class Evaluator {
 
     /// Evaluates every domain; collective.
     ///
-    /// Sequences are computed in the same batches whichever rank does it, and their sums are added in the sequences' order:
-    /// for one transformer's batch size the number of ranks does not show in the result.
+    /// Batches are equal whichever rank computes them, and sums are added in the sequences' order. So the number of
+    /// ranks does not change the result for a given batch size.
     ///
     /// - Parameters:
-    ///   - perToken: where wanted, receives the non-ignored targets of each domain in order, on rank 0, in one call or
-    ///     several; the closure exists on every rank or on none.
-    ///   - mustGiveUp: this rank's wish to stop, which all ranks learn before every batch but the first; nil on all ranks for
-    ///     an evaluation that nothing stops.
-    ///   - progress: called on every rank with the share that is done.
-    /// - Returns: nil when it was given up.
+    /// - perToken: receives the non-ignored targets of each domain in order, on rank 0, in one call or several. It is
+    ///   given on every rank or on none.
+    /// - mustGiveUp: whether this rank wants to stop. All ranks ask before every batch but the first. Nil on all ranks
+    ///   for an evaluation that nothing stops.
+    /// - progress: called on every rank with the finished share, 0 to 1.
+    /// - Returns: the result; nil if a rank gave up.
     package func run(
         mustGiveUp: (() -> Bool)?, perToken: (([TokenResult]) throws -> Void)? = nil,
         progress: (Double) -> Void = { _ in }
@@ -74,7 +74,7 @@ package final class Evaluator {
                 var sums: [EvaluationSums] = []
                 var tokens: [Double] = []
                 var failure: (any Error)?
-                // All ranks look equally often.
+                // All ranks ask equally often, since the question is collective.
                 for turn in 0..<(shares.map { batches($0).count }.max() ?? 0) {
                     if let mustGiveUp, !isFirst, try communicator.isTrueOnAny(mustGiveUp()) { return nil }
                     isFirst = false
@@ -86,7 +86,7 @@ package final class Evaluator {
                     }
                     progress(Double(done + min(sums.count * communicator.size, window.count)) / Double(total))
                 }
-                // A file that one rank cannot read is an error of all ranks: none is left waiting.
+                // An unreadable file of one rank is an error of all ranks, so that none waits.
                 try communicator.agreed { if let failure { throw failure } }
                 let before = result.targets
                 try add(sums, shares, to: &result.sums)
@@ -98,7 +98,7 @@ package final class Evaluator {
         return EvaluationResult(domains: results, hasFrequencies: frequencies != nil)
     }
 
-    /// The same to its end.
+    /// Evaluates every domain to its end; collective.
     package func run(
         perToken: (([TokenResult]) throws -> Void)? = nil, progress: (Double) -> Void = { _ in }
     ) throws -> EvaluationResult {
@@ -108,7 +108,7 @@ package final class Evaluator {
         return result
     }
 
-    /// Adds all ranks' sums in the order of the sequences.
+    /// Adds the sums of all ranks in the order of the sequences.
     private func add(_ own: [EvaluationSums], _ shares: [Range<Int>], to result: inout EvaluationSums) throws {
         let size = EvaluationSums.valueCount
         let all = try communicator.allGather(own.flatMap(\.values), counts: shares.map { size * $0.count })
@@ -117,7 +117,7 @@ package final class Evaluator {
         }
     }
 
-    /// Gathers all ranks' targets and hands them over on rank 0.
+    /// Gathers the targets of all ranks and passes them to `perToken` on rank 0.
     private func hand(
         _ own: [Double], countingFrom before: Int, to perToken: ([TokenResult]) throws -> Void
     ) throws {
@@ -126,22 +126,22 @@ package final class Evaluator {
         try communicator.agreed {
             guard communicator.rank == 0 else { return }
             try perToken(
-                stride(from: 0, to: all.count, by: 3).enumerated().map { position, index in
+                stride(from: 0, to: all.count, by: 3).enumerated().map { targetIndex, index in
                     TokenResult(
-                        position: before + position, token: Int32(all[index]), crossEntropy: all[index + 1],
+                        targetIndex: before + targetIndex, token: Int32(all[index]), crossEntropy: all[index + 1],
                         entropy: all[index + 2])
                 })
         }
     }
 
-    /// A domain's sequences in parts that begin with whole batches.
+    /// A domain's sequences in windows, each of whole batches.
     private func windows(of count: Int) -> [Range<Int>] {
         let size = Self.batchesPerWindow * transformer.maximumSequences * communicator.size
         return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
     }
 
-    /// Whole batches for each rank: the bits of a product depend on its number of rows, so a sequence is computed
-    /// beside the same others by whichever rank.
+    /// The share of each rank, of whole batches. Why: a matmul's bits depend on its number of rows, so a batch must be
+    /// equal on any rank.
     private func shares(of window: Range<Int>) -> [Range<Int>] {
         let size = transformer.maximumSequences
         let batches = (window.count + size - 1) / size

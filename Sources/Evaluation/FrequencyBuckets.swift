@@ -1,24 +1,25 @@
-// FrequencyBuckets - which token ids are frequent in the training data, as Table 1 of Su et al. (arXiv 2310.19531) cuts them.
+// FrequencyBuckets - token ids by their frequency in training, in the buckets of Table 1 of Su et al. (arXiv
+// 2310.19531).
 
-/// Every token id in one of three buckets.
+/// The bucket of every token id: high, medium or low frequency in the training corpus.
 ///
-/// The ids are sorted by their count, ids of equal count by their number. `high` are the fewest most frequent ids that make up
-/// at least 80 % of all occurrences, `medium` the next ones up to 95 %, `low` the rest and all that never occur. Counted is the
-/// training corpus as it is, every domain once: how often a mixture repeats a domain says nothing about how rare a word is.
+/// Ids are sorted by count, then by number. `high` are the fewest most frequent ids that make up at least 80 % of all
+/// occurrences. `medium` are the next ones up to 95 %, `low` all others. Every domain counts once: a mixture's
+/// repetitions say nothing about how rare a word is.
 ///
-/// Ids that carry no loss are never targets, and so no occurrences either: a cut at 80 % of a text that is half padding would
-/// otherwise be one at 60 % of what is predicted.
+/// Ignored ids are never targets and do not count. Why: in a text that is half padding, a cut at 80 % would be one at
+/// 60 % of the targets.
 package struct FrequencyBuckets: Sendable {
     package static let names = ["high", "medium", "low"]
-    /// Where a bucket ends, in percent of the occurrences.
+    /// End of each bucket, in percent of the occurrences.
     private static let cuts = [80, 95, 100]
 
-    /// The bucket of each id, as an index of ``names``; of an ignored one it means nothing.
+    /// Bucket of each id, as an index of ``names``; meaningless for an ignored id.
     let bucketOfID: [UInt8]
 
     /// - Parameters:
-    ///   - counts: occurrences of each id; their sum is below `2^56`.
-    ///   - ignoredTargets: ids below the number of counts that carry no loss.
+    /// - counts: occurrences of each id, [V]; their sum is below `2^56`.
+    /// - ignoredTargets: ids below V that carry no loss.
     package init(counts: [Int], ignoredTargets: [Int32]) {
         var counts = counts
         for id in ignoredTargets { counts[Int(id)] = 0 }
@@ -27,7 +28,7 @@ package struct FrequencyBuckets: Sendable {
         var buckets = [UInt8](repeating: UInt8(Self.names.count - 1), count: counts.count)
         var occurrencesBefore = 0
         for id in order where counts[id] > 0 {
-            // The last cut is never reached before the last id that occurs.
+            // The last cut lies after the last id that occurs.
             let bucket = Self.cuts.firstIndex { 100 * occurrencesBefore < $0 * total }
             buckets[id] = UInt8(bucket ?? Self.names.count - 1)
             occurrencesBefore += counts[id]

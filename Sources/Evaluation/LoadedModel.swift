@@ -1,4 +1,4 @@
-// LoadedModel - a checkpoint's weights and tokenizer, ready to compute: what eval and generate start from.
+// LoadedModel - a checkpoint's weights and tokenizer, ready to compute, for eval and generate.
 
 package import Checkpointing
 package import Configuration
@@ -11,19 +11,19 @@ package import Tensors
 internal import TokenData
 package import Tokenizers
 
-/// Parameters of a verified checkpoint on every rank.
+/// A verified checkpoint's model on every rank.
 package struct LoadedModel {
     package let model: ModelConfiguration
     package let parameters: FloatSlice
-    /// What the checkpoint has of a tokenizer; text needs one, prepared data do not.
+    /// The checkpoint's tokenizer. Text needs one, prepared data do not.
     package let checkpointTokenizer: CheckpointTokenizer
-    /// The same as the checkpoint stores it.
+    /// The tokenizer's record in the checkpoint.
     package let storedTokenizer: CheckpointIndex.Tokenizer
-    /// The configuration of the run that wrote it; nil for an imported checkpoint.
+    /// The configuration of the run that wrote the checkpoint; nil for an imported one.
     package let run: RunConfiguration?
     package let path: String
     package let step: Int
-    /// Occurrences of every token id in the training data; empty where the checkpoint has none.
+    /// Occurrences of every token id in the training data, [V]; empty if the checkpoint has none.
     package let tokenCounts: [Int]
 
     /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
@@ -64,9 +64,9 @@ package struct LoadedModel {
         }
     }
 
-    /// Nil where only prepared data can be read.
+    /// The tokenizer; nil if only prepared data can be read.
     package var tokenizer: (any Tokenizers.Tokenizer)? { checkpointTokenizer.tokenizer }
 
-    /// Sequence length that the model was trained with.
+    /// Sequence length of training, or the model's `max_position_embeddings`.
     package var sequenceLength: Int { run?.data.sequenceLength ?? model.maxPositionEmbeddings }
 }

@@ -1,18 +1,18 @@
-// NamedFiles - the arguments of `--data` and `--counts`: files, with a name in front where the user gives one.
+// NamedFiles - the arguments of `--data` and `--counts`: `FILE` or `NAME=FILE`.
 
 internal import Foundation
 package import TokenData
 internal import InputFiles
 
-/// `FILE` or `NAME=FILE`.
+/// Reads arguments of the form `FILE` or `NAME=FILE`.
 package enum NamedFiles {
     private struct Argument {
-        /// Nil: the file's name serves.
+        /// The given name; nil if there is none.
         var name: String?
         var path: String
 
         init(_ text: String) {
-            // Also a file's name may have the character.
+            // A file's name may contain the character too.
             let isFile = ["", ".idx"].contains { FileManager.default.fileExists(atPath: text + $0) }
             if let equals = text.firstIndex(of: "="), !isFile {
                 (name, path) = (String(text[..<equals]), String(text[text.index(after: equals)...]))
@@ -28,10 +28,10 @@ package enum NamedFiles {
         }
     }
 
-    /// The domains of `--data`: each under the name that was given, otherwise under its file's name, or under its path where
-    /// another domain has that name.
+    /// The domains of `--data`. A domain's name is the given name, or the file's name, or the path if another domain
+    /// has that name.
     ///
-    /// - Throws: ``DataError`` for a name that was given twice, and for a file that is there twice without names.
+    /// - Throws: ``DataError`` for a name given twice, and for a file given twice without names.
     package static func domains(_ arguments: [String]) throws -> [DataConfiguration.Domain] {
         let arguments = arguments.map(Argument.init)
         let names = arguments.map { $0.name ?? $0.shortName }
@@ -48,9 +48,9 @@ package enum NamedFiles {
         }
     }
 
-    /// The domains of `--counts`, whose names nobody sees: two may have the same.
+    /// The domains of `--counts`. Their names are not shown, so that two may be equal.
     ///
-    /// - Throws: ``DataError`` for a file that is there twice, because its tokens would count twice.
+    /// - Throws: ``DataError`` for a file given twice, because its tokens would count twice.
     package static func unnamedDomains(_ arguments: [String]) throws -> [DataConfiguration.Domain] {
         var paths: Set<String> = []
         return try arguments.map(Argument.init).map { argument in

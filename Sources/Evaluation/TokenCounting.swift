@@ -1,4 +1,4 @@
-// TokenCounting - how often every token id occurs in the training data: each rank counts a share, all threads of it.
+// TokenCounting - counts every token id in the training data, shared among ranks and threads.
 
 internal import JobRuntime
 package import Kernels
@@ -6,7 +6,7 @@ package import MessagePassing
 internal import Synchronization
 package import TokenData
 
-/// Counts the tokens of domains; collective.
+/// Counts tokens by id; collective.
 package struct TokenCounting {
     package let communicator: Communicator
     package let pool: ThreadPool
@@ -16,17 +16,17 @@ package struct TokenCounting {
         self.pool = pool
     }
 
-    /// Pieces that one thread counts at a time: enough to pay for adding up what it found.
+    /// Pieces that a thread counts at a time: enough to outweigh the addition of its counts.
     private static let grain = 16
 
-    /// Occurrences of each id in all domains, the same on every rank: sums of whole numbers, in whatever order.
+    /// Occurrences of each id in all domains, [V]. Integer sums, equal on every rank and in any order.
     ///
     /// - Parameters:
-    ///   - vocabularySize: every id is below it.
-    ///   - mustGiveUp: this rank's wish to stop, asked now and then.
-    ///   - progress: called on every rank with the share that is done.
-    /// - Returns: nil on all ranks where one of them gave up.
-    /// - Throws: ``ProgramFailure``, the same on all ranks, if a file failed or changed meanwhile.
+    /// - vocabularySize: V, an exclusive limit of every id.
+    /// - mustGiveUp: whether this rank wants to stop; called repeatedly.
+    /// - progress: called on every rank with the finished share, 0 to 1.
+    /// - Returns: the counts; nil on all ranks if one of them gave up.
+    /// - Throws: ``ProgramFailure``, equal on all ranks, if a file failed or changed meanwhile.
     package func counts(
         _ domains: [TokenDomain], vocabularySize: Int, mustGiveUp: () -> Bool, progress: (Double) -> Void = { _ in }
     ) throws -> [Int]? {
@@ -60,7 +60,7 @@ package struct TokenCounting {
         return try communicator.sum(counts.withLock { $0 })
     }
 
-    /// Counts to the end: no signal stops it.
+    /// Occurrences of each id in all domains, [V], counted to the end.
     package func counts(
         _ domains: [TokenDomain], vocabularySize: Int, progress: (Double) -> Void = { _ in }
     ) throws -> [Int] {

@@ -2,10 +2,10 @@
 
 package import Reporting
 
-/// One target of an evaluation.
+/// The loss and entropy of one target.
 package struct TokenResult {
-    /// Number of the target in its domain, counted from 0.
-    let position: Int
+    /// Index of the target in its domain, from 0.
+    let targetIndex: Int
     let token: Int32
     let crossEntropy: Double
     let entropy: Double
@@ -13,7 +13,7 @@ package struct TokenResult {
     /// The line of `--per-token`.
     package var json: JSONValue {
         .object([
-            ("position", .integer(position)), ("token", .integer(Int(token))), ("ce", .number(crossEntropy)),
+            ("position", .integer(targetIndex)), ("token", .integer(Int(token))), ("ce", .number(crossEntropy)),
             ("entropy", .number(entropy)),
         ])
     }

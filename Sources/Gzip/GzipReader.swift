@@ -4,8 +4,8 @@ internal import CZlib
 
 /// Decompresses gzip data (RFC 1952) chunk by chunk: any number of members, one after the other, in bounded memory.
 ///
-/// `pigz`, `bgzip` and web crawls write many members. Data that end inside a member, or go on with anything but a member,
-/// are an error: never a short read.
+/// `pigz`, `bgzip` and web crawls write many members. Data are an error if they end inside a member, or if anything but
+/// a member follows. They never give a short text without an error.
 package final class GzipReader {
     private let read: () throws -> [UInt8]?
     private let stream: InflateStream
@@ -14,19 +14,19 @@ package final class GzipReader {
     /// Bytes of `input` that the decompressor has consumed.
     private var inputPosition = 0
     private var reachedEnd = false
-    /// Whether the decompressor is between members: only there may the data end.
+    /// Whether the decompressor is between members, the only point where the data may end.
     private var isBetweenMembers = true
     /// Complete members so far.
     private var memberCount = 0
-    /// Compressed bytes of the members so far, the present one included.
+    /// Compressed bytes consumed so far, in all members.
     package private(set) var offset = 0
-    /// Compressed bytes of the present member.
+    /// Compressed bytes consumed of the present member.
     private var memberOffset = 0
 
     /// - Parameters:
-    ///   - chunkSize: the most bytes that one call of ``next()`` returns.
-    ///   - read: gives the compressed bytes, block by block; nil at their end.
-    /// - Throws: ``GzipError`` where there is no memory.
+    /// - chunkSize: maximum number of bytes that one call of ``next()`` returns.
+    /// - read: returns the compressed bytes block by block, and nil at their end.
+    /// - Throws: ``GzipError`` if memory is short.
     package init(chunkSize: Int = 1 << 20, read: @escaping () throws -> [UInt8]?) throws {
         precondition(chunkSize > 0, "chunks hold at least one byte")
         self.chunkSize = chunkSize
@@ -36,7 +36,7 @@ package final class GzipReader {
 
     /// The next decompressed bytes, at least one; nil at the end of complete data.
     ///
-    /// - Throws: ``GzipError`` for truncated and corrupt data; what `read` throws.
+    /// - Throws: ``GzipError`` for truncated and corrupt data; errors of `read`.
     package func next() throws -> [UInt8]? {
         while true {
             try refill()
@@ -46,7 +46,7 @@ package final class GzipReader {
             }
             let output = try decompress()
             if !output.isEmpty { return output }
-            // Without input the decompressor only flushes what it holds; if that is nothing, the member has no end.
+            // Without input the decompressor only flushes. If it flushes nothing, the member has no end.
             if reachedEnd, !isBetweenMembers { throw failure(.truncated, "inside a gzip member") }
         }
     }
@@ -77,7 +77,7 @@ package final class GzipReader {
     private static let firstByte: UInt8 = 0x1F
     private static let trailing = "no gzip member begins there"
 
-    /// One call of the decompressor: what it wrote, which may be nothing.
+    /// The output of one call of the decompressor; may be empty.
     private func decompress() throws -> [UInt8] {
         let (output, consumed, status) = stream.inflate(input, from: inputPosition, chunkSize: chunkSize)
         inputPosition += consumed
@@ -104,7 +104,7 @@ package final class GzipReader {
 
 /// The library's decompression state, freed with its owner.
 ///
-/// Used by its owner only, which is not Sendable: never on two threads at once.
+/// Not Sendable: only its owner uses it, on one thread at a time.
 @safe private final class InflateStream {
     enum Status {
         /// The member goes on.
@@ -115,7 +115,7 @@ package final class GzipReader {
         case noMemory
     }
 
-    /// At a fixed address: the library keeps it in its state.
+    /// The stream, at a fixed address because the library's state points back to it.
     private let pointer: UnsafeMutablePointer<z_stream>
 
     /// The corresponding C function is `inflateInit2`.
@@ -146,7 +146,7 @@ package final class GzipReader {
 
     /// Decompresses some of `input`. The corresponding C function is `inflate`.
     ///
-    /// - Returns: at most `chunkSize` bytes, how many bytes of `input` were consumed, and where that leaves the member.
+    /// - Returns: at most `chunkSize` bytes of output, the number of consumed bytes, and the state of the member.
     func inflate(
         _ input: [UInt8], from start: Int, chunkSize: Int
     ) -> (output: [UInt8], consumed: Int, status: Status) {
@@ -156,7 +156,7 @@ package final class GzipReader {
         var (code, consumed) = (Z_OK, 0)
         let output = unsafe [UInt8](unsafeUninitializedCapacity: size) { memory, initializedCount in
             unsafe input.withUnsafeBufferPointer { bytes in
-                // The library only reads them.
+                // The library does not write through `next_in`.
                 unsafe pointer.pointee.next_in = bytes.baseAddress.map {
                     unsafe UnsafeMutablePointer(mutating: $0 + start)
                 }
@@ -166,13 +166,13 @@ package final class GzipReader {
                 code = unsafe CZlib.inflate(pointer, Z_NO_FLUSH)
                 consumed = given - Int(unsafe pointer.pointee.avail_in)
                 initializedCount = size - Int(unsafe pointer.pointee.avail_out)
-                // Both are gone after this call.
+                // The two buffers end with this call.
                 unsafe pointer.pointee.next_in = nil
                 unsafe pointer.pointee.next_out = nil
             }
         }
         switch code {
-        // Z_BUF_ERROR: no progress was possible, which more input changes.
+        // Z_BUF_ERROR: the decompressor needs more input to go on.
         case Z_OK, Z_BUF_ERROR: return (output, consumed, .more)
         case Z_STREAM_END: return (output, consumed, .end)
         case Z_DATA_ERROR, Z_NEED_DICT:

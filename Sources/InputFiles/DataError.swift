@@ -2,7 +2,7 @@
 
 public import Reporting
 
-/// What is wrong with a run's data: where, what was found, what is allowed.
+/// A mistake in a run's data: its location, the finding and a remedy.
 public struct DataError: Error, CustomStringConvertible, Equatable {
     /// The configuration key that leads to the data, for example `data.train[1].path`; empty where there is none.
     public var key: String
@@ -10,9 +10,9 @@ public struct DataError: Error, CustomStringConvertible, Equatable {
     public var file: String?
     /// The line in `file`, counted from 1, if one is at fault.
     public var line: Int?
-    /// What is wrong.
+    /// The mistake, in words.
     public var problem: String
-    /// What would be right, or how to get there.
+    /// The allowed values, or a way to get there.
     public var remedy: String
 
     public init(key: String = "", file: String? = nil, line: Int? = nil, problem: String, remedy: String) {
@@ -25,19 +25,19 @@ public struct DataError: Error, CustomStringConvertible, Equatable {
 
     /// `data.train[1].path: corpus.jsonl:12: ... (remedy)`.
     public var description: String {
-        var place = key.isEmpty ? "" : key + ": "
-        if let file { place += file + (line.map { ":\($0)" } ?? "") + ": " }
-        return "\(place)\(problem); \(remedy)"
+        var location = key.isEmpty ? "" : key + ": "
+        if let file { location += file + (line.map { ":\($0)" } ?? "") + ": " }
+        return "\(location)\(problem); \(remedy)"
     }
 
-    /// The same error, naming `key` unless it already names one.
+    /// This error, with `key` unless it already names one.
     package func with(key: String) -> DataError {
         var copy = self
         if copy.key.isEmpty { copy.key = key }
         return copy
     }
 
-    /// The same error, naming `file` unless it already names one.
+    /// This error, with `file` unless it already names one.
     package func with(file: String) -> DataError {
         var copy = self
         if copy.file == nil { copy.file = file }

@@ -1,18 +1,18 @@
-// FileKind - what stands at a path.
+// FileKind - the kind of file at a path.
 
 internal import Glibc
 
-/// What stands at a path.
+/// The kind of file at a path.
 package enum FileKind: Equatable {
     case missing
     case regular(size: Int)
     case directory
-    /// A pipe, a device: what cannot be read twice.
+    /// A pipe or a device, which cannot be read twice.
     case other
-    /// Something that the operating system does not let us see.
+    /// The operating system refuses to show the file; its message.
     case unreadable(String)
 
-    /// The corresponding C function is `stat`.
+    /// The kind of the file at `path`. The corresponding C function is `stat`.
     package static func at(_ path: String) -> FileKind {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
@@ -26,16 +26,16 @@ package enum FileKind: Equatable {
     }
 }
 
-/// The operating system's words for the last failed call.
+/// The operating system's message for the last failed call.
 package func lastSystemError() -> String { unsafe String(cString: strerror(errno)) }
 
-/// What to do where there is no file at a path.
+/// The remedy where no file is at a path.
 package let fileRemedy = "give the path of a file, relative to the working directory"
 
 /// The size of the regular file at `path`, at least one byte.
 ///
-/// - Parameter directoryRemedy: what to do where `path` is a directory.
-/// - Throws: ``DataError`` if there is no such file, if it is a directory or no regular file, or if it is empty.
+/// - Parameter directoryRemedy: the remedy where `path` is a directory.
+/// - Throws: ``DataError`` for a missing or empty file, a directory, and any other path without a regular file.
 package func requireFile(_ path: String, directoryRemedy: (String) -> String = { _ in fileRemedy }) throws -> Int {
     let remedy = fileRemedy
     switch FileKind.at(path) {

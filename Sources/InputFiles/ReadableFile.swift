@@ -1,15 +1,15 @@
-// ReadableFile - reading a file from its start to its end, or at any place.
+// ReadableFile - an open file, read from its start to its end or at any offset.
 
 internal import Glibc
 internal import Primitives
 
-/// A file that failed or changed while a run was reading it: the machine's fault and not the configuration's.
+/// A file that failed or changed while a run was reading it. The machine is at fault, not the configuration.
 public struct InputError: Error, CustomStringConvertible, Equatable {
     /// The file at fault.
     public let file: String
-    /// What is wrong.
+    /// The problem, in words.
     public let problem: String
-    /// How to go on.
+    /// The remedy.
     public let remedy: String
 
     package init(file: String, problem: String, remedy: String) {
@@ -47,9 +47,9 @@ package final class ReadableFile: Sendable {
     // Nothing was written, so a failing close loses nothing.
     deinit { _ = close(descriptor) }
 
-    /// Exactly `count` bytes from byte `offset` on; ``next(limit:)`` does not notice.
+    /// Exactly `count` bytes from byte `offset` on. ``next(limit:)`` goes on where it was.
     ///
-    /// - Throws: ``DataError`` also if the file ends before.
+    /// - Throws: ``DataError`` if reading fails or the file ends before `offset + count`.
     package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
         do throws(ReadFailure) { return try stored(UInt8.self, at: offset, count: count) } catch {
             switch error {
@@ -65,7 +65,7 @@ package final class ReadableFile: Sendable {
 
     /// `count` little-endian integers from byte `offset` on. Several threads may call this at once.
     ///
-    /// Why: a file that is mapped ends the process when it becomes shorter; one that is read gives an error.
+    /// Why: a mapped file that becomes shorter ends the process. A read gives an error.
     package func integers<Value: FixedWidthInteger & BitwiseCopyable>(
         _ type: Value.Type, at offset: Int, count: Int
     ) throws(InputError) -> [Value] {
@@ -87,14 +87,14 @@ package final class ReadableFile: Sendable {
         }
     }
 
-    /// What to do about a file that was changed under a run.
+    /// The remedy for a file that changed while a run used it.
     package static let changeRemedy =
         "write it again completely, leave it alone while runs read it, and run the same command again"
 
     private enum ReadFailure: Error {
-        /// The operating system's words.
+        /// The operating system's message.
         case system(String)
-        /// Bytes that the file has now.
+        /// The file's present size in bytes.
         case short(size: Int)
     }
 

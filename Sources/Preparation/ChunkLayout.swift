@@ -1,12 +1,12 @@
-// ChunkLayout - how files are cut into chunks of whole documents, and which rank prepares which.
+// ChunkLayout - the cut of files into chunks of whole documents, and the rank of each chunk.
 
 internal import TokenData
 
-/// One chunk of the input, by its place in the order of all.
+/// The number of a chunk: file and index, in the order of the input.
 struct ChunkNumber: Comparable, Sendable, Codable, Hashable {
-    /// Number of the file in the order of the command line.
+    /// Index of the file on the command line.
     var file: Int
-    /// Number of the chunk in the file.
+    /// Index of the chunk in the file.
     var index: Int
 
     static func < (a: ChunkNumber, b: ChunkNumber) -> Bool { (a.file, a.index) < (b.file, b.index) }
@@ -14,24 +14,24 @@ struct ChunkNumber: Comparable, Sendable, Codable, Hashable {
     /// Files may have up to 2^36 chunks.
     private static let shift = 36
 
-    /// The same order in integers, which ranks can compare.
+    /// The number as one integer of equal order, which ranks can compare.
     var order: Int { file << Self.shift | index }
 }
 
-/// The cut of all files: a function of the files alone, so that the result does not depend on ranks and threads.
+/// The cut of all files into chunks, a function of the files alone. So the result does not depend on ranks and threads.
 struct ChunkLayout: Sendable {
     struct File: Sendable {
         var text: TextFile
-        /// Bytes on the disk.
+        /// Size on the disk in bytes.
         var size: Int
     }
 
     let files: [File]
-    /// Bytes of a chunk, more or less; of text, not of compressed text.
+    /// Nominal size of a chunk in bytes of uncompressed text.
     let chunkSize: Int
-    /// Whether a text that is not compressed is cut into chunks; otherwise it is one.
+    /// Whether an uncompressed text is cut into chunks. If not, it is one chunk.
     let cutsTexts: Bool
-    /// Where the work of each file starts on the line of all, and where it ends.
+    /// Start of each file's work in the sum of all weights, and the end of the last.
     private let starts: [Int]
 
     init(files: [File], chunkSize: Int, cutsTexts: Bool) {
@@ -41,76 +41,78 @@ struct ChunkLayout: Sendable {
         starts = files.reduce(into: [0]) { $0.append(($0.last ?? 0) + Self.weight($1.text.format, size: $1.size)) }
     }
 
-    /// Bytes of text for one compressed byte, roughly: what work is shared by.
+    /// Estimated bytes of text for one compressed byte, by which work is shared.
     private static let expansion = 3
 
-    /// The chunk size for so many bytes: enough chunks for many threads, few enough for one directory.
+    /// The chunk size for `total` bytes: enough chunks for many threads, few enough for one directory.
     static func chunkSize(forBytes total: Int) -> Int {
         var size = 1 << 20
         while size < 1 << 24, total / size > 4096 { size *= 2 }
         return size
     }
 
-    /// A measure of the work in a file.
+    /// Weight of a file: an estimate of its bytes of text.
     static func weight(_ format: DocumentSource, size: Int) -> Int {
         format.isCompressed ? size * expansion : size
     }
 
-    /// Number of chunks of a file; nil for compressed lines, where it takes reading to know.
+    /// Number of chunks of a file; nil for compressed lines, whose number is known after reading.
     func chunkCount(_ file: Int) -> Int? {
         let format = files[file].text.format
         if format.layout == .text, !cuts(file) { return 1 }
         return format.isCompressed ? nil : (files[file].size + chunkSize - 1) / chunkSize
     }
 
-    /// Whether a text is cut into chunks: a compressed one never is.
+    /// Whether the text of a file is cut into chunks. A compressed one never is.
     func cuts(_ file: Int) -> Bool { cutsTexts && !files[file].text.format.isCompressed }
 
-    /// The rank that prepares a chunk. All work is a line of ``weight(_:size:)``s that is cut evenly; each chunk has a
-    /// scattered place in its file's stretch. So a rank reads few files, and of a file that several share it has chunks
-    /// from everywhere, since speed varies along a file.
+    /// The rank that prepares a chunk.
+    ///
+    /// Ranks own equal ranges of the sum of ``weight(_:size:)``. A chunk lies at a scattered point of its file's range.
+    /// Why: a rank reads few files, and gets chunks from all over a shared file, whose speed varies along it.
     func owner(_ number: ChunkNumber, rankCount: Int) -> Int {
-        // Multiples of the golden ratio, modulo 1, are spread evenly however many there are.
+        // Multiples of the golden ratio modulo 1 are spread evenly for any number of chunks.
         let fraction = UInt64(number.index) &* 0x9E37_79B9_7F4A_7C15
         let weight = UInt64(starts[number.file + 1] - starts[number.file])
         let within = Int(weight.multipliedFullWidth(by: fraction).high)
         return rank(at: starts[number.file] + within, rankCount: rankCount)
     }
 
-    /// The ranks that may have chunks of a file; the first has at least the first chunk.
+    /// The ranks that may own chunks of a file. The first of them owns the first chunk.
     func owners(ofFile file: Int, rankCount: Int) -> ClosedRange<Int> {
         rank(at: starts[file], rankCount: rankCount)...rank(at: starts[file + 1] - 1, rankCount: rankCount)
     }
 
-    private func rank(at place: Int, rankCount: Int) -> Int {
-        starts[files.count].dividingFullWidth(place.multipliedFullWidth(by: rankCount)).quotient
+    private func rank(at offset: Int, rankCount: Int) -> Int {
+        starts[files.count].dividingFullWidth(offset.multipliedFullWidth(by: rankCount)).quotient
     }
 }
 
-/// A chunk that is to be prepared.
+/// A chunk to be prepared.
 struct ChunkTicket: Sendable {
     enum Content: Sendable {
-        /// Still in its file, and found there without reading what is before.
+        /// Not read yet; the chunk can be read without the bytes before it.
         case unread
-        /// From a compressed file.
+        /// Lines from a compressed file.
         case lines(LineChunk)
     }
 
     let number: ChunkNumber
     let content: Content
-    /// Bytes on the disk that it stands for.
+    /// Bytes on the disk that the chunk covers.
     let diskBytes: Int
 }
 
-/// Gives out the chunks of one rank in order.
+/// The chunks of one rank in order.
 struct ChunkSource {
     private let layout: ChunkLayout
     private let rank: Int
     private let rankCount: Int
-    private var number = ChunkNumber(file: 0, index: 0)
-    /// The compressed file that is being read.
+    /// Number of the next chunk. It is the chunk of an error that ``next()`` throws.
+    private(set) var number = ChunkNumber(file: 0, index: 0)
+    /// The present compressed file and its chunks.
     private var stream: (text: TextStream, chunks: LineChunks)?
-    /// Chunks of each compressed file that was read to its end.
+    /// Number of chunks of each compressed file that was read to its end, by file.
     private(set) var counts: [Int: Int] = [:]
 
     init(_ layout: ChunkLayout, rank: Int, rankCount: Int) {
@@ -119,10 +121,7 @@ struct ChunkSource {
         self.rankCount = rankCount
     }
 
-    /// The place that was reached: of the error, when ``next()`` throws.
-    var place: ChunkNumber { number }
-
-    /// The next chunk of this rank; nil behind the last.
+    /// The next chunk of this rank; nil after the last.
     ///
     /// - Throws: ``DataError`` for a file that cannot be read.
     mutating func next() throws -> ChunkTicket? {
@@ -173,7 +172,7 @@ struct ChunkSource {
 }
 
 extension ChunkLayout {
-    /// Number of lines before a chunk: read and counted, since only a mistake needs it.
+    /// Number of lines before a chunk. It reads and counts them, since only a mistake needs the number.
     func lines(before number: ChunkNumber) throws -> Int {
         let stream = try TextStream(files[number.file].text)
         var chunks = LineChunks(size: chunkSize) { try stream.next() }

@@ -3,11 +3,11 @@
 internal import TokenData
 internal import InputFiles
 
-/// The domains that have outputs of their own, and their names made safe for files.
+/// The domains with outputs of their own, and their names made safe for files.
 struct DomainNames: Sendable {
-    /// Most domains with outputs of their own: what a configuration's list may hold.
+    /// Maximum number of domains with outputs of their own, which is a configuration's maximum too.
     static let most = Mixture.blockSize
-    /// Longest safe name, in bytes: file systems allow 255 with all that is added.
+    /// Longest safe name in bytes. File systems allow 255, prefix and ending included.
     static let longest = 160
 
     private let most: Int
@@ -16,26 +16,25 @@ struct DomainNames: Sendable {
 
     init(most: Int = Self.most) { self.most = most }
 
-    /// Letters, digits, `.`, `-` and `_` stay; runs of anything else become one `_`, and none at the ends:
-    /// "Wikipedia (en)" gives "Wikipedia_en".
+    /// A name safe for files: letters, digits, `.`, `-` and `_` stay; runs of other characters become one `_`, or
+    /// nothing at the ends. "Wikipedia (en)" gives "Wikipedia_en".
     static func safe(_ name: String) -> String {
         name.split { !$0.isLetter && !$0.isNumber && $0 != "." && $0 != "-" && $0 != "_" }.joined(separator: "_")
     }
 
-    /// Why no file can have a name: nothing of it remains, or it is too long; nil for one that a file can have.
+    /// The reason why a name is no part of a file's name: its safe name is empty or too long. Nil for a usable one.
     static func problem(_ name: String) -> String? {
         let safe = safe(name)
         guard safe.isEmpty || safe.utf8.count > longest else { return nil }
         return "\"meta.pile_set_name\" cannot be part of a file's name"
     }
 
-    /// What ``problem(_:)`` allows.
+    /// The remedy for ``problem(_:)``.
     static let nameRemedy = "allowed: up to \(longest) bytes, with a letter or digit among them"
 
-    /// Notes a domain.
+    /// Adds a domain.
     ///
-    /// - Throws: ``DataError`` for a name of which nothing remains, one that would be the same as another's, and for too
-    ///   many.
+    /// - Throws: ``DataError`` for an unusable name, for two domains with one safe name, and for too many domains.
     mutating func add(_ domain: String) throws {
         let safe = Self.safe(domain)
         func failure(_ problem: String, _ remedy: String) -> DataError {

@@ -2,17 +2,17 @@
 
 internal import TokenData
 
-/// Writes a .bin and its .idx (see ``IndexedDataset`` for their layout) in bounded memory, whatever their length.
+/// Writes a .bin and its .idx (see ``IndexedDataset`` for their layout) in bounded memory.
 ///
-/// A document is one sequence; one with more tokens than a length can say is several sequences between two document
-/// boundaries, which is how the format has it.
+/// A document is one sequence. A document longer than an i32 length is several sequences between two document
+/// boundaries, as the format has it.
 final class IndexedDatasetWriter {
-    /// The type of the ids of a vocabulary, chosen as Megatron chooses it: two bytes below 65,500 ids.
+    /// The element type for a vocabulary, by Megatron's rule: two bytes below 65,500 ids.
     static func elementType(vocabularySize: Int) -> IndexedDataset.ElementType {
         vocabularySize < 65_500 ? .uint16 : .int32
     }
 
-    /// `ids` as a .bin holds them; traps on one that is not the vocabulary's, which would be the tokenizer's mistake.
+    /// The bytes of `ids` in a .bin. Traps on an id out of range, which only a defective tokenizer gives.
     static func bytes(of ids: [Int32], as type: IndexedDataset.ElementType, vocabularySize: Int) -> [UInt8] {
         precondition(
             ids.allSatisfy { $0 >= 0 && Int($0) < vocabularySize },
@@ -28,20 +28,20 @@ final class IndexedDatasetWriter {
     private let index: OutputFile
     private let elementType: IndexedDataset.ElementType
     private let longest: Int
-    /// Tokens of the present document that are in no sequence yet.
+    /// Tokens of the present document that belong to no sequence yet.
     private var pending = 0
     private(set) var documents = 0
     private(set) var tokens = 0
     private var sequences = 0
-    /// Sequences that continue a document: next to none.
+    /// Indexes of sequences that continue a document; very few.
     private var continuations: [Int] = []
 
-    /// Number of values that are written at a time.
+    /// Number of values written at a time.
     private static let chunk = 1 << 16
     private static let headerSize = 34
 
     /// - Parameters:
-    ///   - longest: most tokens of a sequence; tests set a small one.
+    /// - longest: longest sequence in tokens; tests set a small one.
     init(
         data: String, index: String, elementType: IndexedDataset.ElementType, longest: Int = Int(Int32.max)
     ) throws(OutputError) {
@@ -49,18 +49,18 @@ final class IndexedDatasetWriter {
         self.index = try OutputFile(path: index)
         self.elementType = elementType
         self.longest = longest
-        // The counts are known at the end.
+        // The counts are known when the last document has ended.
         try self.index.write([UInt8](repeating: 0, count: Self.headerSize))
     }
 
-    /// Adds tokens to the present document: ``bytes(of:as:vocabularySize:)``.
+    /// Adds tokens to the present document, as bytes of ``bytes(of:as:vocabularySize:)``.
     func append(_ bytes: [UInt8]) throws(OutputError) {
         precondition(bytes.count % elementType.size == 0, "part of a token")
         tokens += bytes.count / elementType.size
         try data.write(bytes)
     }
 
-    /// Says how many of the tokens, in order, belong to the present document.
+    /// Assigns the next `count` tokens to the present document.
     func extendDocument(by count: Int) throws(OutputError) {
         pending += count
         while pending > longest { try endSequence(longest) }
@@ -82,15 +82,15 @@ final class IndexedDatasetWriter {
 
     /// Completes both files.
     ///
-    /// - Returns: bytes of the .bin and of the .idx.
+    /// - Returns: sizes of the .bin and the .idx in bytes.
     func finish() throws(OutputError) -> (data: Int, index: Int) {
         precondition(pending == 0, "a document without an end")
         var (offset, expected) = (0, 0)
         for start in stride(from: 0, to: sequences, by: Self.chunk) {
             let count = min(Self.chunk, sequences - start)
             let lengths = try index.bytes(at: Self.headerSize + 4 * start, count: 4 * count)
-            let offsets = (0..<count).map { place -> Int64 in
-                let length = (0..<4).reduce(0) { $0 | Int(lengths[4 * place + $1]) << (8 * $1) }
+            let offsets = (0..<count).map { sequence -> Int64 in
+                let length = (0..<4).reduce(0) { $0 | Int(lengths[4 * sequence + $1]) << (8 * $1) }
                 defer { offset += length * elementType.size }
                 expected += length
                 return Int64(offset)

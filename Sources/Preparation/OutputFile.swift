@@ -1,10 +1,10 @@
-// OutputFile - checked writing of files and folders, and what makes a finished one survive a power cut.
+// OutputFile - checked writing of files and folders, in an order that survives a power cut.
 
 internal import Foundation
 internal import Glibc
 internal import Primitives
 
-/// Something that could not be written, or not read again: the machine's fault and not the data's.
+/// A file that could not be written, or not read again. The machine is at fault, not the data.
 public struct OutputError: Error, CustomStringConvertible, Equatable {
     public let path: String
     public let problem: String
@@ -19,7 +19,7 @@ public struct OutputError: Error, CustomStringConvertible, Equatable {
         self.remedy = remedy
     }
 
-    /// The error of a failed call.
+    /// The error of a failed system call with this `errno`.
     static func system(_ path: String, _ action: String, _ number: Int32) -> OutputError {
         let words = unsafe String(cString: strerror(number))
         let isSpace = number == ENOSPC || number == EDQUOT
@@ -31,7 +31,7 @@ public struct OutputError: Error, CustomStringConvertible, Equatable {
     }
 }
 
-/// Integers as files hold them.
+/// The little-endian bytes of integers.
 func littleEndianBytes<Value: FixedWidthInteger & BitwiseCopyable>(_ values: [Value]) -> [UInt8] {
     let ordered = values.map(\.littleEndian)
     return unsafe ordered.withUnsafeBytes { unsafe Array($0) }
@@ -48,19 +48,19 @@ final class OutputFile {
     /// Bytes written so far.
     private(set) var count = 0
 
-    /// Makes the file, or empties one that is there. The corresponding C function is `open`.
+    /// Creates the file, or empties an existing one. The corresponding C function is `open`.
     init(path: String) throws(OutputError) {
         descriptor = unsafe open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw .system(path, "be created", errno) }
         self.path = path
     }
 
-    // Only after an error, which says more than this one could.
+    // Reached only after an error, which tells more than an error of `close`.
     deinit { if !isClosed { _ = close(descriptor) } }
 
     func write(_ bytes: [UInt8]) throws(OutputError) {
         count += bytes.count
-        // Large pieces are not copied once more.
+        // Large pieces bypass the buffer.
         if bytes.count >= Self.bufferSize {
             try flush()
             return try writeAll(bytes, at: nil)
@@ -69,20 +69,20 @@ final class OutputFile {
         if buffer.count >= Self.bufferSize { try flush() }
     }
 
-    /// Writes `bytes` over what stands at byte `offset`.
+    /// Replaces the bytes from `offset` on by `bytes`.
     func overwrite(_ bytes: [UInt8], at offset: Int) throws(OutputError) {
         try flush()
         try writeAll(bytes, at: offset)
     }
 
-    /// Bytes that were written before.
+    /// Reads `count` written bytes from `offset` on.
     func bytes(at offset: Int, count: Int) throws(OutputError) -> [UInt8] {
         try flush()
         var (code, done): (Int32, Int) = (0, 0)
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { memory, initializedCount in
             while done < count {
-                let place = unsafe memory.baseAddress.map { unsafe $0 + done }
-                let got = retryingOnInterrupt { unsafe pread(descriptor, place, count - done, off_t(offset + done)) }
+                let address = unsafe memory.baseAddress.map { unsafe $0 + done }
+                let got = retryingOnInterrupt { unsafe pread(descriptor, address, count - done, off_t(offset + done)) }
                 if got < 0 { code = errno }
                 if got <= 0 { break }
                 done += got
@@ -105,13 +105,13 @@ final class OutputFile {
         var (code, done): (Int32, Int) = (0, 0)
         unsafe bytes.withUnsafeBytes { memory in
             while done < bytes.count {
-                let place = unsafe memory.baseAddress.map { unsafe $0 + done }
+                let address = unsafe memory.baseAddress.map { unsafe $0 + done }
                 let rest = bytes.count - done
                 let put = retryingOnInterrupt {
                     if let offset {
-                        unsafe pwrite(descriptor, place, rest, off_t(offset + done))
+                        unsafe pwrite(descriptor, address, rest, off_t(offset + done))
                     } else {
-                        unsafe Glibc.write(descriptor, place, rest)
+                        unsafe Glibc.write(descriptor, address, rest)
                     }
                 }
                 if put < 0 { code = errno }
@@ -123,21 +123,21 @@ final class OutputFile {
         guard done == bytes.count else { throw OutputError(path, "cannot be written to its end") }
     }
 
-    /// Writes what is buffered, and closes.
+    /// Writes the buffer, and closes the file.
     ///
-    /// - Parameter synced: whether to wait until all is on the disk.
+    /// - Parameter synced: whether to wait until all bytes are on the disk.
     func finish(synced: Bool) throws(OutputError) {
         try flush()
         if synced, fsync(descriptor) != 0 { throw .system(path, "be written to the disk", errno) }
         isClosed = true
-        // Quotas and network file systems report a failed write as late as here.
+        // Quotas and network file systems report a failed write as late as `close`.
         guard close(descriptor) == 0 else { throw .system(path, "be closed", errno) }
     }
 }
 
-/// What is done with names of files.
+/// Operations on folders and names of files.
 enum OutputFolder {
-    /// Makes `path` and the folders above it, where they are not there.
+    /// Creates `path` and the folders above it, if they are missing.
     static func make(_ path: String) throws(OutputError) {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -160,17 +160,17 @@ enum OutputFolder {
         guard unsafe Glibc.rename(old, new) == 0 else { throw .system(old, "be renamed to \(new)", errno) }
     }
 
-    /// Removes a file, if it is there. The corresponding C function is `unlink`.
+    /// Removes a file, if it exists. The corresponding C function is `unlink`.
     static func remove(_ path: String) throws(OutputError) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw .system(path, "be removed", errno) }
     }
 
-    /// Removes a folder that is empty, if it is there. The corresponding C function is `rmdir`.
+    /// Removes an empty folder, if it exists. The corresponding C function is `rmdir`.
     static func removeEmpty(_ path: String) throws(OutputError) {
         guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw .system(path, "be removed", errno) }
     }
 
-    /// Writes a small file so that it is either complete or not there.
+    /// Writes a small file, which is afterwards complete or absent.
     static func write(_ text: String, to path: String) throws(OutputError) {
         let file = try OutputFile(path: path + ".new")
         try file.write(Array(text.utf8))
@@ -183,7 +183,7 @@ enum OutputFolder {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(path, "be opened", errno) }
         defer { _ = close(descriptor) }
-        // Some network file systems cannot sync a directory, and say EINVAL.
+        // Some network file systems cannot sync a directory, and return EINVAL.
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw .system(path, "be written to the disk", errno) }
     }
 

@@ -1,42 +1,42 @@
-// PartEncoder - from a chunk of text to its part.
+// PartEncoder - encodes a chunk of text into a part.
 
 internal import TokenData
 internal import InputFiles
 internal import Tokenizers
 
-/// Turns chunks into parts; used by several threads at once.
+/// Encodes chunks into parts. Several threads use it at once.
 struct PartEncoder: Sendable {
     let layout: ChunkLayout
     let tokenizer: any Tokenizer
     let elementType: IndexedDataset.ElementType
     /// Whether each domain has an output of its own.
     let splitsDomains: Bool
-    /// Whether what is malformed is counted and left out; otherwise it is an error.
+    /// Whether malformed text is counted and left out. If not, the first mistake is an error.
     let skipsMalformed: Bool
 
-    /// Bytes of a text that are encoded at a time where the tokenizer allows a cut.
+    /// Bytes encoded at a time with a tokenizer that allows any cut.
     private static let pieceSize = 1 << 20
 
-    /// What is wrong with a line, or with a text, which has no lines.
+    /// A mistake in a line, or in a text, which has no lines.
     private struct Mistake {
         let line: Int?
         let problem: String
         let remedy: String
-        /// What mistakes are counted by; nil: the problem.
+        /// The problem without its location, by which mistakes are counted; nil: `problem`.
         var reason: String?
     }
 
-    /// A part that grows.
-    private struct Growing {
+    /// A part under construction.
+    private struct PartBuilder {
         var header: PartHeader
         var sections: [Part.Section] = []
-        var places: [String?: Int] = [:]
+        var sectionIndexes: [String?: Int] = [:]
         var counts: DomainCounts
 
-        /// The section of a domain.
+        /// Index of the section of a domain.
         mutating func section(_ domain: String?) -> Int {
-            if let place = places[domain] { return place }
-            places[domain] = sections.count
+            if let index = sectionIndexes[domain] { return index }
+            sectionIndexes[domain] = sections.count
             sections.append(Part.Section(domain: domain))
             return sections.count - 1
         }
@@ -50,26 +50,26 @@ struct PartEncoder: Sendable {
 
     /// The part of a chunk.
     ///
-    /// - Throws: ``DataError`` for a file that cannot be read; also for what is malformed, unless that is skipped.
+    /// - Throws: ``DataError`` for a file that cannot be read, and for malformed text unless it is skipped.
     func part(_ ticket: ChunkTicket) throws -> Part {
         let file = layout.files[ticket.number.file]
-        // With outputs of their own, domains are told apart in any number: which of them have an output is not known yet.
+        // With outputs per domain, all domains are counted: it is not known yet which of them have an output.
         let counts = splitsDomains ? DomainCounts(most: .max) : DomainCounts()
-        var growing = Growing(header: PartHeader(number: ticket.number), counts: counts)
+        var builder = PartBuilder(header: PartHeader(number: ticket.number), counts: counts)
         switch ticket.content {
-        case .lines(let chunk): try add(chunk, to: &growing)
-        case .unread where file.text.format.layout == .text: try addText(file, to: &growing)
+        case .lines(let chunk): try add(chunk, to: &builder)
+        case .unread where file.text.format.layout == .text: try addText(file, to: &builder)
         case .unread:
             let chunk = try LineChunk(
                 ticket.number.index, of: ReadableFile(path: file.text.path), fileSize: file.size, size: layout.chunkSize
             )
-            try add(chunk, to: &growing)
+            try add(chunk, to: &builder)
         }
-        return growing.part
+        return builder.part
     }
 
-    /// A file that is one text, or the piece of one that is this chunk.
-    private func addText(_ file: ChunkLayout.File, to part: inout Growing) throws {
+    /// Adds a file that is one text, or this chunk's piece of one.
+    private func addText(_ file: ChunkLayout.File, to part: inout PartBuilder) throws {
         let index = part.header.number.index
         let cuts = layout.cuts(part.header.number.file)
         let start = cuts ? index * layout.chunkSize : 0
@@ -80,7 +80,7 @@ struct PartEncoder: Sendable {
             : try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
         part.header.continuesDocument = start > 0
         part.header.endsDocument = end == file.size
-        // Only bytes are cut anywhere: another text is whole here.
+        // Only a text of bytes is cut at any byte. Other texts are whole here.
         precondition(tokenizer.readsAnyBytes || !layout.cutsTexts, "a text that is cut within characters")
         let invalid = tokenizer.readsAnyBytes ? InvalidUTF8() : InvalidUTF8(in: text)
         guard invalid.isEmpty || skipsMalformed else { throw Self.replacement(invalid, file: file.text.path) }
@@ -88,12 +88,12 @@ struct PartEncoder: Sendable {
             try add(text, domain: nil, to: &part)
             part.header.replaced = invalid
         } catch let error as DataError {
-            // Only a whole text can fail: what is cut anywhere is bytes.
+            // Only a whole text can fail. A text that is cut at any byte is encoded as bytes.
             try reject(Mistake(line: nil, problem: error.problem, remedy: error.remedy), in: &part)
         }
     }
 
-    private func add(_ chunk: LineChunk, to part: inout Growing) throws {
+    private func add(_ chunk: LineChunk, to part: inout PartBuilder) throws {
         part.header.lines = try chunk.forEachLine { number, line in
             switch line {
             case .blank: part.header.blankLines += 1
@@ -107,7 +107,7 @@ struct PartEncoder: Sendable {
         }
     }
 
-    private func add(_ document: JSONDocument, line: Int, to part: inout Growing) throws {
+    private func add(_ document: JSONDocument, line: Int, to part: inout PartBuilder) throws {
         var domain: String?
         var problem: String?
         var remedy = "--split-domains needs a string \"meta\": {\"pile_set_name\": ...} in each line"
@@ -129,7 +129,7 @@ struct PartEncoder: Sendable {
         }
     }
 
-    /// The error about a text that is no UTF-8, where that may not be skipped.
+    /// The error for a text that is no UTF-8, where it may not be skipped.
     static func replacement(_ found: InvalidUTF8, file: String) -> DataError {
         DataError(
             file: file, line: found.line, problem: found.words,
@@ -138,25 +138,25 @@ struct PartEncoder: Sendable {
 
     static let noDomain = "the document has no \"meta.pile_set_name\""
 
-    /// Appends the ids of a text, and its end token if it ends here.
-    private func add(_ text: [UInt8], domain: String?, to part: inout Growing) throws {
-        let place = part.section(splitsDomains ? domain : nil)
-        let before = part.sections[place].ids.count
+    /// Appends the ids of a text, and its end token if the document ends here.
+    private func add(_ text: [UInt8], domain: String?, to part: inout PartBuilder) throws {
+        let index = part.section(splitsDomains ? domain : nil)
+        let before = part.sections[index].ids.count
         do {
             let step = tokenizer.splitsAnywhere ? Self.pieceSize : max(text.count, 1)
             for start in stride(from: 0, to: text.count, by: step) {
                 let isWhole = step >= text.count
                 let piece = isWhole ? text : Array(text[start..<min(start + step, text.count)])
-                part.sections[place].ids += bytes(of: try tokenizer.encode(piece))
+                part.sections[index].ids += bytes(of: try tokenizer.encode(piece))
             }
         } catch {
-            part.sections[place].ids.removeLast(part.sections[place].ids.count - before)
+            part.sections[index].ids.removeLast(part.sections[index].ids.count - before)
             throw error
         }
         let ends = part.header.endsDocument
-        if ends { part.sections[place].ids += bytes(of: [tokenizer.endToken]) }
-        let count = (part.sections[place].ids.count - before) / elementType.size
-        part.sections[place].lengths.append(count)
+        if ends { part.sections[index].ids += bytes(of: [tokenizer.endToken]) }
+        let count = (part.sections[index].ids.count - before) / elementType.size
+        part.sections[index].lengths.append(count)
         part.counts.add(DomainCount(name: domain, documents: ends ? 1 : 0, tokens: count, bytes: text.count))
     }
 
@@ -165,7 +165,7 @@ struct PartEncoder: Sendable {
     }
 
     /// Counts a mistake, or throws it.
-    private func reject(_ mistake: Mistake, in part: inout Growing) throws {
+    private func reject(_ mistake: Mistake, in part: inout PartBuilder) throws {
         if skipsMalformed {
             part.header.skipped.add(
                 SkippedCounts.Example(line: mistake.line, problem: mistake.problem), reason: mistake.reason)

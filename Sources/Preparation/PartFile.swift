@@ -1,37 +1,37 @@
-// PartFile - the tokens of one chunk in a file, complete and unaltered or not there.
+// PartFile - a file with the tokens of one chunk, which is complete and unaltered, or ignored.
 
 internal import Digests
 internal import Foundation
 internal import TokenData
 internal import InputFiles
 
-/// What a part says of itself.
+/// The header of a part: its contents, counts and hashes.
 struct PartHeader: Codable, Equatable, Sendable {
-    /// The documents that go to one output: their lengths, then their ids.
+    /// The documents of one output. In the file their lengths come first, then their ids.
     struct Section: Codable, Equatable, Sendable {
-        /// The domain, where domains have outputs of their own.
+        /// The domain, if domains have outputs of their own.
         var domain: String?
         var documents: Int
-        /// Bytes of ids.
+        /// Size of the ids in bytes.
         var bytes: Int
         /// SHA-256 of lengths and ids.
         var hash: String
 
-        /// Bytes in the file.
+        /// Size of the section in the file in bytes.
         var size: Int { PartFile.lengthSize * documents + bytes }
     }
 
     var number: ChunkNumber
-    /// Lines of the chunk, blank and malformed ones included.
+    /// Number of lines of the chunk, blank and malformed ones included.
     var lines = 0
     var blankLines = 0
-    /// Whether the first document began in an earlier chunk, and whether the last one ends here: texts are cut anywhere.
+    /// Whether the first document began in an earlier chunk. Texts are cut at any byte.
     var continuesDocument = false
     var endsDocument = true
     var sections: [Section] = []
     var domains: [DomainCount] = []
     var skipped = SkippedCounts()
-    /// Bytes of a .txt file that were read as U+FFFD.
+    /// Bytes of a .txt file that are no UTF-8 and were read as U+FFFD.
     var replaced = InvalidUTF8()
 }
 
@@ -40,9 +40,9 @@ struct Part: Sendable {
     /// The documents of one output.
     struct Section: Sendable {
         var domain: String?
-        /// Tokens of each document, end token included.
+        /// Length of each document in tokens, end token included.
         var lengths: [Int] = []
-        /// The ids as the .bin holds them.
+        /// The ids as bytes of the .bin.
         var ids: [UInt8] = []
     }
 
@@ -50,15 +50,16 @@ struct Part: Sendable {
     var sections: [Section] = []
 }
 
-/// The file of a part. Eight bytes "MILEPART", the SHA-256 of the header, its size (u64), the header (JSON), and per
-/// section the lengths (u64) and the ids; little-endian. Files are not synced one by one: one that a power cut has
-/// damaged is noticed by its hashes, and made again.
+/// The file of a part, little-endian: eight bytes "MILEPART", the SHA-256 of the header, its size (u64), the header
+/// (JSON), and the sections. A section is its lengths (u64) and its ids.
+///
+/// Files are not synced one by one. A file that a power cut damaged is found by its hashes, and made again.
 enum PartFile {
     static let lengthSize = 8
     private static let magic = Array("MILEPART".utf8)
     private static let fixedSize = 48
 
-    /// The name of a chunk's part.
+    /// Name of a chunk's part file.
     static func name(_ number: ChunkNumber) -> String {
         func digits(_ value: Int, _ count: Int) -> String {
             let text = String(value)
@@ -67,16 +68,16 @@ enum PartFile {
         return "part-\(digits(number.file, 5))-\(digits(number.index, 7))"
     }
 
-    /// Whether a part's name is that of a chunk of a file.
+    /// Whether `name` names a part of file `file`.
     static func isPart(_ name: String, ofFile file: Int) -> Bool {
         let pieces = name.split(separator: "-")
         return pieces.count == 3 && pieces[0] == "part" && Int(pieces[1]) == file
     }
 
-    /// How the name of a part that is being written ends.
+    /// Ending of the name of a part while it is written.
     static let unfinished = ".new"
 
-    /// Writes a part: afterwards it is there completely, or not at all.
+    /// Writes a part, which is afterwards complete or absent.
     static func write(_ part: Part, in folder: String) throws {
         let sections = part.sections.map { section in
             (lengths: littleEndianBytes(section.lengths.map { UInt64($0) }), section: section)
@@ -98,16 +99,16 @@ enum PartFile {
             }
             try file.finish(synced: false)
         } catch {
-            // Gives back the space where that is what is missing; what remains is removed by the next start.
+            // Frees disk space, which may be the cause. If this fails, the next start removes the file.
             try? OutputFolder.remove(path + unfinished)
             throw error
         }
         try OutputFolder.rename(path + unfinished, to: path)
     }
 
-    /// The header of a chunk's part; nil where there is none, or a damaged one.
+    /// The header of a chunk's part; nil if the part is missing or damaged.
     ///
-    /// - Parameter checksData: whether to read all of it.
+    /// - Parameter checksData: whether to read all sections and check their hashes.
     static func header(_ number: ChunkNumber, in folder: String, checksData: Bool) throws -> PartHeader? {
         let path = folder + "/" + name(number)
         guard case .regular(let size) = FileKind.at(path), size >= fixedSize else { return nil }
@@ -131,18 +132,18 @@ enum PartFile {
         return header
     }
 
-    /// One section of a part, its hash checked.
+    /// One section of a part, with its hash checked.
     ///
-    /// - Parameter header: what ``header(_:in:checksData:)`` gave.
-    static func section(_ place: Int, of header: PartHeader, in folder: String) throws -> Part.Section {
+    /// - Parameter header: the result of ``header(_:in:checksData:)``.
+    static func section(_ index: Int, of header: PartHeader, in folder: String) throws -> Part.Section {
         let path = folder + "/" + name(header.number)
         guard case .regular(let size) = FileKind.at(path) else {
             throw OutputError(path, "the part has gone")
         }
         let file = try ReadableFile(path: path)
-        let section = header.sections[place]
-        // Sections end where the file does.
-        let rest = header.sections[place...].reduce(0) { $0 + $1.size }
+        let section = header.sections[index]
+        // The last section ends at the end of the file.
+        let rest = header.sections[index...].reduce(0) { $0 + $1.size }
         guard size >= rest else { throw OutputError(path, "the part became shorter") }
         let bytes = try file.bytes(at: size - rest, count: section.size)
         guard hash(bytes, []) == section.hash else {

@@ -1,25 +1,25 @@
-// Preparation - what `prepare` is to do: text files in, one .bin/.idx pair out, or one per domain.
+// Preparation - the job of `prepare`: text files in, one .bin/.idx pair out, or one per domain.
 
 internal import TokenData
 internal import InputFiles
 public import Tokenizers
 
-/// The job, as every rank knows it. All ranks make the same one, from the same arguments.
+/// The job of `prepare`. Every rank makes an equal one from the command's arguments.
 public struct Preparation: Sendable {
-    /// What is asked for.
+    /// The arguments of the command.
     public struct Request: Sendable {
         public var tokenizer: any Tokenizer
-        /// Files of text, see ``DocumentSource``.
+        /// Paths of text files, see ``DocumentSource``.
         public var files: [String]
-        /// PREFIX.
+        /// The option `--output`: the prefix of the output files.
         public var output: String
         /// Whether each `meta.pile_set_name` has an output of its own, PREFIX-NAME.
         public var splitsDomains: Bool
-        /// Whether malformed lines are counted and left out; otherwise the first is an error.
+        /// Whether malformed lines are counted and left out. If not, the first one is an error.
         public var skipsMalformed: Bool
-        /// Bytes of text in a part; nil: chosen by the size of the files.
+        /// Nominal size of a part in bytes of text; nil derives it from the size of the files.
         var chunkSize: Int?
-        /// Most domains with outputs of their own; tests set a small number.
+        /// Maximum number of domains with outputs of their own; tests set a small one.
         var mostDomains = DomainNames.most
 
         public init(
@@ -37,15 +37,15 @@ public struct Preparation: Sendable {
     let layout: ChunkLayout
     let elementType: IndexedDataset.ElementType
     public let manifest: PreparationManifest
-    /// Whole files that hold nothing that can be used.
+    /// Whole files that were skipped.
     let skippedFiles: SkippedCounts
-    /// What somebody should know of files that are used as they are.
+    /// Warnings about files that are used as they are.
     public let remarks: [String]
 
-    /// Looks at the files.
+    /// Examines the files.
     ///
-    /// - Throws: ``DataError`` for arguments that cannot be followed, and for a file that cannot be used; for an empty
-    ///   one, or a text that has no domain to go to, only if nothing is to be skipped.
+    /// - Throws: ``DataError`` for contradictory arguments and unusable files. Empty files, and texts without a domain
+    ///   where domains are split, are errors only if mistakes are not skipped.
     public init(_ request: Request) throws {
         try Self.requireOutput(request.output)
         var seen: Set<String> = []
@@ -93,16 +93,16 @@ public struct Preparation: Sendable {
             splitsDomains: request.splitsDomains)
     }
 
-    /// What is wrong with a whole file.
+    /// A mistake of a whole file.
     private struct FileMistake {
         let error: DataError
-        /// What is listed where the file is skipped.
+        /// The line about the skipped file.
         let words: String
-        /// Whether it is an error also where mistakes are skipped.
+        /// Whether it is an error even if mistakes are skipped.
         let isFatal: Bool
     }
 
-    /// What is wrong with a whole file, as far as its size and its first bytes tell.
+    /// The mistake of a whole file, as far as its size and its first bytes tell.
     private static func mistake(in file: TextFile, _ request: Request) throws -> FileMistake? {
         var problem: String?
         if case .regular(0) = FileKind.at(file.path) { problem = "the file is empty" }
@@ -113,7 +113,7 @@ public struct Preparation: Sendable {
             return FileMistake(error: error, words: problem, isFatal: false)
         }
         guard let content = try file.foreignContent(for: request.tokenizer) else { return nil }
-        // Text that cannot be decompressed are an error, wherever in the file that is found.
+        // Compressed text that cannot be decompressed is an error, wherever the damage is found.
         return FileMistake(
             error: DataError(file: file.path, problem: content.problem, remedy: content.remedy),
             words: "\(content.problem); \(content.remedy)", isFatal: file.format.isCompressed)
@@ -131,10 +131,10 @@ public struct Preparation: Sendable {
         }
     }
 
-    /// Bytes of all files, to tell how far the work is.
+    /// Total size of all files in bytes, for progress.
     public var totalBytes: Int { layout.files.reduce(0) { $0 + $1.size } }
 
-    /// Checks that the files are still what they were.
+    /// Checks that no file has changed since it was examined.
     func requireUnchanged() throws {
         for file in manifest.files where try FileStamp(file.path) != file.stamp {
             throw DataError(
@@ -143,13 +143,13 @@ public struct Preparation: Sendable {
         }
     }
 
-    /// The directory of the parts, which goes away with the end.
+    /// The directory of the parts, which is removed at the end.
     public var folder: String { request.output + ".parts" }
 
     var manifestPath: String { folder + "/manifest.json" }
     var summaryPath: String { request.output + ".json" }
 
-    /// The prefix of the output of a domain, or of all.
+    /// The prefix of the output of a domain; of the only output for nil.
     func prefix(_ domain: String?) -> String {
         domain.map { "\(request.output)-\(DomainNames.safe($0))" } ?? request.output
     }

@@ -1,9 +1,9 @@
-// PreparationManifest - what a prepared output is made of, and what a finished one holds.
+// PreparationManifest - the input of a preparation, and the summary of a finished one.
 
 public import TokenData
 internal import Tokenizers
 
-/// The input of a preparation: with an equal one, parts that are done can be used.
+/// The input of a preparation. Finished parts are reused if their manifest is equal.
 public struct PreparationManifest: Codable, Equatable, Sendable {
     struct File: Codable, Equatable, Sendable {
         var path: String
@@ -11,7 +11,7 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
     }
 
     struct Tokenizer: Codable, Equatable, Sendable {
-        /// The name, or the SHA-256 of the model, which may have moved.
+        /// The tokenizer's name, or the SHA-256 of its model, whose file may have moved.
         var identity: String
         var size: Int
         var endToken: Int32
@@ -23,14 +23,14 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         }
     }
 
-    /// Of parts and summary: another version's are not used.
+    /// Version of parts and summary. Those of another version are not used.
     var version = 1
     var tokenizer: Tokenizer
     var files: [File]
     var chunkSize: Int
     var splitsDomains: Bool
 
-    /// How this input differs from `earlier`, in words; empty if it does not.
+    /// The differences to the input `earlier`, in words; empty if there are none.
     func differences(from earlier: PreparationManifest) -> [String] {
         var list: [String] = []
         if version != earlier.version { list.append("another version of this program made it") }
@@ -47,9 +47,10 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         return list
     }
 
-    /// The places of the files whose parts in `earlier` cannot be used; nil if more than the content of files differs.
+    /// Indexes of the files whose parts in `earlier` are outdated; nil if the inputs differ in more than the content of
+    /// files.
     ///
-    /// A changed file may change the size of all parts, which grows with the files: then no part can be used.
+    /// The size of parts grows with the files. If a changed file changes it, all parts are outdated.
     func outdatedFiles(since earlier: PreparationManifest) -> [Int]? {
         guard files.map(\.path) == earlier.files.map(\.path) else { return nil }
         let changed = files.indices.filter { files[$0] != earlier.files[$0] }
@@ -61,7 +62,7 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         return isResized ? Array(files.indices) : changed
     }
 
-    /// What to do where files were added to those of `earlier`, in words; nil where none was.
+    /// The remedy where files were added to those of `earlier`; nil where none was.
     func adviceForAddedFiles(since earlier: PreparationManifest) -> String? {
         let known = Set(earlier.files.map(\.path))
         let added = files.map(\.path).filter { !known.contains($0) }
@@ -76,13 +77,13 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
     }
 }
 
-/// What a finished preparation has made: the content of PREFIX.json.
+/// The summary of a finished preparation: the content of PREFIX.json.
 public struct PreparationSummary: Codable, Equatable, Sendable {
     /// One .bin/.idx pair.
     public struct Output: Codable, Equatable, Sendable {
-        /// Without .bin and .idx.
+        /// Path of the pair without .bin and .idx.
         public var prefix: String
-        /// Where domains have outputs of their own.
+        /// The domain, if domains have outputs of their own.
         public var domain: String?
         public var documents: Int
         public var tokens: Int
@@ -91,22 +92,22 @@ public struct PreparationSummary: Codable, Equatable, Sendable {
     }
 
     public var tokenizer: String
-    /// As NumPy names it.
+    /// Type of the ids, by NumPy's name.
     public var elementType: String
     public var outputs: [Output]
     public var documents: Int
     public var tokens: Int
-    /// UTF-8 bytes of text.
+    /// Number of UTF-8 bytes of text.
     public var bytes: Int
     public var domains: [DomainCount]
     public var blankLines: Int
-    public var skippedCount: Int
+    var skippedCount: Int
     public var skipped: SkippedCounts
-    /// Nil in files of earlier versions, which did not count them.
+    /// Nil in summaries of earlier versions, which did not count these bytes.
     public var replaced: ReplacedBytes?
     public var parts: Int
     var manifest: PreparationManifest
 
-    /// Tokens, end tokens included, for one byte of text; 0 where there is no byte.
+    /// Tokens per byte of text, end tokens included; 0 without text.
     public var tokensPerByte: Double { bytes > 0 ? Double(tokens) / Double(bytes) : 0 }
 }

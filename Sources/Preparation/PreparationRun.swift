@@ -1,4 +1,4 @@
-// PreparationRun - the parts of one rank, made by several threads.
+// PreparationRun - makes the parts of one rank on several threads.
 
 internal import Dispatch
 internal import Foundation
@@ -6,27 +6,27 @@ internal import Synchronization
 internal import TokenData
 internal import InputFiles
 
-/// How far a rank is.
+/// The progress of a rank.
 public struct PreparationProgress: Sendable, Equatable {
-    /// Bytes of the files on the disk that are done, those of earlier starts included.
+    /// Bytes on the disk that are done, earlier starts included.
     public var bytes = 0
-    /// Bytes done and tokens made since this start.
+    /// Bytes done since this start.
     public var newBytes = 0
     public var newTokens = 0
     public var parts = 0
-    /// Parts of an earlier start.
+    /// Number of parts reused from an earlier start.
     public var reusedParts = 0
 }
 
 /// Makes the parts that belong to one rank.
 ///
-/// Each thread takes the next chunk under a lock, in order, and makes its part outside of it: at any time at most
-/// `threads` chunks are in memory.
+/// Each thread takes the next chunk under a lock, and makes its part outside the lock. So at most `threads` chunks are
+/// in memory.
 public final class PreparationRun: Sendable {
     private struct State {
         var progress = PreparationProgress()
         var names: DomainNames
-        /// Chunks from here on are not begun.
+        /// Exclusive limit of chunks that may begin, as ``ChunkNumber/order``.
         var limit = Int.max
         var failure: (order: Int, error: any Error)?
     }
@@ -46,7 +46,7 @@ public final class PreparationRun: Sendable {
         source = Mutex(ChunkSource(preparation.layout, rank: rank, rankCount: rankCount))
     }
 
-    /// Starts so many threads; ``wait(seconds:)`` must follow until it says that all have ended.
+    /// Starts `threads` threads. The caller must then call ``wait(seconds:)`` until it returns true.
     public func start(threads: Int) {
         precondition(threads >= 1, "somebody has to work")
         for _ in 0..<threads {
@@ -60,20 +60,19 @@ public final class PreparationRun: Sendable {
         }
     }
 
-    /// Waits until the threads have ended, at most so long, and says whether they have.
+    /// Waits for the threads, at most `seconds`. Returns whether they have ended.
     public func wait(seconds: Double) -> Bool { group.wait(timeout: .now() + seconds) == .success }
 
     public var progress: PreparationProgress { state.withLock { $0.progress } }
 
-    /// The first mistake in the order of the input, with its place in it; an output that cannot be written comes before
-    /// all.
+    /// The first mistake in the order of the input, with its chunk's order. A failed write comes before all chunks.
     public var failure: (order: Int, error: any Error)? { state.withLock { $0.failure } }
 
-    /// Begins no chunk at `order` or behind it: another rank has found a mistake there. What comes before is still
-    /// done, because the first mistake of all is the one to report, whoever finds it when.
+    /// Begins no chunk at `order` or later, because another rank found a mistake there. Earlier chunks are still made.
+    /// Why: the first mistake of all ranks is reported, whichever rank finds it when.
     public func stop(at order: Int) { state.withLock { $0.limit = min($0.limit, order) } }
 
-    /// Number of chunks of each file of which this rank has the first, once all are done; zero for the others.
+    /// Number of chunks of each file whose first chunk this rank owns, after the end; 0 for other files.
     public func chunkCounts(rank: Int, rankCount: Int) -> [Int] {
         let counts = source.withLock { $0.counts }
         return preparation.layout.files.indices.map { file in
@@ -85,11 +84,11 @@ public final class PreparationRun: Sendable {
     private func work() {
         while true {
             let next = source.withLock { source -> ChunkTicket? in
-                // Looked at here too: it may take long to find the next one.
-                guard source.place.order < state.withLock({ $0.limit }) else { return nil }
+                // The limit is checked here too: the search for the next chunk may take long.
+                guard source.number.order < state.withLock({ $0.limit }) else { return nil }
                 do { return try source.next() } catch {
-                    // Before another thread can ask a file that has failed for more.
-                    fail(error, at: source.place.order)
+                    // Within the lock, so that no other thread asks the failed file for more.
+                    fail(error, at: source.number.order)
                     return nil
                 }
             }
@@ -99,10 +98,10 @@ public final class PreparationRun: Sendable {
     }
 
     private func fail(_ error: any Error, at order: Int) {
-        let place = error is DataError ? order : -1
+        let failureOrder = error is DataError ? order : -1
         state.withLock { state in
-            if place < state.failure?.order ?? .max { state.failure = (place, error) }
-            state.limit = min(state.limit, place)
+            if failureOrder < state.failure?.order ?? .max { state.failure = (failureOrder, error) }
+            state.limit = min(state.limit, failureOrder)
         }
     }
 
@@ -118,7 +117,8 @@ public final class PreparationRun: Sendable {
             header = part.header
         }
         try state.withLock { state in
-            // Before hours of work: a domain that can have no output is an error, also where mistakes are skipped.
+            // Checked before hours of work: a domain without a possible output is an error even if mistakes are
+            // skipped.
             if preparation.request.splitsDomains {
                 for domain in header.domains { if let name = domain.name { try state.names.add(name) } }
             }
@@ -133,7 +133,7 @@ public final class PreparationRun: Sendable {
         }
     }
 
-    /// A part of an earlier start with `--on-error skip`.
+    /// Checks that a part of an earlier start skipped nothing.
     private func requireNothingSkipped(_ header: PartHeader) throws {
         if !header.replaced.isEmpty {
             throw PartEncoder.replacement(

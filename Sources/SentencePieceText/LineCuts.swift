@@ -1,23 +1,23 @@
 // LineCuts - where a long text may be cut without any id becoming another.
 
-/// Cuts texts before line feeds, for the models that provably do not look across one.
+/// The rule to cut texts before line feeds, for models whose ids provably do not depend on text across one.
 ///
-/// A model that merges pairs joins two neighbours only into a piece of its vocabulary, and looks at scores and places only
-/// to choose among merges that touch. So where no piece has a line feed behind another character, nothing is ever joined
-/// across the place before a line feed: the two sides do not know of each other, and each may be encoded alone. What else
-/// the library does must not cross that place either:
+/// A model that merges pairs (BPE) joins two neighbours only into a piece of its vocabulary. Scores and order only
+/// choose among merges that touch. If no piece has a line feed after another character, no merge crosses the point
+/// before a line feed. Then both sides have the ids that they have alone. The library must not cross that point in
+/// other ways either:
 ///
-/// * the text is cut into characters as it is (no replaced characters, no blanks removed), each for itself;
-/// * an unknown character becomes its bytes, while without them a run of unknown characters becomes one id;
-/// * no piece is switched off, since what stands for such a piece depends on all of the text;
-/// * scores are numbers, so that the order of merges is one: highest score first, then from left to right. (Of merges
-///   equal in both only one is possible: the others in the library's heap are outdated, for good.)
-/// * the blank that is put in front of each text is a piece of its own before a line feed, and is dropped again.
+/// * the text is cut into characters as it is: no character is replaced, no blank removed;
+/// * an unknown character becomes its bytes. Without byte pieces, a run of unknown characters becomes one id;
+/// * no piece is switched off, since the pieces in its stead depend on all of the text;
+/// * scores are finite, so that merges have one order: highest score first, then left to right. Of two equal merges
+///   only one is possible, since the others in the library's heap are outdated;
+/// * the blank in front of each text is a piece of its own before a line feed, and is dropped.
 ///
-/// LLaMA's model is of this kind. A model that chooses the likeliest pieces adds rounded scores from the text's start, so
-/// its ids may depend on everything before: such texts stay whole.
+/// LLaMA's model is of this kind. A unigram model adds rounded scores from the text's start. Its ids may depend on all
+/// earlier text, so that its texts stay whole.
 struct LineCuts: Sendable {
-    /// What the blank in front of a part is encoded as, nil if there is none.
+    /// Id of the blank in front of a part; nil for a model that puts none there.
     let blank: Int32?
 
     private static let lineFeed = UInt8(ascii: "\n")
@@ -54,21 +54,22 @@ struct LineCuts: Sendable {
 }
 
 extension SentencePieceProcessor {
-    /// Long enough that cutting costs nothing; in longer ones the library's search for the next merge leaves the caches.
+    /// Bytes of a part. Cutting costs nothing at this length, and in longer parts the library's search for merges
+    /// leaves the caches.
     static let partLength = 1 << 16
 
-    /// Whether long texts can be encoded in parts; otherwise a text takes 100 to 140 bytes of memory for each of its bytes.
+    /// Whether long texts can be encoded in parts. A whole text takes 100 to 140 bytes of memory for each of its bytes.
     public var canCutTexts: Bool { cuts != nil }
 
-    /// Consecutive parts of a text, whose ids by ``encode(_:part:)`` one after the other are the text's. One part where
-    /// the ids of parts could differ; otherwise parts of about 64 KiB that begin with line feeds.
+    /// Consecutive parts of a text, of about 64 KiB, each later one with a line feed at its start. Their ids by
+    /// ``encode(_:part:)``, joined, are those of the text. There is one part if the ids of parts could differ.
     public func parts(of text: [UInt8]) -> [Range<Int>] { parts(of: text, length: Self.partLength) }
 
     func parts(of text: [UInt8], length: Int) -> [Range<Int>] {
         cuts == nil ? [0..<text.count] : LineCuts.parts(of: text, length: length)
     }
 
-    /// The ids of one of the ``parts(of:)`` a text.
+    /// The ids of one part of `text`, a range of ``parts(of:)``.
     public func encode(_ text: [UInt8], part: Range<Int>) throws(SentencePieceError) -> [Int32] {
         let ids = try idsByWords(text, part)
         guard part.lowerBound > 0, let blank = cuts?.blank else { return ids }

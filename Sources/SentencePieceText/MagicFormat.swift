@@ -1,4 +1,4 @@
-// MagicFormat - the formats that a file's first bytes tell: the one table of models and texts.
+// MagicFormat - file formats that are known by their first bytes.
 
 /// A format whose files begin with fixed bytes.
 public enum MagicFormat: Sendable, CaseIterable {
@@ -23,12 +23,12 @@ public enum MagicFormat: Sendable, CaseIterable {
         self = found
     }
 
-    /// Whether first bytes that might also be those of a text are the format's.
+    /// Whether `start` is certainly of this format, where a text might begin with the magic bytes too.
     private func isCertain(_ start: [UInt8]) -> Bool {
         switch self {
-        // The level, then the first block's mark.
+        // The compression level, then the mark of the first block.
         case .bzip2: start.count >= 10 && start[4..<10] == [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]
-        // Git LFS itself takes no larger file for a pointer.
+        // Git LFS takes no larger file for a pointer.
         case .gitLFSPointer: start.count < 1024
         default: true
         }

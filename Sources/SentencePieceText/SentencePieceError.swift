@@ -1,14 +1,13 @@
 // SentencePieceError - why a model could not be loaded, used or trained.
 
-/// A failure of SentencePiece, in its own words where it has some.
+/// A failure of SentencePiece, with the library's message if it has one.
 public struct SentencePieceError: Error, Sendable, CustomStringConvertible, Equatable {
-    /// What a caller decides by.
     public enum Kind: Sendable, Equatable {
         /// The bytes are no model, or not all of one.
         case notAModel
-        /// The text or the ids cannot be turned into the other.
+        /// A text cannot be encoded, or ids cannot be decoded.
         case unusable
-        /// No model comes out of these sentences with these settings.
+        /// No model can be trained on these sentences with these settings.
         case untrainable
         /// The library ran out of memory.
         case outOfMemory
@@ -16,7 +15,7 @@ public struct SentencePieceError: Error, Sendable, CustomStringConvertible, Equa
 
     public let kind: Kind
     public let message: String
-    /// What to do, where it depends on what was found; nil: whatever the caller advises.
+    /// The remedy, if it depends on the finding; nil leaves it to the caller.
     public let remedy: String?
 
     public init(_ kind: Kind, _ message: String, remedy: String? = nil) {

@@ -1,12 +1,13 @@
-// SentencePieceModel - what stands in a .model file: pieces, special ids, normalisation.
+// SentencePieceModel - the fields of a .model file: pieces, special ids, normalisation.
 
-/// The fields of a SentencePiece model (a protocol buffer, `ModelProto`) that the library does not tell.
+/// The fields of a SentencePiece model (a protocol buffer, `ModelProto`) that the library does not show.
 ///
-/// Encoding and decoding are the library's business (``SentencePieceProcessor``); this only looks. The bytes are
-/// untrusted: every length is checked against what is left.
+/// ``SentencePieceProcessor`` encodes and decodes. The bytes are untrusted: every length is checked against the bytes
+/// that are left.
 public struct SentencePieceModel: Sendable, Equatable {
     public struct Piece: Sendable, Equatable {
-        /// UTF-8. Bytes, because Swift holds strings for equal that only look the same.
+        /// UTF-8. Why bytes: Swift compares strings by canonical equivalence, and pieces may differ in code points
+        /// only.
         public var text: [UInt8] = []
         public var score: Float = 0
         public var kind = Kind.normal
@@ -16,7 +17,7 @@ public struct SentencePieceModel: Sendable, Equatable {
         }
     }
 
-    /// What a piece is; the numbers are the format's.
+    /// Kind of a piece; the raw values are the format's.
     public enum Kind: UInt64, Sendable {
         case normal = 1
         case unknown = 2
@@ -26,7 +27,7 @@ public struct SentencePieceModel: Sendable, Equatable {
         case byte = 6
     }
 
-    /// How a text is cut; the numbers are the format's.
+    /// The algorithm that cuts a text into pieces; the raw values are the format's.
     public enum Algorithm: UInt64, Sendable {
         /// The likeliest pieces.
         case unigram = 1
@@ -36,29 +37,29 @@ public struct SentencePieceModel: Sendable, Equatable {
         case character = 4
     }
 
-    /// By id.
+    /// The pieces, by id.
     public private(set) var pieces: [Piece] = []
-    /// How a text is cut; nil for a number that the format does not have.
+    /// The algorithm that cuts a text; nil for a number that the format does not define.
     public private(set) var algorithm: Algorithm? = .unigram
-    /// Whether the model merges pairs (BPE), rather than choosing the likeliest pieces.
+    /// Whether the model merges pairs (BPE). Otherwise it chooses the likeliest pieces (unigram).
     public var mergesPairs: Bool { algorithm == .bpe }
     /// Whether a blank is put before each text.
     public private(set) var addsBlank = true
     /// Whether characters are replaced before a text is cut, by the model's own table.
     public private(set) var replacesText = false
-    /// Whether blanks at a text's ends and all but one of a run are removed before it is cut.
+    /// Whether blanks at both ends of a text are removed, and runs of blanks cut to one.
     public private(set) var removesBlanks = true
     /// Whether blanks stand as U+2581 in pieces.
     public private(set) var escapesBlanks = true
-    /// Whether a text is changed before it is cut: characters replaced, or blanks removed or kept as they are.
+    /// Whether the library changes a text before it cuts it: replaced characters, removed or unescaped blanks.
     public var changesText: Bool { replacesText || removesBlanks || !escapesBlanks }
-    /// Whether the blank that ``addsBlank`` speaks of is put behind the text instead.
+    /// Whether the blank of ``addsBlank`` is put after the text instead.
     public private(set) var addsBlankBehind = false
-    /// Whether the settings of training and of normalisation are there. Every model that was written to its end has them.
+    /// Whether the settings of training and normalisation are present. Every completely written model has them.
     public private(set) var isComplete = false
     private var ids: [UInt64: Int] = [Field.unknown: 0, Field.begin: 1, Field.end: 2, Field.padding: -1]
 
-    /// Ids with a role; nil where the model has none.
+    /// Ids of special pieces; nil if the model has none.
     public var unknownId: Int? { id(Field.unknown) }
     public var beginId: Int? { id(Field.begin) }
     public var endId: Int? { id(Field.end) }
@@ -66,7 +67,8 @@ public struct SentencePieceModel: Sendable, Equatable {
 
     private func id(_ field: UInt64) -> Int? { ids[field].flatMap { pieces.indices.contains($0) ? $0 : nil } }
 
-    /// - Throws: ``SentencePieceError`` for bytes that are no such model. It says what they are, where that is known.
+    /// - Throws: ``SentencePieceError`` for bytes that are no model. It names the format that they have, if it is
+    ///   known.
     public init(_ bytes: [UInt8]) throws(SentencePieceError) {
         do throws(SentencePieceError) {
             try self.init(reading: bytes)
@@ -116,7 +118,7 @@ public struct SentencePieceModel: Sendable, Equatable {
             guard case .integer(let integer) = value else { continue }
             if number == Field.modelType { algorithm = Algorithm(rawValue: integer) }
             if number == Field.blankBehind { addsBlankBehind = integer != 0 }
-            // An int32; negative ones are written with 64 bits.
+            // An int32. The format writes negative values with 64 bits.
             if ids[number] != nil { ids[number] = Int(Int32(truncatingIfNeeded: integer)) }
         }
     }
@@ -139,7 +141,7 @@ public struct SentencePieceModel: Sendable, Equatable {
         static let piece: UInt64 = 1
         static let trainer: UInt64 = 2
         static let normalizer: UInt64 = 3
-        /// In the trainer's settings.
+        /// Fields of the trainer's settings.
         static let modelType: UInt64 = 3
         static let blankBehind: UInt64 = 24
         static let unknown: UInt64 = 40
@@ -155,7 +157,7 @@ private struct ProtocolBuffer {
         case integer(UInt64)
         case bytes(ArraySlice<UInt8>)
         case float(Float)
-        /// Eight bytes, which nothing here needs.
+        /// Eight bytes, which no field of interest has.
         case other
     }
 

@@ -1,44 +1,41 @@
-// SentencePieceProcessor - text to ids and back with a SentencePiece model, as the library does it.
+// SentencePieceProcessor - encodes and decodes text with a SentencePiece model by the library.
 
 internal import CSentencePiece
 
-/// A loaded `.model` file.
+/// A loaded SentencePiece `.model` file.
 ///
-/// Any number of threads may encode and decode with one at the same time: the library's functions for it are const.
+/// Any number of threads may use one processor at once: the library's functions for it are const.
 public final class SentencePieceProcessor: Sendable {
-    /// What stands in the model.
+    /// The fields of the model file.
     public let model: SentencePieceModel
     /// Number of ids: they are 0 ..< ``pieceCount``.
     public let pieceCount: Int
-    /// Ids with a role; nil where the model has none.
+    /// Ids of special pieces; nil if the model has none.
     public let unknownId: Int32?
     public let beginId: Int32?
     public let endId: Int32?
     public let paddingId: Int32?
 
-    /// Where texts may be cut; nil: nowhere.
+    /// The rule to cut texts before line feeds; nil for a model whose texts stay whole.
     let cuts: LineCuts?
-    /// The words met so far; nil where texts may not be cut at words.
-    let memory: WordMemory?
+    /// Ids of words met so far; nil for a model whose texts may not be cut at words.
+    let wordCache: WordCache?
     private let handle: Handle
-
-    /// The longest text that the library can count the bytes of.
-    public static let largestText = Int(Int32.max)
 
     /// Loads the bytes of a `.model` file.
     ///
-    /// - Throws: ``SentencePieceError`` for bytes that are no model, or only the beginning of one.
+    /// - Throws: ``SentencePieceError`` for bytes that are no model, or a truncated or damaged one.
     public init(modelBytes: [UInt8]) throws(SentencePieceError) {
         model = try SentencePieceModel(modelBytes)
-        // The parser would take a file that ends between two fields for a smaller model.
+        // Why: a file cut between two fields parses as a smaller model.
         guard model.isComplete else {
             throw SentencePieceError(.notAModel, "the SentencePiece model is truncated: its settings are missing")
         }
         cuts = LineCuts(model)
-        memory = WordCuts(model, cuts) == nil ? nil : WordMemory()
+        wordCache = WordCuts(model, cuts) == nil ? nil : WordCache()
         handle = try Handle(modelBytes)
         pieceCount = handle.pieceCount
-        // What the library uses must be what was read here.
+        // The library and this reader must agree on the pieces.
         guard pieceCount == model.pieces.count else {
             throw SentencePieceError(
                 .notAModel,
@@ -47,12 +44,12 @@ public final class SentencePieceProcessor: Sendable {
         (unknownId, beginId, endId, paddingId) = (handle.unknownId, handle.beginId, handle.endId, handle.paddingId)
     }
 
-    /// The ids of a text. Bytes that are no UTF-8 become U+FFFD, one for each; zero bytes are text like any other.
+    /// The ids of a text. Each byte that is no UTF-8 becomes U+FFFD. Zero bytes are text.
     ///
-    /// - Throws: ``SentencePieceError`` for more than ``largestText`` bytes, or if memory runs out.
+    /// - Throws: ``SentencePieceError`` for 2^31 bytes or more, which the library cannot count, or if memory runs out.
     public func encode(_ text: [UInt8]) throws(SentencePieceError) -> [Int32] { try ids(text, 0..<text.count) }
 
-    /// The pieces that ``encode(_:)`` gives the ids of: for an unknown piece the text that it stands for.
+    /// The pieces of a text, one for each id of ``encode(_:)``. For an unknown piece it is the piece's text.
     public func pieces(_ text: [UInt8]) throws(SentencePieceError) -> [[UInt8]] {
         var (bytes, ends): (UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<Int>?) = (nil, nil)
         var count = 0
@@ -61,12 +58,12 @@ public final class SentencePieceProcessor: Sendable {
                 unsafe csp_encode_pieces(handle.pointer, text.baseAddress, text.count, &bytes, &ends, &count, error)
             }
         }
-        let places: [Int] = unsafe taken(ends, count: count)
-        let joined: [UInt8] = unsafe taken(bytes, count: places.last ?? 0)
-        return zip([0] + places, places).map { Array(joined[$0..<$1]) }
+        let pieceEnds: [Int] = unsafe taken(ends, count: count)
+        let joined: [UInt8] = unsafe taken(bytes, count: pieceEnds.last ?? 0)
+        return zip([0] + pieceEnds, pieceEnds).map { Array(joined[$0..<$1]) }
     }
 
-    /// The ids of a range of `text` taken for itself.
+    /// The ids of a range of `text`, encoded as a text of its own.
     func ids(_ text: [UInt8], _ range: Range<Int>) throws(SentencePieceError) -> [Int32] {
         var (ids, count): (UnsafeMutablePointer<Int32>?, Int) = (nil, 0)
         try unsafe checked(.unusable, "a text of \(range.count) bytes cannot be encoded") { error in
@@ -78,10 +75,10 @@ public final class SentencePieceProcessor: Sendable {
         return unsafe taken(ids, count: count)
     }
 
-    /// The text of ids, as the library puts it together: without the blank in front, special pieces left out, bytes that
-    /// form no character replaced.
+    /// The text of ids, as the library puts it together: no blank in front, no special pieces, U+FFFD for bytes that
+    /// form no character.
     ///
-    /// - Throws: ``SentencePieceError`` for ids that are not the model's.
+    /// - Throws: ``SentencePieceError`` for an id out of range.
     public func decode(_ ids: [Int32]) throws(SentencePieceError) -> [UInt8] {
         if let foreign = ids.first(where: { $0 < 0 || Int($0) >= pieceCount }) {
             throw SentencePieceError(.unusable, "\(foreign) is no id of the model: allowed are 0 to \(pieceCount - 1)")
@@ -98,7 +95,7 @@ public final class SentencePieceProcessor: Sendable {
 
 /// The library's object, freed with its owner.
 ///
-/// `@unchecked Sendable`: after loading it is only read.
+/// `@unchecked Sendable`: it is only read after it was loaded.
 @safe private final class Handle: @unchecked Sendable {
     let pointer: OpaquePointer
 

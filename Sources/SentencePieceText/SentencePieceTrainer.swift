@@ -1,10 +1,10 @@
-// SentencePieceTrainer - a SentencePiece model made from sentences.
+// SentencePieceTrainer - trains SentencePiece models on sentences.
 
 internal import CSentencePiece
 
-/// What a model is trained with. The defaults are what LLaMA's tokenizer was trained with, where the library's differ.
+/// Settings of a training. The defaults are those of LLaMA's tokenizer where the library has others.
 public struct SentencePieceTraining: Sendable, Equatable {
-    /// How a text is cut: by the likeliest pieces, or by merging pairs.
+    /// The algorithm that cuts texts: merged pairs, or the likeliest pieces.
     public enum Method: String, Sendable, CaseIterable {
         case bpe
         case unigram
@@ -13,23 +13,23 @@ public struct SentencePieceTraining: Sendable, Equatable {
     public var method: Method
     /// Number of ids, special ones and bytes included.
     public var vocabularySize: Int
-    /// Share of the characters of the sentences that get an id of their own; the rarest do not.
+    /// Share of the sentences' characters that get an id; the rarest characters get none.
     public var characterCoverage: Double
-    /// Whether characters without an id are spelled as their bytes rather than all being unknown.
+    /// Whether characters without an id are written as byte pieces. Otherwise they are unknown.
     public var hasByteFallback: Bool
     /// Whether each digit is a piece.
     public var splitsDigits: Bool
-    /// The library's name of how characters are replaced before cutting: `identity`, `nfkc`, `nmt_nfkc`, ...
+    /// The library's name of a rule that replaces characters before a text is cut: `identity`, `nfkc`, `nmt_nfkc`, ...
     public var normalization: String
     public var threadCount: Int
-    /// Whether the library tells on standard error what it does, rather than errors only.
+    /// Whether the library logs its progress on standard error. It always logs errors.
     public var isVerbose: Bool
 
     public static let normalizations = ["identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"]
-    /// What the library allows.
+    /// The range that the library allows.
     public static let characterCoverages = 0.98...1
     public static let threadCounts = 1...128
-    /// Longest sentence that is learned from, in bytes: the library's default.
+    /// Longest sentence in bytes: the library's default.
     public static let longestSentence = 4192
 
     public init(
@@ -47,7 +47,8 @@ public struct SentencePieceTraining: Sendable, Equatable {
         self.isVerbose = isVerbose
     }
 
-    /// Whether the library learns from a sentence: neither too long, nor blank, nor with U+2585, which it uses itself.
+    /// Whether the library learns from a sentence: at most ``longestSentence`` bytes of UTF-8, not blank, and without
+    /// U+2585, which marks unknown pieces.
     public static func accepts(_ sentence: [UInt8]) -> Bool {
         guard sentence.count <= longestSentence, let text = String(validating: sentence, as: UTF8.self) else {
             return false
@@ -58,16 +59,16 @@ public struct SentencePieceTraining: Sendable, Equatable {
 }
 
 public enum SentencePieceTrainer {
-    /// Trains a model; may take long.
+    /// Trains a model, which may take minutes.
     ///
-    /// - Parameter sentences: each must be ``SentencePieceTraining/accepts(_:)``'s.
+    /// - Parameter sentences: sentences that ``SentencePieceTraining/accepts(_:)`` accepts.
     /// - Returns: the bytes of a `.model` file.
-    /// - Throws: ``SentencePieceError`` if the library finds no such model, for example because the sentences do not have
-    ///   so many pieces.
+    /// - Throws: ``SentencePieceError`` if the library finds no such model, for example because the sentences have too
+    ///   few pieces.
     public static func train(
         on sentences: [[UInt8]], _ settings: SentencePieceTraining
     ) throws(SentencePieceError) -> [UInt8] {
-        // The library ends the program where there is nothing to learn from.
+        // Why: without sentences the library would end the program.
         guard !sentences.isEmpty else { throw SentencePieceError(.untrainable, "there are no sentences to learn from") }
         precondition(sentences.allSatisfy(SentencePieceTraining.accepts), "a sentence that the library leaves out")
         guard let size = Int32(exactly: settings.vocabularySize), size > 0 else {

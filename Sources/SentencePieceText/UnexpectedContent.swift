@@ -1,10 +1,10 @@
-// UnexpectedContent - what a file holds in place of a tokenizer, weights or settings, told from its first bytes.
+// UnexpectedContent - the format of a file that is no tokenizer, weights or settings, told from its first bytes.
 
-/// Content that is often found where a model's file should be, and what to do about it.
+/// An unexpected format of a model's file, and a remedy.
 ///
-/// Why: a reader of the expected format only sees damage, and does not say that a download is missing.
+/// Why: a reader of the expected format only sees damage, and cannot say that a download is incomplete.
 public struct UnexpectedContent: Sendable, Equatable {
-    /// What a reader wanted.
+    /// The format that a reader expects.
     public enum Expected: Sendable, Equatable {
         case sentencePieceModel
         case safetensors
@@ -19,20 +19,20 @@ public struct UnexpectedContent: Sendable, Equatable {
         }
     }
 
-    /// The file's real content in words.
+    /// The file's real content, in words.
     public let problem: String
-    /// How to get the right file, or how to do without.
+    /// The remedy: a way to the right file, or to do without.
     public let remedy: String
-    /// Whether it is the vocabulary of another tokenizer, which is nobody's mistake beside a model's weights.
+    /// Whether the file is a vocabulary of tiktoken, which is no mistake beside a model's weights.
     public let isTiktoken: Bool
 
-    /// Bytes of a file's start that are enough to tell.
+    /// Number of bytes at a file's start that are enough to tell.
     public static let byteCount = 4096
 
     /// - Parameters:
     ///   - start: the first ``byteCount`` bytes of a file; all of a shorter one.
     ///   - expected: the format that the file should have.
-    /// - Returns: nil for content that is not known, and for content that looks as expected.
+    /// - Returns: nil for unknown content, and for content of the expected format.
     public init?(_ start: [UInt8], insteadOf expected: Expected) {
         let start = Array(start.prefix(Self.byteCount))
         guard let format = Format(start), !format.isPossible(for: expected) else { return nil }
@@ -42,7 +42,7 @@ public struct UnexpectedContent: Sendable, Equatable {
     }
 }
 
-/// Formats that are told from first bytes.
+/// A format that is told from first bytes.
 private enum Format {
     case empty, gitLFSPointer, webPage, errorPage, tiktoken, json, pickle, zip, gguf, gzip, zstandard, hdf5, safetensors
 
@@ -68,7 +68,7 @@ private enum Format {
         }
     }
 
-    /// Nil for a format that is not found in the place of a model's file.
+    /// Nil for a format that is not met where a model's file should be.
     private init?(magic: MagicFormat) {
         switch magic {
         case .gitLFSPointer: self = .gitLFSPointer
@@ -82,9 +82,9 @@ private enum Format {
         }
     }
 
-    /// Whether lines are a token in base64, a blank and the token's rank: the format of OpenAI's tiktoken.
+    /// Whether each line is a token in base64, a blank, and the token's rank: OpenAI's tiktoken.
     private static func isTiktoken(_ start: [UInt8]) -> Bool {
-        // The last line may be cut.
+        // The last line may be incomplete.
         let lines = start.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast().prefix(20)
         return !lines.isEmpty
             && lines.allSatisfy { line in
@@ -128,7 +128,7 @@ private enum Format {
         }
     }
 
-    /// The size of the real file, as the pointer states it.
+    /// The size of the real file, as the Git LFS pointer states it.
     private static func pointedSize(_ start: [UInt8]) -> String {
         let lines = String(decoding: start, as: UTF8.self).split(whereSeparator: \.isNewline)
         guard let line = lines.first(where: { $0.hasPrefix("size ") }), let size = UInt64(line.dropFirst(5)) else {

@@ -1,21 +1,22 @@
-// WordCuts - words of a text that are encoded once and remembered, for the models that provably do not look across them.
+// WordCuts - encodes each word once and remembers its ids, for models that provably do not look across words.
 
 internal import Synchronization
 
-/// Cuts texts before the blanks of each word, where ``LineCuts`` may cut and for the same reasons: if no piece has a blank
-/// behind another character, nothing is ever joined across the place before a word's first blank.
+/// The rule to cut texts before the blanks of each word, for models that ``LineCuts`` may cut. If no piece has a blank
+/// after another character, no merge crosses the point before a word's first blank.
 ///
-/// Text repeats its words, and the library takes 0.8 us for each byte: most words are looked up instead. A word is its blanks
-/// and what follows up to the next blank, line feeds included. The blank that is put in front of each text stands for the
-/// word's first one.
+/// Why: text repeats its words, and a look-up is faster than the library.
+///
+/// A word is its blanks and the bytes up to the next blank, line feeds included. The blank in front of each text stands
+/// for the first blank of a word.
 struct WordCuts: Sendable {
-    /// Longest word that is remembered, without its first blank.
+    /// Longest word that is remembered, in bytes without its first blank.
     static let longestWord = 32
     private static let blank = UInt8(ascii: " ")
-    /// U+2581, which stands for a blank in pieces; in a text it is the same as one.
+    /// U+2581, the mark of a blank in pieces. In a text it counts as a blank.
     static let mark: [UInt8] = [0xE2, 0x96, 0x81]
 
-    /// Nil for a model that may look across words, and for one that puts no blank in front.
+    /// Nil for a model that may look across words, or puts no blank in front of a text.
     init?(_ model: SentencePieceModel, _ lines: LineCuts?) {
         guard lines?.blank != nil else { return nil }
         let joined = model.pieces.filter { $0.kind == .normal }
@@ -28,12 +29,12 @@ struct WordCuts: Sendable {
         return rest.indices.contains { rest[$0...].starts(with: mark) }
     }
 
-    /// Where the word that covers `start` ends: before the next blank that follows something else, or at `end`.
+    /// End of the word that covers `start`: the next blank after another character, or `end`.
     static func wordEnd(in text: [UInt8], from start: Int, to end: Int) -> Int {
-        var place = start + 1
-        while place < end {
-            if text[place] == blank, text[place - 1] != blank, !endsWithMark(text, start, place) { return place }
-            place += 1
+        var index = start + 1
+        while index < end {
+            if text[index] == blank, text[index - 1] != blank, !endsWithMark(text, start, index) { return index }
+            index += 1
         }
         return end
     }
@@ -43,14 +44,14 @@ struct WordCuts: Sendable {
     }
 }
 
-/// Ids of words that were met before. Any number of threads may use it at the same time.
-final class WordMemory: Sendable {
-    /// Parts with a lock each, so that threads rarely meet.
+/// A cache of the ids of words. Any number of threads may use it at once.
+final class WordCache: Sendable {
+    /// Number of parts, each with a lock, so that threads rarely wait.
     private static let stripeCount = 64
-    /// Words of a part, above which it starts again: some 10 MB in all.
+    /// Maximum number of words of a part. A full part is emptied. All parts take some 10 MB.
     private static let wordsPerStripe = 2048
 
-    /// Up to ``WordCuts/longestWord`` bytes.
+    /// A word of up to ``WordCuts/longestWord`` bytes.
     struct Word: Hashable {
         private var bytes: SIMD4<UInt64> = .zero
         private let count: UInt8
@@ -58,8 +59,8 @@ final class WordMemory: Sendable {
         init(_ text: [UInt8], _ range: Range<Int>) {
             precondition(range.count <= WordCuts.longestWord, "a word of \(range.count) bytes")
             count = UInt8(range.count)
-            for (index, place) in range.enumerated() {
-                bytes[index >> 3] |= UInt64(text[place]) << UInt64(8 * (index & 7))
+            for (offset, index) in range.enumerated() {
+                bytes[offset >> 3] |= UInt64(text[index]) << UInt64(8 * (offset & 7))
             }
         }
 
@@ -74,14 +75,14 @@ final class WordMemory: Sendable {
     }
     private let stripes = (0..<stripeCount).map { _ in Stripe() }
 
-    /// Appends the ids of `word` to `ids`; false where it is not known.
+    /// Appends the ids of `word` to `ids`; false if the word is unknown.
     func append(_ word: Word, to ids: inout [Int32]) -> Bool {
         guard let known = stripes[word.stripe].words.withLock({ $0[word] }) else { return false }
         ids += known
         return true
     }
 
-    func remember(_ word: Word, _ ids: [Int32]) {
+    func insert(_ word: Word, _ ids: [Int32]) {
         stripes[word.stripe].words.withLock { words in
             if words.count >= Self.wordsPerStripe { words.removeAll(keepingCapacity: true) }
             words[word] = ids
@@ -90,17 +91,17 @@ final class WordMemory: Sendable {
 }
 
 extension SentencePieceProcessor {
-    /// The ids of a range of `text` taken for itself, word by word where the model allows.
+    /// The ids of a range of `text`, encoded as a text of its own. It goes word by word if the model allows it.
     func idsByWords(_ text: [UInt8], _ range: Range<Int>) throws(SentencePieceError) -> [Int32] {
-        guard let memory, let blank = cuts?.blank, !range.isEmpty else { return try ids(text, range) }
+        guard let wordCache, let blank = cuts?.blank, !range.isEmpty else { return try ids(text, range) }
         var end = WordCuts.wordEnd(in: text, from: range.lowerBound, to: range.upperBound)
         var all = try ids(text, range.lowerBound..<end)
         while end < range.upperBound {
-            // Behind the word's first blank, which the library puts there again.
+            // Leaves out the word's first blank, which the library adds again.
             let start = end + 1
             end = WordCuts.wordEnd(in: text, from: end, to: range.upperBound)
             guard start < end else {
-                // Before nothing it would not; a blank alone is a piece of its own.
+                // The library adds no blank to an empty text. A lone blank is a piece of its own.
                 all.append(blank)
                 continue
             }
@@ -108,10 +109,10 @@ extension SentencePieceProcessor {
                 all += try ids(text, start..<end)
                 continue
             }
-            let word = WordMemory.Word(text, start..<end)
-            if memory.append(word, to: &all) { continue }
+            let word = WordCache.Word(text, start..<end)
+            if wordCache.append(word, to: &all) { continue }
             let ids = try ids(text, start..<end)
-            memory.remember(word, ids)
+            wordCache.insert(word, ids)
             all += ids
         }
         return all

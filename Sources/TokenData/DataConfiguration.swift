@@ -1,6 +1,6 @@
-// DataConfiguration - what a run reads (configuration key `data`).
+// DataConfiguration - the data of a run (configuration key `data`).
 
-/// The text of a run: tokenizer, domains, sequence length.
+/// The data of a run: tokenizer, domains, sequence length.
 public struct DataConfiguration: Sendable, Equatable {
     /// One named body of text.
     public struct Domain: Sendable, Equatable {
@@ -8,7 +8,8 @@ public struct DataConfiguration: Sendable, Equatable {
         /// A file of text (see ``DocumentSource``), or the prefix of a prepared `.bin`/`.idx` pair; relative to the
         /// working directory.
         public var path: String
-        /// Share of the training sequences, relative to the other domains'; 0 switches a domain off. Unused for validation.
+        /// Share of the training sequences, relative to the other domains. A weight of 0 switches the domain off.
+        /// Validation ignores it.
         public var weight: Double
 
         public init(name: String, path: String, weight: Double = 1) {
@@ -18,7 +19,7 @@ public struct DataConfiguration: Sendable, Equatable {
         }
     }
 
-    /// `bytes`, the path of a SentencePiece model, or `none`: then all data are prepared.
+    /// `bytes`, the path of a SentencePiece model, or `none`, with which all data are prepared.
     public var tokenizer: String
     public var train: [Domain]
     public var validation: [Domain]
@@ -37,4 +38,10 @@ public struct DataConfiguration: Sendable, Equatable {
         self.sequenceLength = sequenceLength
         self.ignoredTargets = ignoredTargets
     }
+}
+
+/// The purpose for which domains are loaded; the raw value is the list's key in `data`.
+public enum DataPurpose: String, Sendable {
+    case training = "train"
+    case validation
 }

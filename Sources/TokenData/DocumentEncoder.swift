@@ -1,33 +1,33 @@
-// DocumentEncoder - the documents of a text file as token ids, encoded on several threads and given out in order.
+// DocumentEncoder - encodes the documents of a text file on several threads and returns their ids in order.
 
 internal import Dispatch
 internal import Synchronization
 internal import InputFiles
 internal import Tokenizers
 
-/// Reads texts on the calling thread and encodes them on several.
+/// Encodes documents. The calling thread reads, and `threads` threads encode.
 struct DocumentEncoder {
     let tokenizer: any Tokenizer
-    /// Threads that encode.
+    /// Number of threads that encode.
     let threads: Int
 
-    /// A text, or a piece of one, that waits to be encoded.
+    /// A document, or a piece of one, that waits to be encoded.
     private struct Text {
         let bytes: [UInt8]
         let isEnd: Bool
     }
 
-    /// Bytes of text for each thread before they start: enough to keep them busy, little beside the ids.
+    /// Bytes of text per thread at which encoding starts: enough to keep threads busy, little memory beside the ids.
     private static let bytesPerThread = 1 << 20
 
-    /// Calls `body` with the ids of each document of `file` in order, in one or more pieces, and whether the document
-    /// ends there.
+    /// Calls `body` with the ids of each document of `file` in order, in one or more pieces. `isEnd` marks a document's
+    /// last piece.
     ///
     /// - Parameters:
-    ///   - progress: called now and then with the bytes of text encoded so far.
-    ///   - invalid: called with the bytes of a .txt file that are read as U+FFFD, if there are any.
-    ///   - checkCancellation: called before every second or less of work on a thread; an error of it ends the reading.
-    /// - Throws: ``DataError`` naming file and line; what `body` and `checkCancellation` throw.
+    /// - progress: called repeatedly with the bytes of text encoded so far.
+    /// - invalid: called for a .txt file with bytes that are read as U+FFFD.
+    /// - checkCancellation: called before every second or less of work on a thread. Its error ends the reading.
+    /// - Throws: ``DataError`` naming file and line; errors of `body` and `checkCancellation`.
     func forEachDocument(
         of file: TextFile, progress: (_ bytes: Int) -> Void = { _ in }, invalid: (InvalidUTF8) -> Void = { _ in },
         checkCancellation: () throws -> Void = {},
@@ -43,7 +43,7 @@ struct DocumentEncoder {
             (waiting, waitingBytes) = ([], 0)
             progress(doneBytes)
         }
-        // A text is whole here unless its tokenizer reads any bytes; lines are checked where they are read.
+        // A text arrives whole unless its tokenizer reads any bytes. Lines are checked where they are read.
         let checks = file.format.layout == .text && !tokenizer.readsAnyBytes
         try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { bytes, isEnd in
             if checks {
@@ -63,7 +63,7 @@ struct DocumentEncoder {
         let parts = texts.enumerated().flatMap { index, text in
             tokenizer.parts(of: text.bytes).map { (text: index, range: $0) }
         }
-        // A single document may be longer than all that waits otherwise; its ids go out before the next are made.
+        // A document may have more parts than the window. Its ids are passed on before more are encoded.
         let window = 64 * threads
         for start in stride(from: 0, to: parts.count, by: window) {
             try checkCancellation()
@@ -79,7 +79,9 @@ struct DocumentEncoder {
         }
     }
 
-    /// The results of `body` for 0 ..< `count`, in order, computed on `threads` threads; the error of the first that has one.
+    /// The results of `body` for 0 ..< `count` in order, computed on `threads` threads.
+    ///
+    /// - Throws: the error of the first index that has one.
     private func parallel(_ count: Int, _ body: @Sendable (Int) throws -> [Int32]) throws -> [[Int32]] {
         if threads == 1 || count <= 1 { return try (0..<count).map(body) }
         let results = Mutex([Result<[Int32], any Error>?](repeating: nil, count: count))

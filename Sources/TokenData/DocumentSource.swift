@@ -1,13 +1,13 @@
-// DocumentSource - what yields the documents of text files: the formats that are read, and how.
+// DocumentSource - the formats of text files: their endings, layout and compression.
 
 internal import SentencePieceText
 
-/// A format of text files: how its files are named, and what yields their documents.
+/// A format of text files: ending, layout of documents, compression.
 ///
-/// A new format is a value in a file of its own, and its place in ``all``. Reading, `prepare`, training and messages
+/// A new format is a value in a file of its own, and an element of ``all``. Reading, `prepare`, training and messages
 /// follow from it.
 package struct DocumentSource: Sendable {
-    /// How documents lie in a text.
+    /// Arrangement of documents in a file.
     package enum Layout: Sendable {
         /// The text is one document.
         case text
@@ -15,10 +15,10 @@ package struct DocumentSource: Sendable {
         case lines
     }
 
-    /// How the name of a file ends.
+    /// Ending of a file's name, for example `.jsonl.gz`.
     package let suffix: String
     package let layout: Layout
-    /// How the text is compressed; nil for a file that is the text, and can be read at any place.
+    /// Compression of the text; nil for an uncompressed file, which can be read at any offset.
     let compression: Compression?
 
     init(suffix: String, layout: Layout, compression: Compression? = nil) {
@@ -32,41 +32,46 @@ package struct DocumentSource: Sendable {
         [DocumentSource(suffix: ".txt", layout: .text), DocumentSource(suffix: ".jsonl", layout: .lines)]
         + Compression.zstandardSources + Compression.gzipSources
 
-    /// The format that a path's ending names.
+    /// The format whose ending `path` has; nil if there is none.
     package init?(path: String) {
         guard let source = Self.all.first(where: { path.hasSuffix($0.suffix) }) else { return nil }
         self = source
     }
 
-    /// Whether files are read from their start only.
+    /// Whether files can be read from their start only.
     package var isCompressed: Bool { compression != nil }
 
-    /// All endings in words: ".txt, .jsonl or .jsonl.zst".
+    /// All endings, the last one after `word`: ".txt, .jsonl or .jsonl.zst".
     package static func suffixes(joinedBy word: String) -> String {
         all.map(\.suffix).dropLast().joined(separator: ", ") + " \(word) " + (all.last?.suffix ?? "")
     }
 
-    /// All endings: ".txt, .jsonl, .jsonl.zst".
+    /// All endings, joined by commas: ".txt, .jsonl, .jsonl.zst".
     package static var suffixes: String { all.map(\.suffix).joined(separator: ", ") }
+
+    /// The endings of compressed formats, joined by commas: ".jsonl.zst, .jsonl.gz".
+    package static var compressedSuffixes: String {
+        all.filter(\.isCompressed).map(\.suffix).joined(separator: ", ")
+    }
 }
 
-/// A way of compressing texts.
+/// A compression of text files.
 struct Compression: Sendable {
-    /// The program that compresses, and with `-dc` decompresses.
+    /// Name of the program that compresses, and decompresses with `-dc`.
     let tool: String
-    /// How such a file begins.
+    /// Format of a compressed file's first bytes.
     let magic: MagicFormat
-    /// Opens a file that is there.
+    /// Opens an existing file.
     let open: @Sendable (_ path: String) throws -> any CompressedText
 }
 
 /// A compressed file, read from its start to its end.
 protocol CompressedText: AnyObject {
-    /// The next bytes of text; nil at the end, also when it is asked again.
+    /// The next bytes of text; nil at the end, and at every later call.
     ///
-    /// - Throws: ``DataError`` for a file that is damaged or cannot be read.
+    /// - Throws: ``DataError`` for a file that is damaged or unreadable.
     func next() throws -> [UInt8]?
 
-    /// Bytes of the file that were consumed so far.
+    /// Number of compressed bytes consumed so far.
     var offset: Int { get }
 }

@@ -1,21 +1,21 @@
-// ForeignContent - files that are named as text and hold something else: an archive, a table, another encoding.
+// ForeignContent - files with the name of a text and other content: an archive, a table, another encoding.
 
 internal import SentencePieceText
 internal import InputFiles
 
-/// What a file holds instead of what its name says, and what to do with it.
+/// Content that contradicts a file's name, and a remedy.
 public struct ForeignContent: Equatable, Sendable {
-    /// What the file is.
+    /// The file's real content, in words.
     public let problem: String
-    /// How to get a file that can be read.
+    /// The remedy: a way to a file that can be read.
     public let remedy: String
 
-    /// Bytes at the start of a file that are looked at.
+    /// Number of bytes at the start of a file that are examined.
     private static let startSize = 4096
 
-    /// Looks at the first bytes of a file.
+    /// Examines the first and last bytes of a file.
     ///
-    /// - Returns: nil for what may be the text that the name promises, for an empty file, and for none.
+    /// - Returns: nil for a possible text of the named format, for an empty file, and for no file.
     /// - Throws: ``DataError`` for a file that cannot be read.
     public init?(path: String) throws {
         guard case .regular(let size) = FileKind.at(path), size > 0 else { return nil }
@@ -26,7 +26,7 @@ public struct ForeignContent: Equatable, Sendable {
     }
 
     /// - Parameters:
-    ///   - path: the file's name, which says what it should be.
+    /// - path: the file's path, whose ending names the expected format.
     ///   - start: its first bytes; all of a short file.
     ///   - end: its last four bytes.
     init?(path: String, start: [UInt8], end: [UInt8]) {
@@ -37,15 +37,15 @@ public struct ForeignContent: Equatable, Sendable {
     }
 }
 
-/// What can be told from a file's first bytes.
+/// A kind of content that is told from first and last bytes.
 private enum Kind {
     case gzip, bzip2, xz, lz4, zstandard, zip, sevenZip, tar, parquet, arrow, hdf5, numPy, index, gitLFSPointer
     case utf16(order: String?)
     case utf32(order: String?)
-    /// JSON lines in a file that is named as compressed by `tool`.
+    /// Uncompressed JSON lines in a file whose name ends as if compressed by `tool`.
     case plainJSONLines(tool: String)
 
-    /// - Parameter source: the format that the file should have.
+    /// - Parameter source: the format of the file's ending.
     init?(start: [UInt8], end: [UInt8], source: DocumentSource?) {
         if let magic = MagicFormat(start), let found = Self(magic: magic) {
             if magic == source?.compression?.magic { return nil }
@@ -67,7 +67,7 @@ private enum Kind {
         }
     }
 
-    /// Nil for a format that is not found in the place of a text.
+    /// Nil for a format that is not met where a text should be.
     private init?(magic: MagicFormat) {
         switch magic {
         case .gitLFSPointer: self = .gitLFSPointer
@@ -85,7 +85,7 @@ private enum Kind {
         }
     }
 
-    /// UTF-16 and UTF-32, by their byte-order mark or by the zero bytes that texts in Latin letters have in them.
+    /// UTF-16 or UTF-32, told from a byte-order mark or from the zero bytes of Latin letters.
     private static func wideText(_ start: [UInt8]) -> Kind? {
         func begins(with marks: [[UInt8]]) -> Bool { marks.contains { start.starts(with: $0) } }
         if begins(with: [[0xFF, 0xFE, 0, 0], [0, 0, 0xFE, 0xFF]]) { return .utf32(order: nil) }
@@ -93,7 +93,7 @@ private enum Kind {
         let quarters = start.count / 4
         guard quarters >= 2 else { return nil }
         var zeros = [0, 0, 0, 0]
-        for place in 0..<(4 * quarters) where start[place] == 0 { zeros[place % 4] += 1 }
+        for index in 0..<(4 * quarters) where start[index] == 0 { zeros[index % 4] += 1 }
         let isMostlyZero = zeros.map { 2 * $0 > quarters }
         let isNeverZero = zeros.map { 50 * $0 < quarters }
         if isNeverZero[0], isMostlyZero[2], isMostlyZero[3] { return .utf32(order: "LE") }
@@ -130,9 +130,9 @@ private enum Kind {
         func decompress(_ tool: String) -> String { "decompress it: \(tool) -dc \(path) > \(new)" }
         switch self {
         case .gzip: return decompress("gzip") + Self.otherName(.gzip, isText)
-        case .bzip2: return decompress("bzip2")
-        case .xz: return decompress("xz")
-        case .lz4: return decompress("lz4")
+        case .bzip2: return decompress("bzip2") + Self.otherName(.bzip2, isText)
+        case .xz: return decompress("xz") + Self.otherName(.xz, isText)
+        case .lz4: return decompress("lz4") + Self.otherName(.lz4, isText)
         case .zstandard: return decompress("zstd") + Self.otherName(.zstandard, isText)
         case .zip, .sevenZip, .tar: return "unpack it and give the files in it"
         case .parquet:
@@ -150,7 +150,7 @@ private enum Kind {
         }
     }
 
-    /// The name that a file of `magic` should have: of the same layout if there is one.
+    /// The end of a remedy: the ending for files of this compression, if possible with an equal layout.
     private static func otherName(_ magic: MagicFormat, _ isText: Bool) -> String {
         let sources = DocumentSource.all.filter { $0.compression?.magic == magic }
         guard let source = sources.first(where: { ($0.layout == .text) == isText }) ?? sources.first else { return "" }

@@ -7,7 +7,7 @@ internal import SentencePieceText
 extension Compression {
     private static let gzip = Compression(tool: "gzip", magic: .gzip) { try GzipText(path: $0) }
 
-    /// Gzip's members, as gzip, pigz and web crawls write them.
+    /// Formats with gzip compression, as gzip, pigz and web crawls write it.
     static let gzipSources = [
         DocumentSource(suffix: ".jsonl.gz", layout: .lines, compression: gzip),
         DocumentSource(suffix: ".txt.gz", layout: .text, compression: gzip),
@@ -41,7 +41,7 @@ private final class GzipText: CompressedText {
 }
 
 extension GzipError {
-    /// The error in two halves, without the path, as ``DataError`` words it.
+    /// The problem of the error for a ``DataError``, without the path.
     fileprivate var problem: String {
         switch reason {
         case .truncated: "truncated: the compressed file ends at byte \(offset) \(detail)"

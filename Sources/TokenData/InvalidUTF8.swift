@@ -1,48 +1,48 @@
-// InvalidUTF8 - the bytes of a text that are no UTF-8, which tokenizers of characters read as U+FFFD.
+// InvalidUTF8 - bytes of a text that are no UTF-8, each of which a SentencePiece model reads as U+FFFD.
 
-/// How many bytes of a text belong to no character, and where the first of them is.
+/// Number of bytes of a text that are no UTF-8, and the location of the first.
 public struct InvalidUTF8: Codable, Equatable, Sendable {
-    /// Bytes, each of which is read as one U+FFFD.
+    /// Number of such bytes; each is read as one U+FFFD.
     public private(set) var count = 0
-    /// Bytes of the text before the first.
+    /// Byte offset of the first in the text.
     public private(set) var offset = 0
-    /// Line of the first, counted from 1.
+    /// Line of the first, from 1.
     public private(set) var line = 0
 
-    /// No such bytes.
+    /// No invalid bytes.
     package init() {}
 
-    /// Looks through all of a text. A byte that starts no well-formed sequence (Unicode 15, table 3-7) is one by itself:
-    /// SentencePiece goes on behind it.
+    /// Examines all of a text. A byte that starts no well-formed sequence (Unicode 15, table 3-7) is invalid alone. The
+    /// search goes on after it, as SentencePiece does.
     public init(in text: [UInt8]) {
-        var position = 0
-        while position < text.count {
-            if text[position] < 0x80 {
-                position += 1
-            } else if let length = Self.sequenceLength(text, position) {
-                position += length
+        var index = 0
+        while index < text.count {
+            if text[index] < 0x80 {
+                index += 1
+            } else if let length = Self.sequenceLength(text, index) {
+                index += length
             } else {
                 if count == 0 {
-                    offset = position
-                    line = text[..<position].count { $0 == UInt8(ascii: "\n") } + 1
+                    offset = index
+                    line = text[..<index].count { $0 == UInt8(ascii: "\n") } + 1
                 }
                 count += 1
-                position += 1
+                index += 1
             }
         }
     }
 
     public var isEmpty: Bool { count == 0 }
 
-    /// What is wrong with a text in `words` of one kind only, so that texts can be counted.
+    /// The problem without number and location, so that texts can be counted by it.
     static let problem = "the text is not valid UTF-8"
 
-    /// What is wrong, with the place of the first byte in the file.
+    /// The problem, with the number of bytes and the offset of the first.
     public var words: String {
         "\(count == 1 ? "1 byte is" : "\(count) bytes are") not valid UTF-8, the first at byte \(offset)"
     }
 
-    /// How a text of another encoding becomes one that can be read.
+    /// The remedy: a command that converts the text at `path` to UTF-8.
     public static func remedy(_ path: String) -> String {
         let conversion = "convert it from its encoding, for example: "
         guard let tool = DocumentSource(path: path)?.compression?.tool else {
@@ -57,9 +57,9 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
         let length: Int
         switch text[start] {
         case 0xC2...0xDF: (second, length) = (0x80...0xBF, 2)
-        // Shorter sequences spell what these would.
+        // A smaller second byte would be an overlong encoding.
         case 0xE0: (second, length) = (0xA0...0xBF, 3)
-        // Surrogates are no characters.
+        // A larger second byte would be a surrogate.
         case 0xED: (second, length) = (0x80...0x9F, 3)
         case 0xE1...0xEF: (second, length) = (0x80...0xBF, 3)
         case 0xF0: (second, length) = (0x90...0xBF, 4)
@@ -69,7 +69,7 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
         default: return nil
         }
         guard start + length <= text.count, second.contains(text[start + 1]) else { return nil }
-        for place in (start + 2)..<(start + max(length, 2)) where text[place] & 0xC0 != 0x80 { return nil }
+        for index in (start + 2)..<(start + max(length, 2)) where text[index] & 0xC0 != 0x80 { return nil }
         return length
     }
 }

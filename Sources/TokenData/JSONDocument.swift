@@ -1,14 +1,14 @@
-// JSONDocument - one JSON object as a document: its text, and the domain that the Pile's layout names.
+// JSONDocument - the text and domain of one JSON object, and a strict JSON reader.
 
 internal import Foundation
 
-/// The `text` of a JSON object and its `meta.pile_set_name`.
+/// A document: the `text` of a JSON object, and its domain `meta.pile_set_name`, as the Pile has it.
 package struct JSONDocument: Equatable {
-    /// What the object says about its domain.
+    /// The domain that the object names.
     package enum Domain: Equatable {
         case absent
         case named(String)
-        /// There is a name and it cannot be used; in words.
+        /// An unusable name; the reason in words.
         case malformed(String)
     }
 
@@ -16,26 +16,26 @@ package struct JSONDocument: Equatable {
     package var text: [UInt8]
     package var domain: Domain
 
-    /// Why a line is no document: few different sentences, so that they can be counted.
+    /// The reason why a line is no document. There are few different `words`, so that lines can be counted by them.
     package struct Problem: Error, Equatable {
         package let words: String
-        /// Where in the line it is and what stands there, to be put behind the words; empty where that is not known.
-        var place = ""
+        /// Location in the line and the offending character, appended to ``words``; empty if unknown.
+        var location = ""
         init(_ words: String) { self.words = words }
 
-        /// The words with the place, for messages about one line.
-        package var description: String { words + place }
+        /// Words and location, for messages about one line.
+        package var description: String { words + location }
 
-        /// Places differ from line to line, problems do not.
+        /// Problems are equal if their words are. Locations differ from line to line.
         package static func == (a: Problem, b: Problem) -> Bool { a.words == b.words }
 
         static let notUTF8 = Problem("the line is not valid UTF-8")
 
-        /// ``notUTF8`` with the first byte that belongs to no character, and its column as editors count it, from 1.
+        /// ``notUTF8`` with the first invalid byte and its column in characters, from 1, as editors count.
         static func invalidUTF8(_ byte: UInt8, column: Int) -> Problem {
             var problem = notUTF8
             let digits = String(byte, radix: 16, uppercase: true)
-            problem.place = ": byte 0x\(digits) at column \(column)"
+            problem.location = ": byte 0x\(digits) at column \(column)"
             return problem
         }
 
@@ -50,13 +50,13 @@ package struct JSONDocument: Equatable {
         static let nullText = Problem("\"text\" is null")
     }
 
-    /// Reads one object, as RFC 8259 has it: all of the line must be valid, also what is not used.
+    /// Reads one JSON object (RFC 8259). All of the line must be valid, unused members too.
     ///
     /// - Throws: ``Problem``.
     init(line: [UInt8]) throws(Problem) {
         guard String(validating: line, as: UTF8.self) != nil else {
-            let place = InvalidUTF8(in: line).offset
-            throw .invalidUTF8(line[place], column: line[..<place].count { $0 & 0xC0 != 0x80 } + 1)
+            let offset = InvalidUTF8(in: line).offset
+            throw .invalidUTF8(line[offset], column: line[..<offset].count { $0 & 0xC0 != 0x80 } + 1)
         }
         var scanner = Scanner(bytes: line)
         var (text, domain): (Scanner.Value?, Domain) = (nil, .absent)
@@ -102,7 +102,7 @@ package struct JSONDocument: Equatable {
             if domain != .absent {
                 domain = .malformed("\"meta\" has two \"pile_set_name\"")
             } else if case .string(let bytes) = value, !bytes.isEmpty {
-                // Two spellings of one character are one name.
+                // Canonically equivalent spellings are one name.
                 domain = .named(String(decoding: bytes, as: UTF8.self).precomposedStringWithCanonicalMapping)
             } else if value != .null {
                 domain = .malformed("\"meta.pile_set_name\" is no name")
@@ -112,9 +112,9 @@ package struct JSONDocument: Equatable {
     }
 }
 
-/// The first key that a JSON object has twice, escapes undone; nil where it has none, and for what is no object.
+/// The first key that a JSON object repeats, with escapes resolved; nil if it repeats none, or the line is no object.
 ///
-/// Why: decoders take one of the two values without a word.
+/// Why: decoders silently take one of the two values.
 public func repeatedKey(ofObject line: [UInt8]) -> String? {
     var scanner = Scanner(bytes: line)
     scanner.skipBlanks()
@@ -126,20 +126,20 @@ public func repeatedKey(ofObject line: [UInt8]) -> String? {
             _ = try scanner.value(depth: 1)
         }
     } catch {
-        // Whoever decodes the line says what is wrong with it.
+        // The decoder of the line reports its mistakes.
         return nil
     }
     return repeated
 }
 
-/// Where a line stops being JSON, to be put behind such words: `: NaN at column 25`. Empty for a line that is JSON.
-public func placeOfMalformedJSON(in line: [UInt8]) -> String {
+/// Location where a line stops being JSON, to be appended to a message: `: NaN at column 25`. Empty for valid JSON.
+public func locationOfMalformedJSON(in line: [UInt8]) -> String {
     var scanner = Scanner(bytes: line)
     do {
         _ = try scanner.value(depth: 0)
         try scanner.end()
     } catch {
-        return error.place
+        return error.location
     }
     return ""
 }
@@ -149,71 +149,71 @@ public func placeOfMalformedJSON(in line: [UInt8]) -> String {
 /// Why not `JSONScanner` of `HuggingFace`: a corpus has millions of lines. This one keeps one string of a line, and checks the
 /// other values without keeping them. That one compares the keys of every object, and its errors name file and place.
 private struct Scanner {
-    /// Deepest nesting: each level takes room on the stack.
+    /// Deepest nesting, a limit because each level uses stack.
     static let deepest = 512
 
     enum Value: Equatable {
         case string([UInt8])
-        /// A string with half a surrogate pair, which no UTF-8 can hold.
+        /// A string with half a surrogate pair, which UTF-8 cannot encode.
         case halfPair
         case null
         case other
     }
 
     private let bytes: [UInt8]
-    private var position = 0
+    private var offset = 0
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    /// The byte at the present place; nil at the end.
-    var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+    /// The byte at ``offset``; nil at the end.
+    var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
     mutating func skipBlanks() {
-        while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A { position += 1 }
+        while let byte = next, byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A { offset += 1 }
     }
 
     /// Checks that nothing but blanks follows.
     mutating func end() throws(JSONDocument.Problem) {
         skipBlanks()
-        guard position == bytes.count else { throw notJSON }
+        guard offset == bytes.count else { throw notJSON }
     }
 
-    /// The error at the present place. A zero byte has a sentence of its own, since it is invisible in most editors.
+    /// The error at ``offset``. A zero byte has words of its own, since most editors do not show it.
     private var notJSON: JSONDocument.Problem {
         var problem = JSONDocument.Problem.notJSON
         if let zero = bytes.firstIndex(of: 0) {
             problem = .zeroByte
-            problem.place = " at column \(column(of: zero))"
-        } else if position >= bytes.count {
-            problem.place = ": it ends too early"
+            problem.location = " at column \(column(of: zero))"
+        } else if offset >= bytes.count {
+            problem.location = ": it ends too early"
         } else {
-            // Python and JavaScript have numbers that JSON does not have.
-            let words = ["NaN", "Infinity"].filter { bytes[position...].starts(with: Array($0.utf8)) }
-            problem.place = ": " + (words.map { $0 + " " }.first ?? "") + "at column \(column(of: position))"
+            // Python and JavaScript write these numbers, and JSON has none of them.
+            let words = ["NaN", "Infinity"].filter { bytes[offset...].starts(with: Array($0.utf8)) }
+            problem.location = ": " + (words.map { $0 + " " }.first ?? "") + "at column \(column(of: offset))"
         }
         return problem
     }
 
-    /// The column of a byte as editors count it, from 1.
+    /// Column of the byte at `index` in characters, from 1, as editors count.
     private func column(of index: Int) -> Int { bytes[..<index].count { $0 & 0xC0 != 0x80 } + 1 }
 
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard next == UInt8(ascii: character) else { return false }
-        position += 1
+        offset += 1
         return true
     }
 
-    /// Reads an object whose `{` is next; `member` gets each key and must read its value.
+    /// Reads an object whose `{` is next. `member` gets each key and must read its value.
     mutating func object(
         depth: Int, _ member: (_ key: String, _ scanner: inout Scanner) throws(JSONDocument.Problem) -> Void
     ) throws(JSONDocument.Problem) {
-        position += 1
+        offset += 1
         skipBlanks()
         if take("}") { return }
         repeat {
             skipBlanks()
             guard next == UInt8(ascii: "\"") else { throw notJSON }
-            // A key with half a pair is none that is looked for.
+            // A key with half a surrogate pair equals no key of interest.
             let key: [UInt8] = if case .string(let bytes) = try string() { bytes } else { [] }
             skipBlanks()
             guard take(":") else { throw notJSON }
@@ -246,7 +246,7 @@ private struct Scanner {
     }
 
     private mutating func array(depth: Int) throws(JSONDocument.Problem) {
-        position += 1
+        offset += 1
         skipBlanks()
         if take("]") { return }
         repeat {
@@ -259,7 +259,7 @@ private struct Scanner {
     private mutating func word(_ word: StaticString) throws(JSONDocument.Problem) {
         for byte in word.description.utf8 {
             guard next == byte else { throw notJSON }
-            position += 1
+            offset += 1
         }
     }
 
@@ -274,22 +274,22 @@ private struct Scanner {
     }
 
     private mutating func digits() throws(JSONDocument.Problem) {
-        let start = position
-        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") { position += 1 }
-        guard position > start else { throw notJSON }
+        let start = offset
+        while let byte = next, byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") { offset += 1 }
+        guard offset > start else { throw notJSON }
     }
 
     /// Reads a string whose opening quote is next.
     private mutating func string() throws(JSONDocument.Problem) -> Value {
-        position += 1
+        offset += 1
         var result: [UInt8] = []
         var hasHalfPair = false
         while true {
-            let start = position
+            let start = offset
             while let byte = next, byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
-                position += 1
+                offset += 1
             }
-            result.append(contentsOf: bytes[start..<position])
+            result.append(contentsOf: bytes[start..<offset])
             if take("\"") { return hasHalfPair ? .halfPair : .string(result) }
             guard take("\\") else { throw notJSON }
             if let scalar = try escape() {
@@ -300,10 +300,10 @@ private struct Scanner {
         }
     }
 
-    /// The character of an escape whose backslash is behind; nil for half a surrogate pair.
+    /// The character of an escape, read after its backslash; nil for half a surrogate pair.
     private mutating func escape() throws(JSONDocument.Problem) -> Unicode.Scalar? {
         guard let letter = next else { throw notJSON }
-        position += 1
+        offset += 1
         switch letter {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(letter)
         case UInt8(ascii: "b"): return "\u{8}"
@@ -316,15 +316,15 @@ private struct Scanner {
         }
         let first = try hexadecimal()
         guard first >= 0xD800, first < 0xE000 else { return Unicode.Scalar(first) }
-        let behind = position
+        let afterFirst = offset
         if first < 0xDC00, take("\\"), take("u") {
             let second = try hexadecimal()
             if second >= 0xDC00, second < 0xE000 {
                 return Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
             }
         }
-        // What follows is an escape of its own.
-        position = behind
+        // The following bytes are an escape of their own.
+        offset = afterFirst
         return nil
     }
 
@@ -334,12 +334,12 @@ private struct Scanner {
             guard let byte = next else { throw notJSON }
             switch byte {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt32(byte - UInt8(ascii: "0"))
-            // The bit that tells small letters from capitals.
+            // 0x20 is the bit that distinguishes small letters from capitals.
             case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"):
                 value = value << 4 | UInt32((byte | 0x20) - UInt8(ascii: "a") + 10)
             default: throw notJSON
             }
-            position += 1
+            offset += 1
         }
         return value
     }

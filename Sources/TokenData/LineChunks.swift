@@ -1,30 +1,30 @@
-// LineChunks - .jsonl files in chunks of whole lines, and lines as documents: the one reader of training and `prepare`.
+// LineChunks - .jsonl files in chunks of whole lines, and lines as documents, for training and `prepare`.
 
 package import InputFiles
 
-/// Some consecutive lines of a file.
+/// Consecutive lines of a file.
 package struct LineChunk: Sendable, Equatable {
-    /// The longest line that is read: longer ones are malformed, so that memory is bounded whatever a file holds.
+    /// Longest line in bytes. A longer line is malformed, so that memory is bounded for any file.
     package static let longestLine = 256 << 20
 
     private static let lineFeed = UInt8(ascii: "\n")
 
-    /// Whole lines with their line feeds; the last line of a file may have none.
+    /// Whole lines with their line feeds. A file's last line may have none.
     package var bytes: [UInt8] = []
-    /// Whether one more line follows that is too long and is left out.
-    package var endsInLongLine = false
-    /// Whether the file starts here.
+    /// Whether one more line follows, which is too long and left out.
+    var endsInLongLine = false
+    /// Whether the chunk is the file's first.
     var isFirst = false
 
-    /// What a line is.
+    /// The content of a line.
     package enum Line {
-        /// Only blanks: no document, and no mistake.
+        /// Only blanks, which are neither a document nor a mistake.
         case blank
         case document(JSONDocument)
         case malformed(JSONDocument.Problem)
     }
 
-    /// Number of lines.
+    /// Number of lines, a line that is too long included.
     package var lineCount: Int {
         let ends = bytes.count { $0 == Self.lineFeed }
         return ends + (bytes.last.map { $0 != Self.lineFeed } ?? false ? 1 : 0) + (endsInLongLine ? 1 : 0)
@@ -60,24 +60,26 @@ package struct LineChunk: Sendable, Equatable {
     }
 }
 
-/// A file, read from its start, in chunks of lines. Chunk k holds the lines whose first bytes are in
-/// [k * size, (k + 1) * size): a function of the file alone, however it is stored and whoever reads it.
+/// A file, read from its start, in chunks of lines.
+///
+/// Chunk k holds the lines whose first byte has an offset in [k * size, (k + 1) * size). The cut depends on the file's
+/// text only, not on its compression or its readers.
 package struct LineChunks {
     private static let lineFeed = UInt8(ascii: "\n")
 
     private let size: Int
     private let longest: Int
     private let read: () throws -> [UInt8]?
-    /// Number of the next chunk.
+    /// Index of the next chunk.
     package private(set) var index = 0
-    /// Position of the first byte of `pending`, which starts a line.
+    /// Offset in the file of the first byte of `pending`, which starts a line.
     private var base = 0
     private var pending: [UInt8] = []
 
     /// - Parameters:
-    ///   - size: bytes of a chunk, more or less.
-    ///   - longest: bytes of a line.
-    ///   - read: gives the bytes of the file, and nil at its end, also when it is asked again.
+    /// - size: nominal size of a chunk in bytes.
+    /// - longest: longest line in bytes.
+    /// - read: returns the bytes of the file, and nil at its end and at every later call.
     package init(size: Int, longest: Int = LineChunk.longestLine, read: @escaping () throws -> [UInt8]?) {
         precondition(size > 0 && longest >= size, "a chunk is longer than any line")
         self.size = size
@@ -85,7 +87,7 @@ package struct LineChunks {
         self.read = read
     }
 
-    /// The next chunk, which may hold no line; nil behind the last.
+    /// The next chunk, which may hold no line; nil after the last.
     package mutating func next() throws -> LineChunk? {
         let end = (index + 1) * size
         var chunk = LineChunk(isFirst: index == 0)
@@ -98,7 +100,7 @@ package struct LineChunks {
         }
         index += 1
         guard base < end, !pending.isEmpty else { return chunk }
-        // The line that holds byte `end - 1` is the last.
+        // The chunk's last line holds byte `end - 1`.
         var seen = end - 1 - base
         var cut: Int?
         while cut == nil {
@@ -127,7 +129,7 @@ package struct LineChunks {
         return chunk
     }
 
-    /// Where in `pending` the last line begins that begins before `limit`.
+    /// Index in `pending` of the last line start before `limit`.
     private func lastStart(before limit: Int) -> Int {
         // The line feed before a line that starts at `limit - 1` is at `limit - 2`.
         (pending[..<max(limit - 1, 0)].lastIndex(of: Self.lineFeed) ?? -1) + 1
@@ -138,7 +140,7 @@ package struct LineChunks {
         base += count
     }
 
-    /// Goes on to the next line without keeping this one.
+    /// Drops the rest of the present line.
     private mutating func dropLine() throws {
         while true {
             if let feed = pending.firstIndex(of: Self.lineFeed) { return try drop(feed + 1) }
@@ -150,11 +152,11 @@ package struct LineChunks {
 }
 
 extension LineChunk {
-    /// Chunk `index` of an uncompressed file, without reading what is before it.
+    /// Chunk `index` of an uncompressed file, read without the bytes before it.
     ///
     /// - Parameters:
-    ///   - fileSize: bytes of the whole file.
-    ///   - size: see ``LineChunks``.
+    /// - fileSize: size of the file in bytes.
+    /// - size: nominal size of a chunk in bytes, as in ``LineChunks``.
     package init(
         _ index: Int, of file: ReadableFile, fileSize: Int, size: Int, longest: Int = LineChunk.longestLine
     ) throws {
@@ -162,17 +164,17 @@ extension LineChunk {
         let start = index * size
         let end = min(start + size, fileSize)
         isFirst = index == 0
-        // The byte before tells whether a line begins at `start`.
+        // The byte before `start` tells whether a line begins at `start`.
         var lines = try file.bytes(at: max(start - 1, 0), count: end - max(start - 1, 0))
         if index > 0 {
             guard let feed = lines.firstIndex(of: Self.lineFeed), feed + 1 < lines.count else { return }
             lines.removeFirst(feed + 1)
         }
         let last = (lines.dropLast().lastIndex(of: Self.lineFeed) ?? -1) + 1
-        var position = end
-        while lines.last != Self.lineFeed, position < fileSize, lines.count - last <= longest {
-            let block = try file.bytes(at: position, count: min(1 << 20, fileSize - position))
-            position += block.count
+        var offset = end
+        while lines.last != Self.lineFeed, offset < fileSize, lines.count - last <= longest {
+            let block = try file.bytes(at: offset, count: min(1 << 20, fileSize - offset))
+            offset += block.count
             let feed = block.firstIndex(of: Self.lineFeed)
             lines += block[..<(feed.map { $0 + 1 } ?? block.count)]
         }

@@ -1,24 +1,25 @@
-// Mixture - which domain each position of the training stream reads, and how often that domain was read before.
+// Mixture - the domain of each stream index, and the number of its earlier uses.
 
 internal import InputFiles
 internal import Primitives
 
-/// The domains' shares of the stream: every block of 1,024 consecutive positions holds the same quota of each domain,
-/// in an order of its own.
+/// The domains' shares of the training stream. Every block of 1,024 consecutive sequences holds an equal quota of each
+/// domain, in an order of its own.
 ///
-/// Quotas are the same in every block, so that the number of earlier uses is a product and not a count. The price is a
-/// granularity of 1/1,024: a domain whose quota would be zero is refused, not silently left out. A weight of 0 asks for it.
+/// Why: with equal quotas in every block, the number of earlier uses is a product and not a count. The price is a
+/// granularity of 1/1,024. A domain whose quota would be 0 is refused, not silently left out; a weight of 0 asks for
+/// it.
 package struct Mixture: Sendable {
     package static let blockSize = 1024
 
-    /// Uses of each domain per block; they sum to 1,024.
+    /// Quotas: uses of each domain per block. Their sum is 1,024.
     let quotas: [Int]
-    /// The domain of each place of a block before the block's permutation.
-    private let domainOfPlace: [UInt16]
+    /// Domain of each slot of a block, before the block's permutation.
+    private let domainOfSlot: [UInt16]
     private let seed: UInt64
 
-    /// - Throws: ``DataError`` naming `data.train[i].weight` for a weight that is negative or not finite, or above 0 and too
-    ///   small for one use per block, and `data.train` where no weight is above 0.
+    /// - Throws: ``DataError`` naming `data.train[i].weight` for a weight that is negative, not finite, or too small
+    ///   for one use per block; naming `data.train` if no weight is above 0.
     init(weights: [Double], names: [String], seed: UInt64) throws {
         precondition(!weights.isEmpty && weights.count == names.count, "one weight per domain")
         for (index, weight) in weights.enumerated() where !(weight >= 0 && weight.isFinite) {
@@ -40,13 +41,13 @@ package struct Mixture: Sendable {
                     + "in \(Self.blockSize) sequences",
                 remedy: "give at least \(total / Double(Self.blockSize)), or 0 to switch the domain off")
         }
-        domainOfPlace = quotas.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
+        domainOfSlot = quotas.enumerated().flatMap { Array(repeating: UInt16($0.offset), count: $0.element) }
         self.seed = seed
     }
 
-    /// Shares of 1,024 by largest remainder (Hamilton's method); of equal remainders the first wins.
+    /// Quotas of 1,024 by largest remainder (Hamilton's method). Of equal remainders the first wins.
     static func largestRemainder(_ weights: [Double]) -> [Int] {
-        // Scaled by the largest first, so that no sum overflows.
+        // Scaled by the largest weight, so that no sum overflows.
         let largest = weights.max() ?? 1
         let scaled = weights.map { $0 / largest }
         let total = scaled.reduce(0, +)
@@ -61,27 +62,28 @@ package struct Mixture: Sendable {
         return quotas
     }
 
-    /// Uses of each domain at the positions before `g`: a product for whole blocks, a walk through the last one.
+    /// Uses of each domain among the first `g` sequences of the stream: a product for whole blocks, a count in the last
+    /// one.
     func uses(before g: Int) -> [Int] {
-        precondition(g >= 0, "positions start at 0")
-        let (block, places) = g.quotientAndRemainder(dividingBy: Self.blockSize)
+        precondition(g >= 0, "stream indexes start at 0")
+        let (block, slotCount) = g.quotientAndRemainder(dividingBy: Self.blockSize)
         var uses = quotas.map { block * $0 }
         let order = KeyedPermutation(count: Self.blockSize, key: SplitMix64.seed(seed, .mixture, block))
-        for place in 0..<places { uses[Int(domainOfPlace[order(place)])] += 1 }
+        for slot in 0..<slotCount { uses[Int(domainOfSlot[order(slot)])] += 1 }
         return uses
     }
 
-    /// The domain read at position `g`, and the number of its uses before `g`.
+    /// The domain of sequence `g` of the stream, and the number of its uses before `g`.
     ///
-    /// Within a block the earlier uses are found by walking its at most 1,023 earlier positions.
+    /// Within a block, earlier uses are counted over at most 1,023 slots.
     func use(at g: Int) -> (domain: Int, earlierUses: Int) {
-        precondition(g >= 0, "positions start at 0")
+        precondition(g >= 0, "stream indexes start at 0")
         if quotas.count == 1 { return (0, g) }
-        let (block, place) = g.quotientAndRemainder(dividingBy: Self.blockSize)
+        let (block, slot) = g.quotientAndRemainder(dividingBy: Self.blockSize)
         let order = KeyedPermutation(count: Self.blockSize, key: SplitMix64.seed(seed, .mixture, block))
-        let domain = domainOfPlace[order(place)]
+        let domain = domainOfSlot[order(slot)]
         var uses = block * quotas[Int(domain)]
-        for earlier in 0..<place where domainOfPlace[order(earlier)] == domain { uses += 1 }
+        for earlier in 0..<slot where domainOfSlot[order(earlier)] == domain { uses += 1 }
         return (Int(domain), uses)
     }
 }

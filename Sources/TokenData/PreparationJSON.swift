@@ -1,8 +1,8 @@
-// PreparationJSON - the files that describe prepared data: manifest and summary.
+// PreparationJSON - JSON of the manifest and the summary of prepared data.
 
 internal import Foundation
 
-/// How manifests and summaries are written, and read again.
+/// Writes and reads manifests and summaries.
 package enum PreparationJSON {
     package static func text(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
@@ -11,7 +11,7 @@ package enum PreparationJSON {
         return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
     }
 
-    /// Nil for a file that is not there or holds something else.
+    /// The value in the file at `path`; nil for a missing file and for other content.
     package static func read<Value: Decodable>(_ type: Value.Type, at path: String) -> Value? {
         guard let data = FileManager.default.contents(atPath: path) else { return nil }
         let decoder = JSONDecoder()

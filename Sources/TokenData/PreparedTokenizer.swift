@@ -1,4 +1,4 @@
-// PreparedTokenizer - which tokenizer gave a prepared pair its ids, as the summary beside the pair tells.
+// PreparedTokenizer - the tokenizer of a prepared pair, as its summary records it.
 
 internal import Digests
 internal import InputFiles
@@ -6,20 +6,20 @@ internal import Tokenizers
 
 /// The tokenizer that `prepare` used for a pair.
 public struct PreparedTokenizer: Sendable, Equatable {
-    /// `bytes`, or the name that the SentencePiece model's file had.
+    /// `bytes`, or the name of the SentencePiece model's file at that time.
     let name: String
-    /// `bytes`, or the SHA-256 of the model: its file may have another name now.
+    /// `bytes`, or the SHA-256 of the model, whose file may have another name now.
     let identity: String
 
-    /// Whether `tokenizer` gives the ids of the pair.
+    /// Whether `tokenizer` gives a text the ids that the pair has.
     func isSame(as tokenizer: any Tokenizer) -> Bool {
         identity == Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
     }
 
-    /// The name, with the start of the hash where there is one: most models are called tokenizer.model.
+    /// The name and, for a model, the first digits of its hash. Why: most models are called tokenizer.model.
     var words: String { Self.words(name: name, identity: identity) }
 
-    /// The words for `tokenizer` beside those of ``words``.
+    /// ``words`` of `tokenizer`.
     static func words(_ tokenizer: any Tokenizer) -> String {
         words(name: tokenizer.name, identity: Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes))
     }
@@ -35,15 +35,15 @@ public struct PreparedTokenizer: Sendable, Equatable {
 }
 
 extension PreparedTokenizer {
-    /// What the summary of a pair says.
+    /// The result of a search for a pair's summary.
     enum Record: Equatable {
         /// The tokenizer, and the summary's path.
         case found(PreparedTokenizer, summary: String)
-        /// No summary tells; the reason in words.
+        /// No summary records the tokenizer; the reason in words.
         case unrecorded(String)
     }
 
-    /// The part of a summary that is read here. Summaries of every version have it, whatever else they hold.
+    /// The members of a summary that are read here. Summaries of every version have them.
     private struct Summary: Decodable {
         struct Output: Decodable {
             var prefix: String
@@ -60,13 +60,13 @@ extension PreparedTokenizer {
         var manifest: Manifest
     }
 
-    /// Largest summary that is read. A summary of 100,000 files has some 20 MB; a text of that name may have any size.
+    /// Largest summary in bytes. A summary of 100,000 files has some 20 MB; another file of that name may be larger.
     private static let largestFile = 256 << 20
 
-    /// Looks for the summary of the pair `prefix`: `prefix.json`, or that of the preparation that gave each domain a pair of
-    /// its own (`pile.json` for `pile-Books`).
+    /// Finds the summary of the pair `prefix`: `prefix.json`, or `pile.json` for `pile-Books` if domains have pairs of
+    /// their own.
     ///
-    /// Sizes are compared, because a pair of another origin may stand where a prepared one was.
+    /// Why sizes are compared: another pair may have replaced the prepared one.
     static func record(of prefix: String) -> Record {
         let sizes = [".bin", ".idx"].map { FileKind.at(prefix + $0) }
         var reason = "there is no \(prefix).json"
@@ -79,7 +79,7 @@ extension PreparedTokenizer {
                 if suffix.isEmpty { reason = "\(path) is no summary of prepare" }
                 continue
             }
-            // A pair may have been renamed together with its summary, so only the domain's part of the name must agree.
+            // A pair may have been renamed together with its summary. So only the domain's part of the name must agree.
             let isListed = summary.outputs.contains {
                 $0.prefix.hasSuffix(suffix) && sizes == [.regular(size: $0.binBytes), .regular(size: $0.idxBytes)]
             }
@@ -96,8 +96,8 @@ extension PreparedTokenizer {
         return .unrecorded(reason)
     }
 
-    /// `prefix` itself, then what remains of it where the file's name is cut before a hyphen, the longest first; each with
-    /// the part that was cut off.
+    /// `prefix`, then `prefix` cut before each hyphen of the file's name, the longest first; each with the part that is
+    /// cut off.
     private static func candidates(_ prefix: String) -> [(prefix: String, suffix: String)] {
         let start = prefix.lastIndex(of: "/").map { prefix.index(after: $0) } ?? prefix.startIndex
         let cuts = prefix[start...].indices.filter { prefix[$0] == "-" && $0 > start }
@@ -105,27 +105,27 @@ extension PreparedTokenizer {
     }
 }
 
-/// What is known of the tokenizer that gave a domain its ids.
+/// The tokenizer of a domain's ids, as far as it is known.
 public enum TokenOrigin: Sendable, Equatable {
-    /// The run's tokenizer gave them.
+    /// The run's tokenizer.
     case own
-    /// The run has no tokenizer; this one gave the ids, as the summary at a path tells.
+    /// The recorded tokenizer of prepared data, with the path of the summary; the run has no tokenizer.
     case recorded(PreparedTokenizer, summary: String)
-    /// Nobody wrote down which tokenizer gave them; the reason in words.
+    /// An unknown tokenizer; the reason in words.
     case unrecorded(String)
 
-    /// Why nobody knows the tokenizer; nil where somebody does.
+    /// The reason of ``unrecorded(_:)``; nil for a known tokenizer.
     public var unrecordedReason: String? {
         if case .unrecorded(let reason) = self { reason } else { nil }
     }
 }
 
 extension TokenDomain {
-    /// Checks that the prepared data of a run without tokenizer come from one tokenizer, as far as that is recorded.
+    /// Checks that all prepared data come from one tokenizer, as far as it is recorded. For a run without tokenizer.
     ///
     /// - Parameters:
     ///   - domains: all that the run reads.
-    ///   - key: what errors name.
+    ///   - key: the setting that errors name.
     /// - Throws: ``DataError`` naming two that do not.
     public static func requireOneTokenizer(_ domains: [TokenDomain], key: String) throws {
         var first: (tokenizer: PreparedTokenizer, summary: String)?
@@ -153,7 +153,7 @@ extension TokenDomain {
     ///   - domains: all that the run reads.
     ///   - name: the checkpoint's name of the model.
     ///   - modelBytes: the model, which the checkpoint holds.
-    ///   - key: what errors name.
+    ///   - key: the setting that errors name.
     /// - Throws: ``DataError`` naming a domain that was prepared with another tokenizer.
     public static func requireTokenizer(
         _ domains: [TokenDomain], name: String, modelBytes: [UInt8], key: String
@@ -172,7 +172,7 @@ extension TokenDomain {
         }
     }
 
-    /// One line about the domains whose ids nobody can tell to be the tokenizer's; nil where there is none.
+    /// One line about the domains whose ids may come from another tokenizer; nil if there are none.
     ///
     /// - Parameters:
     ///   - domains: all that are read.
@@ -188,7 +188,7 @@ extension TokenDomain {
                 case .recorded(let tokenizer, _): "\(domain.name) (prepared with \(tokenizer.words))"
                 case .unrecorded(let reason): "\(domain.name) (\(reason))"
                 }
-            // A list for training and one for validation may name the same text.
+            // The lists for training and validation may name one text twice.
             if let reason, !reasons.contains(reason) { reasons.append(reason) }
         }
         guard !reasons.isEmpty else { return nil }

@@ -1,19 +1,18 @@
-// SentenceSample - lines of text files for a tokenizer to learn from.
+// SentenceSample - lines of text files from which a tokenizer learns.
 
 internal import Primitives
 internal import SentencePieceText
 internal import InputFiles
 
-/// Lines of documents: all of them, or an even choice from more than fit.
+/// A sample of the lines of documents: all lines, or `limit` lines chosen with equal probability.
 public struct SentenceSample: Sendable {
-    /// What was chosen.
+    /// The chosen lines.
     public private(set) var sentences: [[UInt8]] = []
-    /// Lines that could be learned from, chosen or not.
+    /// Number of usable lines, chosen or not.
     public private(set) var lineCount = 0
-    /// Bytes of text that were read.
+    /// Number of bytes of text that were read.
     public private(set) var byteCount = 0
-    /// What nothing is learned from: lines and files with mistakes, and lines that hold a character that SentencePiece uses
-    /// itself.
+    /// Malformed lines and files, and lines with a character that SentencePiece uses itself.
     public private(set) var skipped = SkippedCounts()
 
     private let limit: Int
@@ -21,9 +20,9 @@ public struct SentenceSample: Sendable {
     private var random: SplitMix64
 
     /// - Parameters:
-    ///   - limit: lines that are chosen at most; 0: all.
-    ///   - seed: of the choice.
-    ///   - skipsMalformed: whether mistakes are counted and left out; otherwise the first is an error.
+    /// - limit: maximum number of chosen lines; 0 means all.
+    /// - seed: seed of the choice.
+    /// - skipsMalformed: whether mistakes are counted and left out. If not, the first one is an error.
     public init(limit: Int, seed: UInt64, skipsMalformed: Bool = true) {
         precondition(limit >= 0, "a sample of \(limit) lines")
         self.limit = limit
@@ -31,10 +30,10 @@ public struct SentenceSample: Sendable {
         random = SplitMix64(seed: seed)
     }
 
-    /// Adds the documents of a file of text, see ``DocumentSource``.
+    /// Adds the documents of a text file, see ``DocumentSource``.
     ///
-    /// - Parameter progress: called now and then.
-    /// - Throws: ``DataError`` naming file and line, for what cannot be read, and for mistakes unless they are skipped.
+    /// - Parameter progress: called repeatedly.
+    /// - Throws: ``DataError`` naming file and line, for unreadable files, and for mistakes unless they are skipped.
     public mutating func add(path: String, progress: (SentenceSample) -> Void = { _ in }) throws {
         guard let format = DocumentSource(path: path) else {
             throw try wrongEnding(path, allowed: "allowed: \(DocumentSource.suffixes(joinedBy: "and"))") { _ in
@@ -45,9 +44,9 @@ public struct SentenceSample: Sendable {
             return try reject("the file is empty", "give a file that holds text", path)
         }
         let file = TextFile(path: path, format: format)
-        // A line of another encoding has mistakes, whatever the tokenizer; one of an archive has no words.
+        // A line in another encoding counts as a mistake with any tokenizer. A line of an archive has no words.
         if let content = try ForeignContent(path: path) {
-            // Compressed text that cannot be decompressed are an error, wherever in the file that is found.
+            // Compressed text that cannot be decompressed is an error, wherever the damage is found.
             guard !format.isCompressed else {
                 throw DataError(file: path, problem: content.problem, remedy: content.remedy)
             }
@@ -70,10 +69,10 @@ public struct SentenceSample: Sendable {
 
     private static let lineFeed = UInt8(ascii: "\n")
     private static let carriageReturn = UInt8(ascii: "\r")
-    /// Bytes of a text that are learned from at a time: longer than lines are.
+    /// Bytes of text processed at a time, more than most lines have.
     private static let pieceSize = 1 << 22
 
-    /// Adds a .txt file, which is read in pieces, whose borders need not be those of lines.
+    /// Adds a .txt file in pieces, which may end within lines.
     private mutating func add(text file: TextFile, _ progress: (SentenceSample) -> Void) throws {
         var rest: [UInt8] = []
         var (before, column) = (0, 1)
@@ -92,12 +91,13 @@ public struct SentenceSample: Sendable {
         }
     }
 
-    /// Where a text is cut in two: behind its last line, else before its last blank, else before its last character.
+    /// Index where a text is cut in two: after its last line end, else before its last blank, else before its last
+    /// character.
     ///
-    /// Why: a character that is cut in two would be taken for a mistake of the text.
+    /// Why: a cut character would count as a mistake of the text.
     static func cut(_ text: [UInt8]) -> Int {
         if let end = text.lastIndex(where: endsLine) { return end + 1 }
-        // A cut at the start would leave the text as it is.
+        // A cut at index 0 would not shorten the text.
         let inner = text.dropFirst()
         return inner.lastIndex(of: UInt8(ascii: " ")) ?? inner.suffix(4).lastIndex(where: startsCharacter) ?? text.count
     }
@@ -112,23 +112,23 @@ public struct SentenceSample: Sendable {
     /// Adds the lines of a text.
     ///
     /// - Parameters:
-    ///   - line: the line of the file that the text starts in.
-    ///   - column: the column of that line that the text starts in.
-    ///   - countsLines: whether a line of the text is one of the file.
+    /// - line: line of the file where the text starts.
+    /// - column: column in that line where the text starts.
+    /// - countsLines: whether lines of the text are lines of the file.
     mutating func add(
         document: [UInt8], path: String = "", line firstLine: Int = 1, column firstColumn: Int = 1,
         countsLines: Bool = false
     ) throws {
-        // Counted as far as the last mistake: all lines may have one.
+        // Line feeds are counted up to the last mistake only: all lines may have one.
         var counted = (lines: firstLine, end: document.startIndex)
         for line in document.split(whereSeparator: Self.endsLine) {
             var end = line.startIndex
-            var place = (column: line.startIndex == document.startIndex ? firstColumn : 1, index: line.startIndex)
+            var location = (column: line.startIndex == document.startIndex ? firstColumn : 1, index: line.startIndex)
             for part in Self.parts(of: line) {
                 let start = end
                 end += part.count
                 if add(sentence: part) { continue }
-                // Blank lines are nothing that somebody could miss.
+                // Blank lines are left out without a count.
                 if part.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
                 if countsLines {
                     counted.lines += document[counted.end..<line.startIndex].count { $0 == Self.lineFeed }
@@ -139,9 +139,9 @@ public struct SentenceSample: Sendable {
                     skipped.add(SkippedCounts.Example(file: path, line: counted.lines, problem: Self.unusable))
                 } else {
                     let first = start + invalid.offset
-                    place.column += Self.characterCount(line[place.index..<first])
-                    place.index = first
-                    let problem = JSONDocument.Problem.invalidUTF8(line[first], column: place.column)
+                    location.column += Self.characterCount(line[location.index..<first])
+                    location.index = first
+                    let problem = JSONDocument.Problem.invalidUTF8(line[first], column: location.column)
                     try reject(
                         problem.description, InvalidUTF8.remedy(path), path, line: counted.lines, reason: problem.words)
                 }
@@ -153,7 +153,7 @@ public struct SentenceSample: Sendable {
 
     /// Counts a mistake, or throws it.
     ///
-    /// - Parameter reason: the problem in words of few kinds; nil: the problem itself.
+    /// - Parameter reason: the problem without its location, by which mistakes are counted; nil: `problem`.
     private mutating func reject(
         _ problem: String, _ remedy: String, _ path: String, line: Int? = nil, reason: String? = nil
     ) throws {
@@ -165,28 +165,29 @@ public struct SentenceSample: Sendable {
         skipped.add(SkippedCounts.Example(file: path, line: line, problem: words), reason: reason ?? problem)
     }
 
-    /// - Returns: whether something can be learned from the sentence.
+    /// - Returns: whether SentencePiece learns from the sentence.
     private mutating func add(sentence: [UInt8]) -> Bool {
         guard SentencePieceTraining.accepts(sentence) else { return false }
         lineCount += 1
         if limit == 0 || sentences.count < limit {
             sentences.append(sentence)
         } else {
-            // Algorithm R (Vitter 1985): each of the lines so far stays with the same probability.
-            let place = random.next(below: lineCount)
-            if place < limit { sentences[place] = sentence }
+            // Algorithm R (Vitter 1985): each line so far is kept with equal probability.
+            let slot = random.next(below: lineCount)
+            if slot < limit { sentences[slot] = sentence }
         }
         return true
     }
 
-    /// A line in parts that are not too long, cut before blanks where there are any: no piece goes across those.
+    /// The parts of a line, each of at most `limit` bytes, cut before blanks if there are any. No piece crosses such a
+    /// blank.
     static func parts(of line: ArraySlice<UInt8>, limit: Int = SentencePieceTraining.longestSentence) -> [[UInt8]] {
         var parts: [[UInt8]] = []
         var rest = line
         while rest.count > limit {
             let window = rest.prefix(limit + 1)
             let blank = window.dropFirst().lastIndex(of: UInt8(ascii: " "))
-            // A continuation byte of UTF-8 is no place to cut.
+            // No cut before a continuation byte of UTF-8.
             let cut = blank ?? window.dropFirst().lastIndex(where: startsCharacter) ?? rest.startIndex + limit
             parts.append(Array(rest[..<cut]))
             rest = rest[cut...]

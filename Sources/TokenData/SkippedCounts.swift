@@ -1,6 +1,6 @@
-// SkippedCounts - lines and files that were left out, by reason.
+// SkippedCounts - lines and files that were left out, counted by reason.
 
-/// Lines and files that were left out.
+/// Counts and examples of lines and files that were left out.
 public struct SkippedCounts: Codable, Equatable, Sendable {
     /// One line, or one whole file.
     public struct Example: Codable, Equatable, Sendable {
@@ -15,31 +15,31 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
         }
     }
 
-    /// How often a reason applied.
+    /// A reason, and the number of lines or files with it.
     public struct Reason: Codable, Equatable, Sendable {
         public var problem: String
         public var count: Int
     }
 
-    /// Examples that are kept.
+    /// Maximum number of examples.
     package static let mostExamples = 10
 
-    /// In the order in which the reasons first apply.
+    /// The reasons, in order of their first use.
     public private(set) var reasons: [Reason] = []
-    /// The first, in the order of the input.
+    /// The first examples, in the order of the input.
     public private(set) var examples: [Example] = []
 
     package init() {}
 
     public var count: Int { reasons.reduce(0) { $0 + $1.count } }
 
-    /// What people read: a headline, the reasons, the first examples.
+    /// Lines for people: a headline, the reasons, the first examples.
     public var lines: [String] {
         guard count > 0 else { return [] }
         return ["\(count) lines or files were skipped:"] + reasons.map { "  \($0.count) times: \($0.problem)" }
             + examples.map { example in
-                let place = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
-                return "  \(place): \(example.problem)"
+                let location = [example.file, example.line.map(String.init)].compactMap(\.self).joined(separator: ":")
+                return "  \(location): \(example.problem)"
             } + (count > examples.count ? ["  ..."] : [])
     }
 
@@ -47,13 +47,13 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - example: the line or file.
-    ///   - reason: in words of few kinds; nil: the example's.
+    /// - reason: the problem without its location, by which lines are counted; nil: the example's problem.
     package mutating func add(_ example: Example, reason: String? = nil) {
         add(Reason(problem: reason ?? example.problem, count: 1))
         addExample(example)
     }
 
-    /// Adds what a chunk of `file` skipped, whose lines are counted from 1 after the file's first `linesBefore`.
+    /// Adds the counts of a chunk of `file`, whose line 1 follows the file's first `linesBefore` lines.
     package mutating func add(_ chunk: SkippedCounts, file: String, linesBefore: Int) {
         for reason in chunk.reasons { add(reason) }
         for example in chunk.examples {
@@ -66,8 +66,8 @@ public struct SkippedCounts: Codable, Equatable, Sendable {
     }
 
     private mutating func add(_ reason: Reason) {
-        if let place = reasons.firstIndex(where: { $0.problem == reason.problem }) {
-            reasons[place].count += reason.count
+        if let index = reasons.firstIndex(where: { $0.problem == reason.problem }) {
+            reasons[index].count += reason.count
         } else {
             reasons.append(reason)
         }

@@ -5,7 +5,7 @@ internal import SentencePieceText
 internal import Zstandard
 
 extension Compression {
-    /// Zstandard's frames.
+    /// Formats with Zstandard compression.
     static let zstandardSources = [
         DocumentSource(
             suffix: ".jsonl.zst", layout: .lines,
@@ -37,7 +37,7 @@ private final class ZstandardText: CompressedText {
 }
 
 extension ZstandardError {
-    /// The error in two halves, without the path, as ``DataError`` words it.
+    /// The problem of the error for a ``DataError``, without the path.
     fileprivate var problem: String {
         switch reason {
         case .truncated: "truncated: the compressed file ends at byte \(offset) \(detail)"

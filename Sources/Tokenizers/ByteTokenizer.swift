@@ -1,6 +1,6 @@
 // ByteTokenizer - every byte is a token.
 
-/// Ids 0-255 are the byte, 256 ends a document.
+/// A tokenizer of bytes: ids 0 to 255 are the byte, id 256 ends a document.
 public struct ByteTokenizer: Tokenizer {
     public init() {}
 

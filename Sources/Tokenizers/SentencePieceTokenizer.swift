@@ -6,23 +6,23 @@ internal import InputFiles
 /// A SentencePiece model has no token that ends documents.
 struct MissingEndToken: Error {}
 
-/// A `.model` file. Its ids are the library's own for each document, without a begin token; `</s>` ends a document.
+/// A tokenizer with a SentencePiece `.model` file. `</s>` ends a document, and no begin token is added.
 ///
-/// Bytes that are no UTF-8 are read as U+FFFD, one for each byte, as the library does.
+/// Each byte that is no UTF-8 is read as U+FFFD, as the library does.
 public struct SentencePieceTokenizer: Tokenizer {
-    /// How a model's file is recognised where a setting may also be `bytes`.
+    /// Ending of a model's file, by which a setting is a path and not `bytes`.
     public static let suffix = ".model"
-    /// Largest file that is read; real ones have some hundred kilobytes.
+    /// Largest file that is read, in bytes. Real models have some hundred kilobytes.
     public static let largestFile = 256 << 20
 
     public let name: String
     public let size: Int
-    /// -1 for a model without an end token, which only those get who end no documents.
+    /// Id of `</s>`; -1 for a model without one, which is allowed where no document is ended (`needsEnd: false`).
     public let endToken: Int32
     public let modelBytes: [UInt8]
 
     private let processor: SentencePieceProcessor
-    /// By id: what a token is within a text.
+    /// Bytes of each token within a text, by id.
     private let texts: [[UInt8]]
     private let isControl: [Bool]
     private let addsBlank: Bool
@@ -32,9 +32,9 @@ public struct SentencePieceTokenizer: Tokenizer {
     /// - Parameters:
     ///   - modelBytes: the content of the file.
     ///   - name: the file's name, as checkpoints keep it.
-    ///   - origin: what errors name: the file's path, or the checkpoint that holds it.
+    /// - origin: the path that errors name: of the file, or of the checkpoint that holds the model.
     ///   - needsEnd: whether a model without an end token is an error.
-    /// - Throws: ``DataError`` for bytes that are no model, and for a model that lacks an end token and needs one.
+    /// - Throws: ``DataError`` for bytes that are no model, and for a missing end token if `needsEnd`.
     public init(modelBytes: [UInt8], name: String, origin: String, needsEnd: Bool = true) throws {
         do {
             try self.init(reading: modelBytes, name: name, origin: origin, needsEnd: needsEnd)
@@ -111,7 +111,7 @@ public struct SentencePieceTokenizer: Tokenizer {
         }
     }
 
-    /// The pieces that ``encode(_:)`` gives the ids of: for an unknown piece the text that it stands for.
+    /// The pieces of a text, one for each id of ``encode(_:)``. For an unknown piece it is the piece's text.
     public func pieces(_ text: [UInt8]) throws -> [[UInt8]] {
         do {
             return try processor.pieces(text)
@@ -120,10 +120,11 @@ public struct SentencePieceTokenizer: Tokenizer {
         }
     }
 
-    /// The library's text: without the blank in front, bytes that form no character replaced.
+    /// The bytes of `tokens`, as the library puts them together: no blank in front, U+FFFD for bytes that form no
+    /// character.
     public func decode(_ tokens: [Int32]) -> [UInt8] {
         let own = tokens.filter { $0 >= 0 && Int($0) < size }
-        // The model's own ids always have a text; what can fail is memory, which nothing here could go on without.
+        // The model's ids always have a text. Only a lack of memory can fail, and no caller could go on without it.
         guard let text = try? processor.decode(own) else { preconditionFailure("\(own.count) ids without a text") }
         return text
     }
@@ -134,7 +135,7 @@ public struct SentencePieceTokenizer: Tokenizer {
         return startsWithAddedBlank(text, after: previous) ? Array(text.dropFirst()) : text
     }
 
-    /// Exact, also where the run begins or ends inside a character that is spelled in bytes.
+    /// The number of bytes of `tokens`. It is exact also where the run begins or ends inside a character.
     public func byteCount(of tokens: [Int32], after previous: Int32) -> Int {
         var (count, previous) = (0, previous)
         for token in tokens {
@@ -149,17 +150,17 @@ public struct SentencePieceTokenizer: Tokenizer {
 
     private func isOwn(_ token: Int32) -> Bool { token >= 0 && Int(token) < size }
 
-    /// The blank that was put in front of a document is none of its bytes.
+    /// Whether `text` begins with the blank in front of a document, which is no byte of the document.
     private func startsWithAddedBlank(_ text: [UInt8], after previous: Int32) -> Bool {
         addsBlank && text.first == UInt8(ascii: " ") && isOwn(previous) && isControl[Int(previous)]
     }
 
-    /// The byte that a piece like `<0x0A>` stands for.
+    /// The byte of a piece such as `<0x0A>`.
     private static func byte(_ text: [UInt8]) -> UInt8? {
         UInt8(String(decoding: text.dropFirst(3).dropLast(), as: UTF8.self), radix: 16)
     }
 
-    /// A piece's text with blanks for U+2581.
+    /// The text of a piece, with a blank for each U+2581.
     private static func withBlanks(_ piece: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         var rest = piece[...]

@@ -3,7 +3,7 @@
 internal import Glibc
 internal import Primitives
 
-/// An open file. A class, so that a failing initializer of its owner closes it too.
+/// An open file. A class, so that it closes also when its owner's initializer throws.
 final class InputFile {
     let path: String
     private let descriptor: Int32
@@ -21,7 +21,7 @@ final class InputFile {
     // Nothing was written, so a failing close loses nothing.
     deinit { _ = close(descriptor) }
 
-    /// Replaces the content of `buffer` by the next bytes of the file, at most `limit`; none at the end of the file.
+    /// Replaces the content of `buffer` by the next bytes of the file: at most `limit`, and none at its end.
     /// The corresponding C function is `read`.
     func read(into buffer: inout [UInt8], limit: Int) throws(ZstandardError) {
         var code: Int32 = 0

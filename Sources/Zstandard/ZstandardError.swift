@@ -1,27 +1,25 @@
 // ZstandardError - why a compressed file could not be read.
 
-/// A `.zst` file that cannot be decompressed to its end.
+/// An error in a `.zst` file: why, and at which byte, it cannot be decompressed to its end.
 public struct ZstandardError: Error, CustomStringConvertible, Equatable {
-    /// What went wrong.
     public enum Reason: Sendable, Equatable {
         /// The operating system refused to open or read the file.
         case unreadable(errno: Int32)
         /// The file ends inside a frame, or holds no frame at all.
         case truncated
-        /// The bytes are not what a compressor writes: no frame header, a wrong checksum, an impossible block.
+        /// No compressor wrote the bytes: no frame header, a wrong checksum, or an impossible block.
         case corrupt
-        /// The frame needs a larger window than the reader grants; see ``ZstandardReader/maximumWindowLog``.
+        /// The frame needs a window of more than 2^``ZstandardReader/maximumWindowLog`` bytes.
         case windowTooLarge
-        /// The decompressor's own failure, for example no memory left.
+        /// A failure of the decompressor itself, for example no memory.
         case library
     }
 
-    /// The file, as it was given.
     public let path: String
-    /// Byte of the compressed file up to which everything was consumed when the error was noticed.
+    /// Number of compressed bytes consumed when the error was noticed.
     public let offset: Int
     public let reason: Reason
-    /// The library's or the operating system's own words.
+    /// The message of the library or of the operating system.
     public let detail: String
 
     public var description: String {

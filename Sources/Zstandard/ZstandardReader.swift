@@ -4,10 +4,11 @@ internal import CZstd
 
 /// Reads a `.zst` file chunk by chunk: any number of frames, skippable frames included, in bounded memory.
 ///
-/// A file that ends inside a frame, or that holds anything but frames, is an error: never a short read.
+/// A file is an error if it ends inside a frame, or holds anything but frames. It never gives a short text without an
+/// error.
 public final class ZstandardReader {
-    /// Largest window that a frame may ask for, as a power of two of bytes: 128 MiB, what `zstd` itself accepts.
-    public static let maximumWindowLog = 27
+    /// Largest window of a frame, as a power of two of bytes: 128 MiB, the default limit of `zstd`.
+    static let maximumWindowLog = 27
 
     private let file: InputFile
     private let context: DecompressionContext
@@ -17,15 +18,15 @@ public final class ZstandardReader {
     /// Bytes of `input` that the decompressor has consumed.
     private var inputPosition = 0
     private var reachedEnd = false
-    /// Whether the decompressor is between frames: only there may the file end.
+    /// Whether the decompressor is between frames, the only point where the file may end.
     private var isBetweenFrames = true
 
-    /// Opens a file.
+    /// Opens the compressed file at `path`.
     ///
     /// - Parameters:
     ///   - path: the compressed file.
-    ///   - chunkSize: the most bytes that one call of ``next()`` returns.
-    ///   - inputSize: how many compressed bytes are read at a time.
+    /// - chunkSize: maximum number of bytes that one call of ``next()`` returns.
+    /// - inputSize: number of compressed bytes that are read at a time.
     /// - Throws: ``ZstandardError`` if the file cannot be opened.
     public init(path: String, chunkSize: Int = 1 << 17, inputSize: Int = 1 << 17) throws(ZstandardError) {
         precondition(chunkSize > 0 && inputSize > 0, "chunks hold at least one byte")
@@ -56,7 +57,7 @@ public final class ZstandardReader {
             if reachedEnd && isBetweenFrames { return nil }
             let output = try decompress()
             if !output.isEmpty { return output }
-            // Without input the decompressor only flushes what it holds; if that is nothing, the frame has no end.
+            // Without input the decompressor only flushes. If it flushes nothing, the frame has no end.
             if reachedEnd && !isBetweenFrames {
                 throw ZstandardError(
                     path: file.path, offset: offset, reason: .truncated, detail: "inside a compressed frame")
@@ -64,7 +65,7 @@ public final class ZstandardReader {
         }
     }
 
-    /// One call of the decompressor: what it wrote, which may be nothing.
+    /// The output of one call of the decompressor; may be empty.
     private func decompress() throws(ZstandardError) -> [UInt8] {
         var status = 0
         var consumed = inputPosition
@@ -88,7 +89,7 @@ public final class ZstandardReader {
 
 /// The library's decompression state, freed with its owner.
 @safe private final class DecompressionContext {
-    /// Used by its owner only, which is not Sendable: never on two threads at once.
+    /// Not Sendable: only its owner uses it, on one thread at a time.
     let pointer: OpaquePointer
 
     init(path: String) throws(ZstandardError) {
@@ -96,16 +97,16 @@ public final class ZstandardReader {
             throw ZstandardError(path: path, offset: 0, reason: .library, detail: "no memory for the decompressor")
         }
         unsafe pointer = created
-        // The library's default, set so that the bound on memory does not depend on its version.
+        // The library's default. Why: memory must not depend on the library's version.
         let status = unsafe ZSTD_DCtx_setParameter(
             created, ZSTD_d_windowLogMax, Int32(ZstandardReader.maximumWindowLog))
         guard ZSTD_isError(status) == 0 else { throw Self.failure(path: path, offset: 0, status: status) }
     }
 
-    // Freeing returns an error only for a context with a static workspace, which this is not.
+    // Freeing fails only for a context with a static workspace.
     deinit { _ = unsafe ZSTD_freeDCtx(pointer) }
 
-    /// The error for a failed call's `status`.
+    /// The error of a failed call with this `status`.
     static func failure(path: String, offset: Int, status: Int) -> ZstandardError {
         let code = czstd_error_code(status)
         let reason: ZstandardError.Reason =

@@ -43,7 +43,7 @@ import TestSupport
         return reader.index.step
     }
 
-    /// The run saves two more and removes the one that is being read, and then the next one.
+    /// The run saves two more checkpoints and removes the one that is being read, and then the next one.
     @Test func theNextNewestTakesThePlaceOfARemovedOne() throws {
         var current = try save(10)
         var opened: [Int] = []
@@ -59,7 +59,7 @@ import TestSupport
         #expect(opened == [10, 20, 30] && step == 30)
     }
 
-    /// Older ones stay where the newest is lost by accident.
+    /// The newest checkpoint is lost by accident, and older ones remain.
     @Test func anOlderOneIsTakenWhereNoneIsNewer() throws {
         _ = try save(10)
         let newest = try save(20)
@@ -89,11 +89,11 @@ import TestSupport
         }
     }
 
-    /// Between the look into the directory and the opening.
+    /// The checkpoint is removed between the listing of the directory and the opening.
     @Test func whatIsGoneBeforeItIsOpenedIsNoDamage() throws {
         let error = #expect(throws: CheckpointFinder.Removed.self) { try finder.verified(folder.path("step-00000010")) }
         #expect(error?.checkpoint == folder.path("step-00000010"))
-        // What is there and lacks a file is damaged.
+        // A checkpoint that exists and lacks a file is damaged.
         let path = try save(20)
         try remove(path + "/COMPLETE")
         let (reader, problem) = try finder.verified(path)
@@ -119,7 +119,7 @@ import TestSupport
             try finder.withCheckpoint(folder.path) { reader in
                 count += 1
                 try remove(reader.directory)
-                // Always another one, which does not last.
+                // Each start finds another checkpoint, which is removed too.
                 _ = try save(10 + count)
                 _ = try read(reader)
             }

@@ -21,7 +21,8 @@ import TestSupport
 
     // MARK: - Calibration
 
-    /// Right as often as it is sure: no error. Always wrong: the error is the confidence. Always right: what lacks to 1.
+    /// As often right as confident: no error. Always wrong: the error is the confidence. Always right: 1 minus the
+    /// confidence.
     @Test(arguments: [(5, 0.0), (0, 0.5), (10, 0.5), (3, 0.2)])
     func calibrationOfOneBin(correct: Int, error: Double) {
         let sums = sums((0..<10).map { (1, 1, 0.5, $0 < correct) })
@@ -45,7 +46,7 @@ import TestSupport
         #expect(sums([(1, 1, 0, false), (1, 1, 1, true)]).calibrationError == 0)
     }
 
-    /// Against the definition, written naively.
+    /// The calibration error equals a naive computation of its definition.
     @Test func calibrationEqualsTheDefinition() {
         var random = SeededGenerator(seed: 1)
         let targets = (0..<500).map { _ in
@@ -125,7 +126,7 @@ import TestSupport
         #expect(table[0].split(separator: " ").first == "domain")
         #expect(table[1].hasPrefix("a ") && table[1].hasSuffix("2.0000"))
         #expect(!table.contains { $0.contains("frequency") || $0.contains("worst") })
-        // Where one domain's bytes are not known, those of all are not; one without targets does not matter.
+        // If the bytes of one domain are unknown, the total is too. A domain without targets does not matter.
         let unknown = EvaluationResult.Domain(name: "b", sums: sums, hasBytes: false)
         let mixed = EvaluationResult(domains: result.domains + [unknown], hasFrequencies: false)
         #expect(mixed.bitsPerByte.isNaN && mixed.json.text.contains("\"bits_per_byte\": null"))
@@ -147,7 +148,7 @@ import TestSupport
             ([70, 15, 10, 5], ["high", "high", "medium", "low"]),
             // A cut that is met exactly ends its bucket.
             ([80, 15, 5], ["high", "medium", "low"]), ([5, 80, 15], ["low", "high", "medium"]),
-            // One id may be all, and what never occurs is low.
+            // One id may be the whole text. Ids without occurrence are low.
             ([0, 9, 0], ["low", "high", "low"]), ([0, 0], ["low", "low"]), ([], []), ([97, 3], ["high", "low"]),
             // Equal counts: by id.
             ([1, 1, 1, 1, 1], ["high", "high", "high", "high", "medium"]),
@@ -162,20 +163,20 @@ import TestSupport
             FrequencyBuckets(counts: counts, ignoredTargets: ignored).bucketOfID.map { FrequencyBuckets.names[Int($0)] }
         }
         #expect(names([0])[1...] == ["high", "high", "medium", "low"])
-        // With the padding among them, 50 %, 75 %, 90 % and 97.5 % were.
+        // Padding included, the cuts would be at 50 %, 75 %, 90 % and 97.5 %.
         #expect(names([]) == ["high", "high", "high", "medium", "low"])
         #expect(names([0, 1])[2...] == ["high", "high", "medium"])
         #expect(names([0, 1, 2, 3])[4] == "high")
         #expect(names([0, 1, 2, 3, 4]) == [String](repeating: "low", count: 5))
     }
 
-    /// As many occurrences as a checkpoint may claim.
+    /// The largest counts that a checkpoint may claim.
     @Test func hugeCountsDoNotOverflow() {
         #expect(names([1 << 55, 1 << 54]) == ["high", "high"])
         #expect(names([1 << 55, 1 << 52, 1 << 50]) == ["high", "medium", "low"])
     }
 
-    /// Against the definition in words, for counts as texts have them.
+    /// The buckets of counts with a text's distribution equal a naive computation of their definition.
     @Test func everyBucketIsTheFewestMostFrequentIds() {
         var random = SeededGenerator(seed: 3)
         let counts = (1...400).map { rank in

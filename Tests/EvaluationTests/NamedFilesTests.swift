@@ -36,7 +36,7 @@ import InputFiles
                 == [folder.path + "/x=1.txt", folder.path + "/y=2"])
     }
 
-    /// Nobody sees the names.
+    /// The names are not shown.
     @Test func countedFilesNeedNoNames() throws {
         let files = try NamedFiles.unnamedDomains(["x=a.txt", "x=b.txt", "c/a.txt"])
         #expect(files.map(\.path) == ["a.txt", "b.txt", "c/a.txt"])

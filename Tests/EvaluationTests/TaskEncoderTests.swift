@@ -1,4 +1,5 @@
-// TaskEncoderTests - where a text is cut into context and continuation, and what a model without room for it sees.
+// TaskEncoderTests - the cut of a text into context and continuation, also where it exceeds the model's sequence
+// length.
 
 import Testing
 import TokenData
@@ -8,7 +9,7 @@ import InputFiles
 @testable import Evaluation
 
 struct TaskEncoderTests {
-    /// Bytes, but a blank and the letter behind it are one id: 1000 + letter. What a text is cut into shows.
+    /// A tokenizer of bytes in which a blank and the next letter are one id, 1000 + letter. Its ids show the cut.
     private struct PairTokenizer: Tokenizers.Tokenizer {
         let name = "pairs"
         let size = 1256
@@ -46,7 +47,7 @@ struct TaskEncoderTests {
 
     @Test func theContinuationIsWhatTheWholeTextHasMore() throws {
         #expect(try encode("ab", " cd") == [ids("ab"), [Self.c] + ids("d")])
-        // The blank is moved: the continuation begins with the pair, as it does with the blank where it belongs.
+        // The blank moves: the continuation begins with the pair's id, as if the blank had been there.
         #expect(try encode("ab ", "cd") == encode("ab", " cd"))
         #expect(try encode("a c", "d") == [ids("a") + [Self.c], ids("d")])
     }
@@ -56,7 +57,7 @@ struct TaskEncoderTests {
         let blanks =
             "\t\n\u{B}\u{C}\r\u{1C}\u{1D}\u{1E}\u{1F}\u{85}\u{A0}\u{1680}\u{2000}\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}"
         #expect(try encode("ab" + blanks, "c") == [ids("ab"), ids(blanks + "c")])
-        // Neither Python nor we take these for blanks.
+        // These characters are no blanks, here and in Python.
         for other in ["\u{200B}", "\u{FEFF}", "\u{0}", "."] {
             #expect(try encode("ab" + other, "c") == [ids("ab" + other), ids("c")])
         }
@@ -66,7 +67,7 @@ struct TaskEncoderTests {
 
     @Test func anEmptyContextIsTheEndToken() throws {
         #expect(try encode("", "cd") == [[999], ids("cd")])
-        // What is only blanks is empty once they are moved.
+        // A context of blanks is empty after they moved.
         #expect(try encode("  ", "cd") == [[999], [32, Self.c] + ids("d")])
     }
 
@@ -82,7 +83,7 @@ struct TaskEncoderTests {
         let cut = try requests(.completion("cdef", context: "abxyz"), positions: 7)
         #expect(cut.requests == [TaskRequest(tokens: ids("bxyzcdef"), continuationCount: 4)])
         #expect(cut.isTruncated)
-        // One token of context is left where the continuation takes all positions.
+        // One token of context is left if the continuation has the maximum length.
         let tight = try requests(.completion("cdef", context: "abxyz"), positions: 4)
         #expect(tight.requests == [TaskRequest(tokens: ids("zcdef"), continuationCount: 4)])
     }
@@ -105,7 +106,7 @@ struct TaskEncoderTests {
         #expect(partial.isTruncated)
     }
 
-    /// As in the harness, which asserts it: a part of a continuation is not its likelihood.
+    /// A continuation that does not fit is an error, as in the harness: the likelihood of a part would be wrong.
     @Test func aContinuationThatDoesNotFitIsAnError() throws {
         for query in [
             TaskQuery.choices(["x", "four"], context: "c", delimiter: " ", label: 0),

@@ -43,7 +43,7 @@ struct TaskFileTests {
         #expect(pairs(.completion("x", context: "c")) == [["c", "x"]])
     }
 
-    /// Some editors write one.
+    /// A byte-order mark, which some editors write, is skipped.
     @Test func aByteOrderMarkIsNoPartOfTheFirstLine() throws {
         let line = #"{"task": "l", "context": "c", "completion": "x"}"#
         #expect(try read("\u{FEFF}" + line).count == 1)
@@ -52,7 +52,7 @@ struct TaskFileTests {
         #expect(error.problem == "the object has two \"task\"")
     }
 
-    /// A line, and what the message about it must name.
+    /// A line, and the words that its error must contain.
     struct Mistake: Sendable, CustomTestStringConvertible {
         let line: String
         let names: [String]
@@ -93,14 +93,14 @@ struct TaskFileTests {
         Mistake(#"{"task": "a", "context": "c", "completion": "\ud800"}"#, "not valid JSON"),
         Mistake(#"{"task": "a", "context": "c", "completion": "x""#, "not valid JSON"),
         Mistake(#"{"task": "a", "context": NaN}"#, "not valid JSON: NaN at column 26"),
-        // A decoder would take one of the two without a word.
+        // JSONDecoder silently takes one of the two values.
         Mistake(
             #"{"task": "a", "context": "c", "choices": ["x", "y"], "label": 0, "label": 1}"#,
             "the object has two \"label\""),
         Mistake(#"{"task": "a", "context": "c", "completion": "x", "comple\u0074ion": "x"}"#, "two \"completion\""),
         Mistake("{\"task\": \"a\0\"}", "zero byte at column 12"), Mistake("[1]", "no JSON object"),
         Mistake("a", "not valid JSON"),
-        // A file's earlier line has other documents of the task.
+        // An earlier line gives the task another form.
         Mistake(
             #"{"task": "first", "context": "c", "choices": ["x", "y"], "label": 0}"#, "\"first\"", "\"choices\" here",
             "\"completion\" at ", "tasks.jsonl:1"),

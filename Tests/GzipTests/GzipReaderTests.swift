@@ -10,18 +10,18 @@ import Testing
 private let first = bytes("H4sIAAAAAAACA0vLLCouUcjJzEvlKk5Nzs9LUQAATYqmnRIAAAA=")
 /// "line\nthird\n", with an extra field, a name, a comment and a checksum of the header.
 private let second = bytes("H4sIHgAAAAACAwUAQUIBAHhhLnR4dABhIGNvbW1lbnQAvGXLycxL5SrJyCxK4QIAXwGPfQsAAAA=")
-/// Nothing.
+/// A member without content.
 private let empty = bytes("H4sIAAAAAAACAwMAAAAAAAAAAAA=")
 
 private func bytes(_ base64: String) -> [UInt8] { Data(base64Encoded: base64).map { Array($0) } ?? [] }
 
 /// Everything that the reader gives for `content`, which it gets in blocks.
 private func decompress(_ content: [UInt8], chunkSize: Int = 1 << 17, inputSize: Int = 1 << 17) throws -> [UInt8] {
-    var position = 0
+    var offset = 0
     let reader = try GzipReader(chunkSize: chunkSize) {
-        guard position < content.count else { return nil }
-        defer { position = min(position + inputSize, content.count) }
-        return Array(content[position..<min(position + inputSize, content.count)])
+        guard offset < content.count else { return nil }
+        defer { offset = min(offset + inputSize, content.count) }
+        return Array(content[offset..<min(offset + inputSize, content.count)])
     }
     var result: [UInt8] = []
     while let chunk = try reader.next() {
@@ -56,7 +56,7 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) throws -> Gzi
         #expect(try decompress(gzipMember(long) + gzipMember(text), chunkSize: 4096, inputSize: 1000) == long + text)
     }
 
-    /// Every place but the borders of members.
+    /// Every cut but those between members.
     @Test func aCutIsFound() throws {
         let content = first + second
         for count in 0..<content.count where count != first.count {
@@ -65,7 +65,7 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) throws -> Gzi
         }
         #expect(try failure([]).detail == "without any data")
         #expect(try failure(Array(first.dropLast())).detail == "inside a gzip member")
-        // What is left is whole.
+        // The remaining data are complete.
         #expect(try decompress(first) == Array("first line\nsecond ".utf8))
     }
 
@@ -74,13 +74,13 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) throws -> Gzi
         (30, "incorrect data check"), (33, "incorrect data check"), (34, "incorrect length check"),
         (37, "incorrect length check"),
     ])
-    func damageIsFound(place: Int, words: String) throws {
+    func damageIsFound(index: Int, words: String) throws {
         var content = first
-        content[place] ^= 0x80
+        content[index] ^= 0x80
         let error = try failure(content)
         #expect(error.reason == .corrupt && error.detail == words, "\(error)")
         // The second member is checked as the first is.
-        guard place > 1 else { return }
+        guard index > 1 else { return }
         let later = try failure(second + content)
         #expect(later.reason == .corrupt && later.detail == words && later.offset == second.count + error.offset)
     }

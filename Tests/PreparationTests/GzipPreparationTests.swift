@@ -1,4 +1,4 @@
-// GzipPreparationTests - `prepare` makes the same pair of a compressed file as of the file itself.
+// GzipPreparationTests - `prepare` makes equal pairs of a compressed file and of the file itself.
 
 import DataFixtures
 import InputFiles

@@ -15,13 +15,13 @@ struct MegatronPair: Equatable {
     var lengths: [Int]
 
     init(_ data: [UInt8], _ index: [UInt8]) throws {
-        var position = 0
+        var offset = 0
         func integer(_ size: Int) -> Int {
-            defer { position += size }
-            return index[position..<(position + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
+            defer { offset += size }
+            return index[offset..<(offset + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
         }
         try #require(Array(index.prefix(9)) == Array("MMIDIDX".utf8) + [0, 0])
-        position = 9
+        offset = 9
         try #require(integer(8) == 1)
         let code = UInt8(integer(1))
         let size = try #require([4: 4, 8: 2][code])
@@ -29,7 +29,7 @@ struct MegatronPair: Equatable {
         lengths = (0..<sequences).map { _ in integer(4) }
         let offsets = (0..<sequences).map { _ in integer(8) }
         let documentStarts = (0..<boundaries).map { _ in integer(8) }
-        try #require(position == index.count)
+        try #require(offset == index.count)
         try #require(documentStarts.first == 0 && documentStarts.last == sequences)
         self.code = code
         try #require(data.count == size * lengths.reduce(0, +))
@@ -105,7 +105,7 @@ struct MegatronPair: Equatable {
         let pair = try MegatronPair(data, index)
         #expect(pair.documents == documents.map { $0.map { Int($0) } })
         #expect(pair.lengths == [3, 4, 4, 1, 4, 4, 4, 4, 4, 1, 1])
-        // And the reader takes what the writer wrote.
+        // The reader accepts the writer's files.
         let dataset = try IndexedDataset(prefix: directory.path("p"))
         #expect(try dataset.tokens(in: 0..<dataset.count) == documents.flatMap(\.self))
     }

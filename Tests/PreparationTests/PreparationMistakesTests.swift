@@ -38,15 +38,15 @@ extension PreparationTests {
     /// Whole domains are never left out, whatever may be skipped.
     @Test func moreDomainsThanOutputs() throws {
         let file = try directory.write("a.jsonl", lines(["a", "b", "c", "d", "e", "f"]) { "d\($0 % 5)" })
-        for (place, skips) in [true, false, true].enumerated() {
-            var request = self.request([file], to: "p\(place)", splits: true, skips: skips)
+        for (index, skips) in [true, false, true].enumerated() {
+            var request = self.request([file], to: "p\(index)", splits: true, skips: skips)
             request.mostDomains = 3
-            let ranks = place + 1
+            let ranks = index + 1
             let error = try #require(throws: DataError.self) { try prepare(request, ranks: ranks) }
             #expect(error.key == "--split-domains")
             #expect(error.problem.hasPrefix("there are more than 3 domains; one of them is \"d"), "\(error)")
             #expect(error.remedy.contains("at most 3") && error.remedy.contains("leave out --split-domains"))
-            #expect(FileKind.at(directory.path("p\(place)-d0.idx")) == .missing)
+            #expect(FileKind.at(directory.path("p\(index)-d0.idx")) == .missing)
             request.mostDomains = 5
             #expect(try prepare(request, ranks: ranks).outputs.map(\.domain) == ["d0", "d1", "d2", "d3", "d4"])
         }
@@ -63,7 +63,7 @@ extension PreparationTests {
         let bad = try directory.write("bad.txt", Self.latin)
         let good = try directory.write("good.txt", "Schöne Grüße\n")
         let summary = try prepare(request([good, bad], tokenizer: tokenizer, skips: true))
-        // Read all the same, as before.
+        // The bytes are read nevertheless.
         let expected = [Int](Self.latin.map { Int($0) }) + [299]
         #expect(try pair().documents == ids(["Schöne Grüße\n"], end: 299) + [expected])
         let replaced = try #require(summary.replaced)
@@ -71,7 +71,7 @@ extension PreparationTests {
         #expect(replaced.files.map(\.file) == [bad])
         #expect(replaced.files[0].bytes == InvalidUTF8(in: Self.latin) && replaced.files[0].bytes.line == 1)
         #expect(replaced.lines.contains("  \(bad):1: 3 bytes are not valid UTF-8, the first at byte 3"))
-        // It stands in the file of counts, and a finished output is not what was asked for with `fail`.
+        // The summary counts the bytes. With `fail`, a finished output with such bytes is an error.
         let strict = request([good, bad], tokenizer: tokenizer)
         let refused = try #require(throws: DataError.self) { try Preparation(strict).finished(overwrites: false) }
         #expect(refused.key == "--on-error" && refused.problem.hasPrefix("3 bytes that are no UTF-8"))
@@ -119,13 +119,13 @@ extension PreparationTests {
         let compressed = try directory.write("b.jsonl.zst", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0])
         let error = try #require(throws: DataError.self) { try Preparation(request([compressed, good], skips: true)) }
         #expect(error.file == compressed && error.problem == "this is gzip data")
-        // Bytes are any bytes; somebody is told.
+        // A tokenizer of bytes reads any bytes; a remark tells the user.
         let bytes = try Preparation(request([wide], to: "q"))
         #expect(bytes.remarks.count == 1 && bytes.remarks[0].hasPrefix("\(wide): the text is UTF-16"))
         #expect(try prepare(request([wide], to: "q")).documents == 1)
     }
 
-    /// Who mends a line gives the same command again: only the parts of the mended file are made again.
+    /// The command is repeated after a line was mended: only the parts of the changed file are made again.
     @Test func aMendedFileIsNoOtherInput() throws {
         let (first, second) = (texts(60), texts(30, seed: 2))
         let good = try directory.write("a.jsonl", lines(first))
@@ -179,7 +179,7 @@ extension PreparationTests {
         #expect(try makeParts(mended, overwrites: true).reused == 0)
     }
 
-    /// What was skipped is said where nothing is left, and nothing stands in the way of the mended file.
+    /// If nothing is left, the error lists the skipped lines, and nothing blocks the mended file.
     @Test func whereNothingIsLeftTheReasonsAreSaid() throws {
         let file = try directory.write("a.jsonl", "{\"content\": \"x\"}\n{\"content\": \"y\"}\n")
         let empty = try directory.write("b.jsonl", "")

@@ -1,4 +1,4 @@
-// PreparationTests - text becomes the same token files for any number of ranks and threads, also after a stop.
+// PreparationTests - text becomes equal token files for any number of ranks and threads, also after a stop.
 
 import DataFixtures
 import Foundation
@@ -158,7 +158,7 @@ struct WholeTexts: Tokenizer {
         #expect(summary.elementType == (code == 8 ? "uint16" : "int32"))
     }
 
-    /// What is trained on is the same, prepared or not, and a checkpoint's fingerprint of the data too.
+    /// Training reads equal sequences from text and prepared data, and their fingerprints are equal.
     @Test func trainingReadsTheSameTokens() throws {
         let file = try directory.write("a.jsonl", lines(texts(50)))
         try prepare(request([file]))
@@ -170,7 +170,7 @@ struct WholeTexts: Tokenizer {
 
     @Test func malformedLinesAreCountedWithTheirPlaces() throws {
         var content = texts(40).map { "{\"text\": \"\($0)\"}" }
-        for place in [3, 17, 29] { content[place] = "nonsense" }
+        for index in [3, 17, 29] { content[index] = "nonsense" }
         content[30] = "{\"text\": null}"
         let bad = try directory.write("bad.jsonl", content.joined(separator: "\n"))
         let good = try directory.write("good.jsonl", lines(["one", "two"]))
@@ -183,15 +183,15 @@ struct WholeTexts: Tokenizer {
                 .init(problem: "the file is empty", count: 1), .init(problem: notJSON, count: 3),
                 .init(problem: "\"text\" is null", count: 1),
             ])
-        let places = summary.skipped.examples.map { "\($0.file ?? ""):\($0.line ?? 0)" }
-        #expect(places == ["\(empty):0", "\(bad):4", "\(bad):18", "\(bad):30", "\(bad):31"])
+        let locations = summary.skipped.examples.map { "\($0.file ?? ""):\($0.line ?? 0)" }
+        #expect(locations == ["\(empty):0", "\(bad):4", "\(bad):18", "\(bad):30", "\(bad):31"])
         #expect(try pair().documents.count == 38)
     }
 
     /// Whichever thread finds a mistake first: the first of the input is reported, and nothing is written.
     @Test func theFirstMalformedLineIsTheError() throws {
         var content = texts(200).map { "{\"text\": \"\($0)\"}" }
-        for place in [120, 150, 199] { content[place] = "[]" }
+        for index in [120, 150, 199] { content[index] = "[]" }
         let good = try directory.write("good.jsonl", lines(texts(20)))
         let bad = try directory.write("bad.jsonl", content.joined(separator: "\n"))
         for _ in 0..<10 {
@@ -223,13 +223,13 @@ struct WholeTexts: Tokenizer {
         let summary = try prepare(request([file], splits: true), ranks: 2, threads: 2)
         #expect(
             summary.outputs.map(\.prefix) == ["Books", "Pile-CC", "Wikipedia_en"].map { directory.path("p-" + $0) })
-        for (place, name) in ["Pile-CC", "Wikipedia_en", "Books"].enumerated() {
-            let own = all.enumerated().filter { $0.offset % 3 == place }.map(\.element)
+        for (index, name) in ["Pile-CC", "Wikipedia_en", "Books"].enumerated() {
+            let own = all.enumerated().filter { $0.offset % 3 == index }.map(\.element)
             #expect(try pair("p-" + name).documents == ids(own))
         }
         #expect(summary.domains.map(\.documents) == [20, 20, 20])
         #expect(FileKind.at(directory.path("p.bin")) == .missing)
-        // Not split, they are counted all the same.
+        // Without a split, domains are counted too.
         let together = try prepare(request([file], to: "q"))
         #expect(together.domains == summary.domains && together.outputs.count == 1)
         #expect(try pair("q").documents == ids(all))
@@ -248,9 +248,9 @@ struct WholeTexts: Tokenizer {
 
     @Test func namesThatWouldCollide() throws {
         let file = try directory.write("a.jsonl", lines(["a", "b"]) { ["a b", "a/b"][$0] })
-        for (place, skips) in [false, true, true].enumerated() {
-            let request = request([file], to: "p\(place)", splits: true, skips: skips)
-            let error = try #require(throws: DataError.self) { try prepare(request, ranks: place + 1) }
+        for (index, skips) in [false, true, true].enumerated() {
+            let request = request([file], to: "p\(index)", splits: true, skips: skips)
+            let error = try #require(throws: DataError.self) { try prepare(request, ranks: index + 1) }
             #expect(error.problem == "\"a b\" and \"a/b\" would both be -a_b")
             #expect(error.remedy == "rename one in the input, or leave out --split-domains")
         }
@@ -274,7 +274,7 @@ struct WholeTexts: Tokenizer {
         let names = try OutputFolder.names(preparation.folder).filter { $0.hasPrefix("part-") }
         #expect(names.count == expected.parts && names.count > 20)
         // One is gone, one has another bit in its last byte, one is cut, one is empty.
-        func path(_ place: Int) -> String { preparation.folder + "/" + names[place] }
+        func path(_ index: Int) -> String { preparation.folder + "/" + names[index] }
         try FileManager.default.removeItem(atPath: path(3))
         var altered = try directory.read("p.parts/" + names[5])
         altered[altered.count - 1] ^= 1

@@ -14,7 +14,7 @@ import InputFiles
     private let directory: TemporaryDirectory
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A model file; another `score` makes another model of the same pieces.
+    /// A model file; another `score` makes another model with equal pieces.
     private func model(_ name: String, score: Float = 0) throws -> any Tokenizer {
         var model = HandmadeModel()
         model.pieces[model.pieces.count - 1].score -= score
@@ -101,7 +101,7 @@ import InputFiles
         let own = try model("own.model")
         let pair = try prepare("aé aa b", to: "p", own)
         let summary = try directory.read("p.json")
-        // Of the same pair elsewhere.
+        // A copy of the pair under another name.
         for suffix in [".bin", ".idx"] {
             try FileManager.default.copyItem(atPath: pair + suffix, toPath: directory.path("q" + suffix))
         }
@@ -113,7 +113,7 @@ import InputFiles
             _ = try directory.write("q.json", text)
             #expect(try origin(copy, ByteTokenizer()) == .unrecorded("\(copy).json is no summary of prepare"))
         }
-        // A pair of another origin in the place of the prepared one.
+        // A pair of another origin replaced the prepared one.
         try prepare("aé aa b, and more", to: "other", own)
         for suffix in [".bin", ".idx"] {
             try FileManager.default.removeItem(atPath: pair + suffix)

@@ -173,7 +173,7 @@ final class EvaluatorTests: RankTestCase {
         let result = try evaluator(batch: 1, limit: 0, ignored: [3], domains: domains).run()
         var calls: [Int] = []
         _ = try evaluator(batch: 1, limit: 0, ignored: [3], domains: domains).run(perToken: {
-            calls += $0.map(\.position)
+            calls += $0.map(\.targetIndex)
         })
         var alone: [EvaluationSums] = []
         for domain in domains {
@@ -230,7 +230,7 @@ final class EvaluatorTests: RankTestCase {
         guard ranks.rank == 0 else { return XCTAssertTrue(calls.isEmpty) }
         XCTAssertEqual(calls.count, 2)
         for (results, targets) in zip(calls, expected) {
-            XCTAssertEqual(results.map(\.position), Array(targets.indices))
+            XCTAssertEqual(results.map(\.targetIndex), Array(targets.indices))
             XCTAssertEqual(results.map(\.token), targets.map(\.token))
             XCTAssertNil(disagreement(results.map(\.crossEntropy), targets.map(\.ce), within: 1e-6))
             XCTAssertNil(disagreement(results.map(\.entropy), targets.map(\.entropy), within: 1e-6))

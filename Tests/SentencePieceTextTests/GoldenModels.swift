@@ -1,4 +1,4 @@
-// GoldenModels - what Python's sentencepiece makes of awkward texts; make_golden.py wrote it.
+// GoldenModels - ids and pieces of awkward texts by Python's sentencepiece; make_golden.py wrote them.
 
 import Foundation
 import TestSupport
@@ -6,7 +6,7 @@ import Testing
 
 @testable import SentencePieceText
 
-/// A model, its special ids, and texts with their ids and what these decode to.
+/// A model, its special ids, and texts with their ids and decoded texts.
 struct GoldenModel: Decodable, CustomTestStringConvertible {
     struct Case: Decodable {
         let text: Data
@@ -25,7 +25,7 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
 
     var testDescription: String { "\(pieces) pieces" }
 
-    /// Models that stand in the golden files, and LLaMA's where it is there.
+    /// Models of the golden files, and LLaMA's if it is present.
     static let names = ["bpe", "unigram"] + (SharedData.path(llama) == nil ? [] : ["llama"])
     static let llama = "llama-tokenizer.model"
 
@@ -43,7 +43,7 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
     func processor() throws -> SentencePieceProcessor { try SentencePieceProcessor(modelBytes: modelBytes()) }
 }
 
-/// Bytes of a text of some kilobytes with lines, blanks, runs of line feeds, many scripts and bytes that are no UTF-8.
+/// A text of some kilobytes: lines, blanks, runs of line feeds, many scripts, bytes that are no UTF-8.
 func mixedText(seed: UInt64, count: Int) -> [UInt8] {
     let parts: [[UInt8]] =
         [

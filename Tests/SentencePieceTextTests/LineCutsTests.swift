@@ -1,4 +1,4 @@
-// LineCutsTests - long texts in parts have the ids of the whole, and models that look across lines are not cut for.
+// LineCutsTests - parts of long texts have the ids of the whole. Models that look across lines are not cut.
 
 import Foundation
 import TestSupport
@@ -56,7 +56,7 @@ import Testing
         #expect(LineCuts.parts(of: [0x0A], length: 1) == [0..<1])
     }
 
-    /// The control: a model with a piece across a line feed, cut all the same, gives other ids.
+    /// The control: a model with a piece across a line feed gives other ids if its text is cut.
     @Test func aPieceAcrossALineFeedForbidsCuts() throws {
         var model = HandmadeModel()
         model.pieces += [("\n", -8, 1), ("a\n", -9, 1)]

@@ -30,7 +30,7 @@ import Testing
         #expect(processor.pieceCount == golden.pieces)
         #expect(processor.unknownId == id(golden.unknown) && processor.beginId == id(golden.begin))
         #expect(processor.endId == id(golden.end) && processor.paddingId == id(golden.padding))
-        // The file's fields say the same.
+        // The fields of the file agree.
         let model = processor.model
         #expect(model.unknownId.map { Int32($0) } == processor.unknownId)
         #expect(model.beginId.map { Int32($0) } == processor.beginId)
@@ -38,7 +38,7 @@ import Testing
         #expect(model.paddingId.map { Int32($0) } == processor.paddingId)
     }
 
-    /// Zero bytes and bytes that are no UTF-8: what the library does, stated in the documentation.
+    /// Zero bytes and bytes that are no UTF-8: the library's documented behaviour.
     @Test func everyByteOfMalformedTextIsReplaced() throws {
         let processor = try GoldenModel.load("bpe").processor()
         let replaced = Array("x\u{FFFD}\u{FFFD}y".utf8)
@@ -58,7 +58,7 @@ import Testing
         var generator = SeededGenerator(seed: 3)
         for _ in 0..<200 {
             let scalars = (0..<(generator.next() % 40)).compactMap { _ in
-                // U+2581 stands for a blank and comes back as one.
+                // U+2581 is encoded as a blank and decoded as one.
                 Unicode.Scalar(UInt32(truncatingIfNeeded: generator.next() % 0x2_0000)).flatMap {
                     $0.value == 0x2581 ? nil : $0
                 }
@@ -75,7 +75,7 @@ import Testing
             let pieces = try processor.pieces(Array(example.text))
             #expect(pieces == example.ids.map { processor.model.pieces[Int($0)].text })
         }
-        // Unknown pieces show what they stand for, as spm_encode does.
+        // Unknown pieces give their text, as spm_encode does.
         let unigram = try GoldenModel.load("unigram").processor()
         let pieces = try unigram.pieces(Array("the \u{1F600}".utf8))
         #expect(pieces.last == Array("\u{1F600}".utf8))
@@ -109,7 +109,7 @@ import Testing
         #expect(error?.kind == .notAModel, "\(String(describing: error))")
     }
 
-    /// Every beginning of a model is refused, or it is the model: what follows the settings may be left out.
+    /// Every prefix of a model is refused, or equals the model: the fields after the settings are optional.
     @Test(arguments: ["bpe", "unigram"])
     func truncatedModelsAreRefused(name: String) throws {
         let golden = try GoldenModel.load(name)

@@ -28,7 +28,7 @@ let hasTools = ["spm_train", "spm_encode"].allSatisfy { tool in
             method: method, vocabularySize: method == .bpe ? 400 : 60, hasByteFallback: method == .bpe)
     }
 
-    /// The same command given to the library's tool.
+    /// The library's tool, called with equal settings.
     @Test(
         .enabled(if: hasTools, "SentencePiece's tools are not installed"),
         arguments: SentencePieceTraining.Method.allCases)

@@ -1,4 +1,4 @@
-// UnexpectedContentTests - what a file is that is no model, and what to do about it.
+// UnexpectedContentTests - the format of a file that is no model, and the remedy.
 
 import TestSupport
 import Testing
@@ -28,7 +28,7 @@ import Testing
         #expect(content.problem.hasPrefix(problem), "\(content.problem)")
         #expect(content.remedy.contains(remedy), "\(content.remedy)")
         #expect(content.isTiktoken == (text == Self.tiktoken))
-        // The reader says the same, in place of "no SentencePiece model".
+        // The reader names the format instead of "no SentencePiece model".
         let error = try #require(throws: SentencePieceError.self) { try SentencePieceModel(Array(text.utf8)) }
         #expect(error.kind == .notAModel && error.message == content.problem && error.remedy == content.remedy)
         #expect(throws: error) { try SentencePieceProcessor(modelBytes: Array(text.utf8)) }
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    /// The table serves texts too, whose formats are not named in the place of a model.
+    /// The table serves texts too. Text formats are not named for a model's file.
     @Test func theTableOfFirstBytes() {
         let bzip2 = Array("BZh91AY&SY".utf8)
         for (bytes, format) in [
@@ -63,7 +63,7 @@ import Testing
         #expect(UnexpectedContent(bzip2, insteadOf: .sentencePieceModel) == nil)
     }
 
-    /// What a format may look like is not unexpected, and what is not known stays unnamed.
+    /// Possible content of the expected format is not unexpected. Unknown content stays unnamed.
     @Test func nothingElseIsNamed() throws {
         let json = Array(" {\"a\": 1}".utf8)
         #expect(UnexpectedContent(json, insteadOf: .json) == nil)

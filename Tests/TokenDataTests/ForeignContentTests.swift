@@ -1,4 +1,4 @@
-// ForeignContentTests - what is named as text and holds something else is named.
+// ForeignContentTests - files with the name of a text and other content are named by their format.
 
 import DataFixtures
 import Foundation
@@ -18,9 +18,11 @@ import InputFiles
         return bytes
     }
 
-    private static func wide(_ text: String, _ unit: (UInt16) -> [UInt8]) -> [UInt8] { text.utf16.flatMap(unit) }
+    private static func wide(_ text: String, _ bytesOfUnit: (UInt16) -> [UInt8]) -> [UInt8] {
+        text.utf16.flatMap(bytesOfUnit)
+    }
 
-    /// Bytes of a file; what is said of it; a part of the remedy.
+    /// Bytes of a file; the problem; a part of the remedy.
     static let foreign: [(String, [UInt8], String, String)] = [
         ("a.jsonl", [0x1F, 0x8B, 8, 0, 0, 0], "gzip data", "gzip -dc "),
         ("a.jsonl.zst", [0x1F, 0x8B, 8, 0, 0, 0], "gzip data", "NEW.jsonl"),
@@ -55,7 +57,7 @@ import InputFiles
         let path = try directory.write(name, bytes)
         let found = try #require(try ForeignContent(path: path))
         #expect(found.problem.contains(problem) && found.remedy.contains(remedy), "\(found)")
-        // Training and evaluation refuse it, except where any bytes are text.
+        // Training and evaluation refuse the file unless any bytes are text.
         guard !name.hasSuffix(".txt") else { return }
         let error = try #require(throws: DataError.self) { try load(path, sequenceLength: 1) }
         #expect(error.file == path && error.problem == found.problem)

@@ -47,7 +47,7 @@ import Tokenizers
         #expect(try error(name, []).problem == "the file is empty")
     }
 
-    /// What is no gzip data under the name, and gzip data under another.
+    /// Other data under the name of a gzip file, and gzip data under another name.
     @Test func namesAreAdvised() throws {
         let plain = try error("a.jsonl.gz", Self.lines)
         #expect(plain.problem == "this is not compressed: it is JSON as it stands")

@@ -15,12 +15,13 @@ private func require(_ condition: Bool, _ message: @autoclosure () -> String) {
 }
 
 @Suite struct IndexedDatasetFuzzTests {
-    /// In a process of its own, whose address space leaves room for the files and not for what they claim.
+    /// Runs in a process of its own, whose address space is large enough for the files and not for the sizes that they
+    /// claim.
     @Test func index() async {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             limitAddressSpace(toCurrentAnd: 256 << 20)
             var campaign = FuzzCampaign(".idx", budget: 5000)
-            // In memory where that exists: two files are written for each input.
+            // Files lie in memory if possible: each input writes two.
             let memory = "/dev/shm"
             let files = FileManager.default
             let base = files.isWritableFile(atPath: memory) ? memory : files.temporaryDirectory.path
@@ -59,10 +60,10 @@ private enum IndexMutation {
         var boundaries = [0] + (0..<random.index(below: 4)).map { _ in UInt64(random.index(below: lengths.count + 1)) }
         boundaries.sort()
         if random.once(in: 2), !lengths.isEmpty {
-            let place = random.index(below: lengths.count)
+            let index = random.index(below: lengths.count)
             switch random.index(below: 3) {
-            case 0: lengths[place] = random.hostileInteger()
-            case 1: offsets[place] = random.hostileInteger()
+            case 0: lengths[index] = random.hostileInteger()
+            case 1: offsets[index] = random.hostileInteger()
             default: boundaries[random.index(below: boundaries.count)] = random.hostileInteger()
             }
         }
@@ -80,7 +81,7 @@ private enum IndexMutation {
         return (index, (0..<byteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) })
     }
 
-    /// Whether the fixed part of an index is as the format says and its counts fit: written here once more.
+    /// Whether the header is valid and its counts fit: a second implementation of the format.
     private static func passesOuterHeader(_ index: [UInt8]) -> Bool {
         guard index.count >= 34, index.starts(with: Array("MMIDIDX".utf8) + [0, 0]), number(index, 9, 8) == 1,
             sizes[index[17]] != nil
@@ -109,8 +110,8 @@ private enum IndexMutation {
         let code = index[17]
         guard let size = sizes[code] else { return .refusedOuter }
         require(dataset.count * size == tokens.count, "the tokens are miscounted: \(index)")
-        let expected = (0..<dataset.count).map { position in
-            let bits = number(tokens, position * size, size)
+        let expected = (0..<dataset.count).map { index in
+            let bits = number(tokens, index * size, size)
             return switch code {
             case 2: Int32(Int8(truncatingIfNeeded: bits))
             case 3: Int32(Int16(truncatingIfNeeded: bits))

@@ -93,7 +93,7 @@ private struct Pair {
             try covered(try load(try pair.write(to: directory), sequenceLength: 2)) == pair.tokens.map { Int32($0) })
     }
 
-    /// What is prepared from a text has the text's fingerprint, whatever the type of its ids.
+    /// A text and its prepared pair have equal fingerprints, for every type of ids.
     @Test func fingerprintIsThatOfTheTokens() throws {
         let text = Array("hello".utf8)
         let expected = "5dfaf118ebf3f38efc5e84f7093899a307de0cc48eb127235be12afe4a3b671e"

@@ -1,4 +1,4 @@
-// JSONDocumentTests - what a line of .jsonl may be, as RFC 8259 has it.
+// JSONDocumentTests - valid and invalid lines of .jsonl by RFC 8259.
 
 import Testing
 
@@ -55,9 +55,9 @@ import Testing
         (#"{"text":"a"} x"#, ": at column 14"), (#"{"text":"a""#, ": it ends too early"), ("", ": it ends too early"),
         ("{\"text\":\"\u{0}\"}", " at column 10"),
     ])
-    func places(line: String, place: String) throws {
+    func locations(line: String, location: String) throws {
         let problem = try #require(throws: JSONDocument.Problem.self) { try document(line) }
-        #expect(problem.place == place && problem.description == problem.words + place)
+        #expect(problem.location == location && problem.description == problem.words + location)
     }
 
     @Test(

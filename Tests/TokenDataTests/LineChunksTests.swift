@@ -1,4 +1,4 @@
-// LineChunksTests - chunks of lines: the same whether a file is streamed or read in places.
+// LineChunksTests - equal chunks of lines for streamed reading and for reading at offsets.
 
 import DataFixtures
 import TestSupport
@@ -29,11 +29,11 @@ import InputFiles
     }
 
     private func streamed(_ bytes: [UInt8], size: Int, longest: Int, block: Int) throws -> [LineChunk] {
-        var position = 0
+        var offset = 0
         var source = LineChunks(size: size, longest: longest) {
-            guard position < bytes.count else { return nil }
-            defer { position += block }
-            return Array(bytes[position..<min(position + block, bytes.count)])
+            guard offset < bytes.count else { return nil }
+            defer { offset += block }
+            return Array(bytes[offset..<min(offset + block, bytes.count)])
         }
         var chunks: [LineChunk] = []
         while let chunk = try source.next() { chunks.append(chunk) }
@@ -81,7 +81,7 @@ import InputFiles
         }
         let bad = "the line is not valid JSON"
         #expect(try lines() == ["1 a", "2 blank", "3 blank", "4 \(bad)", "5 b", "6 the line is longer than 256 MiB"])
-        // Only at the start of a file is there a mark.
+        // A byte-order mark counts at the start of a file only.
         chunk.isFirst = false
         #expect(try lines()[0] == "1 \(bad)")
     }

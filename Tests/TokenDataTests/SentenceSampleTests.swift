@@ -1,4 +1,4 @@
-// SentenceSampleTests - which lines a tokenizer learns from.
+// SentenceSampleTests - the lines that a tokenizer learns from.
 
 import DataFixtures
 import Testing
@@ -28,7 +28,7 @@ import InputFiles
         #expect(error.description.contains("allowed: .txt, .jsonl, .jsonl.zst, .jsonl.gz and .txt.gz"))
     }
 
-    /// What is malformed is counted and left out, or ends the reading, as `prepare` does.
+    /// Malformed lines are counted and left out, or end the reading, as in `prepare`.
     @Test func malformedLinesAreCountedWithTheirPlaces() throws {
         let latin = try directory.write(
             "l.txt", [UInt8]("one\ntwo\n\nGr".utf8) + [0xFC, 0xDF] + [UInt8]("e\nthree".utf8))
@@ -64,7 +64,7 @@ import InputFiles
         #expect(late.skipped.examples.map(\.line) == [5001, 5002] && late.lineCount == 5000)
     }
 
-    /// A file is read in pieces; its lines are whole all the same.
+    /// A file is read in pieces, and its lines stay whole.
     @Test func longFilesKeepTheirLines() throws {
         let expected = (0..<900_000).map { "line \($0)" }
         let path = try directory.write("a.txt", expected.joined(separator: "\n"))
@@ -97,8 +97,8 @@ import InputFiles
         #expect(SentenceSample.cut([UInt8](repeating: 0x80, count: 9)) == 9)
     }
 
-    /// Each line is as likely as any other to be among 100 of 1,000: 200 seeds give a line 20 +- 4.2 (standard deviation of
-    /// 200 draws at 0.1) times, and no line of 1,000 should be five of them away.
+    /// Each line is equally likely among 100 of 1,000. 200 seeds choose a line 20 +- 4.2 times (standard deviation of
+    /// 200 draws at 0.1). No line of 1,000 should be five deviations away.
     @Test func theChoiceIsEven() throws {
         var uses = [Int](repeating: 0, count: 1000)
         for seed in 0..<200 as Range<UInt64> {
@@ -123,7 +123,7 @@ import InputFiles
         #expect(parts("one two three", 6) == ["one", " two", " three"])
         // No blank: between characters, which have three bytes here.
         #expect(parts("日本語の文章", 7) == ["日本", "語の", "文章"])
-        // No character either: nothing is lost.
+        // A line without the start of a character is cut at the limit, and nothing is lost.
         let bytes = [UInt8](repeating: 0x80, count: 10)
         #expect(SentenceSample.parts(of: bytes[...], limit: 4).map(\.count) == [4, 4, 2])
     }

@@ -19,17 +19,17 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
             ? language.wordFrequency[next]
             : language.transition[language.groups[last]][language.groups[next]] * language.frequencyInGroup[next]
     }
-    func paths(_ word: Int, _ place: Int, _ position: Int) -> Double {
-        if position == tokens.count { return 1 }
-        if place == words[word].count {
-            return words.indices.reduce(0) { $0 + probability(of: $1, after: word) * paths($1, 0, position) }
+    func paths(_ word: Int, _ letter: Int, _ index: Int) -> Double {
+        if index == tokens.count { return 1 }
+        if letter == words[word].count {
+            return words.indices.reduce(0) { $0 + probability(of: $1, after: word) * paths($1, 0, index) }
         }
-        return words[word][place] == tokens[position] ? paths(word, place + 1, position + 1) : 0
+        return words[word][letter] == tokens[index] ? paths(word, letter + 1, index + 1) : 0
     }
     var sum = 0.0
     for (word, letters) in words.enumerated() {
-        for place in letters.indices {
-            sum += language.wordFrequency[word] / language.averageLength * paths(word, place, 0)
+        for letter in letters.indices {
+            sum += language.wordFrequency[word] / language.averageLength * paths(word, letter, 0)
         }
     }
     return sum
@@ -104,13 +104,13 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
         #expect(language.words.count == 96 && Set(language.words).count == 96)
         #expect(language.words.allSatisfy { (2...7).contains($0.utf8.count) })
         #expect(language.words.allSatisfy { $0.utf8.allSatisfy { (97...122).contains($0) } })
-        // Zipf: the r-th word's frequency times r is the same for all r.
+        // Zipf: the r-th word's frequency times r is a constant.
         let total = (1...96).reduce(0) { $0 + 1 / Double($1) }
         for (index, frequency) in language.wordFrequency.enumerated() {
             #expect(abs(frequency * Double(index + 1) * total - 1) < 1e-9)
         }
         #expect(abs(language.wordFrequency.reduce(0, +) - 1) < 1e-12)
-        // The ending tells the group.
+        // The ending shows the group.
         let endings = Set(zip(language.words, language.groups).map { "\($0.last ?? " ")\($1)" })
         #expect(endings.count == 8)
     }

@@ -1,4 +1,4 @@
-// ByteCountTests - bytes of text that tokens stand for, in any tokenizer's spelling.
+// ByteCountTests - number of bytes of text behind tokens, for every tokenizer.
 
 import DataFixtures
 import Testing
@@ -6,8 +6,8 @@ import Testing
 @testable import TokenData
 @testable import Tokenizers
 
-/// Words with the blank before them, which the first word of a text loses, as SentencePiece writes them: ids 0 ... 2, and 3
-/// for the end of a document.
+/// A tokenizer of words with the blank before them: ids 0 to 2, and 3 as end token. As in SentencePiece, the first word
+/// of a text loses its blank.
 private struct WordTokenizer: Tokenizers.Tokenizer {
     private static let words = [" the", " sea", "s"]
     let name = "words"
@@ -34,7 +34,7 @@ private struct WordTokenizer: Tokenizers.Tokenizer {
 
     @Test(
         arguments: [
-            // Within a document the blank counts, at its start it is not there.
+            // The blank counts within a document, and not at its start.
             ([0, 1, 2], 0, 4 + 4 + 1), ([0, 1, 2], 3, 3 + 4 + 1), ([1, 3, 1, 3], 0, 4 + 3), ([3, 3, 0], 0, 3),
             ([2, 2], 1, 2), ([3], 1, 0),
         ] as [([Int32], Int32, Int)])
@@ -42,7 +42,7 @@ private struct WordTokenizer: Tokenizers.Tokenizer {
         #expect(WordTokenizer().byteCount(of: tokens, after: previous) == count)
     }
 
-    /// However a text is cut into sequences, the bytes of its targets add up to its length without the first token.
+    /// For any cut of a text into sequences, the bytes of all targets are those of the text after its first token.
     @Test func sequencesAddUpToTheText() {
         let tokenizer = WordTokenizer()
         let documents: [[Int32]] = [[0, 1, 2, 0, 1], [1], [2, 2, 0, 0, 1, 2]]
@@ -58,7 +58,7 @@ private struct WordTokenizer: Tokenizers.Tokenizer {
 }
 
 @Suite struct PieceTests {
-    /// Every token is in exactly one piece, also those that no sequence has as a target.
+    /// Every token is in exactly one piece, also a token that is no target of any sequence.
     @Test(arguments: [7, 65_536, 65_537, 140_000])
     func piecesOfTokensAreAllTokens(count: Int) throws {
         var store = TokenStore(vocabularySize: 70_000)

@@ -14,7 +14,7 @@ import InputFiles
     private let directory: TemporaryDirectory
     init() throws { directory = try TemporaryDirectory() }
 
-    /// 261 ids of `HandmadeModel` that matter: bytes at 3 + byte, then aa, _a, aaa, _aé, aé, _, a, é.
+    /// The pieces of `HandmadeModel` that the tests use: bytes at 3 + byte, then aa, _a, aaa, _aé, aé, _, a, é.
     private func tokenizer(_ model: HandmadeModel = HandmadeModel()) throws -> SentencePieceTokenizer {
         try SentencePieceTokenizer(modelBytes: model.bytes, name: "hand.model", origin: "here/hand.model")
     }
@@ -28,10 +28,10 @@ import InputFiles
         // "_aé" is one piece, " b" a blank and a byte; no begin token.
         #expect(try tokenizer.encode(Array("aé b".utf8)) == [262, 264, 3 + 0x62])
         #expect(tokenizer.decode([262, 264, 3 + 0x62]) == Array("aé b".utf8))
-        // Ids of nobody, and the end token, give nothing.
+        // Ids out of range and the end token add nothing.
         #expect(tokenizer.decode([-1, 262, 2, 267, 9999]) == Array("aé".utf8))
         #expect(try tokenizer.encode([]).isEmpty && tokenizer.decode([]).isEmpty)
-        // The same from a checkpoint.
+        // A tokenizer from a checkpoint gives equal ids.
         let stored = try CheckpointTokenizer(
             name: tokenizer.name, modelBytes: tokenizer.modelBytes, origin: "step-1"
         ).required(by: "")
@@ -39,7 +39,7 @@ import InputFiles
         #expect(try CheckpointTokenizer(name: "bytes", modelBytes: [], origin: "step-1").tokenizer?.size == 257)
     }
 
-    /// What is generated token by token is the text of all tokens, and a document's own bytes are what is counted.
+    /// Text generated token by token is the text of all tokens. Only a document's own bytes count.
     @Test func bytesOfTokensMakeTheText() throws {
         let tokenizer = try tokenizer()
         for text in ["aé a\n b\u{1F600}", " aa", "", "aaa aaa", "\n\na\0"] {
@@ -62,11 +62,11 @@ import InputFiles
                 #expect(counts[0] + counts[1] == bytes.count, "cut at \(cut)")
             }
         }
-        // A blank between words counts, the one in front of a document does not.
+        // A blank between words is a byte of the text. The one in front of a document is none.
         #expect(tokenizer.bytes(of: 260, after: 265) == Array(" a".utf8))
         #expect(tokenizer.bytes(of: 260, after: 2) == Array("a".utf8))
         #expect(tokenizer.bytes(of: 2, after: 260).isEmpty && tokenizer.bytes(of: 267, after: 2).isEmpty)
-        // Unknown ids show what the library shows for them.
+        // Unknown ids give the library's text for them.
         #expect(tokenizer.bytes(of: 0, after: 265) == tokenizer.decode([0]))
         #expect(tokenizer.bytes(of: 0, after: 265) == Array(" \u{2047} ".utf8))
     }
@@ -86,8 +86,8 @@ import InputFiles
             var generator = SeededGenerator(seed: 8)
             let words = ["a", "aa", "é", "aaa é", "b\n", "\n\n", " ", "aé"]
             let texts = (0..<440).map { number in
-                // Some are empty, some longer than a part, one longer than all that waits at a time, and more short ones at a time
-                // than are encoded together.
+                // Documents of all sizes: empty, longer than a part, longer than the bytes that wait at a time, and
+                // many short ones.
                 let count = number == 7 ? 450_000 : number < 40 && number % 9 == 0 ? 50_000 : number % 5 * 3
                 return (0..<count).map { _ in words[Int(generator.next() % UInt64(words.count))] }.joined()
             }
@@ -131,7 +131,7 @@ import InputFiles
         #expect(try domains[0].source.fingerprint == golden.hash)
     }
 
-    /// What the file is, and what to do: also where the tokenizer comes from a checkpoint.
+    /// The error names the file's format and a remedy, also for a tokenizer from a checkpoint.
     @Test func otherFilesAreNamed() throws {
         for (name, text, problem, remedy) in [
             (
@@ -168,14 +168,14 @@ import InputFiles
         #expect(missing.description.hasPrefix("data.tokenizer: no/such.model: there is no such file"))
         let folder = try #require(throws: DataError.self) { try makeTokenizer("x.model/") }
         #expect(folder.description.contains("allowed: bytes, or the path of a SentencePiece model"))
-        // A checkpoint's.
+        // The model of a checkpoint.
         let stored = try #require(throws: DataError.self) {
             try CheckpointTokenizer(name: "t.model", modelBytes: [1, 2, 3], origin: "run/step-00000001")
         }
         #expect(stored.file == "run/step-00000001")
     }
 
-    /// Prepared data can be read all the same, so it is an error only where text is to be read.
+    /// Prepared data need no end token. The error comes only where text is read.
     @Test func aCheckpointMayHaveNoneThatReadsText() throws {
         let none = try CheckpointTokenizer(name: "none", modelBytes: [], origin: "c")
         #expect(none.tokenizer == nil)
@@ -191,7 +191,7 @@ import InputFiles
         #expect(!error.remedy.contains("tokenizer train") && error.remedy.contains("import"))
     }
 
-    /// Lines are turned into ids and back without an end token; documents are not.
+    /// Lines need no end token to be encoded and decoded; documents do.
     @Test func aModelWithoutEndTokenEncodesLines() throws {
         var endless = HandmadeModel()
         endless.pieces[2].text = "</x>"

@@ -2,6 +2,7 @@
 
 import Checkpointing
 import Configuration
+import Evaluation
 import LlamaModel
 import Testing
 import TestSupport
@@ -118,44 +119,6 @@ import InputFiles
         let message = conflict(
             index(run, bytes: [1, 2], fingerprint: fingerprint()), run, fingerprint: fingerprint())
         #expect(message.contains("tokenizer: the checkpoint has another bytes"), "\(message)")
-    }
-
-    /// One of the two has no tokenizer: bytes, which every configuration says that names nothing, must not come from it.
-    @Test func noneStaysNone() throws {
-        let none = CheckpointIndex.Tokenizer(name: "none")
-        var endless = HandmadeModel()
-        endless.pieces[2].text = "</x>"
-        let noEnd = CheckpointIndex.Tokenizer(name: "tokenizer.model", bytes: endless.bytes)
-        let whole = CheckpointIndex.Tokenizer(name: "tokenizer.model", bytes: HandmadeModel().bytes)
-        let model = try SentencePieceTokenizer(modelBytes: whole.bytes, name: "my.model", origin: "")
-
-        let fromNothing = try #require(none.lackConflict(with: tokenizer))
-        let start = "data.tokenizer: the checkpoint has none, the configuration bytes: set it to none"
-        #expect(fromNothing.hasPrefix(start), "\(fromNothing)")
-        #expect(none.lackConflict(with: nil) == nil)
-        // Who names the model's file knows it; it is said that nobody else does.
-        #expect(none.lackConflict(with: model) == nil)
-        #expect(none.assumption(of: model)?.contains("my.model") == true && none.assumption(of: nil) == nil)
-        for stored in [CheckpointIndex.Tokenizer(name: "bytes"), whole] {
-            let lost = try #require(stored.lackConflict(with: nil))
-            let start = "data.tokenizer: the checkpoint has \(stored.name), the configuration none"
-            #expect(lost.hasPrefix(start), "\(lost)")
-            #expect(stored.assumption(of: model) == nil)
-        }
-        #expect(whole.conflict(with: model) == nil && whole.conflict(with: tokenizer) != nil)
-        // A model that cannot end documents reads no text, and so counts as none; it is passed on.
-        #expect(noEnd.conflict(with: nil) == nil && noEnd.conflict(with: model) != nil)
-        for other in [tokenizer, model] as [any Tokenizers.Tokenizer] {
-            let conflict = try #require(noEnd.conflict(with: other))
-            let start =
-                "data.tokenizer: the checkpoint has tokenizer.model, which has no end token (eos, \"</s>\"), the "
-                + "configuration \(other.name): set it to none"
-            #expect(conflict.hasPrefix(start) && conflict.contains("--tokenizer \(other.name)"), "\(conflict)")
-        }
-        #expect(noEnd.isEndless && !whole.isEndless && !none.isEndless)
-        #expect(CheckpointIndex.Tokenizer(nil, origin: noEnd) == noEnd)
-        #expect(CheckpointIndex.Tokenizer(nil, origin: nil) == none)
-        #expect(CheckpointIndex.Tokenizer(tokenizer, origin: none) == .init(name: "bytes"))
     }
 
     @Test func anImportedCheckpointWithoutTokenizer() throws {

@@ -11,7 +11,7 @@ private let firstFrame = bytes("KLUv/SQSkQAAZmlyc3QgbGluZQpzZWNvbmQgW8stMQ==")
 private let secondFrame = bytes("KLUv/SALWQAAbGluZQp0aGlyZAo=")
 /// A million zeros in blocks of 128 KiB, with a checksum.
 private let zeros = bytes("KLUv/QRYVAAAEAAAAQD7/znAAgIAEAACABAAAgAQAAIAEAACABAAAgAQAAMSCgDMrso5")
-/// The same, made with `--long=28`: a window of 256 MiB.
+/// A million zeros compressed with `--long=28`: a window of 256 MiB.
 private let wideZeros = bytes("KLUv/QSQZAAAEAAAAgDp/zdz4AEsAgAQAAIAEAACABAAAgAQAAIAEAACABAAAxIKAMyuyjk=")
 /// A frame that readers pass over: magic number, size 3, three bytes.
 private let skippable: [UInt8] = [0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 7, 8, 9]
@@ -76,14 +76,14 @@ private func failure(_ content: [UInt8], inputSize: Int = 1 << 17) -> ZstandardE
 
     /// A frame with a checksum: no flipped bit in it gives the right text silently, and most give an error.
     @Test func aFlippedBitIsFound() throws {
-        for position in 0..<firstFrame.count {
+        for index in 0..<firstFrame.count {
             for bit in 0..<8 {
                 var content = firstFrame
-                content[position] ^= 1 << UInt8(bit)
+                content[index] ^= 1 << UInt8(bit)
                 // A flipped bit may make the frame a skippable one or another size, but never other text.
                 guard let result = try? decompress(content) else { continue }
                 let isHarmless = result == Array(text.prefix(18))
-                #expect(isHarmless, "bit \(bit) of byte \(position) changed the text")
+                #expect(isHarmless, "bit \(bit) of byte \(index) changed the text")
             }
         }
         var content = firstFrame

@@ -16,7 +16,7 @@ struct Prepare: ParsableCommand {
         abstract: "Turn text into token files: Megatron's .bin and .idx, which train without tokenizing again.",
         discussion: """
             A .txt file is one document; each line of a .jsonl file is one: an object with a string "text", and perhaps
-            "meta": {"pile_set_name": "..."}. Files may be compressed: .jsonl.zst, .jsonl.gz, .txt.gz. Each document is
+            "meta": {"pile_set_name": "..."}. Files may be compressed: \(DocumentSource.compressedSuffixes). Each document is
             followed by the tokenizer's end token. Ids take two bytes if there are fewer than 65,500, otherwise four.
             The result is the same for any number of ranks and threads.
 
@@ -42,7 +42,7 @@ struct Prepare: ParsableCommand {
     @Option(help: ArgumentHelp("What .bin and .idx are added to.", valueName: "prefix"))
     var output: String
 
-    @Argument(help: ArgumentHelp(".txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz files.", valueName: "files"))
+    @Argument(help: ArgumentHelp("\(DocumentSource.suffixes(joinedBy: "or")) files.", valueName: "files"))
     var files: [String]
 
     @Flag(help: "A pair for each meta.pile_set_name: PREFIX-NAME.bin and .idx.")

@@ -27,7 +27,7 @@ struct TokenizerTrain: ParsableCommand {
               mile-dist tokenizer train books.txt --model-type unigram --normalization nmt_nfkc --output unigram
             """)
 
-    @Argument(help: ArgumentHelp(".txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz files.", valueName: "files"))
+    @Argument(help: ArgumentHelp("\(DocumentSource.suffixes(joinedBy: "or")) files.", valueName: "files"))
     var files: [String]
 
     @Option(

@@ -6,13 +6,13 @@ internal import Foundation
 package import JobRuntime
 internal import Reporting
 
-/// A branch of one run; rank 0 only.
+/// A return to an older checkpoint within one run directory. Rank 0 only.
 ///
-/// What is newer than the checkpoint moves to `before-NAME` in the checkpoints directory. The folder also gets copies of
-/// the files of metrics, `starts.jsonl` and `configuration.yaml`, so that it is a run directory of what was left, and
-/// `metrics.jsonl` keeps the rows up to the checkpoint. Nothing is lost.
+/// Newer checkpoints move to `before-NAME` in the checkpoints directory. The folder also gets copies of the files of
+/// metrics, `starts.jsonl` and `configuration.yaml`, so that it is a run directory. `metrics.jsonl` keeps the rows up
+/// to the checkpoint. Nothing is lost.
 ///
-/// The folder has its name last. So a command that was killed is repeated as it is, and one that a scheduler repeats later
+/// The folder gets its name last. So a killed command can be repeated, and a command that a scheduler repeats later
 /// finds the branch begun.
 package struct Branch {
     package let name: String
@@ -27,7 +27,7 @@ package struct Branch {
         self.directory = directory
     }
 
-    /// What is wrong with a name, which shall be part of a file's name anywhere; nil for a good one.
+    /// The problem of a branch's name; nil for a good one. The name becomes part of a file's name.
     package static func problem(_ name: String) -> String? {
         let isAllowed = name.utf8.allSatisfy { byte in
             switch byte {
@@ -41,14 +41,14 @@ package struct Branch {
         return "--branch: \"\(name)\" found; allowed: 1 to \(mostCharacters) letters, digits, \"-\" and \"_\"."
     }
 
-    /// Where what was left is.
+    /// The folder of the newer checkpoints.
     package var folder: String { "\(store.directory)/before-\(name)" }
 
     private var unfinished: String { folder + ".unfinished" }
 
-    /// Whether the branch was begun by an earlier start, whose newest checkpoint is then to be continued.
+    /// Whether an earlier start began the branch. If so, its newest checkpoint is continued.
     ///
-    /// - Throws: status 2 where the run has gone on to another branch since.
+    /// - Throws: status 2 if the run has begun another branch since.
     package func isBegun() throws -> Bool {
         let names = try (StartsFile(directory: directory.path).rows() ?? []).compactMap(\.record.branch)
         if let last = names.last, last != name, names.contains(name) {
@@ -58,11 +58,11 @@ package struct Branch {
                     + "\(store.directory)/before-\(last). Choose another name, or continue from those in another "
                     + "logging.directory.")
         }
-        // Somebody may have removed the folder to free space: the branch goes on all the same.
+        // The folder may have been removed to free space: the branch is still begun.
         return names.last == name || FileManager.default.fileExists(atPath: folder)
     }
 
-    /// - Throws: status 2 unless `path`, a step directory or a checkpoints directory, is where this run saves.
+    /// - Throws: status 2 unless `path`, a step directory or a checkpoints directory, is the one where this run saves.
     func requireOwn(_ path: String) throws {
         let newest = try CheckpointStore.candidates(path).first ?? path
         guard store.holds(newest) else {
@@ -73,9 +73,9 @@ package struct Branch {
         }
     }
 
-    /// Moves aside what is newer than `step`.
+    /// Moves checkpoints newer than `step` aside, and removes later rows from the metrics.
     ///
-    /// - Returns: what was done, in words.
+    /// - Returns: a sentence about the branch.
     package func begin(after step: Int) throws -> String {
         do {
             return try moveAside(after: step)
@@ -102,12 +102,12 @@ package struct Branch {
             "branch \(name) begins after step \(step): \(folder) holds what was left, \(names) and the rows of metrics"
     }
 
-    /// Copies a file of the run directory, unless an earlier attempt did: by now it may have been cut.
+    /// Copies a file of the run directory, unless an earlier attempt did. Why: the original may have been cut since.
     private func copy(_ name: String) throws {
         let (source, target) = ("\(directory.path)/\(name)", "\(unfinished)/\(name)")
         let files = FileManager.default
         guard files.fileExists(atPath: source), !files.fileExists(atPath: target) else { return }
-        // Under its name it is whole.
+        // A file with the final name is complete.
         let begun = target + ".begun"
         if files.fileExists(atPath: begun) { try files.removeItem(atPath: begun) }
         try files.copyItem(atPath: source, toPath: begun)
@@ -121,9 +121,9 @@ package struct Branch {
         try Self.rows(of: text, upTo: step).write(toFile: directory.metricsPath, atomically: true, encoding: .utf8)
     }
 
-    /// The lines of a `metrics.jsonl` whose step is at most `step`, and those that tell no step.
+    /// The lines of a `metrics.jsonl` with a step up to `step`, and the lines without a step.
     package static func rows(of text: String, upTo step: Int) -> String {
-        // As the rows of this program begin.
+        // The beginning of every row that this program writes.
         let prefix = "{\"step\": "
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         return lines.filter { line in
@@ -137,9 +137,9 @@ package struct Branch {
 }
 
 extension CheckpointFinder {
-    /// What to continue from with `--resume PATH --branch NAME`; collective.
+    /// The resume mode of `--resume PATH --branch NAME`. Collective.
     ///
-    /// - Parameter branch: of rank 0; nil on the others.
+    /// - Parameter branch: the branch on rank 0; nil on the others.
     package func mode(resuming path: String, as branch: Branch?) throws -> ResumeMode {
         let begun = try communicator.textFromRankZero {
             guard let branch else { return "" }

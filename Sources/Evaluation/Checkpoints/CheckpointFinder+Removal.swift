@@ -1,4 +1,4 @@
-// CheckpointFinder+Removal - checkpoints that another run removes while they are read.
+// CheckpointFinder+Removal - handles checkpoints that another run removes while they are read.
 
 package import Checkpointing
 internal import Foundation
@@ -7,18 +7,18 @@ internal import MessagePassing
 internal import Reporting
 
 extension CheckpointFinder {
-    /// A checkpoint that was there at first, and is not there any more; thrown by all ranks alike.
+    /// A checkpoint that was removed while it was read. All ranks throw it.
     struct Removed: Error {
         let checkpoint: String
     }
 
-    /// Each start finds a newer checkpoint than the last, so that many a run saves so often.
+    /// Maximum number of starts. Each start finds a newer checkpoint, because the other run has saved again.
     private static let mostStarts = 20
 
-    /// Opens a CHECKPOINT argument and runs `body` with it, which fails on all ranks alike.
+    /// Opens a CHECKPOINT argument and runs `body` with it. An error of `body` must occur on all ranks. Collective.
     ///
-    /// A run may remove the checkpoint meanwhile (`checkpoint.keep`). Then the newest one that is there takes its place, from the
-    /// start; a step directory that was asked for by its name is an error. Collective.
+    /// A run may meanwhile remove the checkpoint (`checkpoint.keep`). Then `body` starts again with the newest
+    /// checkpoint. A removed step directory that the argument names is an error.
     package func withCheckpoint<Value>(_ path: String, _ body: (CheckpointReader) throws -> Value) throws -> Value {
         try startingOver(path) {
             let reader = try openOnce(path)
@@ -32,7 +32,7 @@ extension CheckpointFinder {
         }
     }
 
-    /// Runs `body`, which looks for checkpoints in `path`, anew as long as one that it has found is removed meanwhile.
+    /// Runs `body`, which searches checkpoints in `path`, and repeats it if its checkpoint was removed meanwhile.
     func startingOver<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
         let wanted = CheckpointStore(directory: path).directory
         for _ in 0..<Self.mostStarts {
@@ -55,7 +55,7 @@ extension CheckpointFinder {
                 + "there, or copy a checkpoint first.", isShared: true)
     }
 
-    /// Whether a checkpoint is not there any more, as rank 0 sees it. Collective.
+    /// Whether rank 0 sees that a checkpoint is gone. Collective.
     func isGone(_ checkpoint: String) throws -> Bool {
         try communicator.isTrueOnAny(
             communicator.rank == 0 && !FileManager.default.fileExists(atPath: checkpoint))

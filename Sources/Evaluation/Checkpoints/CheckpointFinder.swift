@@ -6,7 +6,7 @@ internal import JobRuntime
 package import MessagePassing
 package import Reporting
 
-/// Finds, verifies and opens checkpoints with the work shared among the ranks; collective.
+/// Finds, verifies and opens checkpoints. The ranks share the work. Collective.
 package struct CheckpointFinder {
     package let communicator: Communicator
     package let console: Console
@@ -35,13 +35,14 @@ package struct CheckpointFinder {
         }
     }
 
-    /// Whether `--resume PATH` still means PATH. It does unless this run's own directory holds newer steps; then they are
-    /// either this very command's earlier work, which a requeued job continues, or another branch, which is refused: its
-    /// checkpoints would be taken for this one's by the next `auto`.
+    /// The mode for `--resume PATH`. It is PATH unless this run's own directory holds newer steps.
     ///
-    /// A requeued job need not find PATH again: `checkpoint.keep` removes it like any other.
+    /// Newer steps of this very command are continued, as a requeued job needs it. Newer steps of another branch are
+    /// refused: the next `auto` would take its checkpoints for this branch's.
     ///
-    /// - Parameter origin: the PATH that the run was last continued from, if any (rank 0).
+    /// PATH may be gone when a requeued job starts, because `checkpoint.keep` removes it.
+    ///
+    /// - Parameter origin: the PATH from which the run last started, if any (rank 0).
     package func mode(resuming path: String, in store: CheckpointStore, origin: String?) throws -> ResumeMode {
         let again = "this run was already continued from \(path): taking its newest checkpoint"
         let isGone = try communicator.textFromRankZero {
@@ -53,7 +54,7 @@ package struct CheckpointFinder {
             return .auto
         }
         let wanted = try open(path).index.step
-        let verdict = try communicator.textFromRankZero {
+        let decision = try communicator.textFromRankZero {
             guard let newest = try stepDirectories(store).first, newest.step > wanted else { return "" }
             if origin == path { return "continue" }
             throw ProgramFailure(
@@ -62,7 +63,7 @@ package struct CheckpointFinder {
                     + "newer ones aside, choose another logging.directory, or leave the option out to continue from the "
                     + "newest.")
         }
-        guard verdict == "continue" else { return .path(path) }
+        guard decision == "continue" else { return .path(path) }
         console.line(again)
         return .auto
     }
@@ -87,7 +88,7 @@ package struct CheckpointFinder {
                 throw ProgramFailure(.noUsableCheckpoint, "\(error)")
             }
         }
-        // Those of a directory stand in for one another; a step directory is meant as it is.
+        // Checkpoints of a directory can replace each other. A step directory is meant itself.
         if candidates != path, let reader = try newest(in: CheckpointStore(directory: path), quarantines: false) {
             return reader
         }
@@ -96,8 +97,8 @@ package struct CheckpointFinder {
         return reader
     }
 
-    /// The newest checkpoint that verifies. Newer ones that do not are reported and, when one verifies, renamed; when none
-    /// does they stay as they are, so that the next start does not take the directory for an empty one.
+    /// The newest checkpoint that verifies. Newer ones are reported, and renamed if an older one verifies. If none
+    /// verifies, all keep their names: the next start must not take the directory for an empty one.
     private func newest(in store: CheckpointStore, quarantines: Bool) throws -> CheckpointReader? {
         let list = try communicator.textFromRankZero {
             if quarantines { for report in try store.recover() { console.warning(report) } }
@@ -147,13 +148,13 @@ package struct CheckpointFinder {
         return try store.stepDirectories()
     }
 
-    /// What a failure to open or verify says about a checkpoint, as ranks tell one another.
-    private enum Finding: UInt8 {
-        /// It may be good, but cannot be read.
+    /// The kind of a failure to open or verify a checkpoint, as ranks tell each other.
+    private enum FailureKind: UInt8 {
+        /// The checkpoint may be good, but cannot be read.
         case unreadable
-        /// Its bytes are not those that were written.
+        /// Its bytes differ from the written ones.
         case bad
-        /// Something of it is not there.
+        /// A part of it is missing.
         case absent
 
         init(_ error: any Error) {
@@ -167,9 +168,9 @@ package struct CheckpointFinder {
 
     /// Opens one step directory on every rank and verifies its shards, each rank a part of them.
     ///
-    /// - Returns: the reader, or nil and what is wrong when the checkpoint itself is bad.
-    /// - Throws: when it may be good but cannot be read, because falling back would silently lose its steps; when it is not there
-    ///   any more.
+    /// - Returns: the reader; nil and the problem if the checkpoint itself is bad.
+    /// - Throws: if a perhaps good checkpoint cannot be read, because an older one would silently lose its steps; if it
+    ///   was removed.
     package func verified(_ path: String) throws -> (CheckpointReader?, String) {
         let outcome = Result {
             let reader = try CheckpointReader(directory: path)
@@ -180,19 +181,19 @@ package struct CheckpointFinder {
         }
         var report: [UInt8] = []
         if case .failure(let error) = outcome {
-            report = [Finding(error).rawValue] + Array("\(error)".utf8)
+            report = [FailureKind(error).rawValue] + Array("\(error)".utf8)
         }
         let all = try communicator.allGather(report)
         let hasFailed = all.contains { !$0.isEmpty }
         if hasFailed, try isGone(path) { throw Removed(checkpoint: path) }
-        if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == Finding.absent.rawValue }) {
+        if all[0].isEmpty, let rank = all.firstIndex(where: { $0.first == FailureKind.absent.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint,
                 "\(String(decoding: all[rank].dropFirst(), as: UTF8.self)): rank \(rank) does not see what rank 0 sees. "
                     + "Checkpoints must be on a file system that all ranks share.", isShared: true)
         }
         let reports = all.filter { !$0.isEmpty }
-        if let unreadable = reports.first(where: { $0[0] == Finding.unreadable.rawValue }) {
+        if let unreadable = reports.first(where: { $0[0] == FailureKind.unreadable.rawValue }) {
             throw ProgramFailure(
                 .noUsableCheckpoint, String(decoding: unreadable.dropFirst(), as: UTF8.self), isShared: true)
         }

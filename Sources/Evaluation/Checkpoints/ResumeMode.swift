@@ -2,7 +2,7 @@
 
 /// The option `--resume`.
 public enum ResumeMode: Sendable, Equatable {
-    /// The newest checkpoint that verifies; a new run only where there is none at all.
+    /// The newest checkpoint that verifies; a new run if there is no checkpoint at all.
     case auto
     /// A new run, in a directory without checkpoints.
     case never

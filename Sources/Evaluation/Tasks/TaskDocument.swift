@@ -1,15 +1,15 @@
-// TaskDocument - one document of a log-likelihood task, and what is measured on documents of its form.
+// TaskDocument - one document of a log-likelihood task, its form and the form's metrics.
 
 internal import Reporting
 
-/// What a document asks of the model, in the terms of lm-evaluation-harness: texts are its `doc_to_text`,
-/// `doc_to_choice` and `doc_to_target`.
+/// A document's question to the model, in terms of lm-evaluation-harness: its texts are `doc_to_text`, `doc_to_choice`
+/// and `doc_to_target`.
 enum TaskQuery: Equatable, Sendable {
-    /// Multiple choice: `delimiter` and a choice continue the context; the likelier the better.
+    /// Multiple choice: `delimiter` and a choice continue the context, and the likeliest choice counts.
     case choices([String], context: String, delimiter: String, label: Int)
-    /// Partial evaluation, as of Winogrande: one completion behind several contexts.
+    /// Partial evaluation, as in Winogrande: one completion after several contexts.
     case contexts([String], completion: String, label: Int)
-    /// Last word, as of LAMBADA: greedy decoding of the context must give the completion.
+    /// Last word, as in LAMBADA: greedy decoding of the context must give the completion.
     case completion(String, context: String)
 
     var form: TaskForm {
@@ -20,7 +20,7 @@ enum TaskQuery: Equatable, Sendable {
         }
     }
 
-    /// Contexts and continuations whose log-likelihoods are wanted.
+    /// The pairs of context and continuation whose log-likelihoods are needed.
     var pairs: [(context: String, continuation: String)] {
         switch self {
         case .choices(let choices, let context, let delimiter, _): choices.map { (context, delimiter + $0) }
@@ -30,13 +30,13 @@ enum TaskQuery: Equatable, Sendable {
     }
 }
 
-/// The forms of a document. Each is recognised by the key that it is called after.
+/// The form of a document. A key with the form's name tells it.
 enum TaskForm: String, CaseIterable, Sendable {
     case choices
     case contexts
     case completion
 
-    /// The keys of a line; all but `id` and `delimiter` are required.
+    /// The allowed keys of a line. All but `id` and `delimiter` are required.
     var keys: [String] {
         switch self {
         case .choices: ["task", "id", "context", "choices", "label", "delimiter"]
@@ -45,7 +45,7 @@ enum TaskForm: String, CaseIterable, Sendable {
         }
     }
 
-    /// What is reported. The harness's Winogrande has no `acc_norm` either: there the continuation is always the same.
+    /// The reported metrics. `contexts` has no `acc_norm`, as in the harness: its continuations are all equal.
     var metrics: [TaskMetric] {
         switch self {
         case .choices: [.accuracy, .normalizedAccuracy, .byteAccuracy]
@@ -61,10 +61,10 @@ struct TaskDocument: Equatable, Sendable {
     /// A string or an integer, for the reader of `--per-document`.
     let id: JSONValue?
     let file: String
-    /// Counted from 1.
+    /// Line of the document in the file, from 1.
     let line: Int
     let query: TaskQuery
 
     /// `FILE:LINE`, for messages.
-    var place: String { "\(file):\(line)" }
+    var location: String { "\(file):\(line)" }
 }

@@ -1,4 +1,4 @@
-// TaskEvaluation - the files of `--tasks` from their bytes to results.
+// TaskEvaluation - reads, encodes and scores the files of `--tasks`.
 
 package import JobRuntime
 package import Kernels
@@ -8,13 +8,14 @@ internal import Reporting
 internal import TokenData
 internal import Tokenizers
 
-/// Tasks that were read and are ready to be scored.
+/// Encoded tasks, ready to be scored.
 package struct TaskEvaluation {
     private let communicator: Communicator
     private let loaded: LoadedModel
     private let documents: [EncodedDocument]
 
-    /// Reads and encodes every document, so that a mistake in the last one shows before anything is computed; collective.
+    /// Reads and encodes every document; collective. Why: a mistake in the last document shows before anything is
+    /// computed.
     ///
     /// - Throws: ``ProgramFailure``, the same on all ranks.
     package init(_ process: ProcessContext, _ loaded: LoadedModel, files: [String]) throws {
@@ -37,9 +38,9 @@ package struct TaskEvaluation {
     /// Scores every document; collective.
     ///
     /// - Parameters:
-    ///   - batchSize: requests computed at a time.
-    ///   - perDocument: file that receives a line per document.
-    ///   - progress: called on every rank with the share that is done.
+    /// - batchSize: number of requests computed at a time.
+    /// - perDocument: path of a file that receives a line per document.
+    /// - progress: called on every rank with the finished share, 0 to 1.
     package func run(
         pool: ThreadPool, batchSize: Int, perDocument: String?, progress: (Double) -> Void
     ) throws -> [TaskResult] {
@@ -55,11 +56,11 @@ package struct TaskEvaluation {
         let outcomes = try documents.map { document in
             let own = Array(scores.prefix(document.requests.count))
             scores = scores.dropFirst(own.count)
-            // All ranks have all scores, so all throw.
+            // All ranks have all scores, so that all throw.
             guard own.allSatisfy({ $0.logLikelihood.isFinite }) else {
                 throw ProgramFailure(
                     .runtimeFailure,
-                    "\(document.document.place): the model's log-likelihood is not a finite number",
+                    "\(document.document.location): the model's log-likelihood is not a finite number",
                     isShared: true)
             }
             return DocumentOutcome(document, own)

@@ -1,4 +1,4 @@
-// TaskFile - the file format of tasks: one JSON object per line, each a document.
+// TaskFile - reads task files: one JSON object per line, each a document.
 
 internal import Foundation
 internal import Reporting
@@ -11,7 +11,7 @@ enum TaskFile {
 
     /// The documents of all files, in their order.
     ///
-    /// - Throws: ``DataError`` naming file and line; also for a task whose documents are of different forms.
+    /// - Throws: ``DataError`` naming file and line, also for a task with documents of different forms.
     static func read(_ paths: [String]) throws -> [TaskDocument] {
         let documents = try paths.flatMap { try read($0) }
         var first: [String: TaskDocument] = [:]
@@ -22,14 +22,14 @@ enum TaskFile {
                 throw DataError(
                     key: option, file: document.file, line: document.line,
                     problem: "the task \"\(document.task)\" has \"\(document.query.form.rawValue)\" here and "
-                        + "\"\(other.query.form.rawValue)\" at \(other.place)",
+                        + "\"\(other.query.form.rawValue)\" at \(other.location)",
                     remedy: "a task's documents must be of one form; give them two names")
             }
         }
         return documents
     }
 
-    /// The documents of one file. Blank lines are none.
+    /// The documents of one file. Blank lines are no documents.
     static func read(_ path: String) throws -> [TaskDocument] {
         let content: Data
         do {
@@ -61,7 +61,7 @@ enum TaskFile {
     }
 }
 
-/// One line, taken apart.
+/// The fields of one line.
 private struct TaskLine {
     private let file: String
     private let number: Int
@@ -75,17 +75,17 @@ private struct TaskLine {
                 key: TaskFile.option, file: file, line: number, problem: problem,
                 remedy: "each line must be a JSON object in UTF-8")
         }
-        // Checked here, because the decoder guesses another encoding from zero bytes.
+        // Why checked here: the decoder guesses another encoding from zero bytes.
         guard String(validating: bytes, as: UTF8.self) != nil else { throw failure("the line is not valid UTF-8") }
         guard !bytes.contains(0) else {
-            throw failure("the line is not valid JSON: it holds a zero byte\(placeOfMalformedJSON(in: bytes))")
+            throw failure("the line is not valid JSON: it holds a zero byte\(locationOfMalformedJSON(in: bytes))")
         }
         do {
             fields = try JSONDecoder().decode([String: Field].self, from: Data(bytes))
         } catch DecodingError.typeMismatch {
             throw failure("the line is no JSON object")
         } catch {
-            throw failure("the line is not valid JSON\(placeOfMalformedJSON(in: bytes))")
+            throw failure("the line is not valid JSON\(locationOfMalformedJSON(in: bytes))")
         }
         // Some editors write a byte-order mark, which is no part of JSON.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
@@ -188,7 +188,7 @@ private struct TaskLine {
     }
 }
 
-/// A JSON value of a line; what no key allows keeps its name only.
+/// A JSON value of a line. A type that no key allows keeps its name only.
 private enum Field: Decodable {
     case string(String)
     case integer(Int)
@@ -212,12 +212,12 @@ private enum Field: Decodable {
         } else if (try? container.decode([String: Field].self)) != nil {
             self = .other("an object")
         } else {
-            // A string that holds half a surrogate pair, or something that holds such a string.
+            // A string with half a surrogate pair, or a value that contains one.
             throw DecodingError.dataCorruptedError(in: container, debugDescription: "no JSON value")
         }
     }
 
-    /// What messages call it.
+    /// The type's name in messages.
     package var name: String {
         switch self {
         case .string: "a string"

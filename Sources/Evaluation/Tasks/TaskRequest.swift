@@ -1,19 +1,18 @@
-// TaskRequest - a context and its continuation as token ids, encoded and cut as lm-evaluation-harness does.
+// TaskRequest - a context and its continuation as token ids, encoded and cut as in lm-evaluation-harness.
 
 internal import TokenData
 internal import InputFiles
 internal import Tokenizers
 
-/// The tokens whose log-likelihood is wanted, and those before them. Equal requests are computed once.
+/// The tokens of a context and its continuation, whose log-likelihood is needed. Equal requests are computed once.
 struct TaskRequest: Hashable, Sendable {
-    /// Context and continuation: at most one token more than the model's `max_position_embeddings`, of which the last one
-    /// is predicted only.
+    /// Context and continuation: at most `max_position_embeddings` + 1 tokens. The last one is only predicted.
     let tokens: [Int32]
-    /// How many of the last tokens are the continuation.
+    /// Number of continuation tokens, which are the last ones.
     let continuationCount: Int
 
-    /// An order in which the longest come first: batches of similar lengths waste little on padding, and memory does not
-    /// run out at the end. Total, so that every rank cuts the same batches.
+    /// A total order, longest first. Why: batches of similar lengths need little padding, a lack of memory shows at the
+    /// start, and every rank cuts equal batches.
     static func isBefore(_ a: TaskRequest, _ b: TaskRequest) -> Bool {
         if a.tokens.count != b.tokens.count { return a.tokens.count > b.tokens.count }
         if a.tokens != b.tokens { return a.tokens.lexicographicallyPrecedes(b.tokens) }
@@ -24,21 +23,21 @@ struct TaskRequest: Hashable, Sendable {
 /// A document ready to be scored.
 struct EncodedDocument: Sendable {
     let document: TaskDocument
-    /// In the order of the document's choices.
+    /// One request per choice, in the choices' order.
     let requests: [TaskRequest]
     /// Whether a context lost tokens at its start.
     let isTruncated: Bool
 }
 
-/// Encodes as the harness's `_encode_pair` and `_loglikelihood_tokens` do for a causal model whose tokenizer adds no BOS
-/// token, because this program trains without one.
+/// Encodes documents as `_encode_pair` and `_loglikelihood_tokens` of lm-evaluation-harness do for a causal model. No
+/// BOS token is added, because this program trains without one.
 struct TaskEncoder {
     let tokenizer: any Tokenizers.Tokenizer
     /// The model's `max_position_embeddings`.
     let maximumLength: Int
 
-    /// - Throws: ``DataError`` naming file and line for a continuation that has no tokens of its own or more than the model
-    ///   has positions; the harness stops there too.
+    /// - Throws: ``DataError`` naming file and line for a continuation without tokens of its own, or with more tokens
+    ///   than `max_position_embeddings`. The harness stops there too.
     func encode(_ document: TaskDocument) throws -> EncodedDocument {
         var isTruncated = false
         let requests = try document.query.pairs.enumerated().map { index, pair in
@@ -65,8 +64,8 @@ struct TaskEncoder {
         return EncodedDocument(document: document, requests: requests, isTruncated: isTruncated)
     }
 
-    /// Blanks at the end of the context move to the continuation; the continuation's ids are those that the whole text has
-    /// behind as many as the context has alone. An empty context is the token that ends documents.
+    /// The ids of context and continuation. Blanks at the context's end move to the continuation. The continuation's
+    /// ids are those of the whole text after as many ids as the context has alone. An empty context is the end token.
     func encode(context: String, continuation: String) throws -> (context: [Int32], continuation: [Int32]) {
         let scalars = context.unicodeScalars
         let blanks = scalars.reversed().prefix { Self.isPythonSpace($0) }.count
@@ -79,7 +78,7 @@ struct TaskEncoder {
         return (start, Array(whole.dropFirst(start.count)))
     }
 
-    /// What Python's `str.rstrip` removes: the harness calls it.
+    /// Whether Python's `str.rstrip`, which the harness calls, removes the character.
     private static func isPythonSpace(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true

@@ -5,11 +5,11 @@ internal import LlamaModel
 internal import MessagePassing
 internal import Tensors
 
-/// What the harness's `loglikelihood` returns for a request.
+/// The score of a request, as the harness's `loglikelihood` returns it.
 struct TaskScore: Equatable, Sendable {
-    /// ln p(continuation | context): the sum over its tokens, nats.
+    /// ln p(continuation | context), summed over the continuation's tokens, in nats.
     var logLikelihood: Double
-    /// Whether each token of the continuation is the likeliest one, so that greedy decoding gives it.
+    /// Whether each token of the continuation is the likeliest one: greedy decoding gives it.
     var isGreedy: Bool
 }
 
@@ -18,17 +18,17 @@ struct TaskScorer {
     let communicator: Communicator
     let model: ModelConfiguration
     let parameters: FloatSlice
-    /// Requests computed at a time.
+    /// Number of requests computed at a time.
     let batchSize: Int
     let pool: ThreadPool
 
-    /// Lengths that share a transformer's buffers: a batch is padded to a multiple of this many positions.
+    /// Granularity of sequence lengths: a batch is padded to a multiple of it, so that few transformers are made.
     private static let lengthStep = 64
 
     /// The scores of `requests`, in their order, on every rank; collective.
     ///
-    /// Equal requests have one score, so that equal choices tie. Batches are the same whichever rank computes them: the
-    /// number of ranks does not show in the result.
+    /// Equal requests have one score, so that equal choices tie. Batches are equal whichever rank computes them, so
+    /// that the number of ranks does not change the result.
     ///
     /// - Parameter progress: called on every rank with the share that is done.
     func scores(of requests: [TaskRequest], progress: (Double) -> Void = { _ in }) throws -> [TaskScore] {
@@ -37,7 +37,7 @@ struct TaskScorer {
             different[$0..<min($0 + batchSize, different.count)]
         }
         let size = communicator.size
-        // By turns: neighbours are about as long, so ranks have about as much to do.
+        // Ranks take batches by turns. Neighbours have similar lengths, so that ranks have similar work.
         func turns(_ rank: Int) -> [ArraySlice<TaskRequest>] {
             stride(from: rank, to: batches.count, by: size).map { batches[$0] }
         }
@@ -53,7 +53,7 @@ struct TaskScorer {
         }
     }
 
-    /// `[log-likelihood, 1 if greedy]` of every request of the batches, in their order.
+    /// The pair `[log-likelihood, 1 if greedy]` of every request of the batches, in order.
     private func compute(_ batches: [ArraySlice<TaskRequest>], _ progress: (Double) -> Void) -> [Double] {
         let total = Double(max(batches.joined().reduce(0) { $0 + $1.tokens.count }, 1))
         var done = 0
@@ -64,7 +64,7 @@ struct TaskScorer {
             let T = min(
                 (longest + Self.lengthStep - 1) / Self.lengthStep * Self.lengthStep, model.maxPositionEmbeddings)
             if transformer?.sequenceLength != T {
-                // The old one's memory goes before the new one's comes.
+                // Frees the old transformer's memory before the new one is made.
                 transformer = nil
                 transformer = Transformer(
                     model, parameters: .fp32(parameters), sequenceLength: T, maximumSequences: batchSize,

@@ -5,24 +5,24 @@ internal import Primitives
 
 /// A random text of words, each followed by one space, spelled as bytes.
 ///
-/// Each word belongs to a group. The next word's group depends on the last word's group (one row of ``transition``), the
-/// word on its group (``frequencyInGroup``): a Markov chain over words. The text is stationary and has no beginning, so
-/// a sequence cut out of it starts anywhere, also inside a word.
+/// Each word belongs to a group. The last word's group determines the distribution of the next group (a row of
+/// ``transition``). The group determines the distribution of its word (``frequencyInGroup``). So words form a Markov
+/// chain. The text is stationary and has no beginning: a sequence starts anywhere, also inside a word.
 public struct SyntheticLanguage: Sendable {
     /// Lower-case words without their space.
     public let words: [String]
-    /// Of each word.
+    /// Group of each word.
     public let groups: [Int]
-    /// Of each word among its group's; each group's sum to 1.
-    public let frequencyInGroup: [Double]
-    /// Row: group of the last word; column: probability of the next word's group.
-    public let transition: [[Double]]
+    /// Frequency of each word within its group; the sum over a group is 1.
+    let frequencyInGroup: [Double]
+    /// Probability of the next word's group (column), given the last word's group (row).
+    let transition: [[Double]]
     /// Stationary frequency of each group.
-    public let groupFrequency: [Double]
+    let groupFrequency: [Double]
     /// Stationary frequency of each word.
-    public let wordFrequency: [Double]
+    let wordFrequency: [Double]
     /// Average bytes per word, its space included.
-    public let averageLength: Double
+    let averageLength: Double
 
     /// The words as bytes, each with its space.
     let spellings: [[UInt8]]
@@ -53,8 +53,8 @@ public struct SyntheticLanguage: Sendable {
         averageLength = zip(wordFrequency, spellings).reduce(0) { $0 + $1.0 * Double($1.1.count) }
     }
 
-    /// The stationary distribution of a chain, by repeated application. Half of each step stays put, so that a chain
-    /// with a period converges too.
+    /// The stationary distribution of a chain, by repeated application. Half of each step stays, so that a periodic
+    /// chain converges too.
     private static func stationary(_ transition: [[Double]]) -> [Double] {
         let count = transition.count
         var current = [Double](repeating: 1 / Double(count), count: count)
@@ -71,16 +71,16 @@ public struct SyntheticLanguage: Sendable {
         return current
     }
 
-    /// Entropy per byte of the endless text, in nats: what a predictor pays that has seen everything before.
-    public var entropyRate: Double {
+    /// Entropy rate of the endless text, in nats per byte: the loss of a predictor that has seen all earlier text.
+    var entropyRate: Double {
         var nats = 0.0
         for (share, row) in zip(groupFrequency, transition) { nats += share * Self.entropy(row) }
         for (share, frequency) in zip(wordFrequency, frequencyInGroup) { nats -= share * log(frequency) }
         return nats / averageLength
     }
 
-    /// Entropy per byte of the text if words were independent, in nats.
-    public var orderZeroEntropyRate: Double { Self.entropy(wordFrequency) / averageLength }
+    /// Entropy rate of the text if words were independent, in nats per byte.
+    var orderZeroEntropyRate: Double { Self.entropy(wordFrequency) / averageLength }
 
     private static func entropy(_ probabilities: [Double]) -> Double {
         probabilities.reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 }
@@ -88,17 +88,17 @@ public struct SyntheticLanguage: Sendable {
 
     // MARK: - Text
 
-    /// The two texts that never share a sequence.
+    /// The two streams of sequences, which share none.
     public enum Stream: Int, Sendable {
         case training = 0
         case validation = 1
     }
 
-    /// The T + 1 byte ids of one sequence: an independent piece of the text, a pure function of (stream, index).
+    /// The T + 1 byte ids of one sequence: an independent part of the text, a pure function of (stream, index).
     public func sequence(stream: Stream, index: Int, length: Int) -> [Int32] {
         precondition(index >= 0 && length > 0, "sequences are counted from 0 and have a target")
         var random = SplitMix64(seed: SplitMix64.seed(seed, .sequence, stream.rawValue, index))
-        // A random byte of the stationary text lies in a long word more often than in a short one, at any place of it.
+        // A random byte lies in a word with a probability proportional to the word's frequency times its length.
         var word = Self.draw(random.nextUnit() * averageLength, words.indices) {
             wordFrequency[$0] * Double(spellings[$0].count)
         }
@@ -118,7 +118,7 @@ public struct SyntheticLanguage: Sendable {
         return tokens
     }
 
-    /// The first element whose shares, summed up to it, exceed `threshold`.
+    /// The first element at which the running sum of shares exceeds `threshold`.
     private static func draw(_ threshold: Double, _ elements: some Collection<Int>, share: (Int) -> Double) -> Int {
         var sum = 0.0
         var last = 0
@@ -127,21 +127,21 @@ public struct SyntheticLanguage: Sendable {
             last = element
             if sum > threshold { return element }
         }
-        // Only where rounding leaves the sum a hair below the threshold.
+        // Only if rounding leaves the sum just below the threshold.
         return last
     }
 
     // MARK: - The best possible prediction
 
-    /// Mean cross-entropy over the T targets, in nats, of the exact Bayes predictor: it knows the language, but of the
-    /// text only this sequence's own prefix. Infinite if the language cannot produce the sequence.
-    public func bayesCrossEntropy(of tokens: [Int32]) -> Double {
+    /// Mean cross-entropy over the T targets, in nats, of the exact Bayes predictor. It knows the language, and of the
+    /// text this sequence's prefix only. Infinite if the language cannot produce the sequence.
+    func bayesCrossEntropy(of tokens: [Int32]) -> Double {
         crossEntropy(of: tokens, WordPredictor(self, transition: transition))
     }
 
-    /// The same for the best order-0 word model: it knows spellings and frequencies of the words, and takes each word
-    /// for independent of the last.
-    public func orderZeroCrossEntropy(of tokens: [Int32]) -> Double {
+    /// Mean cross-entropy over the T targets, in nats, of the best order-0 word model. It knows spellings and
+    /// frequencies of words, and takes each word as independent of the last.
+    func orderZeroCrossEntropy(of tokens: [Int32]) -> Double {
         crossEntropy(of: tokens, orderZeroPredictor)
     }
 
@@ -152,7 +152,7 @@ public struct SyntheticLanguage: Sendable {
     private func crossEntropy(of tokens: [Int32], _ fresh: WordPredictor) -> Double {
         precondition(tokens.count > 1, "a sequence has a first token and at least one target")
         var predictor = fresh
-        // The first token is given, not predicted, but it says something about where the sequence starts.
+        // The first token is given, not predicted. It narrows down the start of the sequence.
         guard predictor.observe(tokens[0]) > 0 else { return .infinity }
         var nats = 0.0
         for token in tokens.dropFirst() {
@@ -169,8 +169,8 @@ public struct SyntheticLanguage: Sendable {
         mean(sequenceLength, heldOutCount, bayesCrossEntropy)
     }
 
-    /// Mean ``orderZeroCrossEntropy(of:)`` of the same sequences.
-    public func orderZeroCrossEntropy(
+    /// Mean ``orderZeroCrossEntropy(of:)`` of the first `heldOutCount` validation sequences, in nats.
+    func orderZeroCrossEntropy(
         sequenceLength: Int, heldOutCount: Int = SyntheticSource.heldOutCount
     ) -> Double {
         mean(sequenceLength, heldOutCount, orderZeroCrossEntropy)

@@ -6,7 +6,7 @@ internal import Tokenizers
 
 /// Sequences of the embedded synthetic language. Training has no end and no repetition, validation 256 sequences.
 public struct SyntheticSource: SequenceSource {
-    /// How a path starts that names no file but the language.
+    /// Beginning of a path that names the language and no file.
     static let prefix = "synthetic:"
     /// Number of validation sequences.
     public static let heldOutCount = 256
@@ -43,14 +43,14 @@ public struct SyntheticSource: SequenceSource {
 
     public var sequenceCount: Int { stream == .training ? .max : Self.heldOutCount }
 
-    /// Of the validation set: T + 1 for each of its sequences, which do not overlap.
+    /// T + 1 tokens for each validation sequence: they do not overlap.
     public var tokenCount: Int { stream == .training ? .max : Self.heldOutCount * (sequenceLength + 1) }
 
     public func sequence(_ s: Int) -> [Int32] {
         SyntheticLanguage.embedded.sequence(stream: stream, index: s, length: sequenceLength)
     }
 
-    /// The stream's name and a hash of sequences of it: of anything that could change what the generator gives.
+    /// The stream's name and a hash of 64 sequences, which changes with the generator.
     public var fingerprint: String {
         let hasher = SHA256()
         for index in 0..<64 {

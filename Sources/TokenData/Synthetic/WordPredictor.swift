@@ -1,14 +1,15 @@
 // WordPredictor - the exact probability of each next byte of a synthetic text, given the bytes so far.
 
-/// A forward filter over the hidden state (word, place in the word) of a text whose next byte the state determines.
+/// A forward filter over the hidden state (word, letter index) of a synthetic text. The state determines the next byte.
 ///
-/// Nothing is approximated: before the first byte every state has its stationary probability; each byte removes the
-/// states that contradict it; where a word ends, each group's remaining mass goes through its row of the transition.
+/// The filter is exact. Before the first byte every state has its stationary probability. Each byte removes the states
+/// that contradict it. At the end of a word, each group's remaining probability is distributed by its row of the
+/// transition.
 struct WordPredictor {
     private struct State {
         var word: Int
         /// Index of the next byte in the word's spelling.
-        var place: Int
+        var letter: Int
         var probability: Double
     }
 
@@ -18,10 +19,10 @@ struct WordPredictor {
     private let transition: [[Double]]
     private var states: [State] = []
 
-    /// A predictor that has seen nothing.
+    /// A predictor before the first token.
     ///
-    /// - Parameter transition: the groups' transition that the predictor believes in. Its stationary frequencies must
-    ///   be the language's.
+    /// - Parameter transition: the transition [group, group] that the predictor assumes. Its stationary frequencies
+    ///   must be the language's.
     init(_ language: SyntheticLanguage, transition: [[Double]]) {
         spellings = language.spellings
         groups = language.groups
@@ -29,22 +30,22 @@ struct WordPredictor {
         self.transition = transition
         for (word, spelling) in spellings.enumerated() where language.wordFrequency[word] > 0 {
             let probability = language.wordFrequency[word] / language.averageLength
-            for place in spelling.indices {
-                states.append(State(word: word, place: place, probability: probability))
+            for letter in spelling.indices {
+                states.append(State(word: word, letter: letter, probability: probability))
             }
         }
     }
 
-    /// Probability of each byte to be the next.
+    /// Probability of each next byte, [256].
     var distribution: [Double] {
         var result = [Double](repeating: 0, count: 256)
-        for state in states { result[Int(spellings[state.word][state.place])] += state.probability }
+        for state in states { result[Int(spellings[state.word][state.letter])] += state.probability }
         return result
     }
 
-    /// Takes the next token and returns the probability that it had; 0 leaves a predictor that expects nothing.
+    /// Takes the next token and returns its probability. After a probability of 0 the predictor expects nothing.
     mutating func observe(_ token: Int32) -> Double {
-        let survivors = states.filter { Int32(spellings[$0.word][$0.place]) == token }
+        let survivors = states.filter { Int32(spellings[$0.word][$0.letter]) == token }
         let evidence = survivors.reduce(0) { $0 + $1.probability }
         states.removeAll(keepingCapacity: true)
         guard evidence > 0 else { return 0 }
@@ -52,8 +53,8 @@ struct WordPredictor {
         var anyEnded = false
         for var state in survivors {
             state.probability /= evidence
-            state.place += 1
-            if state.place == spellings[state.word].count {
+            state.letter += 1
+            if state.letter == spellings[state.word].count {
                 ended[groups[state.word]] += state.probability
                 anyEnded = true
             } else {
@@ -64,7 +65,7 @@ struct WordPredictor {
         return evidence
     }
 
-    /// Adds every word's beginning, given the probability of each group to be the last word's.
+    /// Adds the first letter of every word, given the probability of each group to be the last word's.
     private mutating func startWords(after last: [Double]) {
         var next = [Double](repeating: 0, count: last.count)
         for (share, row) in zip(last, transition) where share > 0 {
@@ -72,7 +73,7 @@ struct WordPredictor {
         }
         for word in spellings.indices {
             let probability = next[groups[word]] * frequencyInGroup[word]
-            if probability > 0 { states.append(State(word: word, place: 0, probability: probability)) }
+            if probability > 0 { states.append(State(word: word, letter: 0, probability: probability)) }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 internal import Checkpointing
 internal import Configuration
+internal import Evaluation
 internal import Foundation
 internal import MessagePassing
 internal import Reporting

@@ -1,4 +1,4 @@
-// DomainsTests - what a configuration's data may be, and what is said when it is not.
+// DomainReaderTests - domains of a configuration: allowed data, and the error for each mistake.
 
 import DataFixtures
 import Foundation
@@ -9,7 +9,7 @@ import InputFiles
 
 @testable import TokenData
 
-@Suite struct DomainsTests {
+@Suite struct DomainReaderTests {
     private let directory: TemporaryDirectory
     init() throws { directory = try TemporaryDirectory() }
 

@@ -1,9 +1,9 @@
-// TextFiles - files of text as documents.
+// TextFile - a text file as documents.
 
 internal import InputFiles
 package import Tokenizers
 
-/// A file of text.
+/// A text file: path and format.
 package struct TextFile: Sendable {
     package let path: String
     package let format: DocumentSource
@@ -13,10 +13,10 @@ package struct TextFile: Sendable {
         self.format = format
     }
 
-    /// Calls `body` with each document, or with consecutive pieces of it if `inPieces`, and whether the document ends
-    /// there. Blank lines of .jsonl files are no documents.
+    /// Calls `body` with each document, or with consecutive pieces of it if `inPieces`. `isEnd` marks a document's last
+    /// piece. Blank lines of .jsonl files are no documents.
     ///
-    /// - Throws: ``DataError`` naming file and line; what `body` throws.
+    /// - Throws: ``DataError`` naming file and line; errors of `body`.
     func forEachDocument(inPieces: Bool, _ body: (_ text: [UInt8], _ isEnd: Bool) throws -> Void) throws {
         guard format.layout == .text else {
             return try forEachLine { number, line in
@@ -35,7 +35,7 @@ package struct TextFile: Sendable {
         try body(document, true)
     }
 
-    /// All of the text.
+    /// The whole text.
     package func wholeText() throws -> [UInt8] {
         let stream = try TextStream(self)
         var text: [UInt8] = []
@@ -43,12 +43,12 @@ package struct TextFile: Sendable {
         return text
     }
 
-    /// Bytes of lines that are in memory at a time.
+    /// Bytes of lines that are in memory at a time, nominally.
     private static let chunkSize = 1 << 22
 
-    /// Calls `body` with each line of a file of lines and its number, counted from 1.
+    /// Calls `body` with each line of a file of lines, and its number from 1.
     ///
-    /// - Throws: ``DataError`` for a file that cannot be read; what `body` throws.
+    /// - Throws: ``DataError`` for a file that cannot be read; errors of `body`.
     func forEachLine(_ body: (_ number: Int, _ line: LineChunk.Line) throws -> Void) throws {
         precondition(format.layout == .lines, "a text has no lines")
         let stream = try TextStream(self)
@@ -59,9 +59,9 @@ package struct TextFile: Sendable {
         }
     }
 
-    /// Checks that the file holds text for `tokenizer`, as far as its first bytes tell.
+    /// Checks, by the file's first bytes, that it holds text for `tokenizer`.
     ///
-    /// - Throws: ``DataError`` saying what it holds instead.
+    /// - Throws: ``DataError`` naming the file's real content.
     func requireText(for tokenizer: any Tokenizer) throws {
         guard let content = try foreignContent(for: tokenizer) else { return }
         throw DataError(file: path, problem: content.problem, remedy: content.remedy)
@@ -72,24 +72,24 @@ package struct TextFile: Sendable {
         format.layout == .text && !format.isCompressed && tokenizer.readsAnyBytes
     }
 
-    /// What the file holds in place of text, as far as its first bytes tell. For a tokenizer of bytes every .txt file is a
-    /// text.
+    /// The file's content if its first bytes show that it is no text for `tokenizer`. For a tokenizer of bytes every
+    /// .txt file is text.
     package func foreignContent(for tokenizer: any Tokenizer) throws -> ForeignContent? {
         isAnyBytes(for: tokenizer) ? nil : try ForeignContent(path: path)
     }
 
-    /// What somebody should know who has a tokenizer of bytes read the file; nil for what may be text.
+    /// A warning for a file that seems to be no text and is read byte by byte; nil for possible text.
     package func remark(for tokenizer: any Tokenizer) throws -> String? {
         guard isAnyBytes(for: tokenizer), let content = try ForeignContent(path: path) else { return nil }
         return "\(path): \(content.problem); it is read byte by byte as it is (otherwise \(content.remedy))"
     }
 
-    /// The error about a line that is no document.
+    /// The error for a line that is no document.
     func mistake(_ problem: String, line: Int) -> DataError {
         DataError(file: path, line: line, problem: problem, remedy: Self.lineRemedy)
     }
 
-    /// What a line must be.
+    /// The remedy for a line that is no document.
     package static let lineRemedy = "each line must be a JSON object with a string \"text\""
 }
 
@@ -113,7 +113,7 @@ package final class TextStream {
             }
     }
 
-    /// The next bytes; nil at the end, also when it is asked again.
+    /// The next bytes; nil at the end, and at every later call.
     package func next() throws -> [UInt8]? {
         switch source {
         case .plain(let file): try file.next()
@@ -121,7 +121,7 @@ package final class TextStream {
         }
     }
 
-    /// Bytes of a compressed file that were consumed so far; nil for another.
+    /// Number of compressed bytes consumed so far; nil for an uncompressed file.
     package var compressedOffset: Int? {
         if case .compressed(let text) = source { text.offset } else { nil }
     }

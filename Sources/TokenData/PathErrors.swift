@@ -1,31 +1,12 @@
-// Files - what stands at the paths that a configuration names.
+// PathErrors - errors about paths that are no text files: directories, prepared pairs, unknown endings.
 
 internal import Foundation
-internal import Glibc
 package import InputFiles
 
-/// What tells that a file is still the one that it was.
-package struct FileStamp: Codable, Equatable, Sendable {
-    package var size: Int
-    /// Nanoseconds since 1970.
-    package var modified: Int
-
-    /// Of the regular file at `path`, which is not empty.
-    package init(_ path: String) throws {
-        size = try requireTextFile(path)
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else {
-            throw DataError(
-                file: path, problem: "cannot be read: \(lastSystemError())", remedy: "check its permissions")
-        }
-        modified = status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec
-    }
-}
-
-/// The size of the regular file at `path`, at least one byte; where `path` is a directory, the error names its texts.
+/// The size in bytes of the regular, non-empty file at `path`. For a directory, the error lists its text files.
 func requireTextFile(_ path: String) throws -> Int { try requireFile(path, directoryRemedy: directoryRemedy) }
 
-/// What to do where a directory was given and files are wanted.
+/// The remedy for a directory where files are wanted.
 func directoryRemedy(_ directory: String) -> String {
     guard let patterns = textPatterns(in: directory) else {
         return "give files; it holds none that ends in \(DocumentSource.suffixes(joinedBy: "or"))"
@@ -33,7 +14,7 @@ func directoryRemedy(_ directory: String) -> String {
     return "give the files in it: \(patterns)"
 }
 
-/// The files of a directory that hold text, as a shell's patterns; nil where there are none.
+/// The text files of a directory as shell patterns; nil if there are none.
 func textPatterns(in directory: String) -> String? {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     let found = Set(names.compactMap { DocumentSource(path: $0)?.suffix })
@@ -41,15 +22,16 @@ func textPatterns(in directory: String) -> String? {
     return patterns.isEmpty ? nil : patterns.joined(separator: " ")
 }
 
-/// What to do with ids that have no index.
+/// The remedy for ids without an index.
 let bareIdsRemedy =
-    "for ids alone, as in nanoGPT's train.bin, write one as the README shows, or prepare the text with mile-dist prepare"
+    "for ids alone, as in nanoGPT's train.bin, write one as the page YourData shows, or prepare the text with "
+    + "mile-dist prepare"
 
-/// The error about a file that is there, and whose name tells no format of text.
+/// The error for a path whose ending is no format of text.
 ///
 /// - Parameters:
-///   - allowed: what may be given.
-///   - pairRemedy: what to do with one file of the prepared pair of a prefix.
+/// - allowed: the remedy that names the allowed paths.
+/// - pairRemedy: the remedy for one file of a prepared pair.
 package func wrongEnding(
     _ path: String, allowed: String, pairRemedy: (_ prefix: String) -> String
 ) throws -> DataError {

@@ -1,4 +1,4 @@
-// PreparationJoin - all parts in the order of the input become the output.
+// Preparation+Join - joins all parts, in the order of the input, into the output.
 
 internal import TokenData
 internal import InputFiles
@@ -9,17 +9,16 @@ extension Preparation {
     ///
     /// - Parameters:
     ///   - chunkCounts: number of chunks of each file.
-    ///   - progress: called now and then with the share of the tokens that is joined.
-    /// - Throws: ``OutputError`` for a part that is missing or altered and for what cannot be written; ``DataError`` if
-    ///   there is no document at all, saying what was skipped, for files that have changed, and for a domain that can have
-    ///   no output of its own.
+    /// - progress: called repeatedly with the joined share of the tokens, 0 to 1.
+    /// - Throws: ``OutputError`` for a missing or altered part and for a failed write. ``DataError`` if no document
+    ///   exists, if a file has changed, and for a domain without a possible output.
     public func join(chunkCounts: [Int], progress: (Double) -> Void = { _ in }) throws -> PreparationSummary {
         try requireUnchanged()
         let headers = try readHeaders(chunkCounts)
         let domains = try chooseDomains(headers)
         let skipped = self.skipped(headers)
         guard headers.contains(where: { $0.sections.contains { $0.documents > 0 } }) else {
-            // Nothing of it is worth keeping, and parts would be in the way of the same command on other files.
+            // The parts are useless, and would block the command for other files.
             try removeFolder()
             let blankLines = headers.reduce(0) { $0 + $1.blankLines }
             throw DataError(
@@ -32,12 +31,12 @@ extension Preparation {
         let summary = self.summary(headers, outputs, skipped)
         try requireFree(outputs.map(\.prefix))
         try allowReplacing()
-        for (place, output) in outputs.enumerated() {
-            try OutputFolder.rename(joined(place, ".bin"), to: output.prefix + ".bin")
+        for (index, output) in outputs.enumerated() {
+            try OutputFolder.rename(joined(index, ".bin"), to: output.prefix + ".bin")
         }
-        // An index is what makes a pair readable.
-        for (place, output) in outputs.enumerated() {
-            try OutputFolder.rename(joined(place, ".idx"), to: output.prefix + ".idx")
+        // A pair is readable once its index exists, so that indexes are renamed last.
+        for (index, output) in outputs.enumerated() {
+            try OutputFolder.rename(joined(index, ".idx"), to: output.prefix + ".idx")
         }
         let parent = OutputFolder.parent(of: request.output)
         try OutputFolder.sync(parent)
@@ -80,7 +79,7 @@ extension Preparation {
         return names.domains.values.sorted()
     }
 
-    /// The files and lines that were left out.
+    /// Counts of skipped files and lines.
     private func skipped(_ headers: [PartHeader]) -> SkippedCounts {
         var skipped = skippedFiles
         var (file, lines) = (0, 0)
@@ -97,15 +96,16 @@ extension Preparation {
     ) throws -> [PreparationSummary.Output] {
         let total = headers.reduce(0) { $0 + $1.sections.reduce(0) { $0 + $1.bytes } }
         var done = 0
-        return try domains.enumerated().map { place, domain in
+        return try domains.enumerated().map { output, domain in
             let writer = try IndexedDatasetWriter(
-                data: joined(place, ".bin"), index: joined(place, ".idx"), elementType: elementType)
+                data: joined(output, ".bin"), index: joined(output, ".idx"), elementType: elementType)
             for header in headers {
-                // Only a text is cut within documents, and it has one section.
-                guard let place = header.sections.firstIndex(where: { $0.domain == domain && $0.documents > 0 }) else {
+                // Only texts are cut within documents, and a text has one section.
+                guard let sectionIndex = header.sections.firstIndex(where: { $0.domain == domain && $0.documents > 0 })
+                else {
                     continue
                 }
-                let section = try PartFile.section(place, of: header, in: folder)
+                let section = try PartFile.section(sectionIndex, of: header, in: folder)
                 try writer.append(section.ids)
                 for (index, length) in section.lengths.enumerated() {
                     try writer.extendDocument(by: length)

@@ -1,11 +1,12 @@
-// ByteCount - how much text tokens stand for: what a loss per byte is divided by.
+// Tokenizer+ByteCount - bytes of text behind token ids, the divisor of a loss per byte.
 
 extension Tokenizer {
-    /// Counts by decoding: each document of the run by itself, the first as the continuation of `previous`.
+    /// The number of bytes that `tokens` decode to. Each document is decoded alone, the first one together with
+    /// `previous`.
     ///
-    /// Tokenizers may write the first piece of a text otherwise than the same piece further on (SentencePiece leaves out the
-    /// blank before the first word), so pieces are never decoded alone. Only a character that is spelled in several tokens and
-    /// cut by the run's border may count for another number of bytes than it has.
+    /// Why: pieces are never decoded alone, because SentencePiece leaves out the blank before the first word of a text.
+    ///
+    /// The count may be off by some bytes where the run's first or last token is part of a character.
     public func byteCount(of tokens: [Int32], after previous: Int32) -> Int {
         let documents = tokens.split(separator: endToken, omittingEmptySubsequences: false)
         guard previous != endToken, let first = documents.first else {

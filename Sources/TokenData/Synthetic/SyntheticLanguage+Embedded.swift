@@ -1,12 +1,12 @@
-// EmbeddedLanguage - the words and the grammar that are built into the program.
+// SyntheticLanguage+Embedded - the words and the grammar that are built into the program.
 
 internal import Primitives
 
 extension SyntheticLanguage {
     /// The language of the self-test job. Part of the program: it depends on nothing, not even on a run's seed.
     ///
-    /// 96 words in 8 groups. The r-th most frequent word has a frequency proportional to 1/r (Zipf), frequent words are
-    /// short, and the last letter of a word tells its group, as endings do in inflected languages. Each group is
+    /// It has 96 words in 8 groups. The r-th most frequent word has a frequency proportional to 1/r (Zipf). Frequent
+    /// words are short. The last letter of a word shows its group, as endings do in inflected languages. Each group is
     /// followed mostly by one or two others.
     public static let embedded = makeEmbedded()
 
@@ -15,14 +15,14 @@ extension SyntheticLanguage {
     private static let endings: [Character] = ["a", "e", "i", "o", "u", "n", "r", "s"]
     private static let consonants: [Character] = Array("bdfghjklmnprstvz")
     private static let vowels: [Character] = Array("aeiou")
-    /// How much likelier than by chance the two preferred successors of a group are, before balancing.
+    /// Factors by which a group's two preferred successors are likelier than by chance, before balancing.
     private static let preference = (first: 120.0, second: 20.0)
 
     private static func makeEmbedded() -> SyntheticLanguage {
         let zipf = (1...wordCount).map { 1 / Double($0) }
         let total = zipf.reduce(0, +)
-        // Each word joins the group that is the least frequent so far. So the groups are about equally frequent, and what
-        // the last word tells about the next is not lost in one large group.
+        // Each word joins the least frequent group so far. Why: with about equally frequent groups, the last word
+        // predicts the next one well.
         var groupFrequency = [Double](repeating: 0, count: endings.count)
         let groups = zipf.map { weight in
             let group = endings.indices.reduce(0) { groupFrequency[$1] < groupFrequency[$0] ? $1 : $0 }
@@ -35,7 +35,7 @@ extension SyntheticLanguage {
             transition: makeTransition(groupFrequency), seed: embeddedSeed)
     }
 
-    /// Unique pronounceable words of 2 to 7 letters, each with its group's ending.
+    /// Unique pronounceable words of 2 to 7 letters, each with the ending of its group.
     private static func makeWords(groups: [Int]) -> [String] {
         var random = SplitMix64(seed: SplitMix64.seed(embeddedSeed, .lexicon, 0))
         var words: [String] = []
@@ -49,7 +49,7 @@ extension SyntheticLanguage {
                     word.append(consonants[random.next(below: consonants.count)])
                     word.append(vowels[random.next(below: vowels.count)])
                 }
-                // A vowel takes the place of the last vowel, a consonant follows it.
+                // A vowel replaces the last vowel, a consonant follows it.
                 if vowels.contains(endings[group]) { word.removeLast() }
                 word.append(endings[group])
             } while !known.insert(word).inserted
@@ -58,8 +58,8 @@ extension SyntheticLanguage {
         return words
     }
 
-    /// A transition with preferred successors whose stationary frequencies are exactly `frequency`: the joint
-    /// distribution of two neighbouring groups is balanced until both of its margins are right (Sinkhorn's iteration).
+    /// A transition [group, group] with preferred successors, whose stationary frequencies are exactly `frequency`.
+    /// Sinkhorn's iteration balances the joint distribution of two neighbouring groups until both margins are right.
     private static func makeTransition(_ frequency: [Double]) -> [[Double]] {
         let count = frequency.count
         var random = SplitMix64(seed: SplitMix64.seed(embeddedSeed, .grammar, 0))
@@ -67,9 +67,9 @@ extension SyntheticLanguage {
         var cycle = Array(0..<count)
         for last in stride(from: count - 1, to: 0, by: -1) { cycle.swapAt(last, random.next(below: last + 1)) }
         var joint = frequency.map { row in frequency.map { row * $0 } }
-        for (place, group) in cycle.enumerated() {
-            joint[group][cycle[(place + 1) % count]] *= preference.first
-            joint[group][cycle[(place + 2) % count]] *= preference.second
+        for (index, group) in cycle.enumerated() {
+            joint[group][cycle[(index + 1) % count]] *= preference.first
+            joint[group][cycle[(index + 2) % count]] *= preference.second
         }
         for _ in 0..<2000 {
             for column in 0..<count {

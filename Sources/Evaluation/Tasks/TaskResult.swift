@@ -1,30 +1,32 @@
-// TaskResults - from log-likelihoods to acc, acc_norm and perplexity, as lm-evaluation-harness computes them.
+// TaskResult - acc, acc_norm and perplexity from log-likelihoods, as lm-evaluation-harness computes them.
 
 internal import Foundation
 package import Reporting
 
-/// A number that is reported of a task, under the harness's name.
+/// A reported number of a task, under the harness's name.
 enum TaskMetric: String, Sendable {
-    /// Share of documents whose likeliest choice is the right one; of last words: share that greedy decoding gives.
+    /// Share of documents whose likeliest choice is the right one. For last words: share of documents that greedy
+    /// decoding completes.
     case accuracy = "acc"
-    /// The same with log-likelihoods divided by the choices' characters.
+    /// Accuracy with log-likelihoods divided by the choices' number of characters.
     case normalizedAccuracy = "acc_norm"
-    /// The same with log-likelihoods divided by the choices' bytes in UTF-8.
+    /// Accuracy with log-likelihoods divided by the choices' number of UTF-8 bytes.
     case byteAccuracy = "acc_bytes"
     /// `exp(-mean log-likelihood)` over documents, not over tokens.
     case perplexity
 }
 
-/// What became of one document.
+/// The scores of one document.
 package struct DocumentOutcome: Sendable {
     let document: TaskDocument
-    /// In the order of the document's choices; nats.
+    /// Log-likelihoods in nats, in the order of the choices.
     let logLikelihoods: [Double]
-    /// 1 or 0 for an accuracy, the log-likelihood for a perplexity: what is averaged. In the order of the form's metrics.
+    /// Terms of the metrics' means, in the order of the form's metrics: 1 or 0 for an accuracy, the log-likelihood for
+    /// a perplexity.
     let items: [Double]
     let isTruncated: Bool
 
-    /// Judges the scores of a document, one for each of its requests (the harness's `process_results`).
+    /// The outcome of a document with one score for each of its requests (the harness's `process_results`).
     init(_ encoded: EncodedDocument, _ scores: [TaskScore]) {
         document = encoded.document
         isTruncated = encoded.isTruncated
@@ -33,7 +35,7 @@ package struct DocumentOutcome: Sendable {
         func item(_ isRight: Bool) -> Double { isRight ? 1 : 0 }
         switch encoded.document.query {
         case .choices(let choices, _, _, let label):
-            // Without the delimiter, which is no part of a choice.
+            // The delimiter does not count as part of a choice.
             func best(_ length: (String) -> Int) -> Int {
                 argmax(zip(logLikelihoods, choices).map { $0 / Double(length($1)) })
             }
@@ -48,7 +50,7 @@ package struct DocumentOutcome: Sendable {
         }
     }
 
-    /// The line of `--per-document`.
+    /// The line of the file of `--per-document`.
     var json: JSONValue {
         var pairs: [(key: String, value: JSONValue)] = [("task", .string(document.task))]
         if let id = document.id { pairs.append(("id", id)) }
@@ -68,17 +70,17 @@ package struct TaskResult: Sendable {
     package struct Value: Equatable, Sendable {
         let metric: TaskMetric
         package let value: Double
-        /// nil for a single document.
+        /// Standard error of the mean; nil for a single document.
         package let standardError: Double?
     }
 
     package let task: String
     let documentCount: Int
-    /// Documents whose context lost tokens at its start.
+    /// Number of documents whose context lost tokens at its start.
     let truncatedCount: Int
     package let values: [Value]
 
-    /// The tasks of `outcomes`, in the order in which they first appear.
+    /// The results of all tasks, in order of the tasks' first documents.
     package static func all(_ outcomes: [DocumentOutcome]) -> [TaskResult] {
         let groups = Dictionary(grouping: outcomes, by: \.document.task)
         var names: Set<String> = []
@@ -88,7 +90,7 @@ package struct TaskResult: Sendable {
         }
     }
 
-    /// - Parameter outcomes: of one task, at least one.
+    /// - Parameter outcomes: the outcomes of one task; at least one.
     init(_ outcomes: [DocumentOutcome]) {
         let first = outcomes[0].document
         task = first.task
@@ -104,7 +106,7 @@ package struct TaskResult: Sendable {
         }
     }
 
-    /// Mean, and its standard error: the sample's standard deviation (divisor n - 1) over sqrt(n).
+    /// The mean and its standard error: the sample's standard deviation (divisor n - 1) over sqrt(n).
     private static func mean(_ items: [Double]) -> (mean: Double, standardError: Double?) {
         let n = Double(items.count)
         let mean = items.reduce(0, +) / n
@@ -113,7 +115,7 @@ package struct TaskResult: Sendable {
         return (mean, (squares / (n - 1)).squareRoot() / n.squareRoot())
     }
 
-    /// `{NAME: {documents, truncated, acc, acc_stderr, ...}}`; a standard error that does not exist is null.
+    /// The object `{NAME: {documents, truncated, acc, acc_stderr, ...}}`. A missing standard error is null.
     package static func json(_ results: [TaskResult]) -> JSONValue {
         .object(
             results.map { result in
@@ -131,7 +133,7 @@ package struct TaskResult: Sendable {
             })
     }
 
-    /// The table that a person reads.
+    /// The table of results for people.
     package static func lines(_ results: [TaskResult]) -> [String] {
         guard !results.isEmpty else { return [] }
         let rows = results.flatMap { result in
@@ -150,7 +152,7 @@ package struct TaskResult: Sendable {
     }
 }
 
-/// The place of the largest value, the first of equal ones, as `numpy.argmax` has it.
+/// Index of the largest value; the first of equal values, as in `numpy.argmax`.
 private func argmax(_ values: [Double]) -> Int {
     precondition(!values.isEmpty, "nothing has no largest value")
     return values.indices.dropFirst().reduce(0) { values[$1] > values[$0] ? $1 : $0 }

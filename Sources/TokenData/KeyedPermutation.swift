@@ -1,11 +1,11 @@
-// Permutation - a seeded order of n things that is computed, not stored.
+// KeyedPermutation - a seeded order of n elements that is computed, not stored.
 
 internal import Primitives
 
 /// A bijection of 0 ..< n that depends on a key, in O(1) memory and expected O(1) time.
 ///
-/// A balanced Feistel network permutes the smallest 0 ..< 4^h that holds n; a result outside 0 ..< n goes through the
-/// network again until it lies inside ("cycle walking", Black and Rogaway 2002), at most four times on average.
+/// A balanced Feistel network permutes the smallest 0 ..< 4^h that holds n. A result outside 0 ..< n goes through the
+/// network again ("cycle walking", Black and Rogaway 2002), at most four times on average.
 struct KeyedPermutation: Sendable {
     let count: Int
     private let halfBits: UInt64
@@ -24,7 +24,7 @@ struct KeyedPermutation: Sendable {
         roundKeys = keys
     }
 
-    /// Where `index` goes.
+    /// Image of `index`.
     func callAsFunction(_ index: Int) -> Int {
         precondition(index >= 0 && index < count, "\(index) is outside 0..<\(count)")
         var value = UInt64(index)

@@ -1,4 +1,4 @@
-// TaskResultsTests - from log-likelihoods to acc, acc_norm, acc_bytes and perplexity, by closed forms.
+// TaskResultTests - from log-likelihoods to acc, acc_norm, acc_bytes and perplexity, by closed forms.
 
 import Foundation
 import Testing
@@ -6,7 +6,7 @@ import Testing
 @testable import Evaluation
 @testable import Reporting
 
-struct TaskResultsTests {
+struct TaskResultTests {
     private func outcome(
         _ query: TaskQuery, _ logLikelihoods: [Double], greedy: Bool = false, task: String = "t",
         truncated: Bool = false
@@ -31,7 +31,7 @@ struct TaskResultsTests {
         }
     }
 
-    /// As Python counts them, and without the delimiter.
+    /// Characters are counted as Python does, without the delimiter.
     @Test func lengthsAreCodePointsOfTheChoiceAlone() {
         // A letter with a combining accent has two: -5.9/2 beats -3/1, which -5.9/1 would not.
         #expect(outcome(choices(["e\u{301}", "x"], label: 0), [-5.9, -3]).items == [0, 1, 1])

@@ -1,27 +1,27 @@
-// PreparationFolder - how a preparation begins, goes on after a stop, and is found to be finished.
+// Preparation+Folder - the folder of a preparation: its start, its restart, and its finished output.
 
 internal import Reporting
 internal import TokenData
 internal import InputFiles
 
-/// What a preparation found where its output is to be.
+/// The state of the output's location at the start of a preparation.
 public enum PreparationStart: Sendable {
     case new
-    /// Parts of an earlier start are there; those of files that have changed since are not.
+    /// Parts of an earlier start exist. Parts of files that have changed since do not count.
     case restart(parts: Int, changedFiles: [String])
-    /// The output is there, complete and made of the same input.
+    /// The output exists, is complete and was made of an equal input.
     case finished(PreparationSummary)
 }
 
 extension Preparation {
-    /// There once files of the output may be replaced: they are this preparation's own, or the user said so.
+    /// File that permits to replace files of the output: they are this preparation's, or `--overwrite` was given.
     private static let replacingName = "replacing"
 
     private var replacingPath: String { folder + "/" + Self.replacingName }
 
-    /// Whether the output is there already, complete and made of the same input; rank 0 only, writes nothing.
+    /// The summary of a finished output of an equal input; nil if there is none. Rank 0 only; writes nothing.
     ///
-    /// - Throws: ``DataError`` if the output is another's, unless `overwrites`.
+    /// - Throws: ``DataError`` if the output has another input, unless `overwrites`.
     public func finished(overwrites: Bool) throws -> PreparationSummary? {
         let summary = PreparationJSON.read(PreparationSummary.self, at: summaryPath)
         if let summary, isWhole(summary), !overwrites {
@@ -41,7 +41,7 @@ extension Preparation {
         return nil
     }
 
-    /// Checks that a finished output lacks nothing, where nothing may be skipped.
+    /// Checks that a finished output skipped nothing, if nothing may be skipped.
     private func requireNothingSkipped(_ summary: PreparationSummary) throws {
         guard !request.skipsMalformed else { return }
         var problem: String?
@@ -57,7 +57,7 @@ extension Preparation {
             remedy: "mend them and use --overwrite, or accept them with --on-error skip")
     }
 
-    /// Whether all outputs of a summary are there with their sizes.
+    /// Whether all output files of a summary exist with their sizes.
     private func isWhole(_ summary: PreparationSummary) -> Bool {
         summary.outputs.allSatisfy {
             FileKind.at($0.prefix + ".bin") == .regular(size: $0.binBytes)
@@ -65,7 +65,7 @@ extension Preparation {
         }
     }
 
-    /// Checks that no output would be replaced that is not this preparation's.
+    /// Checks that no existing file of another preparation would be replaced.
     func requireFree(_ prefixes: [String], alsoSummary: Bool = false) throws {
         guard FileKind.at(replacingPath) == .missing else { return }
         let files = prefixes.flatMap { [$0 + ".bin", $0 + ".idx"] } + (alsoSummary ? [summaryPath] : [])
@@ -76,27 +76,28 @@ extension Preparation {
         }
     }
 
-    /// Makes ``folder``, where the lock has its place.
+    /// Creates ``folder``, which holds the lock.
     public func makeFolder() throws {
         if case .regular = FileKind.at(folder) { throw OutputError(folder, "is a file", remedy: "remove it") }
         try OutputFolder.make(folder)
     }
 
-    /// Begins, or goes on: afterwards ``folder`` holds the manifest. Rank 0 only, with the lock.
+    /// Begins or continues a preparation. Afterwards ``folder`` holds the manifest. Rank 0 only, with the lock.
     ///
-    /// Parts of files that were mended since are dropped and made again; the others stay, unless the size of parts changes.
+    /// Parts of files that changed since are removed and made again. The others stay, unless the size of parts changes.
     ///
-    /// - Throws: ``DataError`` if it holds the parts of another input, unless `overwrites`.
+    /// - Throws: ``DataError`` if the folder holds parts of another input, unless `overwrites`.
     public func begin(overwrites: Bool) throws -> PreparationStart {
         let names = try OutputFolder.names(folder).filter { $0 != RunFiles.lock }
         let earlier = PreparationJSON.read(PreparationManifest.self, at: manifestPath)
         if let earlier, let outdated = manifest.outdatedFiles(since: earlier), outdated.isEmpty || !overwrites {
             if overwrites { try OutputFolder.write("", to: replacingPath) }
-            // What was being written at the time of the stop.
+            // Parts that were being written when the earlier start stopped.
             for name in names where name.hasSuffix(PartFile.unfinished) { try OutputFolder.remove(folder + "/" + name) }
             var parts = names.filter { isPart($0) && !$0.hasSuffix(PartFile.unfinished) }
             if !outdated.isEmpty {
-                // Before the manifest says that the parts in the folder are those of the files as they are now.
+                // Parts are removed before the manifest names the changed files: it must never describe parts of older
+                // files.
                 for name in parts where outdated.contains(where: { PartFile.isPart(name, ofFile: $0) }) {
                     try OutputFolder.remove(folder + "/" + name)
                 }
@@ -120,7 +121,7 @@ extension Preparation {
                 remedy: manifest.adviceForAddedFiles(since: earlier)
                     ?? "give the same input to go on with it; choose another --output; or use --overwrite to drop it")
         }
-        // The manifest goes first, so that parts never stand beside the manifest of others.
+        // The manifest is removed first, so that it never stands beside parts of another input.
         try OutputFolder.remove(manifestPath)
         for name in names { try OutputFolder.remove(folder + "/" + name) }
         if overwrites { try OutputFolder.write("", to: replacingPath) }
@@ -128,7 +129,7 @@ extension Preparation {
         return .new
     }
 
-    /// Checks that this rank sees what rank 0 has made; every rank.
+    /// Checks that this rank sees the manifest of rank 0. Every rank calls it.
     public func requireShared() throws {
         guard PreparationJSON.read(PreparationManifest.self, at: manifestPath) == manifest else {
             throw OutputError(
@@ -137,10 +138,10 @@ extension Preparation {
         }
     }
 
-    /// Notes that the files of the output that are replaced from now on are this preparation's own.
+    /// Records that existing output files are from now on this preparation's own.
     func allowReplacing() throws { try OutputFolder.write("", to: replacingPath) }
 
-    /// Removes ``folder`` and what this program has put there; with the lock.
+    /// Removes this program's files in ``folder``, and the folder. With the lock.
     func removeFolder() throws {
         let names = try OutputFolder.names(folder)
         try OutputFolder.remove(manifestPath)
@@ -148,7 +149,7 @@ extension Preparation {
         try OutputFolder.removeEmpty(folder)
     }
 
-    /// Removes what a finished preparation has left when it was stopped at its very end.
+    /// Removes the folder of a finished preparation that was stopped just before the removal.
     public func removeLeftovers() throws {
         guard PreparationJSON.read(PreparationManifest.self, at: manifestPath) == manifest else { return }
         try removeFolder()
@@ -161,6 +162,6 @@ extension Preparation {
             || name.hasPrefix(Self.replacingName) || name == RunFiles.lock
     }
 
-    /// How the names of outputs start before they are renamed.
+    /// Prefix of the outputs' names before they are renamed.
     static let joinedPrefix = "joined"
 }

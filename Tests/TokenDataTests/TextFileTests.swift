@@ -1,4 +1,4 @@
-// TextFilesTests - texts become documents, documents become tokens.
+// TextFileTests - texts become documents, documents become tokens.
 
 import DataFixtures
 import Foundation
@@ -8,7 +8,7 @@ import InputFiles
 
 @testable import TokenData
 
-@Suite struct TextFilesTests {
+@Suite struct TextFileTests {
     private let directory: TemporaryDirectory
     init() throws { directory = try TemporaryDirectory() }
 

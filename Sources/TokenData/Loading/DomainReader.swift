@@ -1,31 +1,25 @@
-// Domains - from the configuration key `data` to sequences.
+// DomainReader - opens the domains of the configuration key `data` as sources of sequences.
 
 internal import InputFiles
 public import Tokenizers
 
-/// What the domains of a configuration are loaded for.
-public enum DataPurpose: String, Sendable {
-    case training = "train"
-    case validation
-}
-
-/// Loads the domains of `configuration` for one purpose: texts are read and turned into tokens, prepared pairs are
-/// opened and checked.
+/// Loads the domains of `configuration` for one purpose. Texts are encoded into memory; prepared pairs are opened and
+/// checked.
 ///
-/// Training domains of weight 0 are left out without a look at their files. Why: a run without them has the same order.
+/// Training domains of weight 0 are left out, and their files are not opened. Why: a run without them has an equal
+/// order.
 ///
 /// - Parameters:
 ///   - configuration: key `data`.
-///   - vocabularySize: `model.vocab_size`: every id is below it.
-///   - purpose: which of the two lists.
-///   - tokenizer: what `data.tokenizer` names, or a checkpoint's; nil where there is none, so that only prepared pairs can
-///     be read.
-///   - settings: what errors call the settings; by default the keys of a configuration.
-///   - threads: how many threads encode text.
-///   - progress: called with one line of words per domain, and every ten seconds while a text is encoded.
-///   - warn: called with what somebody should know of a text that is read all the same.
-///   - checkCancellation: called often while a text is encoded; an error of it ends the loading.
-/// - Throws: ``DataError`` naming key, file and line, what was found and what is allowed; what `checkCancellation` throws.
+/// - vocabularySize: `model.vocab_size`, an exclusive limit of every id.
+/// - purpose: selects the list of domains.
+/// - tokenizer: the tokenizer of `data.tokenizer` or of a checkpoint. With nil, only prepared pairs can be read.
+/// - settings: names of the settings in errors; nil means the keys of a configuration.
+/// - threads: number of threads that encode text.
+/// - progress: called with one line of words per domain, and every ten seconds while text is encoded.
+///   - warn: called with each warning about a text that is read nevertheless.
+///   - checkCancellation: called often while text is encoded; its error ends the loading.
+/// - Throws: ``DataError`` naming key, file and line, the finding and the allowed values; errors of `checkCancellation`.
 public func loadDomains(
     _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, tokenizer: (any Tokenizer)?,
     settings: DataSettingNames? = nil, threads: Int = 1, progress: (String) -> Void = { _ in },
@@ -60,7 +54,7 @@ public func loadDomains(
     }
 }
 
-/// Checks what does not depend on any file.
+/// Checks the settings that depend on no file.
 private func requireSettings(
     _ configuration: DataConfiguration, _ settings: DataSettingNames, tokenizer: (any Tokenizer)?, vocabularySize: Int
 ) throws {
@@ -98,9 +92,9 @@ private struct DomainReader {
     ///
     /// - Parameters:
     ///   - progress: called every ten seconds while a text is encoded.
-    ///   - warn: called with what somebody should know of a text that is read all the same.
-    ///   - checkCancellation: called often while a text is encoded; an error of it ends the reading.
-    /// - Throws: ``DataError``; ``InputError`` if a prepared file changes meanwhile; what `checkCancellation` throws.
+    ///   - warn: called with each warning about a text that is read nevertheless.
+    ///   - checkCancellation: called often while text is encoded; its error ends the reading.
+    /// - Throws: ``DataError``; ``InputError`` if a prepared file changes meanwhile; errors of `checkCancellation`.
     func open(
         _ path: String, progress: (String) -> Void, warn: (String) -> Void, checkCancellation: () throws -> Void
     ) throws -> (any SequenceSource, TokenOrigin) {
@@ -112,7 +106,8 @@ private struct DomainReader {
         if let format = DocumentSource(path: path) {
             _ = try requireTextFile(path)
             guard let tokenizer else {
-                throw DataError(file: path, problem: settings.lack.problem, remedy: settings.lack.remedy)
+                throw DataError(
+                    file: path, problem: settings.missingTokenizer.problem, remedy: settings.missingTokenizer.remedy)
             }
             let file = TextFile(path: path, format: format)
             try file.requireText(for: tokenizer)

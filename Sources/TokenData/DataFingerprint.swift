@@ -1,18 +1,19 @@
-// Fingerprint - what a checkpoint remembers of the data, and what a resume compares.
+// DataFingerprint - the identity of a run's data, which a checkpoint stores and a resume compares.
 
 internal import Digests
 internal import Foundation
 internal import Synchronization
 internal import InputFiles
 
-/// The SHA-256 of a run of tokens, computed when it is first asked for: one rank needs it, the others do not.
+/// The SHA-256 of a token sequence, computed at first use. Why: one rank needs it, the others do not.
 final class TokenHash: Sendable {
     private let tokens: any TokenSequence
     private let result = Mutex<String?>(nil)
 
     init(_ tokens: any TokenSequence) { self.tokens = tokens }
 
-    /// Hex digits over the ids as 32-bit little-endian integers, so that a text and what was prepared from it agree.
+    /// Hex digits of the hash over the ids as 32-bit little-endian integers. A text and its prepared pair have equal
+    /// hashes.
     var hexadecimal: String {
         get throws {
             try result.withLock { result in
@@ -31,15 +32,14 @@ final class TokenHash: Sendable {
     }
 }
 
-/// What the data of a run are. Two runs with equal fingerprints read the same sequences in the same order, given the
-/// same seed.
+/// The identity of a run's data. Runs with equal fingerprints and seeds read equal sequences in equal order.
 public struct DataFingerprint: Codable, Equatable, Sendable {
     public struct Domain: Codable, Equatable, Sendable {
         public var name: String
         public var weight: Double
-        /// Number of tokens; null if the domain has no end.
+        /// Number of tokens; nil for a domain without end.
         public var tokens: Int?
-        /// SHA-256 of the tokens, or the identity of their generator.
+        /// SHA-256 of the tokens, or the identity of the generator.
         public var hash: String
     }
 
@@ -47,7 +47,7 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
     public var sequenceLength: Int
     public var tokenizer: String
 
-    /// JSON with sorted keys: equal fingerprints give equal text.
+    /// JSON with sorted keys. Equal fingerprints give equal text.
     public var json: String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -58,7 +58,7 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// Reads what ``json`` wrote.
+    /// Reads a fingerprint from the text of ``json``.
     ///
     /// - Throws: ``DataError`` if `json` is no fingerprint.
     public init(json: String) throws {
@@ -77,8 +77,10 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
         self.tokenizer = tokenizer
     }
 
-    /// How the tokens of the domains that both have differ, one sentence each, `earlier` being the checkpoint's; empty if
-    /// they do not. Everything else in a fingerprint is configuration, which is compared key by key.
+    /// The differences in tokens of the domains that both fingerprints have, one sentence each.
+    /// Other members of a fingerprint are configuration, which a resume compares key by key.
+    ///
+    /// - Parameter earlier: the checkpoint's fingerprint.
     public func differences(from earlier: DataFingerprint) -> [String] {
         domains.compactMap { domain in
             guard let before = earlier.domains.first(where: { $0.name == domain.name }) else { return nil }

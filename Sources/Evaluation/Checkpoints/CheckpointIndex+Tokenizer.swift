@@ -1,4 +1,4 @@
-// TokenizerOrigin - whether a run's tokenizer is the one of the checkpoint that it starts from, and which one it saves.
+// CheckpointIndex+Tokenizer - compares a run's tokenizer with the one of the checkpoint from which it starts.
 
 package import Checkpointing
 package import TokenData
@@ -53,7 +53,7 @@ extension CheckpointIndex.Tokenizer {
     }
 
     /// Why a run with `tokenizer` cannot continue a checkpoint with this one; nil where it can.
-    func conflict(with tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
+    package func conflict(with tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
         if let conflict = lackConflict(with: tokenizer) { return conflict }
         guard let tokenizer, name != Self.noneName, bytes != tokenizer.modelBytes else { return nil }
         return bytes.isEmpty
@@ -74,7 +74,7 @@ extension CheckpointIndex.Tokenizer {
     }
 
     /// What to say where a run names the tokenizer of a checkpoint that has none; nil elsewhere.
-    func assumption(of tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
+    package func assumption(of tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
         guard name == Self.noneName, let tokenizer else { return nil }
         return "the checkpoint has no tokenizer: that its model was trained with \(tokenizer.name) is taken from the "
             + "configuration and not checked"
@@ -85,7 +85,7 @@ extension CheckpointIndex {
     /// The roles that exports of a run must leave out that starts here and has `tokenizer`.
     ///
     /// Why: ids that no tokenizer of the checkpoint tells are told by the tokenizer that the run names.
-    func rolesWithheld(with tokenizer: (any Tokenizers.Tokenizer)?) -> Set<TokenRole> {
+    package func rolesWithheld(with tokenizer: (any Tokenizers.Tokenizer)?) -> Set<TokenRole> {
         let isNew = self.tokenizer.name == CheckpointIndex.Tokenizer.noneName && tokenizer != nil
         return isNew ? [] : withheldTokens
     }
