@@ -82,7 +82,7 @@ let package = Package(
 
         // What people and files are told: console, JSON values, rows, tables, errors with their exit status.
         module("Reporting", []),
-        // Memory that has one owner, slices of it, and the table of a model's tensors.
+        // Memory that has one owner, slices of it, the table of a model's tensors, a micro-batch's token ids.
         module("Tensors", ["CMemory"]),
 
         // MPI.
@@ -111,7 +111,9 @@ let package = Package(
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
         module("Tokenizers", ["InputFiles", "SentencePieceText"]),
         // Texts, prepared data, and the order of sequences.
-        module("TokenData", ["Digests", "Gzip", "InputFiles", "SentencePieceText", "Tokenizers", "Zstandard"]),
+        module(
+            "TokenData",
+            ["Digests", "Gzip", "InputFiles", "SentencePieceText", "Tensors", "Tokenizers", "Zstandard"]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
         module("Preparation", ["Digests", "InputFiles", "Reporting", "TokenData", "Tokenizers"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
@@ -219,7 +221,7 @@ let package = Package(
             ["DataFixtures", "InputFiles", "SentencePieceText", "TestSupport", "TokenData", "Tokenizers"]),
         tests(
             "TokenDataTests",
-            ["DataFixtures", "SentencePieceText", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
+            ["DataFixtures", "SentencePieceText", "InputFiles", "Tensors", "Tokenizers", "TokenData", "TestSupport"]),
         tests(
             "PreparationTests", ["DataFixtures", "Preparation", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),

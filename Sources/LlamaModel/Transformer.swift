@@ -87,8 +87,7 @@ public final class Transformer {
     /// The gradient is that of `sum_n w_n CE_n` with w held fixed; whoever collects it divides by `sum w` once.
     ///
     /// - Parameters:
-    ///   - inputs: `[B * T]` token ids.
-    ///   - targets: `[B * T]`, below 0: ignored.
+    ///   - batch: at most ``maximumSequences`` sequences of ``sequenceLength`` tokens; traps otherwise.
     ///   - gradient: flat buffer; overwritten unless `adding`.
     ///   - isNeeded: called before parameters are read, with rising positions: those before the position are. Its caller
     ///     may still be waiting for the others.
@@ -96,7 +95,7 @@ public final class Transformer {
     ///     positions, last with 0. Its caller may start to reduce them.
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
-        inputs: [Int32], targets: [Int32], weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
+        _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
         isNeeded: (_ before: Int) throws -> Void, isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
@@ -105,7 +104,8 @@ public final class Transformer {
                 !adding && lent.arena === gradient.arena && lent.offset == gradient.offset,
                 "the gradient whose memory is lent is the one that is written")
         }
-        let batch = batch(inputs, targets)
+        let targets = batch.targets
+        let batch = pass(batch)
         let gradients = ModelSlices(configuration, flat: gradient)
         try forward(batch, isNeeded: isNeeded)
         phases.enter(.head)
@@ -122,18 +122,17 @@ public final class Transformer {
 
     /// The same with parameters that are all there.
     public func lossAndGradient(
-        inputs: [Int32], targets: [Int32], weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
+        _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
         isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         try lossAndGradient(
-            inputs: inputs, targets: targets, weighting: weighting, gradient: gradient, adding: adding,
-            isNeeded: { _ in },
-            isFinal: isFinal)
+            batch, weighting: weighting, gradient: gradient, adding: adding, isNeeded: { _ in }, isFinal: isFinal)
     }
 
     /// Per-token losses of one micro-batch, without gradients. Valid until the next call.
-    public func evaluate(inputs: [Int32], targets: [Int32], weighting: TokenWeighting) -> TokenLosses {
-        let batch = batch(inputs, targets)
+    public func evaluate(_ batch: borrowing TokenBatch, weighting: TokenWeighting) -> TokenLosses {
+        let targets = batch.targets
+        let batch = pass(batch)
         forward(batch) { _ in }
         let result = losses.prefix(batch.tokens)
         head.evaluate(
@@ -142,12 +141,13 @@ public final class Transformer {
         return result
     }
 
-    private func batch(_ inputs: [Int32], _ targets: [Int32]) -> Batch {
+    private func pass(_ batch: borrowing TokenBatch) -> Batch {
         precondition(
-            !inputs.isEmpty && inputs.count == targets.count && inputs.count % sequenceLength == 0
-                && inputs.count / sequenceLength <= maximumSequences,
-            "\(inputs.count) inputs and \(targets.count) targets are not whole sequences of \(sequenceLength)")
-        return Batch(inputs: inputs, sequences: inputs.count / sequenceLength, configuration: configuration)
+            batch.sequenceLength == sequenceLength && batch.sequenceCount >= 1
+                && batch.sequenceCount <= maximumSequences,
+            "\(batch.sequenceCount) sequences of \(batch.sequenceLength) for a transformer of \(maximumSequences) of "
+                + "\(sequenceLength)")
+        return Batch(inputs: batch.inputs, sequences: batch.sequenceCount, configuration: configuration)
     }
 }
 

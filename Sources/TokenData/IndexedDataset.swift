@@ -43,7 +43,7 @@ package struct IndexedDataset: TokenSequence {
     let count: Int
     let elementType: ElementType
     private let data: ReadableFile
-    /// Number of different ids that ``tokens(in:)`` may give; 2^32 before ``requireIds(below:)``.
+    /// Number of different ids that a read may give; 2^32 before ``requireIds(below:)``.
     private var idLimit = 1 << 32
 
     /// Opens `prefix`.bin and `prefix`.idx and checks that they belong together.
@@ -70,35 +70,38 @@ package struct IndexedDataset: TokenSequence {
     }
 
     /// - Throws: ``InputError`` if the file has become shorter, or holds an id that ``requireIds(below:)`` did not meet.
-    func tokens(in range: Range<Int>) throws -> [Int32] {
-        let ids = try storedIds(in: range)
+    func read(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws {
+        let start = ids.count
+        try readStoredIds(range, into: &ids)
         // Unsigned, a negative id is a large one.
-        let largest = ids.reduce(0) { max($0, UInt32(bitPattern: $1)) }
+        var largest: UInt32 = 0
+        for index in start..<ids.count { largest = max(largest, UInt32(bitPattern: ids[index])) }
         guard largest < idLimit else {
             throw InputError(
                 file: data.path,
                 problem: "the file was changed while it was in use: it holds id \(Int32(bitPattern: largest)) now",
                 remedy: ReadableFile.changeRemedy)
         }
-        return ids
     }
 
-    private func storedIds(in range: Range<Int>) throws(InputError) -> [Int32] {
+    private func readStoredIds(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws(InputError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) is outside 0..<\(count)")
-        func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) throws(InputError) -> [Int32] {
-            let values = try data.integers(
-                type, at: range.lowerBound * MemoryLayout<Value>.size, count: range.count)
-            // Clamped, so that an id beyond 32 bits stays outside every vocabulary and is found by the check of ids.
-            return values.map { Int32(clamping: $0) }
+        switch elementType {
+        case .uint8: try readStored(UInt8.self, range, into: &ids)
+        case .int8: try readStored(Int8.self, range, into: &ids)
+        case .int16: try readStored(Int16.self, range, into: &ids)
+        case .int32: try readStored(Int32.self, range, into: &ids)
+        case .int64: try readStored(Int64.self, range, into: &ids)
+        case .uint16: try readStored(UInt16.self, range, into: &ids)
         }
-        return switch elementType {
-        case .uint8: try read(UInt8.self)
-        case .int8: try read(Int8.self)
-        case .int16: try read(Int16.self)
-        case .int32: try read(Int32.self)
-        case .int64: try read(Int64.self)
-        case .uint16: try read(UInt16.self)
-        }
+    }
+
+    private func readStored<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Value.Type, _ range: Range<Int>, into ids: inout OutputSpan<Int32>
+    ) throws(InputError) {
+        let values = try data.integers(type, at: range.lowerBound * MemoryLayout<Value>.size, count: range.count)
+        // Clamped: an id beyond 32 bits stays outside every vocabulary, so that the check of ids finds it.
+        for value in values { ids.append(Int32(clamping: value)) }
     }
 
     /// Checks every id; reads the whole file unless its type cannot hold an id outside the vocabulary.
@@ -109,7 +112,8 @@ package struct IndexedDataset: TokenSequence {
         defer { idLimit = vocabularySize }
         if let possible = elementType.idCount, possible <= vocabularySize { return }
         for start in stride(from: 0, to: count, by: Self.chunk) {
-            let ids = try storedIds(in: start..<min(start + Self.chunk, count))
+            let range = start..<min(start + Self.chunk, count)
+            let ids = try [Int32](capacity: range.count) { try readStoredIds(range, into: &$0) }
             if let offset = ids.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
                 throw DataError(
                     file: data.path, problem: "the token at position \(start + offset) has id \(ids[offset])",

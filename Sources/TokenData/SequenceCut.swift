@@ -1,6 +1,7 @@
 // SequenceCut - a run of N tokens as sequences of T + 1 ids.
 
 internal import InputFiles
+public import Tensors
 
 /// One domain cut into sequences of T + 1 tokens: inputs `[sT, sT + T)`, targets `[sT + 1, sT + T + 1)`.
 public protocol SequenceSource: Sendable {
@@ -17,6 +18,11 @@ public protocol SequenceSource: Sendable {
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     func sequence(_ s: Int) throws -> [Int32]
+
+    /// Appends the T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``, to a batch of T.
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile; the batch is then as it was.
+    func append(sequence s: Int, to batch: inout TokenBatch) throws
 
     /// Number of ``piece(_:)``s.
     var pieceCount: Int { get }
@@ -35,12 +41,23 @@ extension SequenceSource {
     public var pieceCount: Int { sequenceCount == .max ? Self.sampleSize : sequenceCount }
 
     public func piece(_ p: Int) throws -> [Int32] { try sequence(p) }
+
+    public func append(sequence s: Int, to batch: inout TokenBatch) throws { batch.append(try sequence(s)) }
 }
 
 /// Random access to a run of token ids.
 protocol TokenSequence: Sendable {
     var count: Int { get }
-    func tokens(in range: Range<Int>) throws -> [Int32]
+
+    /// Appends the ids at `range`, which lies in 0 ..< ``count``, to a span with room for them.
+    func read(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws
+}
+
+extension TokenSequence {
+    /// The ids at `range`.
+    func tokens(in range: Range<Int>) throws -> [Int32] {
+        try [Int32](capacity: range.count) { try read(range, into: &$0) }
+    }
 }
 
 /// Tokens that exist, in memory or in a file, cut into sequences.
@@ -81,8 +98,15 @@ public struct TokenSource: SequenceSource {
         try tokens.tokens(in: (p * Self.pieceSize)..<min((p + 1) * Self.pieceSize, tokens.count))
     }
 
-    public func sequence(_ s: Int) throws -> [Int32] {
+    public func sequence(_ s: Int) throws -> [Int32] { try tokens.tokens(in: range(ofSequence: s)) }
+
+    public func append(sequence s: Int, to batch: inout TokenBatch) throws {
+        let range = range(ofSequence: s)
+        try batch.append { try tokens.read(range, into: &$0) }
+    }
+
+    private func range(ofSequence s: Int) -> Range<Int> {
         precondition(s >= 0 && s < sequenceCount, "sequence \(s) of \(sequenceCount)")
-        return try tokens.tokens(in: (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1))
+        return (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1)
     }
 }

@@ -48,10 +48,10 @@ struct TokenStore: Sendable {
 }
 
 extension TokenStore: TokenSequence {
-    func tokens(in range: Range<Int>) -> [Int32] {
+    func read(_ range: Range<Int>, into output: inout OutputSpan<Int32>) {
         switch storage {
-        case .narrow(let ids): ids[range].map { Int32($0) }
-        case .wide(let ids): Array(ids[range])
+        case .narrow(let ids): for id in ids[range] { output.append(Int32(id)) }
+        case .wide(let ids): for id in ids[range] { output.append(id) }
         }
     }
 }

@@ -1,6 +1,7 @@
 // TrainingStream - the endless stream of training sequences: a pure function of (seed, weights, position).
 
 internal import InputFiles
+public import Tensors
 
 /// One named body of sequences and its share of the training stream.
 public struct TokenDomain: Sendable {
@@ -61,14 +62,21 @@ public struct TrainingStream: Sendable {
     /// Sequences of each domain at the positions before `g`; computed, not counted, so that it needs no history.
     public func uses(before g: Int) -> [Int] { mixture.uses(before: g) }
 
-    /// The T + 1 ids at global position `g`.
+    /// Fills `batch` with the sequences at global positions `positions`, in their order, in place of what it holds.
+    ///
+    /// Traps unless the batch has this stream's sequence length and capacity for all positions.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
-    public func sequence(at g: Int) throws -> [Int32] {
-        let place = location(of: g)
-        let tokens = try domains[place.domain].source.sequence(place.sequence)
-        precondition(tokens.count == sequenceLength + 1, "a domain cut for another sequence length")
-        return tokens
+    public func fill(_ batch: inout TokenBatch, with positions: Range<Int>) throws {
+        precondition(
+            batch.sequenceLength == sequenceLength && positions.count <= batch.capacity,
+            "\(positions.count) sequences of \(sequenceLength) for a batch of \(batch.capacity) of "
+                + "\(batch.sequenceLength)")
+        batch.removeAll()
+        for position in positions {
+            let (domain, _, sequence) = location(of: position)
+            try domains[domain].source.append(sequence: sequence, to: &batch)
+        }
     }
 
     /// What a resume compares, as JSON; see ``DataFingerprint``. Hashes all tokens at first use.

@@ -52,8 +52,7 @@ struct VariantsTests {
         let lent = network(model, parameters, lending: gradient)
         for _ in 0..<2 {
             let sums = lent.lossAndGradient(
-                inputs: tokens.inputs, targets: tokens.targets, weighting: LossConfiguration().tokenWeighting,
-                gradient: gradient,
+                tokens.batch(length: 12), weighting: LossConfiguration().tokenWeighting, gradient: gradient,
                 adding: false
             ) { _ in }
             #expect(bitDifference(gradient.array, expected.values) == nil)
