@@ -32,9 +32,11 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.tieWordEmbeddings = tieWordEmbeddings
     }
 
-    /// Largest of any size, and most layers, that configurations and checkpoints may state: far beyond any model, and
-    /// small enough that byte counts of whole models stay within Int.
+    /// Largest size of any kind that configurations and checkpoints may state.
+    ///
+    /// Why: byte counts of whole models stay within Int. No model comes near it.
     public static let largestSize = 1 << 22
+    /// Largest number of layers that configurations and checkpoints may state.
     public static let mostLayers = 1 << 13
 
     /// Features per attention head.
