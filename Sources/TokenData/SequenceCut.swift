@@ -9,7 +9,7 @@ public protocol SequenceSource: Sendable {
     var sequenceCount: Int { get }
     /// N; `Int.max` if the source has no end.
     var tokenCount: Int { get }
-    /// What the tokens are: their SHA-256 in hex, or the identity of their generator. May take a while at first use.
+    /// Identity of the tokens: their SHA-256 in hex, or the name of their generator. The first use may read all tokens.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     var fingerprint: String { get throws }
@@ -27,17 +27,17 @@ public protocol SequenceSource: Sendable {
     /// Number of ``piece(_:)``s.
     var pieceCount: Int { get }
 
-    /// Piece `p` of all tokens, 0 ..< ``pieceCount``: what is counted, each token once.
+    /// Piece `p` of all tokens, 0 ..< ``pieceCount``. Pieces hold each token once, for counting.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     func piece(_ p: Int) throws -> [Int32]
 }
 
 extension SequenceSource {
-    /// Sequences of a source without end that stand for all of them.
+    /// Sequences that stand for a source without end.
     private static var sampleSize: Int { 1024 }
 
-    /// Sequences, where they are what the source consists of.
+    /// Number of sequences: each is a piece.
     public var pieceCount: Int { sequenceCount == .max ? Self.sampleSize : sequenceCount }
 
     public func piece(_ p: Int) throws -> [Int32] { try sequence(p) }
@@ -67,7 +67,7 @@ public struct TokenSource: SequenceSource {
     private let sequenceLength: Int
     private let hash: TokenHash
 
-    /// - Parameter name: what errors call the sequence length.
+    /// - Parameter name: the sequence length's key in errors.
     /// - Throws: ``DataError`` if the tokens are fewer than one sequence of T + 1.
     init(
         _ tokens: any TokenSequence, sequenceLength: Int, file: String, name: String = "data.sequence_length"
@@ -88,12 +88,13 @@ public struct TokenSource: SequenceSource {
     public var tokenCount: Int { tokens.count }
     public var fingerprint: String { get throws { try hash.hexadecimal } }
 
-    /// Large enough that asking for one costs nothing beside its tokens.
+    /// Tokens of a piece. Why so many: a request then costs little beside its tokens.
     private static let pieceSize = 1 << 16
 
     public var pieceCount: Int { (tokens.count + Self.pieceSize - 1) / Self.pieceSize }
 
-    /// Also what no sequence holds: the first token as a target, and the tokens behind the last sequence.
+    /// The ids of piece `p`, including tokens that no sequence has as a target: the first one, and those behind the last
+    /// sequence.
     public func piece(_ p: Int) throws -> [Int32] {
         try tokens.tokens(in: (p * Self.pieceSize)..<min((p + 1) * Self.pieceSize, tokens.count))
     }

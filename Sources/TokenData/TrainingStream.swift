@@ -9,7 +9,7 @@ public struct TokenDomain: Sendable {
     /// Share of the training sequences, relative to the other domains'. Unused for validation.
     public var weight: Double
     public var source: any SequenceSource
-    /// Which tokenizer gave the ids.
+    /// The tokenizer that gave the ids.
     public var origin: TokenOrigin
 
     public init(name: String, weight: Double, source: any SequenceSource, origin: TokenOrigin = .own) {
@@ -22,8 +22,8 @@ public struct TokenDomain: Sendable {
 
 /// The sequences of a run in the order in which they are consumed.
 ///
-/// The sequence at position g depends on the seed, the domains and g only: not on ranks, threads, micro-batches or
-/// anything that was read before. So a resume needs the position and nothing else, and is instant.
+/// The sequence at position g depends on the seed, the domains and g only: not on ranks, threads, micro-batches or earlier
+/// reads. A resume needs only the position and is instant.
 public struct TrainingStream: Sendable {
     public let domains: [TokenDomain]
     /// T: targets per sequence.
@@ -47,10 +47,10 @@ public struct TrainingStream: Sendable {
         self.tokenizerName = tokenizerName
     }
 
-    /// Where the sequence at global position `g` comes from.
+    /// Domain, epoch and sequence of global position `g`.
     ///
-    /// The k-th use of a domain of n sequences is sequence `permutation(k mod n)` of epoch `k div n`, each epoch having
-    /// a permutation of its own: every sequence is read once before any is read again.
+    /// The k-th use of a domain of n sequences is sequence `permutation(k mod n)` of epoch `k div n`. Each epoch has a
+    /// permutation of its own, so every sequence is read once before any is read again.
     public func location(of g: Int) -> (domain: Int, epoch: Int, sequence: Int) {
         let (domain, use) = mixture.use(at: g)
         let count = domains[domain].source.sequenceCount
@@ -59,7 +59,7 @@ public struct TrainingStream: Sendable {
         return (domain, epoch, order(index))
     }
 
-    /// Sequences of each domain at the positions before `g`; computed, not counted, so that it needs no history.
+    /// Number of sequences of each domain at the positions before `g`, computed without history.
     public func uses(before g: Int) -> [Int] { mixture.uses(before: g) }
 
     /// Fills `batch` with the sequences at global positions `positions`, in their order, in place of what it holds.
@@ -79,7 +79,7 @@ public struct TrainingStream: Sendable {
         }
     }
 
-    /// What a resume compares, as JSON; see ``DataFingerprint``. Hashes all tokens at first use.
+    /// The data's identity as JSON, which a resume compares; see ``DataFingerprint``. Hashes all tokens at first use.
     public var fingerprint: String {
         get throws {
             DataFingerprint(
