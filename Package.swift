@@ -84,7 +84,7 @@ let package = Package(
         module("Primitives", []),
         // Console, JSON values, rows, tables, errors with their exit status.
         module("Reporting", ["Primitives"]),
-        // Memory that has one owner, slices of it, and the table of a model's tensors.
+        // Memory that has one owner, slices of it, the table of a model's tensors, a micro-batch's token ids.
         module("Tensors", ["CMemory"]),
 
         // MPI.
@@ -115,7 +115,7 @@ let package = Package(
         // Texts, prepared data, and the order of sequences.
         module(
             "TokenData",
-            ["Digests", "Gzip", "InputFiles", "Primitives", "SentencePieceText", "Tokenizers", "Zstandard"]),
+            ["Digests", "Gzip", "InputFiles", "Primitives", "SentencePieceText", "Tensors", "Tokenizers", "Zstandard"]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
         module("Preparation", ["Digests", "InputFiles", "Primitives", "Reporting", "TokenData", "Tokenizers"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.
@@ -227,7 +227,10 @@ let package = Package(
             ["DataFixtures", "InputFiles", "SentencePieceText", "TestSupport", "TokenData", "Tokenizers"]),
         tests(
             "TokenDataTests",
-            ["DataFixtures", "SentencePieceText", "InputFiles", "Primitives", "Tokenizers", "TokenData", "TestSupport"]),
+            [
+                "DataFixtures", "SentencePieceText", "InputFiles", "Primitives", "Tensors", "Tokenizers", "TokenData",
+                "TestSupport",
+            ]),
         tests(
             "PreparationTests", ["DataFixtures", "Preparation", "InputFiles", "Tokenizers", "TokenData", "TestSupport"]),
         tests("ShardingTests", ["Sharding", "Tensors", "TestSupport"]),

@@ -21,6 +21,8 @@ package final class Evaluator {
     private let ignoredTargets: Set<Int32>
     private let tokenizer: (any Tokenizer)?
     private let frequencies: FrequencyBuckets?
+    /// The sequences that are computed, filled anew for each batch.
+    private var batch: TokenBatch
 
     /// - Parameters:
     /// - domains: the domains to evaluate; their sequence length is the transformer's.
@@ -38,6 +40,8 @@ package final class Evaluator {
         self.ignoredTargets = Set(ignoredTargets)
         self.tokenizer = tokenizer
         self.frequencies = frequencies
+        batch = TokenBatch(
+            capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength)
     }
 
     package var isEmpty: Bool { domains.isEmpty }
@@ -165,28 +169,36 @@ package final class Evaluator {
     private func evaluate(
         _ domain: TokenDomain, _ sequences: Range<Int>, perToken: (([Double]) -> Void)?
     ) throws -> [EvaluationSums] {
-        let texts = try sequences.map { try domain.source.sequence($0) }
-        let targets = texts.flatMap { $0.dropFirst().map { ignoredTargets.contains($0) ? -1 : $0 } }
-        let losses = transformer.evaluate(
-            inputs: texts.flatMap { $0.dropLast() }, targets: targets, weighting: .uniform)
+        batch.removeAll()
+        for sequence in sequences { try domain.source.append(sequence: sequence, to: &batch) }
+        // Before ids disappear behind the mask.
+        let byteCounts = bytesTokenizer(of: domain).map { textBytes($0) }
+        batch.ignoreTargets(ignoredTargets)
+        let targets = batch.targets
+        let losses = transformer.evaluate(batch, weighting: .uniform)
         let (crossEntropy, entropy) = (losses.crossEntropy.array, losses.entropy.array)
         let (confidence, isCorrect) = (losses.confidence.array, losses.isCorrect.array)
-        let T = transformer.sequenceLength
-        return texts.enumerated().map { index, text in
+        return (0..<batch.sequenceCount).map { index in
             var sums = EvaluationSums()
-            for n in (index * T)..<(index * T + T) where targets[n] >= 0 {
+            for n in batch.range(ofSequence: index) where targets[n] >= 0 {
                 sums.add(
                     crossEntropy: Double(crossEntropy[n]), entropy: Double(entropy[n]),
                     confidence: Double(confidence[n]), isCorrect: isCorrect[n] > 0,
                     frequency: frequencies.map { Int($0.bucketOfID[Int(targets[n])]) })
                 perToken?([Double(targets[n]), Double(crossEntropy[n]), Double(entropy[n])])
             }
-            if let tokenizer = bytesTokenizer(of: domain) {
-                // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
-                let counted = text.dropFirst().filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
-                sums.add(bytes: tokenizer.byteCount(of: counted, after: text[0]))
-            }
+            if let byteCounts { sums.add(bytes: byteCounts[index]) }
             return sums
+        }
+    }
+
+    /// Bytes of text of each sequence's targets that will count; the batch has no mask yet.
+    private func textBytes(_ tokenizer: any Tokenizer) -> [Int] {
+        (0..<batch.sequenceCount).map { index in
+            let range = batch.range(ofSequence: index)
+            // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
+            let counted = batch.targets[range].filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
+            return tokenizer.byteCount(of: counted, after: batch.inputs[range.lowerBound])
         }
     }
 

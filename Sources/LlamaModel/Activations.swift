@@ -1,25 +1,27 @@
-// Activations - what forward keeps for backward, and the scratch of both: one arena, cut once.
+// Activations - buffers of the model's passes: what forward keeps for backward, and scratch; one arena, cut once.
 //
-// Layers may keep theirs in memory of the gradient that is not written yet (see GradientLoan).
-//
-// Legend: N = sequences * T tokens, D hidden, F ffn, Q = heads * head size, S = q, k and v of one token, V vocabulary.
+// Legend: B sequences, T positions, N = B * T tokens, D hidden, F ffn, H heads, Q = H * head size,
+// S = q, k and v of one token, V vocabulary.
 
 internal import Kernels
 internal import Tensors
 
-/// Buffers for one micro-batch of at most `sequences` sequences. Nothing is allocated during a step.
+/// Buffers for one micro-batch of at most N tokens. A step allocates none.
+///
+/// Layers may keep their activations in the gradient's memory, see ``SharedGradientMemory``.
 struct Activations {
-    /// What one layer keeps. Normalised inputs and the SwiGLU product are recomputed instead.
+    /// What one layer keeps. Normalised inputs and the output of SwiGLU are recomputed instead.
     struct Layer {
         /// Residual stream entering the layer, `[N, D]`.
         let input: FloatSlice
         let inner: Inner
     }
 
-    /// What follows from a layer's input. Layers share one where it is recomputed in the backward pass.
+    /// What forward computes from a layer's input. With activation checkpointing all layers share one.
     struct Inner {
+        /// `[N]`
         let inputRstd: FloatSlice
-        /// `[N, S]`, rotary applied, in the products' format.
+        /// `[N, S]`, rotary applied; an operand of matmuls.
         let qkv: MixedSlice
         /// `[N, Q]`
         let attention: FloatSlice
@@ -27,99 +29,96 @@ struct Activations {
         let lse: FloatSlice
         /// Residual stream after attention, `[N, D]`.
         let middle: FloatSlice
+        /// `[N]`
         let middleRstd: FloatSlice
-        /// `[N, 2F]`; backward with fp32 products overwrites it with its gradient.
+        /// `[N, 2F]`; backward with fp32 matmuls overwrites it with its gradient.
         let gateUp: FloatSlice
     }
 
+    /// Every layer's activations; a single one where nothing is kept for backward.
     let layers: [Layer]
     /// Residual stream after the last layer, `[N, D]`.
     let final: FloatSlice
+    /// `[N]`
     let finalRstd: FloatSlice
-    /// Output of whichever norm was applied last, `[N, D]`, in the products' format.
+    /// Output of the norm that was applied last, `[N, D]`; an operand of matmuls.
     let normed: MixedSlice
     /// Gradient of the residual stream, `[N, D]`.
-    let dresidual: FloatSlice
+    let residualGradient: FloatSlice
     /// Gradient of a norm's output, `[N, D]`.
-    let dnormed: FloatSlice
+    let normedGradient: FloatSlice
 
-    // Buffers of one layer's passes, in the memory that the head uses between the two.
+    // Buffers of one layer's passes, in the memory that the head uses between forward and backward.
 
-    /// SwiGLU product, `[N, F]`, in the products' format.
-    let product: MixedSlice
-    /// Its gradient, `[N, F]`; with fp32 products the product takes its place when it is formed again.
-    let dproduct: FloatSlice
-    /// Gradient of the attention output, `[N, Q]`, which is used up before `dnormed` is formed.
-    let dattention: FloatSlice
-    /// Gradient of q, k and v, `[N, S]`. Where products are bf16, forward has their fp32 values here until rotary is applied.
-    let dqkv: FloatSlice
-    /// Where products are bf16: room for the rounded copies of two operands.
-    let narrowGradient: BFloat16Slice?
-    let narrowInput: BFloat16Slice?
-    /// Scratch of the layers' kernels that is never live across two of them.
+    /// Output of SwiGLU, `[N, F]`; an operand of matmuls.
+    let gated: MixedSlice
+    /// Its gradient, `[N, F]`. With fp32 matmuls the output, formed again, takes its place.
+    let gatedGradient: FloatSlice
+    /// Gradient of the attention output, `[N, Q]`: used up before `normedGradient`, in the same memory, is formed.
+    let attentionGradient: FloatSlice
+    /// Gradient of q, k and v, `[N, S]`. With bf16 matmuls, forward has their fp32 values here until rotary is applied.
+    let qkvGradient: FloatSlice
+    /// With bf16 matmuls: memory for the downcast copy of a gradient.
+    let downcastGradient: BFloat16Slice?
+    /// With bf16 matmuls: memory for the downcast copy of an input.
+    let downcastInput: BFloat16Slice?
+    /// Scratch of the layers' kernels, never live across two of them.
     let scratch: FloatSlice
 
-    /// Logits of a chunk, in the same memory.
+    /// Logits: those of a chunk of tokens, or in generation those of the last token. In the memory of a layer's passes.
     let headScratch: FloatSlice
 
     /// Allocates one arena and cuts it.
     ///
-    /// - Parameter loan: memory for layers' activations beside it.
-    init(_ sizes: Sizes, loan: GradientLoan? = nil) {
+    /// - Parameter shared: memory of the gradient, for activations of layers.
+    init(_ sizes: Sizes, shared: SharedGradientMemory? = nil) {
         let arena = Arena(count: Self.floatCount(sizes))
-        var cut = Cut(arena: arena)
-        self.init(sizes, &cut, loan)
+        var cut = Cut(arena.all)
+        self.init(sizes, &cut, shared)
     }
 
     /// Floats of all buffers: the same cut, of nothing.
     static func floatCount(_ sizes: Sizes) -> Int {
-        var cut = Cut(arena: nil)
+        var cut = Cut(nil)
         _ = Activations(sizes, &cut, nil)
         return cut.end
     }
 
     /// The cut: takes every buffer in turn.
-    private init(_ sizes: Sizes, _ cut: inout Cut, _ loan: GradientLoan?) {
+    private init(_ sizes: Sizes, _ cut: inout Cut, _ shared: SharedGradientMemory?) {
         let (N, D, F) = (sizes.tokens, sizes.hidden, sizes.intermediate)
         let (Q, S) = (sizes.attention.outputStride, sizes.attention.qkvStride)
-        func inner(_ cut: inout Cut) -> Inner {
-            Inner(
-                inputRstd: cut.take(N), qkv: cut.take(N * S, sizes.format), attention: cut.take(N * Q),
-                lse: cut.take(N * sizes.attention.heads), middle: cut.take(N * D), middleRstd: cut.take(N),
-                gateUp: cut.take(2 * N * F))
-        }
-        let shared = sizes.sharesInner ? inner(&cut) : nil
+        let common = sizes.sharesInner ? Inner(sizes, &cut) : nil
         var layers: [Layer] = []
         for index in 0..<(sizes.forTraining ? sizes.layers : 1) {
-            func layer(_ cut: inout Cut) -> Layer { Layer(input: cut.take(N * D), inner: shared ?? inner(&cut)) }
-            if sizes.isLent(layer: index) {
-                var lent = Cut(loan?.room(layer: index))
-                layers.append(layer(&lent))
+            if sizes.sharesGradient(layer: index) {
+                var gradientCut = Cut(shared?.slice(layer: index))
+                layers.append(Layer(sizes, &gradientCut, common))
             } else {
-                layers.append(layer(&cut))
+                layers.append(Layer(sizes, &cut, common))
             }
         }
         self.layers = layers
         final = cut.take(N * D)
         finalRstd = cut.take(N)
-        normed = cut.take(N * D, sizes.format)
-        // What only backward needs.
+        normed = cut.take(N * D, sizes.dtype)
+        // Only backward needs these.
         let backwardTokens = sizes.forTraining ? N : 0
-        dresidual = cut.take(backwardTokens * D)
-        let room = cut.take(backwardTokens * max(D, Q))
-        dnormed = room.count > 0 ? room[0..<(N * D)] : room
-        dattention = room.count > 0 ? room[0..<(N * Q)] : room
+        residualGradient = cut.take(backwardTokens * D)
+        let gradients = cut.take(backwardTokens * max(D, Q))
+        normedGradient = gradients.count > 0 ? gradients[0..<(N * D)] : gradients
+        attentionGradient = gradients.count > 0 ? gradients[0..<(N * Q)] : gradients
 
         let start = cut.position
-        product = cut.take(N * F, sizes.format)
-        switch product {
-        case .fp32(let product): dproduct = product
-        case .bf16: dproduct = cut.take(backwardTokens * F)
+        gated = cut.take(N * F, sizes.dtype)
+        switch gated {
+        case .fp32(let gated): gatedGradient = gated
+        case .bf16: gatedGradient = cut.take(backwardTokens * F)
         }
-        let narrows = sizes.format == .bf16
-        dqkv = cut.take((narrows ? N : backwardTokens) * S)
-        narrowGradient = narrows ? cut.takeNarrow(backwardTokens * max(2 * F, S, D)) : nil
-        narrowInput = narrows ? cut.takeNarrow(max(N * Q, backwardTokens * D)) : nil
+        let downcasts = sizes.dtype == .bf16
+        qkvGradient = cut.take((downcasts ? N : backwardTokens) * S)
+        downcastGradient = downcasts ? cut.takeBFloat16(backwardTokens * max(2 * F, S, D)) : nil
+        downcastInput = downcasts ? cut.takeBFloat16(max(N * Q, backwardTokens * D)) : nil
         scratch = cut.take(sizes.scratch)
 
         cut.position = start
@@ -127,39 +126,58 @@ struct Activations {
     }
 }
 
-/// Takes buffers from an arena one after another, or, without one, adds up what they need.
+extension Activations.Layer {
+    /// - Parameter common: the part that all layers share; nil where each has its own.
+    fileprivate init(_ sizes: Activations.Sizes, _ cut: inout Cut, _ common: Activations.Inner?) {
+        input = cut.take(sizes.tokens * sizes.hidden)
+        inner = common ?? Activations.Inner(sizes, &cut)
+    }
+}
+
+extension Activations.Inner {
+    fileprivate init(_ sizes: Activations.Sizes, _ cut: inout Cut) {
+        let N = sizes.tokens
+        inputRstd = cut.take(N)
+        qkv = cut.take(N * sizes.attention.qkvStride, sizes.dtype)
+        attention = cut.take(N * sizes.attention.outputStride)
+        lse = cut.take(N * sizes.attention.heads)
+        middle = cut.take(N * sizes.hidden)
+        middleRstd = cut.take(N)
+        gateUp = cut.take(2 * N * sizes.intermediate)
+    }
+}
+
+/// Takes buffers from memory one after another, or, without memory, adds up what they need.
 private struct Cut {
-    private let room: FloatSlice?
+    private let memory: FloatSlice?
     var position = 0
     private(set) var end = 0
     private let nothing = Arena(count: 0).all
 
-    init(arena: Arena?) { room = arena?.all }
-
-    init(_ room: FloatSlice?) { self.room = room }
+    init(_ memory: FloatSlice?) { self.memory = memory }
 
     mutating func take(_ count: Int) -> FloatSlice {
         let offset = position
         position += count
         end = max(end, position)
-        return room?[offset..<position] ?? nothing
+        return memory?[offset..<position] ?? nothing
     }
 
-    mutating func takeNarrow(_ count: Int) -> BFloat16Slice {
-        let room = take(BFloat16Slice.floatCount(count))
-        return BFloat16Slice(over: room, count: self.room == nil ? 0 : count)
+    mutating func takeBFloat16(_ count: Int) -> BFloat16Slice {
+        let floats = take(BFloat16Slice.floatCount(count))
+        return BFloat16Slice(over: floats, count: memory == nil ? 0 : count)
     }
 
-    mutating func take(_ count: Int, _ format: ProductFormat) -> MixedSlice {
-        switch format {
+    mutating func take(_ count: Int, _ dtype: ComputeDType) -> MixedSlice {
+        switch dtype {
         case .fp32: .fp32(take(count))
-        case .bf16: .bf16(takeNarrow(count))
+        case .bf16: .bf16(takeBFloat16(count))
         }
     }
 }
 
 extension Activations {
-    /// What the sizes of the buffers follow from.
+    /// Numbers from which the sizes of the buffers follow.
     struct Sizes {
         let hidden: Int
         let intermediate: Int
@@ -167,19 +185,20 @@ extension Activations {
         let attention: Attention
         /// N.
         let tokens: Int
-        /// False for evaluation, where all layers share one layer's buffers.
+        /// False for evaluation and generation, where all layers share one layer's buffers.
         let forTraining: Bool
         /// Whether layers share what is recomputed.
         let sharesInner: Bool
-        let format: ProductFormat
-        /// Floats of the gradient that each layer's activations may use; none where nothing is lent.
-        let loans: [Int]
+        let dtype: ComputeDType
+        /// Floats of the gradient that each layer's activations may use; empty where the gradient's memory is not shared.
+        let gradientCapacities: [Int]
         let scratch: Int
         let headScratch: Int
 
+        /// Sizes for whole sequences.
         init(
             _ configuration: ModelConfiguration, sequences: Int, sequenceLength: Int, threads: Int, forTraining: Bool,
-            recomputesLayers: Bool, lends: Bool, format: ProductFormat
+            recomputesLayers: Bool, sharesGradient: Bool, dtype: ComputeDType
         ) {
             hidden = configuration.hiddenSize
             intermediate = configuration.intermediateSize
@@ -188,29 +207,46 @@ extension Activations {
             tokens = sequences * sequenceLength
             self.forTraining = forTraining
             sharesInner = forTraining && recomputesLayers
-            self.format = format
-            loans = lends && forTraining && !recomputesLayers ? GradientLoan.ranges(configuration).map(\.count) : []
+            self.dtype = dtype
+            gradientCapacities =
+                sharesGradient && forTraining && !recomputesLayers
+                ? SharedGradientMemory.ranges(configuration).map(\.count) : []
             scratch = max(
                 attention.scratchCount(threads: threads), RMSNorm.scratchCount(tokens: tokens, features: hidden))
             headScratch = FusedHead(configuration).scratchCount(tokens: tokens)
+        }
+
+        /// Sizes for `tokens` new tokens of one sequence, with a key/value cache of `cachePositions`.
+        init(_ configuration: ModelConfiguration, tokens: Int, cachePositions: Int) {
+            hidden = configuration.hiddenSize
+            intermediate = configuration.intermediateSize
+            layers = configuration.hiddenLayerCount
+            attention = Attention(configuration, positions: cachePositions)
+            self.tokens = tokens
+            forTraining = false
+            sharesInner = false
+            dtype = .fp32
+            gradientCapacities = []
+            scratch = configuration.attentionHeadCount * cachePositions
+            headScratch = configuration.vocabularySize
         }
     }
 }
 
 extension Activations.Sizes {
     /// Floats of what one layer keeps, where nothing of it is shared.
-    var layerCount: Int {
-        let (Q, S) = (attention.outputStride, attention.qkvStride)
-        let qkv = format == .fp32 ? tokens * S : BFloat16Slice.floatCount(tokens * S)
-        return tokens * (2 * hidden + Q + 2 * intermediate + attention.heads + 2) + qkv
+    private var layerCount: Int {
+        var cut = Cut(nil)
+        _ = Activations.Layer(self, &cut, nil)
+        return cut.end
     }
 
-    /// Whether a layer's activations lie in the gradient.
-    func isLent(layer: Int) -> Bool { !loans.isEmpty && layerCount <= loans[layer] }
+    /// Whether a layer's activations lie in the gradient's memory.
+    func sharesGradient(layer: Int) -> Bool { !gradientCapacities.isEmpty && layerCount <= gradientCapacities[layer] }
 }
 
-/// Format of what products read.
-public enum ProductFormat: Sendable {
+/// Number format of the operands that matmuls read.
+public enum ComputeDType: Sendable {
     case fp32
     case bf16
 

@@ -1,12 +1,12 @@
-// ModelTensors - the tensor table of a LLaMA: Hugging Face's names and shapes in forward order.
+// ModelTensors - the tensors of a LLaMA: their table, with Hugging Face's names and shapes, and slices of them by role.
 
 public import Tensors
 
 extension ModelConfiguration {
     /// Every parameter tensor, in the order of the forward pass: embedding, layers, final norm, head.
     ///
-    /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, as do gate and up, so that each
-    /// group is one product. A tied model has no `lm_head.weight`.
+    /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, so that one matmul computes them.
+    /// Gate and up do too. A tied model has no `lm_head.weight`.
     public var tensorTable: TensorTable {
         var tensors: [(name: String, shape: [Int], kind: TensorTable.Kind)] = []
         let D = hiddenSize
@@ -33,8 +33,10 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// Flat positions in the order in which backward reports them: everything at or behind a position is final once it
-    /// is reported. The final norm (with an untied head behind it), the layers from the last to the first, the rest.
+    /// Flat indices in the order in which backward reports them: the start of the final norm (an untied head lies behind
+    /// it), of the layers from the last to the first, and 0.
+    ///
+    /// Every gradient at or behind an index is final once backward has reported the index.
     public var gradientFinalPositions: [Int] {
         let table = tensorTable
         let layers = (0..<hiddenLayerCount).reversed().map { "model.layers.\($0).input_layernorm.weight" }
@@ -43,19 +45,96 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// Whether a tensor's gradient is zero but for the rows of tokens that occurred: the embedding's, unless it is the head
-    /// as well.
+    /// Whether a tensor's gradient is zero except in the rows of tokens that occurred: the embedding's, unless it is tied.
     public func hasSparseGradient(_ entry: TensorTable.Entry) -> Bool {
         entry.name == "model.embed_tokens.weight" && !tieWordEmbeddings
     }
 }
 
 extension ModelConfiguration {
-    /// Flat positions before which lies all that the forward pass reads up to the embedding, up to each layer, and in all.
+    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for everything.
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable
         // Falling: final norm, layers from the last to the first, 0. A layer ends where the next or the final norm begins.
         let starts = gradientFinalPositions.dropLast()
         return (starts.last ?? table.count, starts.dropLast().reversed(), table.count)
+    }
+}
+
+/// Tensors by role. Norm gains are fp32; matrices are operands of matmuls (weights) or fp32 (gradients).
+struct ModelSlices<Matrices: Sendable>: Sendable {
+    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head size.
+    struct Layer: Sendable {
+        /// `[D]`
+        let inputNorm: FloatSlice
+        /// q, k and v as one matrix, `[Q + 2 KV, D]`.
+        let qkv: Matrices
+        /// `[D, Q]`
+        let output: Matrices
+        /// `[D]`
+        let postAttentionNorm: FloatSlice
+        /// gate and up as one matrix, `[2F, D]`.
+        let gateUp: Matrices
+        /// `[D, F]`
+        let down: Matrices
+    }
+
+    /// `[V, D]`
+    let embedding: Matrices
+    let layers: [Layer]
+    /// `[D]`
+    let finalNorm: FloatSlice
+    /// `[V, D]`; the embedding itself when tied.
+    let head: Matrices
+
+    /// - Parameters:
+    ///   - gain: the norm gain at a flat range.
+    ///   - matrix: the matrix at a flat range.
+    init(
+        _ configuration: ModelConfiguration, gain: (Range<Int>) -> FloatSlice, matrix: (Range<Int>) -> Matrices
+    ) {
+        let table = configuration.tensorTable
+        func range(_ first: String, through last: String? = nil) -> Range<Int> {
+            guard let start = table[first], let end = table[last ?? first] else {
+                preconditionFailure("the tensor table lacks \(first)")
+            }
+            return start.range.lowerBound..<end.range.upperBound
+        }
+        embedding = matrix(range("model.embed_tokens.weight"))
+        layers = (0..<configuration.hiddenLayerCount).map { layer in
+            let prefix = "model.layers.\(layer)."
+            return Layer(
+                inputNorm: gain(range(prefix + "input_layernorm.weight")),
+                qkv: matrix(
+                    range(prefix + "self_attn.q_proj.weight", through: prefix + "self_attn.v_proj.weight")),
+                output: matrix(range(prefix + "self_attn.o_proj.weight")),
+                postAttentionNorm: gain(range(prefix + "post_attention_layernorm.weight")),
+                gateUp: matrix(range(prefix + "mlp.gate_proj.weight", through: prefix + "mlp.up_proj.weight")),
+                down: matrix(range(prefix + "mlp.down_proj.weight")))
+        }
+        finalNorm = gain(range("model.norm.weight"))
+        head = configuration.tieWordEmbeddings ? embedding : matrix(range("lm_head.weight"))
+    }
+}
+
+extension ModelSlices<FloatSlice> {
+    /// Slices of a flat fp32 buffer, for gradients; traps unless it has the model's size.
+    init(_ configuration: ModelConfiguration, flat: FloatSlice) {
+        let count = configuration.tensorTable.count
+        precondition(flat.count == count, "\(flat.count) floats for a model of \(count)")
+        self.init(configuration, gain: { flat[$0] }, matrix: { flat[$0] })
+    }
+}
+
+extension ModelSlices<MixedSlice> {
+    /// Slices of a replica, for weights; traps unless it has the model's size.
+    init(_ configuration: ModelConfiguration, _ parameters: ParameterReplica) {
+        let count = configuration.tensorTable.count
+        precondition(parameters.count == count, "\(parameters.count) numbers for a model of \(count)")
+        switch parameters {
+        case .fp32(let flat): self.init(configuration, gain: { flat[$0] }, matrix: { .fp32(flat[$0]) })
+        case .bf16(let flat, let fp32Tensors):
+            self.init(configuration, gain: { fp32Tensors.tensor(at: $0) }, matrix: { .bf16(flat[$0]) })
+        }
     }
 }

@@ -7,10 +7,10 @@ internal import Primitives
 public struct TokenSampler: Sendable {
     /// 0: greedy.
     public var temperature: Double
-    /// Only the `topK` most probable tokens; 0: all.
+    /// Number of most probable tokens to choose from; 0: all.
     public var topK: Int
-    /// Only the smallest set of most probable tokens whose probabilities reach `topP` (Holtzman et al.,
-    /// arXiv 1904.09751); 1: all.
+    /// Probability that the most probable tokens to choose from must reach together (Holtzman et al., arXiv 1904.09751);
+    /// 1: all tokens.
     public var topP: Double
     private var random: SplitMix64
 

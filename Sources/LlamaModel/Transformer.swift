@@ -1,11 +1,11 @@
-// Transformer - the LLaMA network (Hugging Face's LlamaForCausalLM): sizes, buffers and the two entry points.
+// Transformer - the LLaMA network (Hugging Face's LlamaForCausalLM) for training and evaluation.
 //
-// Legend: B sequences, T positions, N = B * T tokens, D hidden, F ffn, V vocabulary.
+// Legend: B sequences, T positions, N = B * T tokens, D hidden, V vocabulary.
 
 public import Kernels
 public import Tensors
 
-/// A LLaMA over a flat parameter buffer that it does not own the meaning of: sharding and optimizer see the same buffer.
+/// A LLaMA whose parameters live in one flat buffer, shared with the optimizer and sharding.
 public final class Transformer {
     public let configuration: ModelConfiguration
     /// T.
@@ -14,37 +14,32 @@ public final class Transformer {
     public let maximumSequences: Int
     /// Whether there are buffers for gradients.
     public let forTraining: Bool
-    /// Whether backward computes each layer again from its input instead of keeping what lies between.
+    /// Whether backward recomputes each layer from its input instead of keeping its activations.
     public let recomputesLayers: Bool
-    /// The replica that it computes with.
+    /// The replica that passes read.
     public let parameters: ParameterReplica
-
-    /// What backward and forward tell their progress to.
+    /// Receives the phases of every pass.
     public let phases: PhaseRecorder
-    let pool: ThreadPool
-    let weights: ModelSlices<MixedSlice>
-    let attention: Attention
-    let rotary: Rotary
-    let head: FusedHead
+
     let activations: Activations
-    /// Flat positions before which lies all that forward reads up to the embedding, up to each layer, and in all.
-    let parameterEnds: (embedding: Int, layers: [Int], all: Int)
-    private let lentGradient: FloatSlice?
-    let losses: TokenLosses
+    private let stack: DecoderStack
+    private let head: FusedHead
+    private let sharedGradient: FloatSlice?
+    private let losses: TokenLosses
+    private let pool: ThreadPool
 
     /// Allocates the activations for `maximumSequences` sequences of `sequenceLength` tokens.
     ///
     /// - Parameters:
-    ///   - forTraining: false leaves out what only backward needs.
-    ///   - recomputesLayers: keeps only each layer's input for backward, which computes the layer again: a third more work
-    ///     in the layers for a fraction of the memory.
-    ///   - gradient: where given, what every gradient is written into, never added to: layers keep their activations in
-    ///     what of it is not written yet. Its contents do not survive any pass.
+    ///   - forTraining: false leaves out the buffers that only backward needs.
+    ///   - recomputesLayers: keeps only each layer's input for backward, which recomputes the layer: a third more work in
+    ///     the layers for a fraction of the memory.
+    ///   - sharedGradient: the gradient, where every pass writes it and none adds to it. Layers keep their activations in
+    ///     its memory until backward writes there, so its contents do not survive a pass.
     public init(
         _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
-        forTraining: Bool, recomputesLayers: Bool = false, lending gradient: FloatSlice? = nil,
-        phases: PhaseRecorder = PhaseRecorder(),
-        pool: ThreadPool
+        forTraining: Bool, recomputesLayers: Bool = false, sharedGradient: FloatSlice? = nil,
+        phases: PhaseRecorder = PhaseRecorder(), pool: ThreadPool
     ) {
         precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
         self.configuration = configuration
@@ -55,18 +50,17 @@ public final class Transformer {
         self.parameters = parameters
         self.phases = phases
         self.pool = pool
-        weights = ModelSlices(configuration, parameters)
-        attention = Attention(configuration, positions: sequenceLength)
-        rotary = Rotary(headSize: configuration.headSize, positions: sequenceLength, theta: configuration.ropeTheta)
+        self.sharedGradient = sharedGradient
+        stack = DecoderStack(
+            configuration, parameters, positions: sequenceLength, recomputesLayers: recomputesLayers, phases: phases,
+            pool: pool)
         head = FusedHead(configuration)
         activations = Activations(
             Activations.Sizes(
                 configuration, sequences: maximumSequences, sequenceLength: sequenceLength, threads: pool.threadCount,
-                forTraining: forTraining, recomputesLayers: recomputesLayers, lends: gradient != nil,
-                format: ProductFormat(parameters)),
-            loan: gradient.map { GradientLoan(configuration, gradient: $0) })
-        parameterEnds = configuration.layerParameterEnds
-        lentGradient = gradient
+                forTraining: forTraining, recomputesLayers: recomputesLayers, sharesGradient: sharedGradient != nil,
+                dtype: ComputeDType(parameters)),
+            shared: sharedGradient.map { SharedGradientMemory(configuration, gradient: $0) })
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
@@ -74,99 +68,80 @@ public final class Transformer {
     /// the per-token losses and the rotary table.
     public static func activationBytes(
         _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
-        recomputesLayers: Bool = false, lends: Bool = false, format: ProductFormat = .fp32
+        recomputesLayers: Bool = false, sharesGradient: Bool = false, dtype: ComputeDType = .fp32
     ) -> Int {
         let sizes = Activations.Sizes(
             configuration, sequences: sequences, sequenceLength: sequenceLength, threads: threads,
-            forTraining: forTraining, recomputesLayers: recomputesLayers, lends: lends, format: format)
+            forTraining: forTraining, recomputesLayers: recomputesLayers, sharesGradient: sharesGradient, dtype: dtype)
         return MemoryLayout<Float>.stride * Activations.floatCount(sizes)
     }
 
     /// Loss and unnormalised gradient of one micro-batch.
     ///
-    /// The gradient is that of `sum_n w_n CE_n` with w held fixed; whoever collects it divides by `sum w` once.
+    /// The gradient is that of `sum_n w_n CE_n` with w held fixed. Its collector divides by `sum w` once.
     ///
     /// - Parameters:
-    ///   - inputs: `[B * T]` token ids.
-    ///   - targets: `[B * T]`, below 0: ignored.
+    ///   - batch: at most ``maximumSequences`` sequences of ``sequenceLength`` tokens; traps otherwise.
     ///   - gradient: flat buffer; overwritten unless `adding`.
-    ///   - isNeeded: called before parameters are read, with rising positions: those before the position are. Its caller
-    ///     may still be waiting for the others.
-    ///   - isFinal: called as soon as every gradient element at or behind the given flat position is final, with falling
-    ///     positions, last with 0. Its caller may start to reduce them.
+    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read next.
+    ///     The caller may still be waiting for the others.
+    ///   - isFinal: called as soon as every gradient element at or behind a flat index is final, with falling indices, last
+    ///     with 0. The caller may start to reduce these elements.
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
-        inputs: [Int32], targets: [Int32], weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
+        _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
         isNeeded: (_ before: Int) throws -> Void, isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
-        if let lent = lentGradient {
+        if let sharedGradient {
             precondition(
-                !adding && lent.arena === gradient.arena && lent.offset == gradient.offset,
-                "the gradient whose memory is lent is the one that is written")
+                !adding && sharedGradient.arena === gradient.arena && sharedGradient.offset == gradient.offset,
+                "the gradient whose memory activations share is the one that is written")
         }
-        let batch = batch(inputs, targets)
+        let (pass, targets) = (pass(batch), batch.targets)
         let gradients = ModelSlices(configuration, flat: gradient)
-        try forward(batch, isNeeded: isNeeded)
+        try stack.forward(pass, activations, isNeeded: isNeeded)
         phases.enter(.head)
+        let losses = losses.prefix(pass.tokens)
         head.lossAndGradient(
-            pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
-            targets: targets, weighting: weighting, dhidden: batch.hidden(activations.dnormed), dweight: gradients.head,
-            adding: adding,
-            losses: losses.prefix(batch.tokens), scratch: activations.headScratch)
+            pool, hidden: pass.rows(activations.normed, configuration.hiddenSize), weight: stack.weights.head,
+            targets: targets, weighting: weighting,
+            dhidden: pass.rows(activations.normedGradient, configuration.hiddenSize), dweight: gradients.head,
+            adding: adding, losses: losses, scratch: activations.headScratch)
         phases.enter(.backward)
-        try backward(batch, gradients: gradients, adding: adding, isFinal: isFinal)
+        try stack.backward(pass, activations, gradients: gradients, adding: adding, isFinal: isFinal)
         phases.enter(.other)
-        return losses.prefix(batch.tokens).sums(targets: targets)
+        return losses.sums(targets: targets)
     }
 
-    /// The same with parameters that are all there.
+    /// Loss and unnormalised gradient of one micro-batch, with parameters that are all there.
     public func lossAndGradient(
-        inputs: [Int32], targets: [Int32], weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
+        _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
         isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
         try lossAndGradient(
-            inputs: inputs, targets: targets, weighting: weighting, gradient: gradient, adding: adding,
-            isNeeded: { _ in },
-            isFinal: isFinal)
+            batch, weighting: weighting, gradient: gradient, adding: adding, isNeeded: { _ in }, isFinal: isFinal)
     }
 
     /// Per-token losses of one micro-batch, without gradients. Valid until the next call.
-    public func evaluate(inputs: [Int32], targets: [Int32], weighting: TokenWeighting) -> TokenLosses {
-        let batch = batch(inputs, targets)
-        forward(batch) { _ in }
-        let result = losses.prefix(batch.tokens)
+    ///
+    /// - Parameter batch: at most ``maximumSequences`` sequences of ``sequenceLength`` tokens; traps otherwise.
+    public func evaluate(_ batch: borrowing TokenBatch, weighting: TokenWeighting) -> TokenLosses {
+        let pass = pass(batch)
+        stack.forward(pass, activations) { _ in }
+        let result = losses.prefix(pass.tokens)
         head.evaluate(
-            pool, hidden: batch.mixed(activations.normed, configuration.hiddenSize), weight: weights.head,
-            targets: targets, weighting: weighting, losses: result, scratch: activations.headScratch)
+            pool, hidden: pass.rows(activations.normed, configuration.hiddenSize), weight: stack.weights.head,
+            targets: batch.targets, weighting: weighting, losses: result, scratch: activations.headScratch)
         return result
     }
 
-    private func batch(_ inputs: [Int32], _ targets: [Int32]) -> Batch {
+    private func pass(_ batch: borrowing TokenBatch) -> Pass {
         precondition(
-            !inputs.isEmpty && inputs.count == targets.count && inputs.count % sequenceLength == 0
-                && inputs.count / sequenceLength <= maximumSequences,
-            "\(inputs.count) inputs and \(targets.count) targets are not whole sequences of \(sequenceLength)")
-        return Batch(inputs: inputs, sequences: inputs.count / sequenceLength, configuration: configuration)
+            batch.sequenceLength == sequenceLength && batch.sequenceCount >= 1
+                && batch.sequenceCount <= maximumSequences,
+            "\(batch.sequenceCount) sequences of \(batch.sequenceLength) for a transformer of \(maximumSequences) of "
+                + "\(sequenceLength)")
+        return Pass(batch)
     }
-}
-
-/// One micro-batch and the sizes that follow from it.
-struct Batch {
-    let inputs: [Int32]
-    /// B.
-    let sequences: Int
-    let configuration: ModelConfiguration
-
-    /// N.
-    var tokens: Int { inputs.count }
-
-    /// The part of an `[N, D]` buffer that this batch uses.
-    func hidden(_ buffer: FloatSlice) -> FloatSlice { buffer[0..<(tokens * configuration.hiddenSize)] }
-
-    /// The part of an `[N, columns]` buffer that this batch uses.
-    func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
-
-    /// The same of a buffer in the products' format.
-    func mixed(_ buffer: MixedSlice, _ columns: Int) -> MixedSlice { buffer[0..<(tokens * columns)] }
 }

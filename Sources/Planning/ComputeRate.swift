@@ -49,17 +49,18 @@ package enum ComputeRate {
             model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
             maximumSequences: sequences, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer, pool: pool)
-        let count = sequences * configuration.data.sequenceLength
-        let ids = (0...count).map { Int32($0 * 7919 % model.vocabularySize) }
-        let (inputs, targets) = (Array(ids.dropLast()), Array(ids.dropFirst()))
-        let times = (0..<3).map { _ in
+        let T = configuration.data.sequenceLength
+        var batch = TokenBatch(capacity: sequences, sequenceLength: T)
+        for sequence in 0..<sequences {
+            batch.append(((sequence * T)...(sequence * T + T)).map { Int32($0 * 7919 % model.vocabularySize) })
+        }
+        let weighting = configuration.loss.tokenWeighting
+        func seconds() -> Double {
             Stopwatch.seconds {
-                _ = transformer.lossAndGradient(
-                    inputs: inputs, targets: targets, weighting: configuration.loss.tokenWeighting, gradient: gradient,
-                    adding: false
-                ) { _ in }
+                _ = transformer.lossAndGradient(batch, weighting: weighting, gradient: gradient, adding: false) { _ in }
             }
         }
-        return min(times[1], times[2])
+        _ = seconds()
+        return min(seconds(), seconds())
     }
 }

@@ -75,8 +75,8 @@ package struct MemoryPlan {
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
                 sequences: layout.largestMicroBatch, threads: threads, forTraining: true,
                 recomputesLayers: training.activationCheckpointing == .layer,
-                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) },
-                format: isBFloat16 ? .bf16 : .fp32))
+                sharesGradient: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) },
+                dtype: isBFloat16 ? .bf16 : .fp32))
     }
 
     /// Lines on the memory of the largest rank, on buckets and shards, and on checkpoints.

@@ -2,14 +2,14 @@
 
 internal import InputFiles
 
-/// The tokens of a prepared pair, read where they are asked for.
+/// The tokens of a prepared pair, read from the file at each request.
 ///
 /// `.idx`, little-endian: nine bytes "MMIDIDX\0\0", version (u64, 1), type code (u8), number of sequences S (u64),
 /// number of document boundaries D (u64), S lengths (i32), S byte offsets into the `.bin` (i64), D boundaries (i64),
 /// and for multimodal data S modes (i8). The files are not trusted: every count is checked against the sizes of the
 /// files before it is used.
 package struct IndexedDataset: TokenSequence {
-    /// How an id is stored. The codes are the format's; 6 and 7 are floating point and hold no ids.
+    /// How an id is stored. Raw values are the format's codes; 6 and 7 are floating point and hold no ids.
     package enum ElementType: UInt8, CaseIterable, Sendable {
         case uint8 = 1
         case int8 = 2
@@ -43,7 +43,7 @@ package struct IndexedDataset: TokenSequence {
     let count: Int
     let elementType: ElementType
     private let data: ReadableFile
-    /// Number of different ids that ``tokens(in:)`` may give; 2^32 before ``requireIds(below:)``.
+    /// Number of different ids that a read may give; 2^32 until ``requireIds(below:name:)`` sets it.
     private var idLimit = 1 << 32
 
     /// Opens `prefix`.bin and `prefix`.idx and checks that they belong together.
@@ -69,36 +69,39 @@ package struct IndexedDataset: TokenSequence {
         }
     }
 
-    /// - Throws: ``InputError`` if the file has become shorter, or holds an id that ``requireIds(below:)`` did not meet.
-    func tokens(in range: Range<Int>) throws -> [Int32] {
-        let ids = try storedIds(in: range)
+    /// - Throws: ``InputError`` if the file became shorter, or holds an id that ``requireIds(below:name:)`` did not meet.
+    func read(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws {
+        let start = ids.count
+        try readStoredIds(range, into: &ids)
         // Unsigned, a negative id is a large one.
-        let largest = ids.reduce(0) { max($0, UInt32(bitPattern: $1)) }
+        var largest: UInt32 = 0
+        for index in start..<ids.count { largest = max(largest, UInt32(bitPattern: ids[index])) }
         guard largest < idLimit else {
             throw InputError(
                 file: data.path,
                 problem: "the file was changed while it was in use: it holds id \(Int32(bitPattern: largest)) now",
                 remedy: ReadableFile.changeRemedy)
         }
-        return ids
     }
 
-    private func storedIds(in range: Range<Int>) throws(InputError) -> [Int32] {
+    private func readStoredIds(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws(InputError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) is outside 0..<\(count)")
-        func read<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) throws(InputError) -> [Int32] {
-            let values = try data.integers(
-                type, at: range.lowerBound * MemoryLayout<Value>.size, count: range.count)
-            // Clamped, so that an id beyond 32 bits stays outside every vocabulary and is found by the check of ids.
-            return values.map { Int32(clamping: $0) }
+        switch elementType {
+        case .uint8: try readStored(UInt8.self, range, into: &ids)
+        case .int8: try readStored(Int8.self, range, into: &ids)
+        case .int16: try readStored(Int16.self, range, into: &ids)
+        case .int32: try readStored(Int32.self, range, into: &ids)
+        case .int64: try readStored(Int64.self, range, into: &ids)
+        case .uint16: try readStored(UInt16.self, range, into: &ids)
         }
-        return switch elementType {
-        case .uint8: try read(UInt8.self)
-        case .int8: try read(Int8.self)
-        case .int16: try read(Int16.self)
-        case .int32: try read(Int32.self)
-        case .int64: try read(Int64.self)
-        case .uint16: try read(UInt16.self)
-        }
+    }
+
+    private func readStored<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Value.Type, _ range: Range<Int>, into ids: inout OutputSpan<Int32>
+    ) throws(InputError) {
+        let values = try data.integers(type, at: range.lowerBound * MemoryLayout<Value>.size, count: range.count)
+        // Clamped: an id beyond 32 bits stays outside every vocabulary, so that the check of ids finds it.
+        for value in values { ids.append(Int32(clamping: value)) }
     }
 
     /// Checks every id; reads the whole file unless its type cannot hold an id outside the vocabulary.
@@ -109,7 +112,8 @@ package struct IndexedDataset: TokenSequence {
         defer { idLimit = vocabularySize }
         if let possible = elementType.idCount, possible <= vocabularySize { return }
         for start in stride(from: 0, to: count, by: Self.chunk) {
-            let ids = try storedIds(in: start..<min(start + Self.chunk, count))
+            let range = start..<min(start + Self.chunk, count)
+            let ids = try [Int32](capacity: range.count) { try readStoredIds(range, into: &$0) }
             if let offset = ids.firstIndex(where: { $0 < 0 || Int($0) >= vocabularySize }) {
                 throw DataError(
                     file: data.path, problem: "the token at position \(start + offset) has id \(ids[offset])",
@@ -118,7 +122,7 @@ package struct IndexedDataset: TokenSequence {
         }
     }
 
-    /// Values that are read at a time where all of a file is read.
+    /// Values of one read where a whole file is read.
     private static let chunk = 1 << 16
 
     /// The fixed part of the index.
@@ -151,13 +155,13 @@ package struct IndexedDataset: TokenSequence {
             let counts = try index.integers(UInt64.self, at: 18, count: 2)
             let (sequences, boundaries) = (counts[0], counts[1])
             // 12 bytes per sequence, 8 per boundary, perhaps one more per sequence; compared without overflow.
-            let room = UInt64(index.size - IndexedDataset.headerSize)
-            guard sequences <= room / 12, boundaries <= (room - 12 * sequences) / 8 else {
+            let capacity = UInt64(index.size - IndexedDataset.headerSize)
+            guard sequences <= capacity / 12, boundaries <= (capacity - 12 * sequences) / 8 else {
                 throw failure(
                     "the index claims \(sequences) sequences and \(boundaries) document boundaries, more than its "
                         + "\(index.size) bytes hold")
             }
-            let rest = room - 12 * sequences - 8 * boundaries
+            let rest = capacity - 12 * sequences - 8 * boundaries
             guard rest == 0 || rest == sequences else {
                 throw failure("the index has \(rest) bytes after its \(boundaries) document boundaries")
             }
@@ -179,14 +183,14 @@ package struct IndexedDataset: TokenSequence {
             let number = min(chunk, header.sequenceCount - start)
             let lengths = try index.integers(Int32.self, at: headerSize + 4 * start, count: number)
             let offsets = try index.integers(Int64.self, at: offsetsStart + 8 * start, count: number)
-            for (place, (length, offset)) in zip(lengths, offsets).enumerated() {
-                let sequence = start + place
+            for (k, (length, offset)) in zip(lengths, offsets).enumerated() {
+                let sequence = start + k
                 guard length >= 0 else { throw failure("sequence \(sequence) has the length \(length)") }
-                // Every writer of the format stores the sequences one after another, the order they are read in.
+                // Every writer of the format stores the sequences one after another, in their order.
                 guard offset == Int64(bytes) else {
                     throw failure("sequence \(sequence) starts at byte \(offset) of the .bin, not at byte \(bytes)")
                 }
-                // At most 2^31 * 8 per sequence, and fewer sequences than the index has bytes: checked all the same.
+                // Checked, although 2^31 * 8 bytes per sequence and the size of the index bound the sum.
                 let (sum, overflow) = bytes.addingReportingOverflow(Int(length) * header.elementType.size)
                 guard !overflow else {
                     throw failure("the lengths of the sequences add up to more than a file can hold")
@@ -198,10 +202,10 @@ package struct IndexedDataset: TokenSequence {
         for start in stride(from: 0, to: header.boundaryCount, by: chunk) {
             let boundaries = try index.integers(
                 Int64.self, at: boundariesStart + 8 * start, count: min(chunk, header.boundaryCount - start))
-            for (place, boundary) in boundaries.enumerated() {
+            for (k, boundary) in boundaries.enumerated() {
                 guard boundary >= previous && boundary <= header.sequenceCount else {
                     throw failure(
-                        "document boundary \(start + place) is \(boundary), outside "
+                        "document boundary \(start + k) is \(boundary), outside "
                             + "\(previous)...\(header.sequenceCount)")
                 }
                 previous = Int(boundary)

@@ -1,6 +1,7 @@
 // SequenceCut - a run of N tokens as sequences of T + 1 ids.
 
 internal import InputFiles
+public import Tensors
 
 /// One domain cut into sequences of T + 1 tokens: inputs `[sT, sT + T)`, targets `[sT + 1, sT + T + 1)`.
 public protocol SequenceSource: Sendable {
@@ -8,7 +9,7 @@ public protocol SequenceSource: Sendable {
     var sequenceCount: Int { get }
     /// N; `Int.max` if the source has no end.
     var tokenCount: Int { get }
-    /// What the tokens are: their SHA-256 in hex, or the identity of their generator. May take a while at first use.
+    /// Identity of the tokens: their SHA-256 in hex, or the name of their generator. The first use may read all tokens.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     var fingerprint: String { get throws }
@@ -18,29 +19,45 @@ public protocol SequenceSource: Sendable {
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     func sequence(_ s: Int) throws -> [Int32]
 
+    /// Appends the T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``, to a batch of T.
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile; the batch is then as it was.
+    func append(sequence s: Int, to batch: inout TokenBatch) throws
+
     /// Number of ``piece(_:)``s.
     var pieceCount: Int { get }
 
-    /// Piece `p` of all tokens, 0 ..< ``pieceCount``: what is counted, each token once.
+    /// Piece `p` of all tokens, 0 ..< ``pieceCount``. Pieces hold each token once, for counting.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     func piece(_ p: Int) throws -> [Int32]
 }
 
 extension SequenceSource {
-    /// Sequences of a source without end that stand for all of them.
+    /// Sequences that stand for a source without end.
     private static var sampleSize: Int { 1024 }
 
-    /// Sequences, where they are what the source consists of.
+    /// Number of sequences: each is a piece.
     public var pieceCount: Int { sequenceCount == .max ? Self.sampleSize : sequenceCount }
 
     public func piece(_ p: Int) throws -> [Int32] { try sequence(p) }
+
+    public func append(sequence s: Int, to batch: inout TokenBatch) throws { batch.append(try sequence(s)) }
 }
 
 /// Random access to a run of token ids.
 protocol TokenSequence: Sendable {
     var count: Int { get }
-    func tokens(in range: Range<Int>) throws -> [Int32]
+
+    /// Appends the ids at `range`, which lies in 0 ..< ``count``, to a span with room for them.
+    func read(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws
+}
+
+extension TokenSequence {
+    /// The ids at `range`.
+    func tokens(in range: Range<Int>) throws -> [Int32] {
+        try [Int32](capacity: range.count) { try read(range, into: &$0) }
+    }
 }
 
 /// Tokens that exist, in memory or in a file, cut into sequences.
@@ -50,7 +67,7 @@ public struct TokenSource: SequenceSource {
     private let sequenceLength: Int
     private let hash: TokenHash
 
-    /// - Parameter name: what errors call the sequence length.
+    /// - Parameter name: the sequence length's key in errors.
     /// - Throws: ``DataError`` if the tokens are fewer than one sequence of T + 1.
     init(
         _ tokens: any TokenSequence, sequenceLength: Int, file: String, name: String = "data.sequence_length"
@@ -71,18 +88,26 @@ public struct TokenSource: SequenceSource {
     public var tokenCount: Int { tokens.count }
     public var fingerprint: String { get throws { try hash.hexadecimal } }
 
-    /// Large enough that asking for one costs nothing beside its tokens.
+    /// Tokens of a piece. Why so many: a request then costs little beside its tokens.
     private static let pieceSize = 1 << 16
 
     public var pieceCount: Int { (tokens.count + Self.pieceSize - 1) / Self.pieceSize }
 
-    /// Also what no sequence holds: the first token as a target, and the tokens behind the last sequence.
+    /// The ids of piece `p`, including tokens that no sequence has as a target: the first one, and those behind the last
+    /// sequence.
     public func piece(_ p: Int) throws -> [Int32] {
         try tokens.tokens(in: (p * Self.pieceSize)..<min((p + 1) * Self.pieceSize, tokens.count))
     }
 
-    public func sequence(_ s: Int) throws -> [Int32] {
+    public func sequence(_ s: Int) throws -> [Int32] { try tokens.tokens(in: range(ofSequence: s)) }
+
+    public func append(sequence s: Int, to batch: inout TokenBatch) throws {
+        let range = range(ofSequence: s)
+        try batch.append { try tokens.read(range, into: &$0) }
+    }
+
+    private func range(ofSequence s: Int) -> Range<Int> {
         precondition(s >= 0 && s < sequenceCount, "sequence \(s) of \(sequenceCount)")
-        return try tokens.tokens(in: (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1))
+        return (s * sequenceLength)..<(s * sequenceLength + sequenceLength + 1)
     }
 }

@@ -3,8 +3,8 @@
 /// A growing run of token ids: two bytes each while all of the vocabulary fits, else four.
 struct TokenStore: Sendable {
     private enum Storage: Sendable {
-        case narrow([UInt16])
-        case wide([Int32])
+        case uint16([UInt16])
+        case int32([Int32])
     }
 
     private var storage: Storage
@@ -13,45 +13,45 @@ struct TokenStore: Sendable {
     /// An empty store for ids 0 ..< `vocabularySize`.
     init(vocabularySize: Int) {
         self.vocabularySize = vocabularySize
-        storage = vocabularySize <= 1 << 16 ? .narrow([]) : .wide([])
+        storage = vocabularySize <= 1 << 16 ? .uint16([]) : .int32([])
     }
 
     var count: Int {
         switch storage {
-        case .narrow(let ids): ids.count
-        case .wide(let ids): ids.count
+        case .uint16(let ids): ids.count
+        case .int32(let ids): ids.count
         }
     }
 
-    /// Whether two bytes per id are enough.
-    var isNarrow: Bool {
-        if case .narrow = storage { true } else { false }
+    /// Whether an id takes two bytes.
+    var usesTwoBytes: Bool {
+        if case .uint16 = storage { true } else { false }
     }
 
-    /// Appends ids; traps on one that is not the vocabulary's, which would be the tokenizer's mistake.
+    /// Appends ids; traps on an id outside the vocabulary, which is the tokenizer's mistake.
     mutating func append(_ tokens: [Int32]) {
         precondition(
             tokens.allSatisfy { $0 >= 0 && Int($0) < vocabularySize },
             "the tokenizer gave an id outside 0..<\(vocabularySize)")
-        // Taken out and put back, so that the array is grown in place and not copied.
+        // The array leaves the storage while it grows: a second holder would make it copy.
         switch storage {
-        case .narrow(var ids):
-            storage = .wide([])
+        case .uint16(var ids):
+            storage = .int32([])
             ids.append(contentsOf: tokens.lazy.map { UInt16(truncatingIfNeeded: $0) })
-            storage = .narrow(ids)
-        case .wide(var ids):
-            storage = .narrow([])
+            storage = .uint16(ids)
+        case .int32(var ids):
+            storage = .uint16([])
             ids.append(contentsOf: tokens)
-            storage = .wide(ids)
+            storage = .int32(ids)
         }
     }
 }
 
 extension TokenStore: TokenSequence {
-    func tokens(in range: Range<Int>) -> [Int32] {
+    func read(_ range: Range<Int>, into output: inout OutputSpan<Int32>) {
         switch storage {
-        case .narrow(let ids): ids[range].map { Int32($0) }
-        case .wide(let ids): Array(ids[range])
+        case .uint16(let ids): for id in ids[range] { output.append(Int32(id)) }
+        case .int32(let ids): for id in ids[range] { output.append(id) }
         }
     }
 }

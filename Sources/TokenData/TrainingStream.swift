@@ -2,6 +2,7 @@
 
 internal import InputFiles
 internal import Primitives
+public import Tensors
 
 /// One named body of sequences and its share of the training stream.
 public struct TokenDomain: Sendable {
@@ -9,7 +10,7 @@ public struct TokenDomain: Sendable {
     /// Share of the training sequences, relative to the other domains'. Unused for validation.
     public var weight: Double
     public var source: any SequenceSource
-    /// Which tokenizer gave the ids.
+    /// The tokenizer that gave the ids.
     public var origin: TokenOrigin
 
     public init(name: String, weight: Double, source: any SequenceSource, origin: TokenOrigin = .own) {
@@ -22,8 +23,8 @@ public struct TokenDomain: Sendable {
 
 /// The sequences of a run in the order in which they are consumed.
 ///
-/// The sequence at position g depends on the seed, the domains and g only: not on ranks, threads, micro-batches or
-/// anything that was read before. So a resume needs the position and nothing else, and is instant.
+/// The sequence at position g depends on the seed, the domains and g only: not on ranks, threads, micro-batches or earlier
+/// reads. A resume needs only the position and is instant.
 public struct TrainingStream: Sendable {
     public let domains: [TokenDomain]
     /// T: targets per sequence.
@@ -47,10 +48,10 @@ public struct TrainingStream: Sendable {
         self.tokenizerName = tokenizerName
     }
 
-    /// Where the sequence at global position `g` comes from.
+    /// Domain, epoch and sequence of global position `g`.
     ///
-    /// The k-th use of a domain of n sequences is sequence `permutation(k mod n)` of epoch `k div n`, each epoch having
-    /// a permutation of its own: every sequence is read once before any is read again.
+    /// The k-th use of a domain of n sequences is sequence `permutation(k mod n)` of epoch `k div n`. Each epoch has a
+    /// permutation of its own, so every sequence is read once before any is read again.
     public func location(of g: Int) -> (domain: Int, epoch: Int, sequence: Int) {
         let (domain, use) = mixture.use(at: g)
         let count = domains[domain].source.sequenceCount
@@ -59,20 +60,27 @@ public struct TrainingStream: Sendable {
         return (domain, epoch, order(index))
     }
 
-    /// Sequences of each domain at the positions before `g`; computed, not counted, so that it needs no history.
+    /// Number of sequences of each domain at the positions before `g`, computed without history.
     public func uses(before g: Int) -> [Int] { mixture.uses(before: g) }
 
-    /// The T + 1 ids at global position `g`.
+    /// Fills `batch` with the sequences at global positions `positions`, in their order, in place of what it holds.
+    ///
+    /// Traps unless the batch has this stream's sequence length and capacity for all positions.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
-    public func sequence(at g: Int) throws -> [Int32] {
-        let place = location(of: g)
-        let tokens = try domains[place.domain].source.sequence(place.sequence)
-        precondition(tokens.count == sequenceLength + 1, "a domain cut for another sequence length")
-        return tokens
+    public func fill(_ batch: inout TokenBatch, with positions: Range<Int>) throws {
+        precondition(
+            batch.sequenceLength == sequenceLength && positions.count <= batch.capacity,
+            "\(positions.count) sequences of \(sequenceLength) for a batch of \(batch.capacity) of "
+                + "\(batch.sequenceLength)")
+        batch.removeAll()
+        for position in positions {
+            let (domain, _, sequence) = location(of: position)
+            try domains[domain].source.append(sequence: sequence, to: &batch)
+        }
     }
 
-    /// What a resume compares, as JSON; see ``DataFingerprint``. Hashes all tokens at first use.
+    /// The data's identity as JSON, which a resume compares; see ``DataFingerprint``. Hashes all tokens at first use.
     public var fingerprint: String {
         get throws {
             DataFingerprint(

@@ -16,8 +16,7 @@ struct GoldenTests {
     @Test(arguments: names)
     func crossEntropyAndEntropyOfEveryToken(name: String) throws {
         let golden = try GoldenCase(name)
-        let losses = golden.transformer.evaluate(
-            inputs: golden.tokens.inputs, targets: golden.tokens.targets, weighting: LossConfiguration().tokenWeighting)
+        let losses = golden.transformer.losses(golden.tokens)
         // Nats, of values up to 22: logits of up to 20 with 2e-7 relative error each.
         #expect(maximumError(losses.crossEntropy.array.doubles, golden.crossEntropy) < 1e-5)
         #expect(maximumError(losses.entropy.array.doubles, golden.entropy) < 1e-5)

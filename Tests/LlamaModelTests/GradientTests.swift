@@ -21,13 +21,10 @@ struct GradientTests {
             model, parameters: .fp32(parameters), sequenceLength: 12, maximumSequences: 2, forTraining: true,
             pool: makePool())
         let gradient = network.gradient(tokens, loss).values
-        let weights = network.evaluate(inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
-            .weight.array.doubles
+        let weights = network.losses(tokens, loss).weight.array.doubles
 
         func objective() -> Double {
-            let losses = network.evaluate(
-                inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
-            return dot(weights, losses.crossEntropy.array.doubles)
+            dot(weights, network.losses(tokens, loss).crossEntropy.array.doubles)
         }
         var generator = SeededGenerator(seed: 17)
         for entry in model.tensorTable.entries {

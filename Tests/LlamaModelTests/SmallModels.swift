@@ -63,12 +63,20 @@ struct Tokens: Sendable {
         let part = (range.lowerBound * length)..<(range.upperBound * length)
         return Tokens(inputs: Array(inputs[part]), targets: Array(targets[part]))
     }
+
+    /// The tokens as a micro-batch of sequences of `length`.
+    func batch(length: Int) -> TokenBatch { TokenBatch(inputs: inputs, targets: targets, sequenceLength: length) }
 }
 
 extension Transformer {
+    /// The per-token losses of an evaluation.
+    func losses(_ tokens: Tokens, _ loss: LossConfiguration = LossConfiguration()) -> TokenLosses {
+        evaluate(tokens.batch(length: sequenceLength), weighting: loss.tokenWeighting)
+    }
+
     /// Per-token CE, entropy and weight of an evaluation, for comparisons of bits.
     func evaluated(_ tokens: Tokens, _ loss: LossConfiguration = LossConfiguration()) -> [Float] {
-        let losses = evaluate(inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
+        let losses = losses(tokens, loss)
         return losses.crossEntropy.array + losses.entropy.array + losses.weight.array
     }
 
@@ -79,7 +87,7 @@ extension Transformer {
         // NaN where nothing is to be added: what backward forgets to overwrite would show.
         let gradient = FloatSlice(start ?? [Float](repeating: .nan, count: parameters.count))
         let sums = lossAndGradient(
-            inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting, gradient: gradient,
+            tokens.batch(length: sequenceLength), weighting: loss.tokenWeighting, gradient: gradient,
             adding: start != nil
         ) { _ in }
         return (gradient.array, sums)

@@ -30,10 +30,7 @@ struct TextGeneratorTests {
         let network = Transformer(
             model, parameters: .fp32(parameters), sequenceLength: Self.length, maximumSequences: 1, forTraining: false,
             pool: makePool())
-        let expected = network.evaluate(
-            inputs: tokens.inputs, targets: tokens.targets, weighting: LossConfiguration().tokenWeighting
-        )
-        .crossEntropy.array.doubles
+        let expected = network.losses(tokens).crossEntropy.array.doubles
         for pieces in [[Int](repeating: 1, count: Self.length), [1, 7, 2, 11], [20, 1], [Self.length]] {
             let generator = generator(model, parameters, capacity: capacity)
             for piece in pieces {

@@ -32,8 +32,7 @@ struct TransformerTests {
         let losses = evaluation.evaluated(tokens, loss)
         #expect(bitDifference(training.evaluated(tokens, loss), losses) == nil)
         #expect(losses.allSatisfy { $0.isFinite })
-        let sums = evaluation.evaluate(inputs: tokens.inputs, targets: tokens.targets, weighting: loss.tokenWeighting)
-            .sums(targets: tokens.targets)
+        let sums = evaluation.losses(tokens, loss).sums(targets: tokens.targets)
         #expect(training.gradient(tokens, loss).sums == sums)
     }
 
@@ -138,8 +137,7 @@ struct TransformerTests {
         gradient.copy(from: adding ? generator.normals(count) : [Float](repeating: .nan, count: count))
         var reports: [(from: Int, values: [Float])] = []
         _ = network.lossAndGradient(
-            inputs: tokens.inputs, targets: tokens.targets, weighting: LossConfiguration().tokenWeighting,
-            gradient: gradient,
+            tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, gradient: gradient,
             adding: adding
         ) { from in
             reports.append((from, gradient[from..<gradient.count].array))
@@ -165,8 +163,7 @@ struct TransformerTests {
         let gradient = Arena(count: values.count).all
         var positions: [Int] = []
         let sums = network.lossAndGradient(
-            inputs: tokens.inputs, targets: tokens.targets, weighting: LossConfiguration().tokenWeighting,
-            gradient: gradient,
+            tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, gradient: gradient,
             adding: false,
             isNeeded: { position in
                 let before = positions.last ?? 0
@@ -188,7 +185,7 @@ struct TransformerTests {
         var reports = 0
         #expect(throws: Stop.self) {
             _ = try network.lossAndGradient(
-                inputs: tokens.inputs, targets: tokens.targets, weighting: LossConfiguration().tokenWeighting,
+                tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting,
                 gradient: Arena(count: network.parameters.count).all, adding: false
             ) { _ in
                 reports += 1

@@ -32,15 +32,15 @@ import TokenData
     /// Activations of one micro-batch of `B` sequences, in floats.
     ///
     /// Per token and layer: input and middle 2 * 512, qkv 3 * 512, attention 512, gate and up 2 * 512, lse 8, two rstd.
-    /// Per token: final, normed, dresidual, dnormed 4 * 512, final rstd; product 512, dqkv 3 * 512, with attention's scratch
-    /// of (2 + 4) * 64 * 64 for a thread: more than the head's logits, 512 a token, in the same memory.
+    /// Per token: final, normed, residual and normed gradient 4 * 512, final rstd; gated 512, qkv gradient 3 * 512, with
+    /// attention's scratch of (2 + 4) * 64 * 64 for a thread: more than the head's logits, 512 a token, in the same memory.
     ///
-    /// - Parameter lent: layers whose activations lie in shared gradient memory. It takes one micro-batch per step, and
-    ///   enough gradient memory: 7 * 512^2 floats of a layer, or 512^2 of the embedding under the first one.
-    private func activations(_ B: Int, lent: Int = 0) -> Int {
+    /// - Parameter sharing: layers whose activations lie in the gradient's memory. With one micro-batch a step, a layer's
+    ///   7 * 512^2 floats, or the embedding's 512^2 under the first layer, have the capacity.
+    private func activations(_ B: Int, sharing: Int = 0) -> Int {
         let perLayer = (2 + 3 + 1 + 2) * 512 + 8 + 2
         let shared = 4 * 512 + 1 + 4 * 512
-        return 64 * B * ((2 - lent) * perLayer + shared) + 6 * 64 * 64
+        return 64 * B * ((2 - sharing) * perLayer + shared) + 6 * 64 * 64
     }
 
     private func mebibytes(floats: Int) -> Int { (4 * floats + (1 << 20) - 1) / (1 << 20) }
@@ -82,8 +82,8 @@ import TokenData
         #expect(details[1] == "layout: 2 buckets, 985,600 to 1,114,112 elements owned per rank")
         #expect((least, most) == (985_600, 1_114_112))
         // The largest shard has 3 of optimizer state (two moments, reduced gradient) and 3 of snapshot.
-        let total = mebibytes(floats: 2 * P + 6 * most + activations(2, lent: 1))
-        let node = (8 * (2 * P + 6 * most + activations(2, lent: 1)) + (1 << 20) - 1) / (1 << 20)
+        let total = mebibytes(floats: 2 * P + 6 * most + activations(2, sharing: 1))
+        let node = (8 * (2 * P + 6 * most + activations(2, sharing: 1)) + (1 << 20) - 1) / (1 << 20)
         #expect(details[0].contains("optimizer shard \(mebibytes(floats: 3 * most)) MiB"))
         #expect(details[0].contains("snapshot for saves \(mebibytes(floats: 3 * most)) MiB"))
         #expect(details[0].hasSuffix("together \(total) MiB, on this node \(node) MiB"))
@@ -93,7 +93,7 @@ import TokenData
     @Test func aRanksShareLimitsItsMicroBatch() {
         // 8 sequences on 8 ranks: micro-batches of one sequence, although micro_batch_size is 4.
         let one = MemoryPlan(configuration(micro: 4), ranks: 8, ranksOnNode: 1).details(threads: 1)[0]
-        #expect(one.contains("activations \(mebibytes(floats: activations(1, lent: 1))) MiB"))
+        #expect(one.contains("activations \(mebibytes(floats: activations(1, sharing: 1))) MiB"))
         let four = MemoryPlan(configuration(micro: 4), ranks: 1, ranksOnNode: 1).details(threads: 1)[0]
         #expect(four.contains("activations \(mebibytes(floats: activations(4))) MiB"))
     }

@@ -52,7 +52,8 @@ final class EvaluatorTests: RankTestCase {
                 let tokens = try domain.source.sequence(s)
                 let targets = Array(tokens.dropFirst())
                 let losses = transformer.evaluate(
-                    inputs: Array(tokens.dropLast()), targets: targets,
+                    TokenBatch(
+                        inputs: Array(tokens.dropLast()), targets: targets, sequenceLength: TinyRun.sequenceLength),
                     weighting: LossConfiguration(kind: .crossEntropy).tokenWeighting)
                 return targets.indices.filter { !ignored.contains(targets[$0]) }.map {
                     Target(

@@ -50,11 +50,11 @@ final class ReproducibleStepTests: RankTestCase {
             var total = [Int64](repeating: 0, count: parameters.count)
             var sums: [LossSums] = []
             for sequences in units {
-                let parts = sequences.map { run.sequence(at: (step - 1) * training.globalBatchSize + $0) }
+                let start = (step - 1) * training.globalBatchSize
+                let batch = run.batch(at: (start + sequences.lowerBound)..<(start + sequences.upperBound))
                 sums.append(
                     transformer.lossAndGradient(
-                        inputs: parts.flatMap(\.inputs), targets: parts.flatMap(\.targets),
-                        weighting: run.configuration.loss.tokenWeighting,
+                        batch, weighting: run.configuration.loss.tokenWeighting,
                         gradient: unit, adding: false, isFinal: { _ in }))
                 for (index, value) in unit.array.enumerated() {
                     total[index] += Int64((Double(value) / quantum).rounded(.toNearestOrEven))

@@ -150,7 +150,8 @@ final class TaskScorerTests: RankTestCase {
             Self.model, parameters: .fp32(parameters), sequenceLength: inputs.count, maximumSequences: 1,
             forTraining: false, pool: pool)
         let losses = transformer.evaluate(
-            inputs: inputs, targets: Array(request.tokens.dropFirst()),
+            TokenBatch(
+                inputs: inputs, targets: Array(request.tokens.dropFirst()), sequenceLength: inputs.count),
             weighting: LossConfiguration(kind: .crossEntropy).tokenWeighting)
         let crossEntropy = losses.crossEntropy.array.doubles.suffix(request.continuationCount)
         return TaskScore(
@@ -188,8 +189,9 @@ final class TaskScorerTests: RankTestCase {
                 tokens + [Int32](repeating: 0, count: 40 - tokens.count)
             }
             let losses = transformer.evaluate(
-                inputs: part.flatMap { padded($0.tokens.dropLast()) },
-                targets: part.flatMap { padded($0.tokens.dropFirst()) },
+                TokenBatch(
+                    inputs: part.flatMap { padded($0.tokens.dropLast()) },
+                    targets: part.flatMap { padded($0.tokens.dropFirst()) }, sequenceLength: 40),
                 weighting: .uniform)
             for (index, request) in part.enumerated() {
                 let end = 40 * index + request.tokens.count - 1

@@ -70,11 +70,19 @@ struct TinyRun {
         return parameters.array
     }
 
-    /// Inputs and targets of the sequence at a global position; ignored targets are -1.
-    func sequence(at position: Int) -> (inputs: [Int32], targets: [Int32]) {
-        guard let tokens = try? stream.sequence(at: position) else { preconditionFailure("memory cannot fail") }
+    /// The sequences at global positions, one by one from their source; ignored targets are -1.
+    func batch(at positions: Range<Int>) -> TokenBatch {
         let ignored = configuration.data.ignoredTargets
-        return (tokens.dropLast().map { $0 }, tokens.dropFirst().map { ignored.contains($0) ? -1 : $0 })
+        var (inputs, targets): ([Int32], [Int32]) = ([], [])
+        for position in positions {
+            let place = stream.location(of: position)
+            guard let tokens = try? stream.domains[place.domain].source.sequence(place.sequence) else {
+                preconditionFailure("memory cannot fail")
+            }
+            inputs += tokens.dropLast()
+            targets += tokens.dropFirst().map { ignored.contains($0) ? -1 : $0 }
+        }
+        return TokenBatch(inputs: inputs, targets: targets, sequenceLength: Self.sequenceLength)
     }
 }
 
@@ -245,14 +253,14 @@ struct TinyReference {
         let gradient = Arena(count: parameters.count).all
         let loss = run.configuration.loss
         return (position..<(position + count)).map { position in
-            let (inputs, targets) = run.sequence(at: position)
-            let tokens = transformer.evaluate(inputs: inputs, targets: targets, weighting: loss.tokenWeighting)
+            let batch = run.batch(at: position..<(position + 1))
+            let tokens = transformer.evaluate(batch, weighting: loss.tokenWeighting)
             let (crossEntropy, entropy, weight) = (tokens.crossEntropy.array, tokens.entropy.array, tokens.weight.array)
             _ = transformer.lossAndGradient(
-                inputs: inputs, targets: targets, weighting: loss.tokenWeighting, gradient: gradient, adding: false,
-                isFinal: { _ in })
+                batch, weighting: loss.tokenWeighting, gradient: gradient, adding: false, isFinal: { _ in })
             return SequenceResult(
-                targets: targets, crossEntropy: crossEntropy.doubles, entropy: entropy.doubles, weight: weight.doubles,
+                targets: batch.targets, crossEntropy: crossEntropy.doubles, entropy: entropy.doubles,
+                weight: weight.doubles,
                 gradient: gradient.array.doubles)
         }
     }

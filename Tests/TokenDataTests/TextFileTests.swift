@@ -133,12 +133,12 @@ import InputFiles
     }
 
     @Test(arguments: [(65536, true), (65537, false)])
-    func idsTakeTwoBytesWhereTheyCan(vocabularySize: Int, isNarrow: Bool) {
+    func idsTakeTwoBytesWhereTheyCan(vocabularySize: Int, twoBytes: Bool) throws {
         var store = TokenStore(vocabularySize: vocabularySize)
         let ids: [Int32] = [0, 65535, 7]
         store.append(ids)
         store.append([Int32(vocabularySize - 1)])
-        #expect(store.isNarrow == isNarrow)
-        #expect(store.tokens(in: 1..<4) == [65535, 7, Int32(vocabularySize - 1)])
+        #expect(store.usesTwoBytes == twoBytes)
+        #expect(try store.tokens(in: 1..<4) == [65535, 7, Int32(vocabularySize - 1)])
     }
 }

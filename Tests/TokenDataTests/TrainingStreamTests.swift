@@ -3,6 +3,7 @@
 import DataFixtures
 import Foundation
 import Primitives
+import Tensors
 import Testing
 import InputFiles
 
@@ -148,7 +149,39 @@ import InputFiles
         }
         let alone = try stream([(1, 5)], seed: 7)
         #expect((0..<10).map { alone.location(of: $0).sequence } == [3, 1, 4, 2, 0, 2, 1, 0, 3, 4])
-        #expect(try alone.sequence(at: 2) == [4, 4])
+        var batch = TokenBatch(capacity: 3, sequenceLength: 1)
+        try alone.fill(&batch, with: 2..<3)
+        #expect(batch.inputs == [4] && batch.targets == [4])
+    }
+
+    /// A batch holds the sequences of its positions in order, and nothing of the batch before.
+    @Test func batchesAreFilledInTheOrderOfPositions() throws {
+        let mixed = try stream([(0.5, 40), (0.5, 30)], seed: 8)
+        var batch = TokenBatch(capacity: 16, sequenceLength: 1)
+        var seen: [[Int32]] = []
+        for positions in [0..<16, 16..<19, 19..<19, 19..<30] {
+            try mixed.fill(&batch, with: positions)
+            #expect(batch.inputs == positions.map { Int32(mixed.location(of: $0).sequence) })
+            #expect(batch.targets == batch.inputs)
+            seen.append(batch.inputs)
+        }
+        // The order is no accident of equal ids.
+        #expect(seen[0] != seen[0].sorted() && seen[3] != Array(seen[0][..<11]))
+    }
+
+    /// Sequences of a file come into the batch as the source gives them alone.
+    @Test func sequencesOfAFileAreReadInPlace() throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("text.txt", "the quick brown fox jumps over the lazy dog")
+        let source = try load(path, sequenceLength: 5)
+        let one = try TrainingStream(
+            domains: [TokenDomain(name: "text", weight: 1, source: source)], sequenceLength: 5, seed: 2)
+        var batch = TokenBatch(capacity: 4, sequenceLength: 5)
+        try one.fill(&batch, with: 3..<7)
+        let expected = try (3..<7).map { try source.sequence(one.location(of: $0).sequence) }
+        #expect(batch.inputs == expected.flatMap { $0.dropLast() })
+        #expect(batch.targets == expected.flatMap { $0.dropFirst() })
+        #expect(Set(expected).count > 1)
     }
 
     /// The k-th use, counted naively, is use k; every epoch reads every sequence once before the next one starts.

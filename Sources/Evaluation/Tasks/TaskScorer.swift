@@ -81,20 +81,15 @@ struct TaskScorer {
     }
 
     /// Sequences are filled up behind their end: with causal attention nothing before sees that.
-    private func evaluate(_ batch: ArraySlice<TaskRequest>, _ transformer: Transformer) -> [TaskScore] {
+    private func evaluate(_ requests: ArraySlice<TaskRequest>, _ transformer: Transformer) -> [TaskScore] {
         let T = transformer.sequenceLength
-        var inputs: [Int32] = []
-        var targets: [Int32] = []
-        for request in batch {
+        var batch = TokenBatch(capacity: requests.count, sequenceLength: T)
+        for request in requests {
             let length = request.tokens.count - 1
-            let padding = T - length
-            inputs += request.tokens.dropLast() + [Int32](repeating: 0, count: padding)
-            targets += [Int32](repeating: -1, count: length - request.continuationCount)
-            targets += request.tokens.suffix(request.continuationCount) + [Int32](repeating: -1, count: padding)
+            batch.append(request.tokens, counting: (length - request.continuationCount)..<length)
         }
-        let losses = transformer.evaluate(
-            inputs: inputs, targets: targets, weighting: .uniform)
-        return batch.enumerated().map { index, request in
+        let losses = transformer.evaluate(batch, weighting: .uniform)
+        return requests.enumerated().map { index, request in
             let end = index * T + request.tokens.count - 1
             let continuation = (end - request.continuationCount)..<end
             return TaskScore(

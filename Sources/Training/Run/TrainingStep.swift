@@ -50,6 +50,8 @@ public final class TrainingStep {
     private let allUnits: [[WorkUnit]]
     private var units: [WorkUnit] { allUnits[communicator.rank] }
     private let ignoredTargets: Set<Int32>
+    /// The micro-batch that is computed, filled anew for each one.
+    private var batch: TokenBatch
     private let weighting: TokenWeighting
     /// What tests of the program spoil; nothing otherwise.
     private var faults = FaultInjection.none
@@ -73,6 +75,8 @@ public final class TrainingStep {
         self.optimizer = optimizer
         self.gradient = gradient
         ignoredTargets = Set(configuration.data.ignoredTargets)
+        batch = TokenBatch(
+            capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength)
         weighting = configuration.loss.tokenWeighting
         let layout = StepLayout(configuration, ranks: communicator.size)
         self.layout = layout
@@ -287,16 +291,11 @@ public final class TrainingStep {
         let begin = ContinuousClock.now
         defer { computeSeconds += begin.secondsAgo }
         phases.enter(.data)
-        var inputs: [Int32] = []
-        var targets: [Int32] = []
-        for sequence in unit.sequences {
-            let tokens = try stream.sequence(at: position + sequence)
-            inputs += tokens.dropLast()
-            targets += tokens.dropFirst()
-        }
-        if !ignoredTargets.isEmpty { targets = targets.map { ignoredTargets.contains($0) ? -1 : $0 } }
+        let sequences = unit.sequences
+        try stream.fill(&batch, with: (position + sequences.lowerBound)..<(position + sequences.upperBound))
+        batch.ignoreTargets(ignoredTargets)
         let sums = try transformer.lossAndGradient(
-            inputs: inputs, targets: targets, weighting: weighting, gradient: gradient,
+            batch, weighting: weighting, gradient: gradient,
             adding: !isFirst && !isReproducible,
             isNeeded: { position in
                 try phases.nested(.gather) { try optimizer.waitForParameters(before: position) }

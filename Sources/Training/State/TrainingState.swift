@@ -65,7 +65,7 @@ public final class TrainingState {
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
             maximumSequences: layout.largestMicroBatch, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer,
-            lending: layout.writesGradientOnce(rank: communicator.rank)
+            sharedGradient: layout.writesGradientOnce(rank: communicator.rank)
                 ? gradient : nil, phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: layout.partition,

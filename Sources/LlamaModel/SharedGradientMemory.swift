@@ -1,13 +1,13 @@
-// GradientLoan - activations in memory of the gradient that is not written yet.
+// SharedGradientMemory - activations in memory of the gradient that is not written yet.
 
 internal import Tensors
 
-/// Lends each layer the gradient of the layer below it (the first one: the embedding's).
+/// The gradient's memory as each layer may use it: the gradient of the layer below (of the embedding for the first layer).
 ///
-/// Backward writes the gradient from the head down and has done with a layer's activations when it comes to the layer
-/// below. So a step that writes its gradient once, without adding to an earlier micro-batch's, needs no memory of its own
-/// for layers whose activations are not larger than their gradient: a long sequence at a time through a wide model.
-struct GradientLoan {
+/// Backward writes the gradient from the head down. A layer's activations are used up when backward reaches the layer
+/// below. A step that writes its gradient once, without adding to an earlier micro-batch's, can therefore keep them there
+/// if they are not larger than that gradient: a long sequence at a time through a wide model.
+struct SharedGradientMemory {
     let gradient: FloatSlice
     private let ranges: [Range<Int>]
 
@@ -16,7 +16,7 @@ struct GradientLoan {
         ranges = Self.ranges(configuration)
     }
 
-    /// What is lent to each layer, in the flat space.
+    /// Flat range of the gradient that each layer may use.
     static func ranges(_ configuration: ModelConfiguration) -> [Range<Int>] {
         let table = configuration.tensorTable
         guard let embedding = table["model.embed_tokens.weight"] else { preconditionFailure("no embedding") }
@@ -32,5 +32,6 @@ struct GradientLoan {
         return [lowest] + layers.dropLast()
     }
 
-    func room(layer: Int) -> FloatSlice { gradient[ranges[layer]] }
+    /// The memory that layer `layer` may use.
+    func slice(layer: Int) -> FloatSlice { gradient[ranges[layer]] }
 }

@@ -1,0 +1,280 @@
+// TransformerLayer - one decoder layer: forward, recomputation, backward.
+//
+//   forward                                       backward (d... = gradient, dres = gradient of the residual stream)
+//   n1 = norm(x)                                  (recomputed)
+//   qkv = n1 Wqkv^T, rotary(q, k)                 dqkv -> dWqkv, dn1; dres += norm'(dn1)
+//   y = x + attention(qkv) Wo^T                   datt = dres Wo, dWo; attention'
+//   n2 = norm(y)                                  (recomputed)
+//   gu = n2 Wgu^T, s = silu(gate) * up            dgu -> dWgu, dn2; dres += norm'(dn2)
+//   x' = y + s Wd^T                               ds = dres Wd, dWd
+//
+// Legend: N tokens, D hidden, F ffn, Q = heads * head size, S = q, k and v of one token.
+
+internal import Kernels
+internal import LinearAlgebra
+internal import Tensors
+
+/// The layer that training, evaluation and generation compute, over buffers that the caller hands in.
+struct TransformerLayer {
+    typealias Weights = ModelSlices<MixedSlice>.Layer
+    typealias Gradients = ModelSlices<FloatSlice>.Layer
+
+    let configuration: ModelConfiguration
+    let attention: Attention
+    let rotary: Rotary
+    let pool: ThreadPool
+
+    /// - Parameter positions: T: positions of a sequence, or of the key/value cache.
+    init(_ configuration: ModelConfiguration, positions: Int, pool: ThreadPool) {
+        self.configuration = configuration
+        attention = Attention(configuration, positions: positions)
+        rotary = Rotary(headSize: configuration.headSize, positions: positions, theta: configuration.ropeTheta)
+        self.pool = pool
+    }
+
+    private var epsilon: Float { Float(configuration.rmsNormEpsilon) }
+    private var D: Int { configuration.hiddenSize }
+    private var F: Int { configuration.intermediateSize }
+    private var Q: Int { attention.outputStride }
+    private var S: Int { attention.qkvStride }
+
+    // MARK: - Forward
+
+    /// The layer's output, from its input in `kept`.
+    ///
+    /// - Parameters:
+    ///   - kept: the layer's own activations; all but the input are overwritten.
+    ///   - buffers: what all layers share.
+    ///   - cache: the layer's part of the pass's key/value cache; nil in a pass over whole sequences.
+    ///   - output: `[N, D]`; may be the memory of the input.
+    func forward(
+        _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations,
+        cache: KeyValueCache.Layer? = nil, into output: FloatSlice
+    ) {
+        activate(pass, weights, kept, buffers, cache: cache)
+        let gated = pass.rows(buffers.gated, F)
+        SwiGLU.forward(pool, gateUp: pass.rows(kept.inner.gateUp, 2 * F), features: F, into: gated)
+        pool.copy(pass.rows(kept.inner.middle, D), into: output)
+        linear(gated, weights.down, pass, inputs: F, outputs: D, into: output, adding: true)
+    }
+
+    /// Computes again what forward left in `kept`, from the layer's input: activation checkpointing.
+    func recompute(_ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations) {
+        activate(pass, weights, kept, buffers, cache: nil)
+    }
+
+    /// Everything of forward that backward reads: the layer up to gate and up.
+    private func activate(
+        _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, cache: KeyValueCache.Layer?
+    ) {
+        let input = pass.rows(kept.input, D)
+        let middle = pass.rows(kept.inner.middle, D)
+        let normed = pass.rows(buffers.normed, D)
+        let qkv = pass.rows(kept.inner.qkv, S)
+        let attended = pass.rows(kept.inner.attention, Q)
+
+        RMSNorm.forward(
+            pool, x: input, gain: weights.inputNorm, epsilon: epsilon, into: normed,
+            rstd: pass.rows(kept.inner.inputRstd, 1))
+        switch qkv {
+        case .fp32(let qkv):
+            linear(normed, weights.qkv, pass, inputs: D, outputs: S, into: qkv)
+            applyRotary(pass, to: qkv, inverse: false)
+        case .bf16(let qkv):
+            let upcast = pass.rows(buffers.qkvGradient, S)
+            linear(normed, weights.qkv, pass, inputs: D, outputs: S, into: upcast)
+            applyRotary(pass, to: upcast, inverse: false)
+            pool.convert(upcast, into: qkv)
+        }
+        attend(pass, qkv, cache, kept, buffers)
+        pool.copy(input, into: middle)
+        let attendedOperand = operand(attended, buffers.downcastInput)
+        linear(attendedOperand, weights.output, pass, inputs: Q, outputs: D, into: middle, adding: true)
+
+        RMSNorm.forward(
+            pool, x: middle, gain: weights.postAttentionNorm, epsilon: epsilon, into: normed,
+            rstd: pass.rows(kept.inner.middleRstd, 1))
+        linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: pass.rows(kept.inner.gateUp, 2 * F))
+    }
+
+    /// Attention over whole sequences, or of new tokens over the cache, to which it appends their keys and values.
+    private func attend(
+        _ pass: Pass, _ qkv: MixedSlice, _ cache: KeyValueCache.Layer?, _ kept: Activations.Layer,
+        _ buffers: Activations
+    ) {
+        let attended = pass.rows(kept.inner.attention, Q)
+        guard let cache else {
+            return attention.forward(
+                pool, sequences: pass.sequences, qkv: qkv, into: attended,
+                lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), scratch: buffers.scratch)
+        }
+        guard case .fp32(let qkv) = qkv else { preconditionFailure("a key/value cache holds fp32") }
+        attention.forwardCached(
+            pool, qkv: qkv, start: pass.start, keys: cache.keys, values: cache.values, into: attended,
+            scratch: buffers.scratch)
+    }
+
+    /// Turns queries and keys, which lie side by side in the rows of `qkv` `[N, S]`.
+    private func applyRotary(_ pass: Pass, to qkv: FloatSlice, inverse: Bool) {
+        let (T, start) = (pass.sequenceLength, pass.start)
+        rotary.apply(
+            pool, to: qkv, stride: S, heads: configuration.attentionHeadCount + configuration.keyValueHeadCount,
+            inverse: inverse
+        ) { token in start + token % T }
+    }
+
+    // MARK: - Backward
+
+    /// Weight gradients of the layer, and the residual stream's gradient from the layer's output to its input.
+    ///
+    /// - Parameters:
+    ///   - kept: what forward left there; used up.
+    ///   - buffers: `residualGradient` holds the output's gradient and receives the input's.
+    ///   - gradients: overwritten unless `adding`.
+    func backward(
+        _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, _ gradients: Gradients,
+        adding: Bool
+    ) {
+        backwardFeedForward(pass, weights, kept, buffers, gradients, adding: adding)
+        backwardAttention(pass, weights, kept, buffers, gradients, adding: adding)
+    }
+
+    private func backwardFeedForward(
+        _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, _ gradients: Gradients,
+        adding: Bool
+    ) {
+        let residualGradient = pass.rows(buffers.residualGradient, D)
+        let normed = pass.rows(buffers.normed, D)
+        let normedGradient = pass.rows(buffers.normedGradient, D)
+        let gateUp = pass.rows(kept.inner.gateUp, 2 * F)
+        let gated = pass.rows(buffers.gated, F)
+        let gatedGradient = pass.rows(buffers.gatedGradient, F)
+
+        // Input gradients come first: the pass after each one also forms the input that the weight gradient reads.
+        let outputGradient = operand(residualGradient, buffers.downcastInput)
+        inputGradient(outputGradient, weights.down, pass, inputs: F, outputs: D, into: gatedGradient)
+        let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? MixedSlice.fp32(gateUp)
+        SwiGLU.backward(pool, ds: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
+        weightGradient(outputGradient, x: gated, pass, inputs: F, outputs: D, into: gradients.down, adding: adding)
+
+        inputGradient(gateUpGradient, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: normedGradient)
+        RMSNorm.backward(
+            pool, dy: normedGradient, x: pass.rows(kept.inner.middle, D), gain: weights.postAttentionNorm,
+            rstd: pass.rows(kept.inner.middleRstd, 1), dx: residualGradient, dgain: gradients.postAttentionNorm,
+            adding: adding, output: normed, scratch: buffers.scratch)
+        weightGradient(
+            gateUpGradient, x: normed, pass, inputs: D, outputs: 2 * F, into: gradients.gateUp, adding: adding)
+    }
+
+    private func backwardAttention(
+        _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, _ gradients: Gradients,
+        adding: Bool
+    ) {
+        let residualGradient = pass.rows(buffers.residualGradient, D)
+        let normed = pass.rows(buffers.normed, D)
+        let normedGradient = pass.rows(buffers.normedGradient, D)
+        let attended = pass.rows(kept.inner.attention, Q)
+        let attentionGradient = pass.rows(buffers.attentionGradient, Q)
+        let qkvGradient = pass.rows(buffers.qkvGradient, S)
+
+        let outputGradient = operand(residualGradient, buffers.downcastGradient)
+        inputGradient(outputGradient, weights.output, pass, inputs: Q, outputs: D, into: attentionGradient)
+        weightGradient(
+            outputGradient, x: operand(attended, buffers.downcastInput), pass, inputs: Q, outputs: D,
+            into: gradients.output, adding: adding)
+        let downcast = buffers.downcastInput.map { $0[0..<attentionGradient.count] }
+        if let downcast { pool.convert(attentionGradient, into: downcast) }
+        attention.backward(
+            pool, sequences: pass.sequences, qkv: pass.rows(kept.inner.qkv, S), output: attended,
+            lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), doutput: attentionGradient,
+            narrow: downcast, dqkv: qkvGradient, scratch: buffers.scratch)
+        applyRotary(pass, to: qkvGradient, inverse: true)
+
+        let projectionGradient = operand(qkvGradient, buffers.downcastGradient)
+        inputGradient(projectionGradient, weights.qkv, pass, inputs: D, outputs: S, into: normedGradient)
+        RMSNorm.backward(
+            pool, dy: normedGradient, x: pass.rows(kept.input, D), gain: weights.inputNorm,
+            rstd: pass.rows(kept.inner.inputRstd, 1), dx: residualGradient, dgain: gradients.inputNorm, adding: adding,
+            output: normed, scratch: buffers.scratch)
+        weightGradient(projectionGradient, x: normed, pass, inputs: D, outputs: S, into: gradients.qkv, adding: adding)
+    }
+
+    // MARK: - Matmuls
+
+    /// `values` as a matmul's operand: downcast into `memory` where matmuls read bf16, otherwise as they are.
+    private func operand(_ values: FloatSlice, _ memory: BFloat16Slice?) -> MixedSlice {
+        guard let memory else { return .fp32(values) }
+        let downcast = memory[0..<values.count]
+        pool.convert(values, into: downcast)
+        return .bf16(downcast)
+    }
+
+    /// `y = x W^T (+ y)`: x `[N, inputs]`, W `[outputs, inputs]`, y `[N, outputs]`.
+    private func linear(
+        _ x: MixedSlice, _ weight: MixedSlice, _ pass: Pass, inputs: Int, outputs: Int, into y: FloatSlice,
+        adding: Bool = false
+    ) {
+        pool.multiply(
+            MixedMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
+            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed,
+            into: Matrix(y, rows: pass.tokens, columns: outputs), adding: adding)
+    }
+
+    /// `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
+    private func inputGradient(
+        _ dy: MixedSlice, _ weight: MixedSlice, _ pass: Pass, inputs: Int, outputs: Int, into dx: FloatSlice
+    ) {
+        pool.multiply(
+            MixedMatrix(dy, rows: pass.tokens, columns: outputs), .asStored,
+            MixedMatrix(weight, rows: outputs, columns: inputs), .asStored,
+            into: Matrix(dx, rows: pass.tokens, columns: inputs))
+    }
+
+    /// `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
+    private func weightGradient(
+        _ dy: MixedSlice, x: MixedSlice, _ pass: Pass, inputs: Int, outputs: Int, into weightGradient: FloatSlice,
+        adding: Bool
+    ) {
+        pool.multiply(
+            MixedMatrix(dy, rows: pass.tokens, columns: outputs), .transposed,
+            MixedMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
+            into: Matrix(weightGradient, rows: outputs, columns: inputs), adding: adding)
+    }
+}
+
+/// The tokens of one pass. They use the first N rows of every buffer.
+struct Pass {
+    /// Token ids, `[N]`: whole sequences, or new tokens of the sequence in `cache`.
+    let inputs: [Int32]
+    /// B.
+    let sequences: Int
+    /// Keys and values of earlier tokens; nil in a pass over whole sequences.
+    let cache: KeyValueCache?
+
+    /// A pass over a batch's sequences.
+    init(_ batch: borrowing TokenBatch) {
+        inputs = batch.inputs
+        sequences = batch.sequenceCount
+        cache = nil
+    }
+
+    /// A pass over new tokens of the sequence whose earlier tokens are in `cache`.
+    init(_ inputs: [Int32], after cache: KeyValueCache) {
+        self.inputs = inputs
+        sequences = 1
+        self.cache = cache
+    }
+
+    /// N.
+    var tokens: Int { inputs.count }
+    /// Tokens of each sequence.
+    var sequenceLength: Int { inputs.count / sequences }
+    /// Position of each sequence's first token.
+    var start: Int { cache?.count ?? 0 }
+
+    /// The rows of an fp32 buffer `[.., columns]` that the pass uses.
+    func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
+
+    /// The rows of a matmul operand `[.., columns]` that the pass uses.
+    func rows(_ buffer: MixedSlice, _ columns: Int) -> MixedSlice { buffer[0..<(tokens * columns)] }
+}
