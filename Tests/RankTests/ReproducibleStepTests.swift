@@ -42,7 +42,7 @@ final class ReproducibleStepTests: RankTestCase {
             let transformer = Transformer(
                 TinyRun.model, parameters: .fp32(parameters), sequenceLength: TinyRun.sequenceLength,
                 maximumSequences: training.microBatchSize, forTraining: true, pool: run.pool)
-            let unit = Arena(count: parameters.count).all
+            let unit = transformer.gradient
             // 2^-40 * 2^ceil(log2 N)
             let targets = training.globalBatchSize * TinyRun.sequenceLength
             var quantum = 0x1p-40
@@ -55,7 +55,7 @@ final class ReproducibleStepTests: RankTestCase {
                 sums.append(
                     transformer.lossAndGradient(
                         batch, weighting: run.configuration.loss.tokenWeighting,
-                        gradient: unit, adding: false, isFinal: { _ in }))
+                        adding: false, isFinal: { _ in }))
                 for (index, value) in unit.array.enumerated() {
                     total[index] += Int64((Double(value) / quantum).rounded(.toNearestOrEven))
                 }

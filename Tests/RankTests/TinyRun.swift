@@ -107,12 +107,11 @@ final class TinyRank {
         let training = configuration.training
         batch = training.globalBatchSize
         parameters = FloatSlice(initialParameters)
-        let gradient = Arena(count: table.count).all
-        // What a reduction must not let through: remains of the last step.
-        gradient.fill(1000)
         let transformer = Transformer(
             model, parameters: .fp32(parameters), sequenceLength: configuration.data.sequenceLength,
             maximumSequences: training.microBatchSize, forTraining: true, pool: pool)
+        // What a reduction must not let through: remains of the last step.
+        transformer.gradient.fill(1000)
         optimizer = ShardedOptimizer(
             communicator: ranks,
             partition: Partition(
@@ -120,12 +119,12 @@ final class TinyRank {
                 rankCount: ranks.size),
             reduction: training.gradientReduction, stateTensors: configuration.optimizer.stateTensors, table: table,
             decays: \.kind.decays,
-            replica: .fp32(parameters), gradient: gradient,
+            replica: .fp32(parameters), gradient: transformer.gradient,
             fixedPoint: training.reproducible
                 ? FixedPoint(targetsPerStep: batch * configuration.data.sequenceLength) : nil, pool: pool)
         step = TrainingStep(
             configuration: configuration, communicator: ranks, pool: pool, stream: stream, transformer: transformer,
-            optimizer: optimizer, gradient: gradient)
+            optimizer: optimizer)
     }
 
     convenience init(_ run: TinyRun, _ ranks: Communicator) {
@@ -250,18 +249,17 @@ struct TinyReference {
         let transformer = Transformer(
             TinyRun.model, parameters: .fp32(parameters), sequenceLength: TinyRun.sequenceLength, maximumSequences: 1,
             forTraining: true, pool: run.pool)
-        let gradient = Arena(count: parameters.count).all
         let loss = run.configuration.loss
         return (position..<(position + count)).map { position in
             let batch = run.batch(at: position..<(position + 1))
             let tokens = transformer.evaluate(batch, weighting: loss.tokenWeighting)
             let (crossEntropy, entropy, weight) = (tokens.crossEntropy.array, tokens.entropy.array, tokens.weight.array)
             _ = transformer.lossAndGradient(
-                batch, weighting: loss.tokenWeighting, gradient: gradient, adding: false, isFinal: { _ in })
+                batch, weighting: loss.tokenWeighting, adding: false, isFinal: { _ in })
             return SequenceResult(
                 targets: batch.targets, crossEntropy: crossEntropy.doubles, entropy: entropy.doubles,
                 weight: weight.doubles,
-                gradient: gradient.array.doubles)
+                gradient: transformer.gradient.array.doubles)
         }
     }
 }

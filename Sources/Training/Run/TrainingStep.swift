@@ -9,7 +9,7 @@ internal import Optimization
 internal import Planning
 internal import Reporting
 public import Sharding
-public import Tensors
+internal import Tensors
 public import TokenData
 
 /// What a step found out; the same on every rank.
@@ -44,7 +44,6 @@ public final class TrainingStep {
     private let stream: TrainingStream
     private let transformer: Transformer
     private let optimizer: ShardedOptimizer
-    private let gradient: FloatSlice
     private var phases: PhaseRecorder { transformer.phases }
     /// Units of every rank.
     private let allUnits: [[WorkUnit]]
@@ -65,7 +64,7 @@ public final class TrainingStep {
 
     public init(
         configuration: RunConfiguration, communicator: Communicator, pool: ThreadPool, stream: TrainingStream,
-        transformer: Transformer, optimizer: ShardedOptimizer, gradient: FloatSlice
+        transformer: Transformer, optimizer: ShardedOptimizer
     ) {
         self.configuration = configuration
         self.communicator = communicator
@@ -73,7 +72,6 @@ public final class TrainingStep {
         self.stream = stream
         self.transformer = transformer
         self.optimizer = optimizer
-        self.gradient = gradient
         ignoredTargets = Set(configuration.data.ignoredTargets)
         batch = TokenBatch(
             capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength)
@@ -82,7 +80,7 @@ public final class TrainingStep {
         self.layout = layout
         allUnits = (0..<communicator.size).map { layout.microBatches(rank: $0) }
         let microSteps = layout.accumulationSteps
-        accumulated = Arena(count: microSteps > 1 ? gradient.count : 0).all
+        accumulated = Arena(count: microSteps > 1 ? transformer.gradient.count : 0).all
     }
 
     /// The step of a run's state, with the faults that the environment asks for.
@@ -93,7 +91,7 @@ public final class TrainingStep {
     {
         self.init(
             configuration: state.configuration, communicator: communicator, pool: pool, stream: stream,
-            transformer: state.transformer, optimizer: state.optimizer, gradient: state.gradient)
+            transformer: state.transformer, optimizer: state.optimizer)
         faults = try FaultInjection(rank: communicator.rank)
     }
 
@@ -201,7 +199,7 @@ public final class TrainingStep {
             }
             guard isDone else { return nil }
             if own.isEmpty {
-                if reducesEach { try optimizer.contributeNothing() } else { pool.clear(gradient) }
+                if reducesEach { try optimizer.contributeNothing() } else { pool.clear(transformer.gradient) }
             }
             phases.enter(.reduction)
             let everybody = try StepReports(communicator, units: lists, sums: sums, own: RankShare())
@@ -220,7 +218,7 @@ public final class TrainingStep {
                 if reducesEach {
                     optimizer.addReduced(scaledBy: Float(unitScale), to: accumulated)
                 } else {
-                    pool.add(gradient, scaledBy: Float(unitScale), to: accumulated)
+                    pool.add(transformer.gradient, scaledBy: Float(unitScale), to: accumulated)
                 }
             }
         }
@@ -228,7 +226,7 @@ public final class TrainingStep {
             if reducesEach {
                 optimizer.replaceReduced(by: accumulated)
             } else {
-                pool.copy(accumulated, into: gradient)
+                pool.copy(accumulated, into: transformer.gradient)
                 try optimizer.gradientIsFinal(from: 0)
             }
         }
@@ -295,14 +293,14 @@ public final class TrainingStep {
         try stream.fill(&batch, with: (position + sequences.lowerBound)..<(position + sequences.upperBound))
         batch.ignoreTargets(ignoredTargets)
         let sums = try transformer.lossAndGradient(
-            batch, weighting: weighting, gradient: gradient,
+            batch, weighting: weighting,
             adding: !isFirst && !isReproducible,
             isNeeded: { position in
                 try phases.nested(.gather) { try optimizer.waitForParameters(before: position) }
             }
         ) { position in
             guard isReproducible || (isLast && reduces) else { return }
-            if position == 0 { faults.spoil(gradient, step: step) }
+            if position == 0 { faults.spoil(transformer.gradient, step: step) }
             try phases.nested(.reduction) {
                 try optimizer.gradientIsFinal(from: position, isFirst: isFirst, isLast: isLast && reduces)
             }

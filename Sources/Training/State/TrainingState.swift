@@ -42,7 +42,6 @@ public final class TrainingState {
     public let configuration: RunConfiguration
     public let table: TensorTable
     public let parameters: ParameterReplica
-    public let gradient: FloatSlice
     public let transformer: Transformer
     public let optimizer: ShardedOptimizer
     /// What a step tells its progress to.
@@ -60,18 +59,17 @@ public final class TrainingState {
         case .fp32: parameters = .fp32(table)
         case .bf16: parameters = .bf16(table, isExact: \.kind.staysFloat)
         }
-        gradient = Arena(count: table.count).all
         transformer = Transformer(
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
             maximumSequences: layout.largestMicroBatch, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer,
-            sharedGradient: layout.writesGradientOnce(rank: communicator.rank)
-                ? gradient : nil, phases: phases, pool: pool)
+            sharesGradient: layout.writesGradientOnce(rank: communicator.rank), phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: layout.partition,
             reduction: configuration.training.gradientReduction, stateTensors: configuration.optimizer.stateTensors,
             table: table, decays: \.kind.decays,
-            isSparse: configuration.model.hasSparseGradient, replica: parameters, gradient: gradient,
+            isSparse: configuration.model.hasSparseGradient, replica: parameters,
+            gradient: transformer.gradient,
             fixedPoint: layout.fixedPoint, pool: pool)
     }
 
@@ -83,8 +81,8 @@ public final class TrainingState {
     /// The buffer is the replica itself or, where that is bf16, the gradient, which nothing needs before the first step.
     func setParameters(_ fill: (FloatSlice) throws -> Void) rethrows {
         if case .fp32(let flat) = parameters { return try fill(flat) }
-        try fill(gradient)
-        optimizer.load(gradient)
+        try fill(transformer.gradient)
+        optimizer.load(transformer.gradient)
     }
 
     /// All parameters as the network sees them, in fp32.
