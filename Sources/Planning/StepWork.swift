@@ -79,7 +79,8 @@ struct StepWork {
 
         let owned = (0..<ranks).map { partition.count(rank: $0) }.max() ?? 0
         memoryBytes = Self.memoryBytes(
-            configuration, parameters: Double(table.count), owned: Double(owned), microBatches: Double(mostMicroBatches),
+            configuration, parameters: Double(table.count), owned: Double(owned),
+            microBatches: Double(mostMicroBatches),
             accumulationSteps: Double(accumulationSteps))
     }
 
@@ -90,7 +91,7 @@ struct StepWork {
         isSparse.map { $0 ? min(1, Double(ranksOnNode) * sentShare) : 1 }
     }
 
-    private static func sequences(_ microBatches: [WorkUnit]) -> Int {
+    private static func sequences(_ microBatches: [MicroBatch]) -> Int {
         microBatches.reduce(0) { $0 + $1.sequences.count }
     }
 

@@ -21,17 +21,17 @@ public struct Partition: Sendable, Equatable {
 
     /// - Parameters:
     ///   - count: elements of the flat space.
-    ///   - finalPositions: falling positions that backward reports as final, the last one 0.
+    ///   - finalIndices: falling positions that backward reports as final, the last one 0.
     ///   - bucketElements: consecutive groups are joined until a bucket has at least this many elements. The last group
     ///     stays alone if it has as many by itself: it is the embedding, whose gradient is final last and whose parameters
     ///     are needed first, so that whatever it is joined with would be waited for as well.
     ///   - rankCount: ranks that share the space.
-    public init(count: Int, finalPositions: [Int], bucketElements: Int, rankCount: Int) {
+    public init(count: Int, finalIndices: [Int], bucketElements: Int, rankCount: Int) {
         precondition(count > 0 && rankCount > 0, "a partition needs elements and ranks")
-        precondition(finalPositions.last == 0, "the last final position must be 0")
+        precondition(finalIndices.last == 0, "the last final position must be 0")
         var buckets: [Range<Int>] = []
         var (end, groupEnd) = (count, count)
-        for position in finalPositions where position < groupEnd {
+        for position in finalIndices where position < groupEnd {
             if position == 0 && groupEnd >= bucketElements && groupEnd < end {
                 buckets.append(groupEnd..<end)
                 end = groupEnd

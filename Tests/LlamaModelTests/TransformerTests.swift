@@ -140,7 +140,7 @@ struct TransformerTests {
         ) { from in
             reports.append((from, gradient[from..<gradient.count].array))
         }
-        #expect(reports.map(\.from) == model.gradientFinalPositions)
+        #expect(reports.map(\.from) == model.gradientFinalIndices)
         for (previous, next) in zip(reports, reports.dropFirst()) { #expect(next.from < previous.from) }
         #expect(reports.last?.from == 0)
         let last = gradient.array

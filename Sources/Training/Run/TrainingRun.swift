@@ -56,7 +56,7 @@ final class TrainingRun {
         self.earlier = earlier
         self.pool = pool
         self.started = started
-        step = try TrainingStep(state, communicator: process.communicator, pool: pool, stream: data.training)
+        step = try TrainingStep(state, communicator: process.communicator, stream: data.training)
         evaluator = Evaluator(
             communicator: process.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
@@ -189,13 +189,13 @@ final class TrainingRun {
         activity = .step(number)
         profiler?.stepBegins()
         let outcome = try step.run(
-            step: number, update: state.progress.updates + 1, position: state.progress.position,
+            step: number, update: state.progress.updates + 1, firstSequence: state.progress.position,
             isSpike: state.spikes.isSpike, mustGiveUp: mustGiveUp, finishesGather: false,
             isStopRequested: isStopRequested)
         guard let outcome else { return nil }
         state.progress.step = number
         state.progress.position += configuration.training.globalBatchSize
-        state.progress.tokens += outcome.positions
+        state.progress.tokens += outcome.tokens
         if !outcome.isSkipped {
             state.progress.updates += 1
             state.spikes.record(outcome.loss.loss)
@@ -207,7 +207,7 @@ final class TrainingRun {
             step: number, tokens: state.progress.tokens, loss: outcome.loss.loss,
             crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
             learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
-            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped,
+            tokensPerSecond: Double(outcome.tokens) / elapsed, isSkipped: outcome.isSkipped,
             isWithoutTargets: outcome.isWithoutTargets, rankSequences: outcome.rankSequences,
             rankSeconds: outcome.rankSeconds,
             mixture: metrics == nil ? nil : mixture.fractions(state.progress.position), phases: phases)

@@ -57,7 +57,7 @@ public final class TrainingState {
         self.pool = pool
         switch configuration.training.precision {
         case .fp32: parameters = .fp32(table)
-        case .bf16: parameters = .bf16(table, isExact: \.kind.staysFloat)
+        case .bf16: parameters = .bf16(table, staysFP32: \.kind.staysFloat)
         }
         transformer = Transformer(
             configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
@@ -70,7 +70,7 @@ public final class TrainingState {
             table: table, decays: \.kind.decays,
             isSparse: configuration.model.hasSparseGradient, replica: parameters,
             gradient: transformer.gradient,
-            fixedPoint: layout.fixedPoint, pool: pool)
+            accumulationSteps: layout.accumulationSteps, fixedPoint: layout.fixedPoint, pool: pool)
     }
 
     /// The BLAS that computes the matrix products of this run: bits are comparable only where it is the same.
