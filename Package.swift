@@ -122,7 +122,10 @@ let package = Package(
         module("HuggingFace", ["Checkpointing", "LlamaModel", "Reporting", "SentencePieceText", "Tensors"]),
         // The configuration of a run, and the record of its starts.
         module(
-            "Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "Tokenizers", "TokenData", yams]),
+            "Configuration",
+            [
+                "Kernels", "LinearAlgebra", "LlamaModel", "Optimization", "Reporting", "Tokenizers", "TokenData", yams,
+            ]),
         // The process: launcher, ranks, cores, memory, locks, the run directory.
         module(
             "JobRuntime",
@@ -237,7 +240,10 @@ let package = Package(
             exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
             "ConfigurationTests",
-            ["Configuration", "Kernels", "LlamaModel", "Optimization", "TokenData", "Tensors", "TestSupport"]),
+            [
+                "Configuration", "Kernels", "LinearAlgebra", "LlamaModel", "Optimization", "TokenData", "Tensors",
+                "TestSupport",
+            ]),
         tests("ReportingTests", ["Reporting", "TestSupport"]),
         tests(
             "JobRuntimeTests",

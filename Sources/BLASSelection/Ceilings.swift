@@ -13,7 +13,7 @@ package struct Ceilings {
     package let dotPeak: Double?
     /// Products of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
     /// faster.
-    package let products: [(library: ProductLibrary, gflops: Double)]
+    package let products: [(backend: any BLASBackend, gflops: Double)]
     /// The same of bf16 operands by oneDNN, not widened; nil where the processor has no such products.
     package let narrowProducts: Double?
     /// The same on tiles, by this program; nil where the processor has none.
@@ -44,33 +44,33 @@ package struct Ceilings {
         if ThreadPool.hasBFloat16Dot {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
-        let narrow = ProductLibrary.hasBFloat16Products ? try narrowCubes(pool) : nil
+        let narrow = BLASBackends.hasBFloat16Products ? try narrowCubes(pool) : nil
         return Ceilings(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
-            products: try ProductLibrary.allCases.map { ($0, try cube(pool, $0)) },
+            products: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
             narrowProducts: narrow?.library, tileProducts: narrow?.tiles,
-            widensBFloat16: pool.libraries.widensBFloat16,
+            widensBFloat16: pool.backends.widensBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
 
     private static let edge = 2048
     private static let cubeOperations = 2 * 2048.0 * 2048 * 2048
 
-    private static func cube(_ pool: ThreadPool, _ library: ProductLibrary) throws -> Double {
+    private static func cube(_ pool: ThreadPool, _ backend: any BLASBackend) throws -> Double {
         let memory = filled(3 * edge * edge)
         defer { withExtendedLifetime(memory) {} }
         let matrices = (0..<3).map {
             Matrix(memory[($0 * edge * edge)..<(($0 + 1) * edge * edge)], rows: edge, columns: edge)
         }
         let own = try ThreadPool(
-            threadCount: pool.threadCount, spins: pool.spins, libraries: ProductLibraries(library))
+            threadCount: pool.threadCount, spins: pool.spins, backends: GEMMBackends(backend))
         let panels = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
         }
         var threads = panels
-        ProductLibrary.withOwnThreads(pool.threadCount) {
+        BLASBackends.withOwnThreads(pool.threadCount) {
             threads = Stopwatch.median(repetitions: 5) {
-                multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2], library: library)
+                multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2], backend: backend)
             }
         }
         return cubeOperations / min(panels, threads) / 1e9
@@ -90,20 +90,21 @@ package struct Ceilings {
                 let (top, left) = ((row * rows)..<((row + 1) * rows), (column * columns)..<((column + 1) * columns))
                 multiply(
                     matrices[0].block(rows: top), .asStored, matrices[1].block(columns: left), .asStored,
-                    into: result.block(rows: top, columns: left))
+                    into: result.block(rows: top, columns: left), backend: BLASBackends.bfloat16)
             }
         }
         var threads = panels
-        ProductLibrary.withOwnThreads(pool.threadCount) {
+        BLASBackends.withOwnThreads(pool.threadCount) {
             threads = Stopwatch.median(repetitions: 5) {
-                multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
+                multiply(
+                    matrices[0], .asStored, matrices[1], .asStored, into: result, backend: BLASBackends.bfloat16)
             }
         }
         let library = cubeOperations / min(panels, threads) / 1e9
         guard ThreadPool.multipliesOnTiles else { return (library, nil) }
         let own = try ThreadPool(
             threadCount: pool.threadCount, spins: pool.spins,
-            libraries: ProductLibraries(.oneDNN, widensBFloat16: false))
+            backends: GEMMBackends(BLASBackends.bfloat16, widensBFloat16: false))
         let tiles = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
         }

@@ -38,7 +38,7 @@ package struct GemmBench {
         var isNarrow = false
 
         func computes(_ product: Product) -> Bool {
-            !pool.libraries.copiesForDWeight
+            !pool.backends.copiesForDWeight
                 || product.isDWeight && ThreadPool.copiesForDWeight(stride: product.m)
         }
     }
@@ -98,16 +98,16 @@ package struct GemmBench {
     }
 
     private func ways(like own: ThreadPool) throws -> [Way] {
-        func pool(_ libraries: ProductLibraries) throws -> ThreadPool {
-            try ThreadPool(threadCount: own.threadCount, spins: own.spins, libraries: libraries)
+        func pool(_ backends: GEMMBackends) throws -> ThreadPool {
+            try ThreadPool(threadCount: own.threadCount, spins: own.spins, backends: backends)
         }
-        var copies = ProductLibraries(.oneDNN)
+        var copies = GEMMBackends(.oneDNN)
         copies.copiesForDWeight = true
-        var ways = try ProductLibrary.allCases.map { Way(name: $0.rawValue, pool: try pool(ProductLibraries($0))) }
-        if ProductLibrary.hasBFloat16Products {
+        var ways = try BLASBackends.all.map { Way(name: $0.name, pool: try pool(GEMMBackends($0))) }
+        if BLASBackends.hasBFloat16Products {
             for (name, widens) in [("bf16", false), ("widened", true)] {
-                let libraries = ProductLibraries(.oneDNN, widensBFloat16: widens)
-                ways.append(Way(name: name, pool: try pool(libraries), isNarrow: true))
+                let backends = GEMMBackends(BLASBackends.bfloat16, widensBFloat16: widens)
+                ways.append(Way(name: name, pool: try pool(backends), isNarrow: true))
             }
         }
         // The last column, because only some rows have it.
@@ -141,18 +141,20 @@ extension Ceilings {
     package var json: JSONValue {
         .object([
             ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),
-            ("products_fp32", .object(products.map { ($0.library.rawValue, .number($0.gflops)) })),
+            ("products_fp32", .object(products.map { ($0.backend.name, .number($0.gflops)) })),
             ("products_bf16", .number(narrowProducts ?? .nan)),
             ("products_on_tiles", .number(tileProducts ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
         ])
     }
 
     package func show(on console: Console) {
-        let libraries = products.map { "\($0.library.rawValue) " + String(format: "%.1f", $0.gflops) }
+        let rates = products.map { "\($0.backend.name) " + String(format: "%.1f", $0.gflops) }
         var parts = [String(format: "FMA %.1f GF/s", fmaPeak)]
         if let dotPeak { parts.append(String(format: "bf16 dot %.1f GF/s", dotPeak)) }
-        parts.append("2048-cube " + libraries.joined(separator: ", ") + " GF/s")
-        if let narrowProducts { parts.append(String(format: "in bf16 onednn %.1f GF/s", narrowProducts)) }
+        parts.append("2048-cube " + rates.joined(separator: ", ") + " GF/s")
+        if let narrowProducts {
+            parts.append("in bf16 \(BLASBackends.bfloat16.name) " + String(format: "%.1f GF/s", narrowProducts))
+        }
         if let tileProducts { parts.append(String(format: "on tiles %.1f GF/s", tileProducts)) }
         if bandwidth.isFinite { parts.append(String(format: "memory %.1f GB/s", bandwidth)) }
         console.line("ceilings: " + parts.joined(separator: "; "))

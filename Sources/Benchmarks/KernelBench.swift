@@ -21,7 +21,7 @@ package struct KernelBench {
         self.sizes = sizes
         pool = try session.makePool(
             requested: threads,
-            libraries: session.fastestLibraries(
+            backends: session.fastestBackends(
                 ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 

@@ -1,5 +1,7 @@
 // Finding - what `doctor` has found wrong: where, how bad, and what to do about it.
 
+internal import LinearAlgebra
+
 /// Everything that is looked at. The raw values are names in the output.
 package enum Check: String, CaseIterable, Sendable {
     case ranksAlone = "ranks-alone"
@@ -42,6 +44,11 @@ package enum Check: String, CaseIterable, Sendable {
         case configuration
         case ranks
         case nodes
+    }
+
+    /// The check that a BLAS backend uses the vector units: its own one, or the one of BLAS in general.
+    static func kernels(of backend: any BLASBackend) -> Check {
+        Check(rawValue: "\(backend.name)-kernels") ?? .blasKernels
     }
 
     package var need: Need {

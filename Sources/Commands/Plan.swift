@@ -95,7 +95,7 @@ struct Plan: ParsableCommand {
         let threads = training.threads > 0 ? training.threads : max(cores / ranksOnNode, 1)
         if gflops == nil {
             let pool = try session.makePool(
-                requested: threads, libraries: session.productLibraries(configuration))
+                requested: threads, backends: session.gemmBackends(configuration))
             // Rank 0 speaks, so rank 0 measures.
             try session.communicator.agreed {
                 guard session.communicator.rank == 0 else { return }

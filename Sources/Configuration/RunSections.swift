@@ -1,5 +1,6 @@
 // RunSections - the parts of a run's configuration that no other module owns.
 
+public import LinearAlgebra
 public import Optimization
 
 /// How a step is computed (configuration key `training`).
@@ -10,11 +11,25 @@ public struct TrainingConfiguration: Sendable, Equatable {
         case bf16
     }
 
-    /// Library of the products.
-    public enum BLAS: String, Sendable, CaseIterable {
+    /// BLAS backend of fp32 matmuls: the fastest one by measurement, or a named one.
+    public enum BLAS: RawRepresentable, Sendable, CaseIterable, Equatable {
         case auto
-        case openblas
-        case onednn
+        case backend(any BLASBackend)
+
+        public static var allCases: [BLAS] { [.auto] + BLASBackends.all.map { .backend($0) } }
+
+        public var rawValue: String {
+            switch self {
+            case .auto: "auto"
+            case .backend(let backend): backend.name
+            }
+        }
+
+        /// Nil for a text that is neither `auto` nor the name of a backend.
+        public init?(rawValue: String) {
+            guard let value = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+            self = value
+        }
     }
 
     /// What the forward pass throws away and the backward pass computes again.

@@ -24,5 +24,5 @@ package enum MachineIdentity {
     }
 
     /// Every library that products may come from.
-    package static var libraries: String { ProductLibrary.allCases.map(\.identity).joined(separator: ", ") }
+    package static var libraries: String { BLASBackends.all.map(\.identity).joined(separator: ", ") }
 }

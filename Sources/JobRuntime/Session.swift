@@ -25,7 +25,7 @@ public final class Session {
     private init(_ communicator: Communicator, _ loss: Console.OutputLoss) {
         self.communicator = communicator
         console = Console(speaks: communicator.rank == 0, loss: loss)
-        ProductLibrary.useCallingThreadOnly()
+        BLASBackends.useCallingThreadOnly()
     }
 
     /// What a command starts with: MPI where it `needs` ranks; otherwise a session of one rank, without MPI, in the one
@@ -80,13 +80,13 @@ public final class Session {
     /// The pool of this rank.
     ///
     /// - Parameter requested: `training.threads`; see ``threadPlan(requested:)``.
-    /// - Parameter libraries: what computes products. OpenBLAS where nothing was measured: the same bits at each start.
+    /// - Parameter backends: what computes products. OpenBLAS where nothing was measured: the same bits at each start.
     public func makePool(
-        requested: Int, libraries: ProductLibraries = ProductLibraries(.openBLAS)
+        requested: Int, backends: GEMMBackends = GEMMBackends(.openBLAS)
     ) throws -> ThreadPool {
         let plan = try threadPlan(requested: requested)
         return try communicator.agreed {
-            try ThreadPool(threadCount: plan.threads, spins: plan.spins, libraries: libraries)
+            try ThreadPool(threadCount: plan.threads, spins: plan.spins, backends: backends)
         }
     }
 

@@ -1,6 +1,5 @@
 // TileProduct - bf16 products on the tiles of AMX, of operands that the caller packed.
 
-internal import COneDNN
 internal import CTiles
 package import Tensors
 
@@ -49,10 +48,7 @@ package struct TileOperand: Sendable {
 /// next one, and reaches half of this speed with long reductions and a quarter with short ones.
 package enum TileProduct {
     /// Whether this processor has tiles, and oneDNN uses them too; its environment variable `ONEDNN_MAX_CPU_ISA` counts.
-    package static let isAvailable: Bool = {
-        let needed = dnnl_cpu_isa_avx512_core_amx.rawValue
-        return dnnl_get_effective_cpu_isa().rawValue & needed == needed && hasTiles
-    }()
+    package static let isAvailable = OneDNNBackend.usesTiles && hasTiles
 
     /// Whether the processor has tiles that this process may use.
     package static let hasTiles = exist && ctiles_are_permitted() != 0

@@ -54,11 +54,12 @@ import Testing
         Plant(.idleCores, .warning) { $0.cores.ofLauncher = [0, 1, 2] },
         Plant(.coreQuota, .warning) { $0.cores.quota = 1.5 },
         Plant(.blasKernels, .warning, "chosen") {
-            $0.processor.openBLAS = .init(
-                identity: "OpenBLAS 0.3.21 (Nehalem)", units: .sse, variable: "OPENBLAS_CORETYPE=Nehalem")
+            $0.processor.backends[0] = .init(
+                name: "openblas", identity: "OpenBLAS 0.3.21 (Nehalem)", units: .sse,
+                variable: "OPENBLAS_CORETYPE=Nehalem")
         },
-        Plant(.blasKernels, .warning, "too old") { $0.processor.openBLAS.units = .avx },
-        Plant(.oneDNNKernels, .warning) { $0.processor.oneDNN.units = .sse },
+        Plant(.blasKernels, .warning, "too old") { $0.processor.backends[0].units = .avx },
+        Plant(.oneDNNKernels, .warning) { $0.processor.backends[1].units = .sse },
         Plant(.bfloat16, .warning) { $0.plan?.usesBFloat16 = true },
         Plant(.bfloat16, .warning, "on refused tiles") {
             $0.plan?.usesBFloat16 = true
@@ -144,8 +145,8 @@ import Testing
         facts.limits.lockedMemory = nil
         facts.launch.announced = nil
         // Kernels that nobody knows, and such as are wider than the processor says.
-        facts.processor.openBLAS.units = nil
-        facts.processor.oneDNN.units = .avx512
+        facts.processor.backends[0].units = nil
+        facts.processor.backends[1].units = .avx512
         // Tiles that a run in fp32 does not miss.
         facts.processor.tiles = .refused
         #expect(Expected.all(of: [facts]) == [])

@@ -42,12 +42,12 @@ struct MatrixTests {
         let target = Arena(count: 6).all
         multiply(
             block, .asStored, Matrix(identity, rows: 2, columns: 2), .asStored,
-            into: Matrix(target, rows: 3, columns: 2), library: .openBLAS)
+            into: Matrix(target, rows: 3, columns: 2), backend: .openBLAS)
         #expect(target.array == [9, 10, 15, 16, 21, 22])
         // Written through a product: only the block changes.
         multiply(
             Matrix(target, rows: 3, columns: 2), .asStored, Matrix(negated, rows: 2, columns: 2), .asStored,
-            into: block, library: .openBLAS)
+            into: block, backend: .openBLAS)
         #expect(slice.array == (0..<30).map { [9, 10, 15, 16, 21, 22].contains($0) ? -Float($0) : Float($0) })
     }
 

@@ -6,7 +6,7 @@ import LlamaModel
 import TestSupport
 import Tensors
 
-private let ready: Void = ProductLibrary.useCallingThreadOnly()
+private let ready: Void = BLASBackends.useCallingThreadOnly()
 
 /// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
 func makePool(_ threads: Int = 1) -> ThreadPool {

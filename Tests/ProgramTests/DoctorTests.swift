@@ -54,7 +54,7 @@ extension ProgramTests {
         /// What a machine needs to be healthy: the remedy of `blas-kernels` where OpenBLAS is older than the processor, which
         /// it then takes for the first of its architecture.
         private static let healthyVariables: [String: String] = {
-            guard hasAVX && ProductLibrary.openBLAS.identity.contains("(Prescott)") else { return [:] }
+            guard hasAVX && OpenBLASBackend().identity.contains("(Prescott)") else { return [:] }
             return ["OPENBLAS_CORETYPE": processor.contains(" avx512vl ") ? "SkylakeX" : "Haswell"]
         }()
 

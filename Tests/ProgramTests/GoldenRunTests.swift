@@ -148,7 +148,7 @@ extension ProgramTests {
             guard let units = VectorUnits(flags: flags.split(separator: " ").map(String.init)), units >= .avx2 else {
                 return "this processor has no AVX2"
             }
-            let library = ProductLibrary.openBLAS.identity
+            let library = OpenBLASBackend().identity
             guard library.hasPrefix("OpenBLAS 0.3.21 ") else {
                 return "golden runs are of OpenBLAS 0.3.21, this is \(library)"
             }

@@ -54,7 +54,7 @@ extension ProgramTests {
             let launch = ["mpirun", "--oversubscribe", "--bind-to", "none"] + rank(0) + [":"] + rank(1)
             let result = try RunningProgram(tool: "/usr/bin/env", launch, in: place.folder.path).wait(limit: 60)
             #expect(result.status == 0, "\(result)")
-            if ProductLibrary.hasBFloat16Products {
+            if BLASBackends.hasBFloat16Products {
                 #expect(result.errors.contains("the processors of 1 of 2 ranks have no bf16 products"), "\(result)")
             }
             let (plain, losses) = (try Workplace(), try place.metrics().losses(1...6))
@@ -108,13 +108,13 @@ extension ProgramTests {
             let json = try JSONObject(result.output)
             let ceilings = try json.object("ceilings")
             #expect((ceilings.number("fma_peak_gflops") ?? 0) > 0)
-            #expect(((ceilings.number("products_bf16") ?? 0) > 0) == ProductLibrary.hasBFloat16Products)
+            #expect(((ceilings.number("products_bf16") ?? 0) > 0) == BLASBackends.hasBFloat16Products)
             #expect(try ceilings.object("products_fp32").keys == ["openblas", "onednn"])
             #expect(json.number("threads") == 1)
             let products = try json.object("gflops")
             let layers = ["qkv", "output", "gate_up", "down", "head"]
             #expect(products.keys == Set(layers.flatMap { ["\($0) forward", "\($0) dx", "\($0) dweight"] }))
-            let ways = ["openblas", "onednn"] + (ProductLibrary.hasBFloat16Products ? ["bf16", "widened"] : [])
+            let ways = ["openblas", "onednn"] + (BLASBackends.hasBFloat16Products ? ["bf16", "widened"] : [])
             for name in products.keys {
                 let rates = try products.object(name)
                 #expect(rates.keys == Set(ways + (name == "gate_up dweight" ? ["copied"] : [])), "\(name)")

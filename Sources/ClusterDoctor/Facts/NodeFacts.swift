@@ -55,8 +55,8 @@ package struct ProcessorFacts: Codable, Sendable, Equatable {
     var model: String
     /// The widest vector units; nil on another architecture.
     var units: VectorUnits?
-    var openBLAS: Library
-    var oneDNN: Library
+    /// In the order of ``BLASBackends/all``.
+    var backends: [Backend]
     var hasBFloat16Products: Bool
     /// Of AMX; nil where the processor has none.
     var tiles: Tiles?
@@ -68,16 +68,23 @@ package struct ProcessorFacts: Codable, Sendable, Equatable {
         case used
         /// The system, or a container's filter of system calls, keeps them from this process.
         case refused
-        /// oneDNN's environment variable does.
+        /// An environment variable of the BLAS backend does.
         case limited
     }
 
-    struct Library: Codable, Sendable, Equatable {
+    struct Backend: Codable, Sendable, Equatable {
+        /// Its ``BLASBackend/name``.
+        var name: String
         var identity: String
         /// What its kernels use; nil where that is not known.
         var units: VectorUnits?
         /// `NAME=value` of the environment variable that limits its choice; nil without it.
         var variable: String?
+    }
+
+    /// Facts of `backend`; nil where the rank's program does not have it.
+    subscript(_ backend: any BLASBackend) -> Backend? {
+        backends.first { $0.name == backend.name }
     }
 }
 

@@ -26,13 +26,12 @@ extension SystemReader {
         ProcessorFacts(
             model: MachineIdentity.processor,
             units: VectorUnits(flags: processorFlags),
-            openBLAS: .init(
-                identity: ProductLibrary.openBLAS.identity, units: ProductLibrary.openBLAS.vectorUnits,
-                variable: variable(["OPENBLAS_CORETYPE"])),
-            oneDNN: .init(
-                identity: ProductLibrary.oneDNN.identity, units: ProductLibrary.oneDNN.vectorUnits,
-                variable: variable(["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])),
-            hasBFloat16Products: ProductLibrary.hasBFloat16Products, tiles: tiles,
+            backends: BLASBackends.all.map { backend in
+                .init(
+                    name: backend.name, identity: backend.identity, units: backend.vectorUnits,
+                    variable: variable(backend.kernelVariables))
+            },
+            hasBFloat16Products: BLASBackends.hasBFloat16Products, tiles: tiles,
             builtFor: VersionText.instructionSet)
     }
 

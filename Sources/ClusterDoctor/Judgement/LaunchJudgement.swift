@@ -99,7 +99,7 @@ package enum LaunchJudgement {
     private static func sameMachines(_ all: [NodeFacts]) -> [Finding] {
         guard let first = all.first else { return [] }
         func identity(_ facts: NodeFacts) -> String {
-            "\(facts.processor.model), \(facts.processor.openBLAS.identity), \(facts.processor.oneDNN.identity)"
+            ([facts.processor.model] + facts.processor.backends.map(\.identity)).joined(separator: ", ")
         }
         return Finding.grouped(.sameMachine, all) { facts in
             guard identity(facts) != identity(first) else { return nil }

@@ -35,7 +35,7 @@ final class OperandScratch: Sendable {
     /// `target = op(a) op(b) + (adding ? target : 0)` of widened operands on the calling thread, `worker`.
     func multiplyWidened(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-        adding: Bool, worker: Int, libraries: ProductLibraries
+        adding: Bool, worker: Int, backends: GEMMBackends
     ) {
         let first = worker * blocksPerThread
         for rows in Self.blocks(target.rows) {
@@ -50,7 +50,7 @@ final class OperandScratch: Sendable {
                     LinearAlgebra.multiply(
                         widened(aBlock, slot: first), aOperand, widened(bBlock, slot: first + 1), bOperand,
                         into: target.block(rows: rows, columns: columns),
-                        adding: adding || inner.lowerBound > 0, library: libraries[aOperand, bOperand])
+                        adding: adding || inner.lowerBound > 0, backend: backends[aOperand, bOperand])
                 }
             }
         }
@@ -58,7 +58,7 @@ final class OperandScratch: Sendable {
 
     /// `target = a^T b + (adding ? target : 0)` of a copied `a` on the calling thread, `worker`.
     func multiplyCopied(
-        transposed a: Matrix, _ b: Matrix, into target: Matrix, adding: Bool, worker: Int, library: ProductLibrary
+        transposed a: Matrix, _ b: Matrix, into target: Matrix, adding: Bool, worker: Int, backend: any BLASBackend
     ) {
         for rows in Self.blocks(target.rows) {
             for inner in Self.blocks(a.rows) {
@@ -67,7 +67,7 @@ final class OperandScratch: Sendable {
                 block.copy(to: copy)
                 LinearAlgebra.multiply(
                     copy, .transposed, b.block(rows: inner), .asStored, into: target.block(rows: rows),
-                    adding: adding || inner.lowerBound > 0, library: library)
+                    adding: adding || inner.lowerBound > 0, backend: backend)
             }
         }
     }

@@ -6,7 +6,7 @@ internal import Tensors
 extension ThreadPool {
     /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
     ///
-    /// Operands of bf16 are multiplied as such or widened to fp32, as ``libraries`` say; sums and result are fp32 in either
+    /// Operands of bf16 are multiplied as such or widened to fp32, as ``backends`` say; sums and result are fp32 in either
     /// case. Traps when the sizes do not match.
     public func multiply(
         _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
@@ -25,7 +25,7 @@ extension ThreadPool {
         // Of the whole: panels are cut as the target is, and some are copied, so that theirs would always match.
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
-        let library = libraries[aOperand, bOperand]
+        let backend = backends[aOperand, bOperand]
         let isDWeight = aOperand == .transposed && bOperand == .asStored
         let copying = isDWeight && Self.copiesForDWeight(stride: a.stride) ? copying : nil
         forEachPanel(plan, of: target) { rows, columns, worker in
@@ -34,10 +34,10 @@ extension ThreadPool {
             let panel = target.block(rows: rows, columns: columns)
             if let copying {
                 copying.multiplyCopied(
-                    transposed: aPanel, bPanel, into: panel, adding: adding, worker: worker, library: library)
+                    transposed: aPanel, bPanel, into: panel, adding: adding, worker: worker, backend: backend)
             } else {
                 LinearAlgebra.multiply(
-                    aPanel, aOperand, bPanel, bOperand, into: panel, adding: adding, library: library)
+                    aPanel, aOperand, bPanel, bOperand, into: panel, adding: adding, backend: backend)
             }
         }
     }
@@ -71,7 +71,7 @@ extension ThreadPool {
         case (.fp32(let a), .fp32(let b)):
             LinearAlgebra.multiply(
                 a, aOperand, b, bOperand, into: target, adding: adding,
-                library: libraries[aOperand, bOperand])
+                backend: backends[aOperand, bOperand])
         case (.bf16(let a), .bf16(let b)):
             multiplyPanel(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
         default: preconditionFailure("a product of an fp32 and a bf16 operand")
@@ -95,11 +95,12 @@ extension ThreadPool {
     ) {
         if let widening {
             widening.multiplyWidened(
-                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, libraries: libraries)
+                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, backends: backends)
         } else if let tiles {
             tiles.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
         } else {
-            LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, adding: adding)
+            LinearAlgebra.multiply(
+                a, aOperand, b, bOperand, into: target, adding: adding, backend: backends.bfloat16)
         }
     }
 
@@ -114,7 +115,7 @@ extension ThreadPool {
         return (plan.panelRows, plan.panelColumns)
     }
 
-    /// Whether a gradient of weights copies its first operand, if ``libraries`` copy any: where its rows are `stride` floats apart.
+    /// Whether a gradient of weights copies its first operand, if ``backends`` copy any: where its rows are `stride` floats apart.
     public static func copiesForDWeight(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
 
     private func forEachPanel(

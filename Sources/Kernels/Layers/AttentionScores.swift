@@ -34,7 +34,7 @@ struct ScoreBlock {
 
     /// Softmax of the first `visible` scores of a row, times `scale`, and zeros behind them; returns their log-sum-exp.
     ///
-    /// The product leaves them unscaled (see ``multiply(_:_:_:_:into:adding:library:)``).
+    /// The product leaves them unscaled (see ``multiply(_:_:_:_:into:adding:backend:)``).
     @inline(__always)
     func softmax(row: Int, visible: Int, scale: Float) -> Float {
         let scores = wideRow(row)

@@ -106,13 +106,13 @@ extension Trainer {
     /// Says so where bf16 only saves memory and messages; collective.
     func describePrecision(_ pool: ThreadPool) throws {
         guard configuration.training.precision == .bf16 else { return }
-        let lacking = try communicator.sum([ProductLibrary.hasBFloat16Products ? 0 : 1])[0]
+        let lacking = try communicator.sum([BLASBackends.hasBFloat16Products ? 0 : 1])[0]
         if lacking > 0 {
             console.warning(
                 "training.precision bf16: the processors of \(lacking) of \(communicator.size) ranks have no bf16 products; these "
                     + "ranks compute them in fp32 from widened operands, which saves memory and messages, but hardly time"
             )
-        } else if pool.libraries.widensBFloat16 && !options.isQuiet {
+        } else if pool.backends.widensBFloat16 && !options.isQuiet {
             console.line(
                 "bf16 products: in fp32 from widened operands, which is faster here than the processor's own (training.blas auto)"
             )

@@ -82,7 +82,7 @@ public final class Trainer {
         try compareMachines()
         let training = configuration.training
         let pool = try session.makePool(
-            requested: training.threads, libraries: session.productLibraries(configuration))
+            requested: training.threads, backends: session.gemmBackends(configuration))
         try warnAboutCores()
         try describePrecision(pool)
         describe(data, pool)

@@ -196,7 +196,7 @@ struct PanelProductTests {
     func narrowProductsEqualTheDefinition(product: Case) throws {
         let (a, b) = (narrowed(product.a), narrowed(product.b))
         var pools = [try makeWideningPool(2)]
-        if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
+        if BLASBackends.hasBFloat16Products { pools.append(makePool(2)) }
         for pool in pools {
             for aOperand in [Operand.asStored, .transposed] {
                 for bOperand in [Operand.asStored, .transposed] {

@@ -5,7 +5,7 @@ import LinearAlgebra
 import TestSupport
 import Tensors
 
-private let ready: Void = ProductLibrary.useCallingThreadOnly()
+private let ready: Void = BLASBackends.useCallingThreadOnly()
 
 /// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
 func makePool(_ threads: Int = 1) -> ThreadPool {
@@ -17,15 +17,15 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
 func makeWideningPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
     return try ThreadPool(
-        threadCount: threads, spins: false, libraries: ProductLibraries(.openBLAS, widensBFloat16: true))
+        threadCount: threads, spins: false, backends: GEMMBackends(.openBLAS, widensBFloat16: true))
 }
 
 /// One that copies the transposed operand of gradients of weights.
 func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
-    var libraries = ProductLibraries(.openBLAS)
+    var libraries = GEMMBackends(.openBLAS)
     libraries.copiesForDWeight = true
-    return try ThreadPool(threadCount: threads, spins: false, libraries: libraries)
+    return try ThreadPool(threadCount: threads, spins: false, backends: libraries)
 }
 
 /// A slice that holds `values` at an address that no vector width divides.

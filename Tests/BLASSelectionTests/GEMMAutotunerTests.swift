@@ -1,4 +1,4 @@
-// ProductLibraryChoiceTests - what a list of measured ratios speaks for.
+// GEMMAutotunerTests - what a list of measured ratios speaks for.
 
 import Configuration
 import Kernels
@@ -9,15 +9,15 @@ import Testing
 @testable import BLASSelection
 @testable import Reporting
 
-struct ProductLibraryChoiceTests {
+struct GEMMAutotunerTests {
     /// Ratios are the first one's time over the second one's; one disturbed pair decides nothing.
     @Test func theMedianDecides() {
-        #expect(ProductLibraryChoice.secondIsFaster([1.08, 1.07, 1.09]))
-        #expect(ProductLibraryChoice.secondIsFaster([1.08, 0.5, 1.09]))
-        #expect(!ProductLibraryChoice.secondIsFaster([0.98, 3, 0.99]))
-        #expect(ProductLibraryChoice.secondIsFaster([1.001, 1.001, 1.001]))
-        #expect(!ProductLibraryChoice.secondIsFaster([0.999, 0.999, 0.999]))
-        #expect(!ProductLibraryChoice.secondIsFaster([0.9, 0.95, 0.92]))
+        #expect(GEMMAutotuner.secondIsFaster([1.08, 1.07, 1.09]))
+        #expect(GEMMAutotuner.secondIsFaster([1.08, 0.5, 1.09]))
+        #expect(!GEMMAutotuner.secondIsFaster([0.98, 3, 0.99]))
+        #expect(GEMMAutotuner.secondIsFaster([1.001, 1.001, 1.001]))
+        #expect(!GEMMAutotuner.secondIsFaster([0.999, 0.999, 0.999]))
+        #expect(!GEMMAutotuner.secondIsFaster([0.9, 0.95, 0.92]))
     }
 
     /// Each comes first in every second pair, and the ratio is the first argument's time over the second's all the same.
@@ -35,8 +35,8 @@ struct ProductLibraryChoiceTests {
     }
 
     @Test func theSecondIsTakenWhereItIsFaster() {
-        #expect(ProductLibraryChoice.secondIsFaster(Stopwatch.pairedRatios(pass, {})))
-        #expect(!ProductLibraryChoice.secondIsFaster(Stopwatch.pairedRatios({}, pass)))
+        #expect(GEMMAutotuner.secondIsFaster(Stopwatch.pairedRatios(pass, {})))
+        #expect(!GEMMAutotuner.secondIsFaster(Stopwatch.pairedRatios({}, pass)))
     }
 
     /// Takes much longer than nothing.
@@ -72,13 +72,13 @@ struct ProductLibraryChoiceTests {
         let start = ContinuousClock.now
         let sizes = ProductSizes(model, tokens: tokens)
         for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
-            let libraries = try ProductLibraryChoice.fastest(sizes, pool, precision: precision)
-            #expect(ProductLibraries(names: libraries.names) == libraries)
+            let libraries = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
+            #expect(GEMMBackends(names: libraries.names) == libraries)
             // Widened operands are copies already, and only rows of 2 x 512 floats are slow to read across.
             #expect(!libraries.copiesForDWeight || precision == .fp32 && intermediate == 512)
         }
-        if ProductLibrary.hasBFloat16Products {
-            _ = try ProductLibraryChoice.favoursWidening(sizes, threads: 2)
+        if BLASBackends.hasBFloat16Products {
+            _ = try GEMMAutotuner.favoursWidening(sizes, threads: 2)
         }
         // Two libraries twice, copies and two ways of bf16, 24 timings of each kind: tenths of a second, even beside other tests.
         #expect(ContinuousClock.now - start < .seconds(60))

@@ -1,4 +1,4 @@
-// ProductLibraryChoice - what computes the products of a run (configuration key `training.blas`).
+// GEMMAutotuner - what computes the products of a run (configuration key `training.blas`).
 
 package import Configuration
 internal import JobRuntime
@@ -13,16 +13,15 @@ internal import TokenData
 
 extension Session {
     /// The libraries that `configuration` asks for. Collective.
-    package func productLibraries(_ configuration: RunConfiguration) throws -> ProductLibraries {
+    package func gemmBackends(_ configuration: RunConfiguration) throws -> GEMMBackends {
         let training = configuration.training
         switch training.blas {
-        case .openblas: return ProductLibraries(.openBLAS)
-        case .onednn: return ProductLibraries(.oneDNN)
+        case .backend(let backend): return GEMMBackends(backend)
         // A measurement would choose anew at each start.
-        case .auto where training.reproducible: return ProductLibraries(.openBLAS)
+        case .auto where training.reproducible: return GEMMBackends(.openBLAS)
         case .auto:
             let sequences = StepLayout(configuration, ranks: communicator.size).largestUnit
-            return try fastestLibraries(
+            return try fastestBackends(
                 ProductSizes(configuration.model, tokens: sequences * configuration.data.sequenceLength),
                 threads: training.threads, precision: training.precision)
         }
@@ -34,27 +33,29 @@ extension Session {
     ///
     /// - Parameter threads: `training.threads`.
     /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 products, and no library is measured.
-    package func fastestLibraries(
+    package func fastestBackends(
         _ sizes: ProductSizes, threads: Int, precision: TrainingConfiguration.Precision
-    ) throws -> ProductLibraries {
+    ) throws -> GEMMBackends {
         let plan = try threadPlan(requested: threads)
-        var widens = !ProductLibrary.hasBFloat16Products
+        var widens = !BLASBackends.hasBFloat16Products
         if precision == .bf16 {
             widens = try communicator.agreed {
-                try widens || ProductLibraryChoice.favoursWidening(sizes, threads: plan.threads)
+                try widens || GEMMAutotuner.favoursWidening(sizes, threads: plan.threads)
             }
-            guard try communicator.isTrueOnAny(widens) else { return ProductLibraries(.oneDNN, widensBFloat16: false) }
+            guard try communicator.isTrueOnAny(widens) else {
+                return GEMMBackends(BLASBackends.bfloat16, widensBFloat16: false)
+            }
         }
         let names = try communicator.textFromRankZero {
-            try ProductLibraryChoice.fastest(
+            try GEMMAutotuner.fastest(
                 sizes, ThreadPool(threadCount: plan.threads, spins: plan.spins), precision: precision
             ).names
         }
-        guard var libraries = ProductLibraries(names: names) else {
+        guard var backends = GEMMBackends(names: names) else {
             throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown libraries \"\(names)\"")
         }
-        libraries.widensBFloat16 = widens
-        return libraries
+        backends.widensBFloat16 = widens
+        return backends
     }
 }
 
@@ -62,8 +63,8 @@ extension ThreadPool {
     /// The BLAS that computes products of operands in this precision: bits are comparable only where it is the same.
     package func productIdentity(_ precision: TrainingConfiguration.Precision) -> String {
         switch precision {
-        case .fp32: libraries.identity
-        case .bf16: libraries.bfloat16Identity
+        case .fp32: backends.identity
+        case .bf16: backends.bfloat16Identity
         }
     }
 }
@@ -82,7 +83,7 @@ package struct ProductSizes {
     }
 }
 
-enum ProductLibraryChoice {
+enum GEMMAutotuner {
     /// Reductions are measured no longer than this.
     private static let longestReduction = 1024
 
@@ -93,10 +94,10 @@ enum ProductLibraryChoice {
     ///   it is also measured whether one of a gradient of weights is copied.
     static func fastest(
         _ sizes: ProductSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
-    ) throws -> ProductLibraries {
+    ) throws -> GEMMBackends {
         let (tokens, D, F) = (sizes.tokens, sizes.hidden, 2 * sizes.intermediate)
-        var fastest = ProductLibraries(.openBLAS)
-        func choice(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) -> ProductLibrary {
+        var fastest = GEMMBackends(.openBLAS)
+        func choice(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) -> any BLASBackend {
             choose(pool) {
                 let panel = ThreadPool.panelSize(m: m, n: n, k: k, widens: precision == .bf16)
                 return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
@@ -107,25 +108,26 @@ enum ProductLibraryChoice {
         fastest.dx = choice(tokens, D, F, .asStored, .asStored)
         fastest.dweight = choice(F, D, tokens, .transposed, .asStored)
         if precision == .fp32 {
-            fastest.copiesForDWeight = try favoursCopies(sizes, threads: pool.threadCount, library: fastest.dweight)
+            fastest.copiesForDWeight = try favoursCopies(sizes, threads: pool.threadCount, backend: fastest.dweight)
         }
         return fastest
     }
 
-    private static func choose(_ pool: ThreadPool, _ trial: () -> Trial) -> ProductLibrary {
+    private static func choose(_ pool: ThreadPool, _ trial: () -> Trial) -> any BLASBackend {
         let trials = (0..<pool.threadCount).map { _ in trial() }
-        func multiply(_ library: ProductLibrary) {
-            pool.run(trials.count) { task, _ in trials[task].multiply(library) }
+        func multiply(_ backend: any BLASBackend) {
+            pool.run(trials.count) { task, _ in trials[task].multiply(backend) }
         }
-        // The first of each builds its kernels.
-        let ratios = Stopwatch.pairedRatios({ multiply(.openBLAS) }, { multiply(.oneDNN) })
-        return secondIsFaster(ratios) ? .oneDNN : .openBLAS
+        return BLASBackends.all.dropFirst().reduce(BLASBackends.all[0]) { best, next in
+            // The first call of each backend builds its kernels.
+            secondIsFaster(Stopwatch.pairedRatios({ multiply(best) }, { multiply(next) })) ? next : best
+        }
     }
 
     /// Whether products of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
     /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN, or tiles
     /// against oneDNN: the two formats differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
-    /// ``ProductLibrary/hasBFloat16Products``.
+    /// ``BLASBackends/hasBFloat16Products``.
     static func favoursWidening(_ sizes: ProductSizes, threads: Int) throws -> Bool {
         // The largest product of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
         let rows = 512 * max(threads, 4)
@@ -137,7 +139,8 @@ enum ProductLibraryChoice {
         let target = Arena(count: m * n).all
         defer { withExtendedLifetime((a, b, target)) {} }
         return try secondIsFaster(
-            ProductLibraries(.oneDNN, widensBFloat16: false), ProductLibraries(.oneDNN, widensBFloat16: true),
+            GEMMBackends(BLASBackends.bfloat16, widensBFloat16: false),
+            GEMMBackends(BLASBackends.bfloat16, widensBFloat16: true),
             threads: threads
         ) { pool in
             pool.multiply(
@@ -149,7 +152,7 @@ enum ProductLibraryChoice {
     /// Whether gradients of weights take less time where the transposed operand is copied first. The rows of this trial lie as far
     /// apart as those of the run's gate_up, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast
     /// core.
-    private static func favoursCopies(_ sizes: ProductSizes, threads: Int, library: ProductLibrary) throws -> Bool {
+    private static func favoursCopies(_ sizes: ProductSizes, threads: Int, backend: any BLASBackend) throws -> Bool {
         // The product of a layer that has the most panels.
         let k = min(sizes.tokens, longestReduction)
         let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
@@ -158,9 +161,9 @@ enum ProductLibraryChoice {
         let (gradient, input) = (Ceilings.filled(k * outputs), Ceilings.filled(k * inputs))
         let target = Arena(count: m * n).all
         defer { withExtendedLifetime((gradient, input, target)) {} }
-        var copies = ProductLibraries(library)
+        var copies = GEMMBackends(backend)
         copies.copiesForDWeight = true
-        return try secondIsFaster(ProductLibraries(library), copies, threads: threads) { pool in
+        return try secondIsFaster(GEMMBackends(backend), copies, threads: threads) { pool in
             pool.multiply(
                 Matrix(gradient, rows: k, columns: outputs).block(columns: 0..<m), .transposed,
                 Matrix(input, rows: k, columns: inputs).block(columns: 0..<n), .asStored,
@@ -170,10 +173,10 @@ enum ProductLibraryChoice {
 
     /// Whether a pool with the libraries `second` takes less time for `multiply` than one with `first`.
     private static func secondIsFaster(
-        _ first: ProductLibraries, _ second: ProductLibraries, threads: Int, _ multiply: (ThreadPool) -> Void
+        _ first: GEMMBackends, _ second: GEMMBackends, threads: Int, _ multiply: (ThreadPool) -> Void
     ) throws -> Bool {
         // An idle thread that polls would take its core from the other pool.
-        let pools = try [first, second].map { try ThreadPool(threadCount: threads, spins: false, libraries: $0) }
+        let pools = try [first, second].map { try ThreadPool(threadCount: threads, spins: false, backends: $0) }
         return secondIsFaster(Stopwatch.pairedRatios({ multiply(pools[0]) }, { multiply(pools[1]) }))
     }
 
@@ -212,7 +215,7 @@ private struct Trial {
         memory = Ceilings.filled(places * count)
     }
 
-    func multiply(_ library: ProductLibrary) {
+    func multiply(_ backend: any BLASBackend) {
         var offset = 0
         func matrix(_ rows: Int, _ columns: Int) -> Matrix {
             defer { offset += rows * columns }
@@ -223,7 +226,7 @@ private struct Trial {
             for _ in 0..<places {
                 let a = aOperand == .asStored ? matrix(m, k) : matrix(k, m)
                 let b = bOperand == .asStored ? matrix(k, n) : matrix(n, k)
-                LinearAlgebra.multiply(a, aOperand, b, bOperand, into: matrix(m, n), library: library)
+                LinearAlgebra.multiply(a, aOperand, b, bOperand, into: matrix(m, n), backend: backend)
             }
         }
         withExtendedLifetime(memory) {}

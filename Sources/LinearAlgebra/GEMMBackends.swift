@@ -1,0 +1,75 @@
+// GEMMBackends - which BLAS backend computes which kind of GEMM.
+
+/// A BLAS backend for each kind of fp32 GEMM, told apart by the transposed operand, and the way of bf16 operands.
+///
+/// Why: on some processors one backend is faster for the forward pass and another one for weight gradients.
+public struct GEMMBackends: Sendable, Equatable {
+    /// `C = A B^T`: the forward pass.
+    public var forward: any BLASBackend
+    /// `C = A B`: input gradients.
+    public var dx: any BLASBackend
+    /// `C = A^T B`: weight gradients.
+    public var dweight: any BLASBackend
+    /// Whether the transposed operand of ``dweight`` is copied first, a dense block at a time (fp32 only).
+    public var copiesForDWeight = false
+    /// The backend of bf16 operands that are not widened, where ``TileProduct`` does not take them.
+    public let bfloat16 = BLASBackends.bfloat16
+    /// Whether bf16 operands are widened and multiplied in fp32 by the backends of fp32.
+    ///
+    /// If not, ``bfloat16`` or ``TileProduct`` multiplies them, which needs ``BLASBackends/hasBFloat16Products``.
+    public var widensBFloat16: Bool
+
+    /// One backend for every kind of fp32 GEMM.
+    public init(_ all: any BLASBackend, widensBFloat16: Bool = !BLASBackends.hasBFloat16Products) {
+        (forward, dx, dweight) = (all, all, all)
+        self.widensBFloat16 = widensBFloat16
+    }
+
+    public static func == (a: GEMMBackends, b: GEMMBackends) -> Bool {
+        a.names == b.names && a.widensBFloat16 == b.widensBFloat16
+    }
+
+    /// The backend for fp32 operands that enter a GEMM like these.
+    public subscript(_ a: Operand, _ b: Operand) -> any BLASBackend {
+        switch (a, b) {
+        case (.asStored, .transposed), (.transposed, .transposed): forward
+        case (.asStored, .asStored): dx
+        case (.transposed, .asStored): dweight
+        }
+    }
+
+    /// Names of the backends of forward, input gradient and weight gradient, and whether the last one copies.
+    ///
+    /// Ranks send it to each other. ``widensBFloat16`` is left out, because a rank knows it of its own processor.
+    public var names: String {
+        "\(forward.name) \(dx.name) \(dweight.name) \(copiesForDWeight ? Self.copied : Self.direct)"
+    }
+
+    private static let copied = "copied"
+    private static let direct = "direct"
+
+    /// Reads ``names``; nil for another text.
+    public init?(names: String) {
+        let words = names.split(separator: " ").map { String($0) }
+        guard words.count == 4, [Self.copied, Self.direct].contains(words[3]) else { return nil }
+        let list = words.prefix(3).map { BLASBackends.named($0) }
+        guard let forward = list[0], let dx = list[1], let dweight = list[2] else { return nil }
+        self.init(forward)
+        (self.dx, self.dweight, copiesForDWeight) = (dx, dweight, words[3] == Self.copied)
+    }
+
+    /// Versions and kernels that compute fp32 GEMMs. Two runs give the same bits only where this text is equal.
+    public var identity: String {
+        if forward.name == dx.name && dx.name == dweight.name && !copiesForDWeight { return forward.identity }
+        return "forward \(forward.identity), dx \(dx.identity), dweight \(dweight.identity)"
+            + (copiesForDWeight ? " on copies" : "")
+    }
+
+    /// Versions and kernels that compute GEMMs of bf16 operands. It names widening where the processor leaves a choice.
+    public var bfloat16Identity: String {
+        if !widensBFloat16 {
+            return (TileProduct.isAvailable ? "AMX tiles, small products " : "") + bfloat16.identity
+        }
+        return BLASBackends.hasBFloat16Products ? "bf16 widened to fp32, \(identity)" : identity
+    }
+}
