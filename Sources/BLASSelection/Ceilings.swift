@@ -11,28 +11,28 @@ package struct Ceilings {
     package let fmaPeak: Double
     /// The widest instruction for bf16 dot products; nil where the processor has none.
     package let dotPeak: Double?
-    /// Products of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
+    /// Matmuls of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
     /// faster.
-    package let products: [(backend: any BLASBackend, gflops: Double)]
-    /// The same of bf16 operands by oneDNN, not widened; nil where the processor has no such products.
-    package let narrowProducts: Double?
+    package let gemms: [(backend: any BLASBackend, gflops: Double)]
+    /// The same of bf16 operands by oneDNN, not widened; nil where the processor has no such matmuls.
+    package let bfloat16GEMM: Double?
     /// The same on tiles, by this program; nil where the processor has none.
-    package let tileProducts: Double?
+    package let tileGEMM: Double?
     /// Whether the pool widens bf16 operands to fp32.
     package let widensBFloat16: Bool
     /// Bytes read and written by `a += s * b` over arrays larger than any cache.
     package let bandwidth: Double
 
-    /// The libraries' fastest product in a run's format; where bf16 operands are widened, of both formats.
-    package func libraryProduct(isNarrow: Bool) -> Double {
-        let wide = products.map(\.gflops).max() ?? 0
-        guard isNarrow, let narrowProducts else { return wide }
-        return widensBFloat16 ? max(wide, narrowProducts) : narrowProducts
+    /// The libraries' fastest matmul in a run's format; where bf16 operands are widened, of both formats.
+    package func backendGEMM(isNarrow: Bool) -> Double {
+        let wide = gemms.map(\.gflops).max() ?? 0
+        guard isNarrow, let bfloat16GEMM else { return wide }
+        return widensBFloat16 ? max(wide, bfloat16GEMM) : bfloat16GEMM
     }
 
-    /// The fastest product in a run's format, whoever computes it.
-    package func product(isNarrow: Bool) -> Double {
-        max(libraryProduct(isNarrow: isNarrow), isNarrow ? tileProducts ?? 0 : 0)
+    /// The fastest matmul in a run's format, whoever computes it.
+    package func gemm(isNarrow: Bool) -> Double {
+        max(backendGEMM(isNarrow: isNarrow), isNarrow ? tileGEMM ?? 0 : 0)
     }
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
@@ -44,11 +44,11 @@ package struct Ceilings {
         if ThreadPool.hasBFloat16Dot {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
-        let narrow = BLASBackends.hasBFloat16Products ? try narrowCubes(pool) : nil
+        let narrow = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
         return Ceilings(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
-            products: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
-            narrowProducts: narrow?.library, tileProducts: narrow?.tiles,
+            gemms: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
+            bfloat16GEMM: narrow?.library, tileGEMM: narrow?.tiles,
             widensBFloat16: pool.backends.widensBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
@@ -76,7 +76,7 @@ package struct Ceilings {
         return cubeOperations / min(panels, threads) / 1e9
     }
 
-    private static func narrowCubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
+    private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
         let operands = (0..<2).map { _ in filledNarrow(edge * edge, pool) }
         let target = Arena(count: edge * edge).all
         defer { withExtendedLifetime((operands, target)) {} }

@@ -1,4 +1,4 @@
-// GEMMAutotuner - what computes the products of a run (configuration key `training.blas`).
+// GEMMAutotuner - what computes the matmuls of a run (configuration key `training.blas`).
 
 package import Configuration
 internal import JobRuntime
@@ -22,22 +22,22 @@ extension Session {
         case .auto:
             let sequences = StepLayout(configuration, ranks: communicator.size).largestUnit
             return try fastestBackends(
-                ProductSizes(configuration.model, tokens: sequences * configuration.data.sequenceLength),
+                GEMMSizes(configuration.model, tokens: sequences * configuration.data.sequenceLength),
                 threads: training.threads, precision: training.precision)
         }
     }
 
-    /// The faster library for each kind of fp32 product, and whether gradients of weights copy an operand: measured on rank 0, whose
+    /// The faster library for each kind of fp32 matmul, and whether gradients of weights copy an operand: measured on rank 0, whose
     /// answer counts for all; with bf16 also whether operands are widened to fp32, which each rank measures for its own processor.
     /// Collective.
     ///
     /// - Parameter threads: `training.threads`.
-    /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 products, and no library is measured.
+    /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 matmuls, and no library is measured.
     package func fastestBackends(
-        _ sizes: ProductSizes, threads: Int, precision: TrainingConfiguration.Precision
+        _ sizes: GEMMSizes, threads: Int, precision: TrainingConfiguration.Precision
     ) throws -> GEMMBackends {
         let plan = try threadPlan(requested: threads)
-        var widens = !BLASBackends.hasBFloat16Products
+        var widens = !BLASBackends.hasBFloat16GEMM
         if precision == .bf16 {
             widens = try communicator.agreed {
                 try widens || GEMMAutotuner.favoursWidening(sizes, threads: plan.threads)
@@ -60,8 +60,8 @@ extension Session {
 }
 
 extension ThreadPool {
-    /// The BLAS that computes products of operands in this precision: bits are comparable only where it is the same.
-    package func productIdentity(_ precision: TrainingConfiguration.Precision) -> String {
+    /// The BLAS that computes matmuls of operands in this precision: bits are comparable only where it is the same.
+    package func gemmIdentity(_ precision: TrainingConfiguration.Precision) -> String {
         switch precision {
         case .fp32: backends.identity
         case .bf16: backends.bfloat16Identity
@@ -69,8 +69,8 @@ extension ThreadPool {
     }
 }
 
-/// What the sizes of a run's products follow from.
-package struct ProductSizes {
+/// What the sizes of a run's matmuls follow from.
+package struct GEMMSizes {
     /// Of a micro-batch.
     package let tokens: Int
     package let hidden: Int
@@ -93,7 +93,7 @@ enum GEMMAutotuner {
     /// - Parameter precision: of operands. Those of bf16 are widened, which has panels of its own and is a copy already; for fp32
     ///   it is also measured whether one of a gradient of weights is copied.
     static func fastest(
-        _ sizes: ProductSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
+        _ sizes: GEMMSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
     ) throws -> GEMMBackends {
         let (tokens, D, F) = (sizes.tokens, sizes.hidden, 2 * sizes.intermediate)
         var fastest = GEMMBackends(.openBLAS)
@@ -103,7 +103,7 @@ enum GEMMAutotuner {
                 return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
             }
         }
-        // The largest product of a layer decides for its kind.
+        // The largest matmul of a layer decides for its kind.
         fastest.forward = choice(tokens, F, D, .asStored, .transposed)
         fastest.dx = choice(tokens, D, F, .asStored, .asStored)
         fastest.dweight = choice(F, D, tokens, .transposed, .asStored)
@@ -124,12 +124,12 @@ enum GEMMAutotuner {
         }
     }
 
-    /// Whether products of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
+    /// Whether matmuls of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
     /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN, or tiles
-    /// against oneDNN: the two formats differ by more than kinds of products and libraries do. A third of a second on a fast core; needs
-    /// ``BLASBackends/hasBFloat16Products``.
-    static func favoursWidening(_ sizes: ProductSizes, threads: Int) throws -> Bool {
-        // The largest product of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
+    /// against oneDNN: the two formats differ by more than kinds of matmuls and libraries do. A third of a second on a fast core; needs
+    /// ``BLASBackends/hasBFloat16GEMM``.
+    static func favoursWidening(_ sizes: GEMMSizes, threads: Int) throws -> Bool {
+        // The largest matmul of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
         let rows = 512 * max(threads, 4)
         let m = min(sizes.tokens, rows)
         let n = min(2 * sizes.intermediate, 1024 * (rows / m))
@@ -152,8 +152,8 @@ enum GEMMAutotuner {
     /// Whether gradients of weights take less time where the transposed operand is copied first. The rows of this trial lie as far
     /// apart as those of the run's gate_up, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast
     /// core.
-    private static func favoursCopies(_ sizes: ProductSizes, threads: Int, backend: any BLASBackend) throws -> Bool {
-        // The product of a layer that has the most panels.
+    private static func favoursCopies(_ sizes: GEMMSizes, threads: Int, backend: any BLASBackend) throws -> Bool {
+        // The matmul of a layer that has the most panels.
         let k = min(sizes.tokens, longestReduction)
         let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
         guard ThreadPool.copiesForDWeight(stride: outputs) else { return false }
@@ -187,7 +187,7 @@ enum GEMMAutotuner {
     static func secondIsFaster(_ ratios: [Double]) -> Bool { Stopwatch.median(ratios) > 1 }
 }
 
-/// Products of one shape. Operands lie in two places or more, because those of training come from beyond a core's first caches,
+/// Matmuls of one shape. Operands lie in two places or more, because those of training come from beyond a core's first caches,
 /// in which the libraries differ by less.
 private struct Trial {
     private let m: Int
@@ -203,7 +203,7 @@ private struct Trial {
 
     private static let bytes = 4 << 20
     private static let leastOperations = 1e8
-    /// Where products are so small that this is less, it hardly matters who computes them.
+    /// Where matmuls are so small that this is less, it hardly matters who computes them.
     private static let mostRounds = 200
 
     init(m: Int, n: Int, k: Int, _ aOperand: Operand, _ bOperand: Operand) {

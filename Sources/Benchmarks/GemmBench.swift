@@ -1,4 +1,4 @@
-// GemmBench - `mile-dist bench gemm`: every product of a model's step, by each library and in each format.
+// GemmBench - `mile-dist bench gemm`: every matmul of a model's step, by each library and in each format.
 
 internal import BLASSelection
 internal import Foundation
@@ -21,7 +21,7 @@ package struct GemmBench {
     }
 
     /// `target [m, n] = op(a) op(b)` with reduction length k.
-    private struct Product {
+    private struct GEMM {
         let name: String
         let (m, n, k): (Int, Int, Int)
         let aOperand: Operand
@@ -31,15 +31,15 @@ package struct GemmBench {
         var isDWeight: Bool { aOperand == .transposed }
     }
 
-    /// A column: what computes the products.
+    /// A column: what computes the matmuls.
     private struct Way {
         let name: String
         let pool: ThreadPool
         var isNarrow = false
 
-        func computes(_ product: Product) -> Bool {
+        func computes(_ gemm: GEMM) -> Bool {
             !pool.backends.copiesForDWeight
-                || product.isDWeight && ThreadPool.copiesForDWeight(stride: product.m)
+                || gemm.isDWeight && ThreadPool.copiesForDWeight(stride: gemm.m)
         }
     }
 
@@ -47,8 +47,8 @@ package struct GemmBench {
         let ceilings = try Ceilings.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
         let ways = try ways(like: pool)
-        for product in products() {
-            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, ways)))
+        for gemm in gemms() {
+            rows.append((gemm.name, "\(gemm.m) x \(gemm.n) x \(gemm.k)", rates(gemm, ways)))
         }
         if isJSON {
             let pairs = rows.map { row in
@@ -64,7 +64,7 @@ package struct GemmBench {
         console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
         for row in rows {
             let cells = row.columns.map { name, rate in
-                let share = rate / ceilings.product(isNarrow: name == "bf16")
+                let share = rate / ceilings.gemm(isNarrow: name == "bf16")
                 return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
             }
             console.line(
@@ -73,8 +73,8 @@ package struct GemmBench {
         }
     }
 
-    /// The three products of every linear layer, and the head's for a chunk.
-    private func products() -> [Product] {
+    /// The three matmuls of every linear layer, and the head's for a chunk.
+    private func gemms() -> [GEMM] {
         let (model, N) = (sizes.model, sizes.tokens)
         let (D, F, V) = (model.hiddenSize, model.intermediateSize, model.vocabularySize)
         let Q = model.attentionHeadCount * model.headSize
@@ -85,12 +85,12 @@ package struct GemmBench {
         ]
         .flatMap { name, inputs, outputs, rows in
             [
-                Product(
+                GEMM(
                     name: "\(name) forward", m: rows, n: outputs, k: inputs, aOperand: .asStored,
                     bOperand: .transposed),
-                Product(
+                GEMM(
                     name: "\(name) dx", m: rows, n: inputs, k: outputs, aOperand: .asStored, bOperand: .asStored),
-                Product(
+                GEMM(
                     name: "\(name) dweight", m: outputs, n: inputs, k: rows, aOperand: .transposed,
                     bOperand: .asStored),
             ]
@@ -104,7 +104,7 @@ package struct GemmBench {
         var copies = GEMMBackends(.oneDNN)
         copies.copiesForDWeight = true
         var ways = try BLASBackends.all.map { Way(name: $0.name, pool: try pool(GEMMBackends($0))) }
-        if BLASBackends.hasBFloat16Products {
+        if BLASBackends.hasBFloat16GEMM {
             for (name, widens) in [("bf16", false), ("widened", true)] {
                 let backends = GEMMBackends(BLASBackends.bfloat16, widensBFloat16: widens)
                 ways.append(Way(name: name, pool: try pool(backends), isNarrow: true))
@@ -115,24 +115,24 @@ package struct GemmBench {
         return ways
     }
 
-    private func rates(_ product: Product, _ ways: [Way]) -> [(String, Double)] {
-        let (m, n, k) = (product.m, product.n, product.k)
+    private func rates(_ gemm: GEMM, _ ways: [Way]) -> [(String, Double)] {
+        let (m, n, k) = (gemm.m, gemm.n, gemm.k)
         let memory = Ceilings.filled(m * k + k * n + m * n)
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
         let operands = MixedSlice.fp32(memory[0..<(m * k + k * n)])
         let narrow = BFloat16Slice(count: ways.contains(where: \.isNarrow) ? operands.count : 0)
         if narrow.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: narrow) }
         defer { withExtendedLifetime((memory, narrow)) {} }
-        let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
-        let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)
-        return ways.filter { $0.computes(product) }.map { way in
+        let (aRows, aColumns) = gemm.aOperand == .asStored ? (m, k) : (k, m)
+        let (bRows, bColumns) = gemm.bOperand == .asStored ? (k, n) : (n, k)
+        return ways.filter { $0.computes(gemm) }.map { way in
             let source = way.isNarrow ? MixedSlice.bf16(narrow) : operands
             let a = MixedMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
             let b = MixedMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
             let seconds = Stopwatch.median {
-                way.pool.multiply(a, product.aOperand, b, product.bOperand, into: target)
+                way.pool.multiply(a, gemm.aOperand, b, gemm.bOperand, into: target)
             }
-            return (way.name, product.operations / seconds / 1e9)
+            return (way.name, gemm.operations / seconds / 1e9)
         }
     }
 }
@@ -141,21 +141,21 @@ extension Ceilings {
     package var json: JSONValue {
         .object([
             ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),
-            ("products_fp32", .object(products.map { ($0.backend.name, .number($0.gflops)) })),
-            ("products_bf16", .number(narrowProducts ?? .nan)),
-            ("products_on_tiles", .number(tileProducts ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
+            ("products_fp32", .object(gemms.map { ($0.backend.name, .number($0.gflops)) })),
+            ("products_bf16", .number(bfloat16GEMM ?? .nan)),
+            ("products_on_tiles", .number(tileGEMM ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
         ])
     }
 
     package func show(on console: Console) {
-        let rates = products.map { "\($0.backend.name) " + String(format: "%.1f", $0.gflops) }
+        let rates = gemms.map { "\($0.backend.name) " + String(format: "%.1f", $0.gflops) }
         var parts = [String(format: "FMA %.1f GF/s", fmaPeak)]
         if let dotPeak { parts.append(String(format: "bf16 dot %.1f GF/s", dotPeak)) }
         parts.append("2048-cube " + rates.joined(separator: ", ") + " GF/s")
-        if let narrowProducts {
-            parts.append("in bf16 \(BLASBackends.bfloat16.name) " + String(format: "%.1f GF/s", narrowProducts))
+        if let bfloat16GEMM {
+            parts.append("in bf16 \(BLASBackends.bfloat16.name) " + String(format: "%.1f GF/s", bfloat16GEMM))
         }
-        if let tileProducts { parts.append(String(format: "on tiles %.1f GF/s", tileProducts)) }
+        if let tileGEMM { parts.append(String(format: "on tiles %.1f GF/s", tileGEMM)) }
         if bandwidth.isFinite { parts.append(String(format: "memory %.1f GB/s", bandwidth)) }
         console.line("ceilings: " + parts.joined(separator: "; "))
     }

@@ -1,4 +1,4 @@
-// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain product, against its bound.
+// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain matmul, against its bound.
 
 internal import BLASSelection
 internal import Configuration
@@ -22,21 +22,21 @@ package struct KernelBench {
         pool = try session.makePool(
             requested: threads,
             backends: session.fastestBackends(
-                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
+                GEMMSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 
     /// A measured pass: what it works through, and what bounds it.
     private struct Row {
         let name: String
         let elements: Double
-        /// Bytes that it reads and writes at least; 0 where products bound it.
+        /// Bytes that it reads and writes at least; 0 where matmuls bound it.
         let bytes: Double
-        /// Operations of its products; 0 where memory bounds it.
+        /// Operations of its matmuls; 0 where memory bounds it.
         let operations: Double
         let seconds: Double
 
         func share(_ ceilings: Ceilings) -> Double {
-            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.product(isNarrow: false) * 1e9)
+            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.gemm(isNarrow: false) * 1e9)
             return time / seconds
         }
     }
@@ -125,17 +125,17 @@ package struct KernelBench {
         let lse = Ceilings.filled(sizes.tokens * model.attentionHeadCount)
         let scratch = Ceilings.filled(attention.scratchCount(threads: pool.threadCount))
         let (B, T) = (sizes.sequences, sizes.sequenceLength)
-        // Two products forward and five backward over the causal half.
-        let product = Double(B * T * (T + 1) * attention.outputStride)
+        // Two matmuls forward and five backward over the causal half.
+        let gemm = Double(B * T * (T + 1) * attention.outputStride)
         let scores = Double(B * model.attentionHeadCount * T * (T + 1) / 2)
         return [
             Row(
-                name: "attention forward", elements: scores, bytes: 0, operations: 2 * product,
+                name: "attention forward", elements: scores, bytes: 0, operations: 2 * gemm,
                 seconds: Stopwatch.median {
                     attention.forward(pool, sequences: B, qkv: .fp32(qkv), into: output, lse: lse, scratch: scratch)
                 }),
             Row(
-                name: "attention backward", elements: scores, bytes: 0, operations: 5 * product,
+                name: "attention backward", elements: scores, bytes: 0, operations: 5 * gemm,
                 seconds: Stopwatch.median {
                     attention.backward(
                         pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, doutput: doutput, dqkv: dqkv,
@@ -144,7 +144,7 @@ package struct KernelBench {
         ]
     }
 
-    /// The head's pass over logits: what a chunk takes beyond its three products.
+    /// The head's pass over logits: what a chunk takes beyond its three matmuls.
     private func lossRow() -> Row {
         let (D, V) = (16, sizes.model.vocabularySize)
         let head = FusedHead(features: D, vocabulary: V)
@@ -154,7 +154,7 @@ package struct KernelBench {
         let scratch = Ceilings.filled(head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         let targets = [Int32](repeating: 1, count: N)
-        // Its products are counted: with 16 features they are small.
+        // Its matmuls are counted: with 16 features they are small.
         return Row(
             name: "loss of logits", elements: Double(N * V), bytes: 4 * Double(4 * N * V),
             operations: 6 * Double(N * V * D),

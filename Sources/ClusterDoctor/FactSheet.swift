@@ -38,7 +38,7 @@ enum FactSheet {
                 + (launch.usesSharedMemory ? "used" : "not used")
         case "processor": return facts.processor.model + (facts.processor.units.map { ", \($0.name)" } ?? "")
         case "bf16 products":
-            return (facts.processor.hasBFloat16Products ? "yes" : "no")
+            return (facts.processor.hasBFloat16GEMM ? "yes" : "no")
                 + (facts.processor.tiles.map { ", AMX \($0.rawValue)" } ?? "")
         case "cores":
             return CoreJudgement.list(facts.cores.allowed)

@@ -5,7 +5,7 @@ public import Optimization
 
 /// How a step is computed (configuration key `training`).
 public struct TrainingConfiguration: Sendable, Equatable {
-    /// Number format of the products.
+    /// Number format of the matmuls.
     public enum Precision: String, Sendable, CaseIterable {
         case fp32
         case bf16

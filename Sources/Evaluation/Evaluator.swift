@@ -140,7 +140,7 @@ package final class Evaluator {
         return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
     }
 
-    /// Whole batches for each rank: the bits of a product depend on its number of rows, so a sequence is computed
+    /// Whole batches for each rank: the bits of a matmul depend on its number of rows, so a sequence is computed
     /// beside the same others by whichever rank.
     private func shares(of window: Range<Int>) -> [Range<Int>] {
         let size = transformer.maximumSequences

@@ -23,6 +23,6 @@ package enum MachineIdentity {
         return hexadecimalDigits(of: hasher.finalize())
     }
 
-    /// Every library that products may come from.
+    /// Every library that matmuls may come from.
     package static var libraries: String { BLASBackends.all.map(\.identity).joined(separator: ", ") }
 }

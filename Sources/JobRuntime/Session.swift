@@ -80,7 +80,7 @@ public final class Session {
     /// The pool of this rank.
     ///
     /// - Parameter requested: `training.threads`; see ``threadPlan(requested:)``.
-    /// - Parameter backends: what computes products. OpenBLAS where nothing was measured: the same bits at each start.
+    /// - Parameter backends: what computes matmuls. OpenBLAS where nothing was measured: the same bits at each start.
     public func makePool(
         requested: Int, backends: GEMMBackends = GEMMBackends(.openBLAS)
     ) throws -> ThreadPool {

@@ -15,7 +15,7 @@ public enum BLASBackends {
     }()
 
     /// Whether a backend multiplies bf16 operands on this processor.
-    public static let hasBFloat16Products = bfloat16.bfloat16 == .available
+    public static let hasBFloat16GEMM = bfloat16.bfloat16 == .available
 
     /// The backend with the value `name` of `training.blas`; nil for another text.
     public static func named(_ name: String) -> (any BLASBackend)? { all.first { $0.name == name } }

@@ -12,15 +12,15 @@ public struct GEMMBackends: Sendable, Equatable {
     public var dweight: any BLASBackend
     /// Whether the transposed operand of ``dweight`` is copied first, a dense block at a time (fp32 only).
     public var copiesForDWeight = false
-    /// The backend of bf16 operands that are not widened, where ``TileProduct`` does not take them.
+    /// The backend of bf16 operands that are not widened, where ``TileGEMM`` does not take them.
     public let bfloat16 = BLASBackends.bfloat16
     /// Whether bf16 operands are widened and multiplied in fp32 by the backends of fp32.
     ///
-    /// If not, ``bfloat16`` or ``TileProduct`` multiplies them, which needs ``BLASBackends/hasBFloat16Products``.
+    /// If not, ``bfloat16`` or ``TileGEMM`` multiplies them, which needs ``BLASBackends/hasBFloat16GEMM``.
     public var widensBFloat16: Bool
 
     /// One backend for every kind of fp32 GEMM.
-    public init(_ all: any BLASBackend, widensBFloat16: Bool = !BLASBackends.hasBFloat16Products) {
+    public init(_ all: any BLASBackend, widensBFloat16: Bool = !BLASBackends.hasBFloat16GEMM) {
         (forward, dx, dweight) = (all, all, all)
         self.widensBFloat16 = widensBFloat16
     }
@@ -68,8 +68,8 @@ public struct GEMMBackends: Sendable, Equatable {
     /// Versions and kernels that compute GEMMs of bf16 operands. It names widening where the processor leaves a choice.
     public var bfloat16Identity: String {
         if !widensBFloat16 {
-            return (TileProduct.isAvailable ? "AMX tiles, small products " : "") + bfloat16.identity
+            return (TileGEMM.isAvailable ? "AMX tiles, small products " : "") + bfloat16.identity
         }
-        return BLASBackends.hasBFloat16Products ? "bf16 widened to fp32, \(identity)" : identity
+        return BLASBackends.hasBFloat16GEMM ? "bf16 widened to fp32, \(identity)" : identity
     }
 }

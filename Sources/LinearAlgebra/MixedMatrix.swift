@@ -1,8 +1,8 @@
-// MixedMatrix - an operand of a product in the run's format: fp32 or bf16.
+// MixedMatrix - an operand of a matmul in the run's format: fp32 or bf16.
 
 public import Tensors
 
-/// A matrix in either format; the two operands of a product have the same one.
+/// A matrix in either format; the two operands of a matmul have the same one.
 public enum MixedMatrix: Sendable {
     case fp32(Matrix)
     case bf16(BFloat16Matrix)

@@ -1,6 +1,6 @@
 // VectorUnits - how wide the vector instructions are that a processor has and that a library uses.
 
-/// Steps of the x86 instruction set that matter for products, each at least twice as fast as the one before.
+/// Steps of the x86 instruction set that matter for matmuls, each at least twice as fast as the one before.
 public enum VectorUnits: Int, Codable, Sendable, Comparable {
     /// SSE of any version.
     case sse

@@ -19,7 +19,7 @@ struct Activations {
     /// What follows from a layer's input. Layers share one where it is recomputed in the backward pass.
     struct Inner {
         let inputRstd: FloatSlice
-        /// `[N, S]`, rotary applied, in the products' format.
+        /// `[N, S]`, rotary applied, in the matmuls' format.
         let qkv: MixedSlice
         /// `[N, Q]`
         let attention: FloatSlice
@@ -28,7 +28,7 @@ struct Activations {
         /// Residual stream after attention, `[N, D]`.
         let middle: FloatSlice
         let middleRstd: FloatSlice
-        /// `[N, 2F]`; backward with fp32 products overwrites it with its gradient.
+        /// `[N, 2F]`; backward with fp32 matmuls overwrites it with its gradient.
         let gateUp: FloatSlice
     }
 
@@ -36,7 +36,7 @@ struct Activations {
     /// Residual stream after the last layer, `[N, D]`.
     let final: FloatSlice
     let finalRstd: FloatSlice
-    /// Output of whichever norm was applied last, `[N, D]`, in the products' format.
+    /// Output of whichever norm was applied last, `[N, D]`, in the matmuls' format.
     let normed: MixedSlice
     /// Gradient of the residual stream, `[N, D]`.
     let dresidual: FloatSlice
@@ -45,15 +45,15 @@ struct Activations {
 
     // Buffers of one layer's passes, in the memory that the head uses between the two.
 
-    /// SwiGLU product, `[N, F]`, in the products' format.
+    /// SwiGLU product, `[N, F]`, in the matmuls' format.
     let product: MixedSlice
-    /// Its gradient, `[N, F]`; with fp32 products the product takes its place when it is formed again.
+    /// Its gradient, `[N, F]`; with fp32 matmuls the product takes its place when it is formed again.
     let dproduct: FloatSlice
     /// Gradient of the attention output, `[N, Q]`, which is used up before `dnormed` is formed.
     let dattention: FloatSlice
-    /// Gradient of q, k and v, `[N, S]`. Where products are bf16, forward has their fp32 values here until rotary is applied.
+    /// Gradient of q, k and v, `[N, S]`. Where matmuls are bf16, forward has their fp32 values here until rotary is applied.
     let dqkv: FloatSlice
-    /// Where products are bf16: room for the rounded copies of two operands.
+    /// Where matmuls are bf16: room for the rounded copies of two operands.
     let narrowGradient: BFloat16Slice?
     let narrowInput: BFloat16Slice?
     /// Scratch of the layers' kernels that is never live across two of them.
@@ -150,7 +150,7 @@ private struct Cut {
         return BFloat16Slice(over: room, count: self.room == nil ? 0 : count)
     }
 
-    mutating func take(_ count: Int, _ format: ProductFormat) -> MixedSlice {
+    mutating func take(_ count: Int, _ format: ComputeDType) -> MixedSlice {
         switch format {
         case .fp32: .fp32(take(count))
         case .bf16: .bf16(takeNarrow(count))
@@ -171,7 +171,7 @@ extension Activations {
         let forTraining: Bool
         /// Whether layers share what is recomputed.
         let sharesInner: Bool
-        let format: ProductFormat
+        let format: ComputeDType
         /// Floats of the gradient that each layer's activations may use; none where nothing is lent.
         let loans: [Int]
         let scratch: Int
@@ -179,7 +179,7 @@ extension Activations {
 
         init(
             _ configuration: ModelConfiguration, sequences: Int, sequenceLength: Int, threads: Int, forTraining: Bool,
-            recomputesLayers: Bool, lends: Bool, format: ProductFormat
+            recomputesLayers: Bool, lends: Bool, format: ComputeDType
         ) {
             hidden = configuration.hiddenSize
             intermediate = configuration.intermediateSize
@@ -209,8 +209,8 @@ extension Activations.Sizes {
     func isLent(layer: Int) -> Bool { !loans.isEmpty && layerCount <= loans[layer] }
 }
 
-/// Format of what products read.
-public enum ProductFormat: Sendable {
+/// Format of what matmuls read.
+public enum ComputeDType: Sendable {
     case fp32
     case bf16
 

@@ -3,7 +3,7 @@
 internal import Tensors
 
 extension ModelConfiguration {
-    /// Floating-point operations of one token's forward and backward passes: every product with a weight three times (the
+    /// Floating-point operations of one token's forward and backward passes: every matmul with a weight three times (the
     /// embedding's lookup is none), and causal attention over half of the `sequenceLength` squared scores; no recomputation.
     public func flopsPerToken(sequenceLength T: Int) -> Double {
         let lookup = tieWordEmbeddings ? 0 : vocabularySize * hiddenSize

@@ -2,7 +2,7 @@
 
 internal import Tensors
 
-/// Tensors by role: norm gains in fp32, matrices in the format that the products read (weights) or in fp32 (gradients).
+/// Tensors by role: norm gains in fp32, matrices in the format that the matmuls read (weights) or in fp32 (gradients).
 struct ModelSlices<Matrices: Sendable>: Sendable {
     /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head size.
     struct Layer: Sendable {

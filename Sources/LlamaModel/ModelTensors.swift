@@ -6,7 +6,7 @@ extension ModelConfiguration {
     /// Every parameter tensor, in the order of the forward pass: embedding, layers, final norm, head.
     ///
     /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, as do gate and up, so that each
-    /// group is one product. A tied model has no `lm_head.weight`.
+    /// group is one matmul. A tied model has no `lm_head.weight`.
     public var tensorTable: TensorTable {
         var tensors: [(name: String, shape: [Int], kind: TensorTable.Kind)] = []
         let D = hiddenSize

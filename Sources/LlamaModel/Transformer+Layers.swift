@@ -190,7 +190,7 @@ extension Transformer {
         rotary.apply(pool, to: qkv, stride: S, heads: rotaryHeads, inverse: inverse) { token in token % T }
     }
 
-    /// `values` as an operand of products: rounded into `room` where products are bf16, otherwise as they are.
+    /// `values` as an operand of matmuls: rounded into `room` where matmuls are bf16, otherwise as they are.
     private func operand(_ values: FloatSlice, _ room: BFloat16Slice?) -> MixedSlice {
         guard let room else { return .fp32(values) }
         let rounded = room[0..<values.count]

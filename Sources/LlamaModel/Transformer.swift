@@ -63,7 +63,7 @@ public final class Transformer {
             Activations.Sizes(
                 configuration, sequences: maximumSequences, sequenceLength: sequenceLength, threads: pool.threadCount,
                 forTraining: forTraining, recomputesLayers: recomputesLayers, lends: gradient != nil,
-                format: ProductFormat(parameters)),
+                format: ComputeDType(parameters)),
             loan: gradient.map { GradientLoan(configuration, gradient: $0) })
         parameterEnds = configuration.layerParameterEnds
         lentGradient = gradient
@@ -74,7 +74,7 @@ public final class Transformer {
     /// the per-token losses and the rotary table.
     public static func activationBytes(
         _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
-        recomputesLayers: Bool = false, lends: Bool = false, format: ProductFormat = .fp32
+        recomputesLayers: Bool = false, lends: Bool = false, format: ComputeDType = .fp32
     ) -> Int {
         let sizes = Activations.Sizes(
             configuration, sequences: sequences, sequenceLength: sequenceLength, threads: threads,
@@ -167,6 +167,6 @@ struct Batch {
     /// The part of an `[N, columns]` buffer that this batch uses.
     func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
 
-    /// The same of a buffer in the products' format.
+    /// The same of a buffer in the matmuls' format.
     func mixed(_ buffer: MixedSlice, _ columns: Int) -> MixedSlice { buffer[0..<(tokens * columns)] }
 }

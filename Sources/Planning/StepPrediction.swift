@@ -83,7 +83,7 @@ package struct StepPrediction {
         let backward = work.backwardShares.map { $0 * Double(work.lastUnitSequences) * sequenceSeconds }
         var exposed = exposedCommunication(
             reductions: reductions, backward: backward, gathers: gathers,
-            // Forward has one product where backward has two.
+            // Forward has one matmul where backward has two.
             forward: backward.reversed().map { $0 / 2 },
             // A bf16 update gathers after it, and forward hides that as well.
             overlaps: true)
@@ -159,7 +159,7 @@ struct StepWork {
         sentShare =
             Double(tokens * PackedPiece.mostBytes(ofRow: rowBytes)) / Double(model.vocabularySize * rowBytes)
 
-        // The head's forward and backward are one pass, before any layer's backward; the embedding has no product.
+        // The head's forward and backward are one pass, before any layer's backward; the embedding has no matmul.
         let headOperations = 6 * Double(model.vocabularySize * model.hiddenSize)
         let layers = (1 - headOperations * Double(T) / operationsPerSequence) * Self.backwardPart(training)
         let firstLayer = table["model.layers.0.input_layernorm.weight"]?.range.lowerBound ?? 0
@@ -181,7 +181,7 @@ struct StepWork {
 
     private static func sequences(_ units: [WorkUnit]) -> Int { units.reduce(0) { $0 + $1.sequences.count } }
 
-    /// Two of a layer's three products, or of four where the forward pass is repeated, come after the head: backward's.
+    /// Two of a layer's three matmuls, or of four where the forward pass is repeated, come after the head: backward's.
     private static func backwardPart(_ training: TrainingConfiguration) -> Double {
         training.activationCheckpointing == .layer ? 3.0 / 4 : 2.0 / 3
     }

@@ -95,7 +95,7 @@ internal import Glibc
         for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
     }
 
-    /// Start of the memory, for a binding's C call or a product.
+    /// Start of the memory, for a binding's C call or a matmul.
     package var pointer: UnsafeMutablePointer<UInt16> { unsafe base }
 
     /// Sets all elements to the number with the bit pattern `bits`.

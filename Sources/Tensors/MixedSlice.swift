@@ -1,6 +1,6 @@
-// MixedSlice - numbers in the format that a run's products read: fp32 or bf16.
+// MixedSlice - numbers in the format that a run's matmuls read: fp32 or bf16.
 
-/// A slice in either format. Kernels that make or read operands of products take one and choose their loop once.
+/// A slice in either format. Kernels that make or read operands of matmuls take one and choose their loop once.
 public enum MixedSlice: Sendable {
     case fp32(FloatSlice)
     case bf16(BFloat16Slice)

@@ -49,17 +49,17 @@ struct GEMMAutotunerTests {
     @Test func theCeilingIsThatOfWhatComputes() {
         func ceilings(_ narrow: Double?, tiles: Double? = nil, widens: Bool) -> Ceilings {
             Ceilings(
-                fmaPeak: 400, dotPeak: nil, products: [(.openBLAS, 200), (.oneDNN, 300)], narrowProducts: narrow,
-                tileProducts: tiles, widensBFloat16: widens, bandwidth: .nan)
+                fmaPeak: 400, dotPeak: nil, gemms: [(.openBLAS, 200), (.oneDNN, 300)], bfloat16GEMM: narrow,
+                tileGEMM: tiles, widensBFloat16: widens, bandwidth: .nan)
         }
-        #expect(ceilings(160, widens: false).product(isNarrow: false) == 300)
-        #expect(ceilings(160, widens: false).product(isNarrow: true) == 160)
-        #expect(ceilings(160, widens: true).product(isNarrow: true) == 300)
-        #expect(ceilings(900, widens: true).product(isNarrow: true) == 900)
-        #expect(ceilings(nil, widens: true).product(isNarrow: true) == 300)
-        #expect(ceilings(900, tiles: 1500, widens: false).product(isNarrow: true) == 1500)
-        #expect(ceilings(900, tiles: 1500, widens: false).product(isNarrow: false) == 300)
-        #expect(ceilings(900, tiles: 1500, widens: false).libraryProduct(isNarrow: true) == 900)
+        #expect(ceilings(160, widens: false).gemm(isNarrow: false) == 300)
+        #expect(ceilings(160, widens: false).gemm(isNarrow: true) == 160)
+        #expect(ceilings(160, widens: true).gemm(isNarrow: true) == 300)
+        #expect(ceilings(900, widens: true).gemm(isNarrow: true) == 900)
+        #expect(ceilings(nil, widens: true).gemm(isNarrow: true) == 300)
+        #expect(ceilings(900, tiles: 1500, widens: false).gemm(isNarrow: true) == 1500)
+        #expect(ceilings(900, tiles: 1500, widens: false).gemm(isNarrow: false) == 300)
+        #expect(ceilings(900, tiles: 1500, widens: false).backendGEMM(isNarrow: true) == 900)
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
@@ -70,14 +70,14 @@ struct GEMMAutotunerTests {
             keyValueHeadCount: 1, vocabularySize: 8, maxPositionEmbeddings: 8)
         let pool = try ThreadPool(threadCount: 2)
         let start = ContinuousClock.now
-        let sizes = ProductSizes(model, tokens: tokens)
+        let sizes = GEMMSizes(model, tokens: tokens)
         for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
             let libraries = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
             #expect(GEMMBackends(names: libraries.names) == libraries)
             // Widened operands are copies already, and only rows of 2 x 512 floats are slow to read across.
             #expect(!libraries.copiesForDWeight || precision == .fp32 && intermediate == 512)
         }
-        if BLASBackends.hasBFloat16Products {
+        if BLASBackends.hasBFloat16GEMM {
             _ = try GEMMAutotuner.favoursWidening(sizes, threads: 2)
         }
         // Two libraries twice, copies and two ways of bf16, 24 timings of each kind: tenths of a second, even beside other tests.

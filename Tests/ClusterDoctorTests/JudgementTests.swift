@@ -63,12 +63,12 @@ import Testing
         Plant(.bfloat16, .warning) { $0.plan?.usesBFloat16 = true },
         Plant(.bfloat16, .warning, "on refused tiles") {
             $0.plan?.usesBFloat16 = true
-            $0.processor.hasBFloat16Products = true
+            $0.processor.hasBFloat16GEMM = true
             $0.processor.tiles = .refused
         },
         Plant(.bfloat16, .warning, "kept from tiles") {
             $0.plan?.usesBFloat16 = true
-            $0.processor.hasBFloat16Products = true
+            $0.processor.hasBFloat16GEMM = true
             $0.processor.tiles = .limited
         },
         Plant(.directory, .fault) { $0.storage.problem = "Permission denied" },
@@ -152,7 +152,7 @@ import Testing
         #expect(Expected.all(of: [facts]) == [])
         facts.processor.tiles = .used
         facts.plan?.usesBFloat16 = true
-        facts.processor.hasBFloat16Products = true
+        facts.processor.hasBFloat16GEMM = true
         #expect(Expected.all(of: [facts]) == [])
         // Checkpoints that are there take their part of what must fit.
         facts.storage.checkpoints = 3

@@ -18,6 +18,7 @@ import Testing
 
     @Test func anotherWordIsRefused() {
         #expect(
-            Sample.message(Sample.text, overrides: ["training.blas=mkl"]).contains("allowed: one of auto, openblas, onednn"))
+            Sample.message(Sample.text, overrides: ["training.blas=mkl"]).contains(
+                "allowed: one of auto, openblas, onednn"))
     }
 }

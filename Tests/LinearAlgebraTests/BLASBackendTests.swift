@@ -42,7 +42,7 @@ import Testing
         #expect(OpenBLASBackend().bfloat16 == .none)
         #expect(OneDNNBackend().bfloat16 != .none)
         #expect(BLASBackends.bfloat16.name == "onednn")
-        #expect(BLASBackends.hasBFloat16Products == (OneDNNBackend().bfloat16 == .available))
+        #expect(BLASBackends.hasBFloat16GEMM == (OneDNNBackend().bfloat16 == .available))
     }
 
     @Test func aBackendWithoutBFloat16Traps() async {

@@ -1,4 +1,4 @@
-// GEMMBackendsTests - one library per kind of product.
+// GEMMBackendsTests - one library per kind of matmul.
 
 import LinearAlgebra
 import Testing
@@ -51,10 +51,10 @@ import Testing
         var uniform = GEMMBackends(.oneDNN)
         uniform.copiesForDWeight = true
         #expect(uniform.identity == "forward \(dnn), dx \(dnn), dweight \(dnn) on copies")
-        let tiles = TileProduct.isAvailable ? "AMX tiles, small products " : ""
+        let tiles = TileGEMM.isAvailable ? "AMX tiles, small products " : ""
         #expect(GEMMBackends(.openBLAS, widensBFloat16: false).bfloat16Identity == tiles + dnn)
         // Where there are two ways they give different bits, with the same library too.
-        let prefix = BLASBackends.hasBFloat16Products ? "bf16 widened to fp32, " : ""
+        let prefix = BLASBackends.hasBFloat16GEMM ? "bf16 widened to fp32, " : ""
         #expect(GEMMBackends(.oneDNN, widensBFloat16: true).bfloat16Identity == prefix + dnn)
     }
 }

@@ -5,7 +5,7 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Set before the first product, as the program does.
+/// Set before the first matmul, as the program does.
 private let ready: Void = BLASBackends.useCallingThreadOnly()
 
 struct GEMMTests {
@@ -34,7 +34,7 @@ struct GEMMTests {
         let (a, b, initial) = (generator.normals(m * k), generator.normals(k * n), generator.normals(m * n))
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
-                let reference = Reference.product(
+                let reference = Reference.matmul(
                     a.doubles, b.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
                     bTransposed: bOperand == .transposed)
                 let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
@@ -63,11 +63,11 @@ struct GEMMTests {
     /// Tolerance: products of two bf16 numbers are exact in fp32, so only the k additions round, as above; the reference
     /// multiplies the rounded operands.
     @Test(
-        .enabled(if: BLASBackends.hasBFloat16Products, "this processor has no bf16 products"),
+        .enabled(if: BLASBackends.hasBFloat16GEMM, "this processor has no bf16 products"),
         arguments: [
             Case(1, 1, 1), Case(3, 5, 7), Case(20, 33, 48), Case(65, 130, 31), Case(1, 200, 64), Case(100, 90, 300),
         ])
-    func narrowProductsEqualTheDefinition(size: Case) {
+    func bfloat16GEMMsEqualTheDefinition(size: Case) {
         _ = ready
         let (m, n, k) = (size.m, size.n, size.k)
         var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
@@ -75,7 +75,7 @@ struct GEMMTests {
         let initial = generator.normals(m * n)
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
-                let reference = Reference.product(
+                let reference = Reference.matmul(
                     a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
                     bTransposed: bOperand == .transposed)
                 let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)

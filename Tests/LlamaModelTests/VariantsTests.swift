@@ -1,4 +1,4 @@
-// VariantsTests - the same network with less memory, and with products of bf16.
+// VariantsTests - the same network with less memory, and with matmuls of bf16.
 
 import Kernels
 import TestSupport
@@ -66,7 +66,7 @@ struct VariantsTests {
         #expect(bytes(.parallel, true) < bytes(.parallel, false))
     }
 
-    /// bf16 keeps eight bits: some twenty products one after another, each with two rounded operands, differ from fp32's by
+    /// bf16 keeps eight bits: some twenty matmuls one after another, each with two rounded operands, differ from fp32's by
     /// less than sixteen times 2^-8 of the gradient's norm, and not by nothing, nor by as much as another sequence's.
     @Test(arguments: TransformerTests.models)
     func narrowGradientsAreNearThoseOfFP32(model: ModelConfiguration) {

@@ -8,8 +8,8 @@ import Testing
 extension ProgramTests {
     /// Runs whose numbers may never change, neither by a restructuring nor by an optimization.
     ///
-    /// OpenBLAS computes all products, with its Haswell kernels: any processor with AVX2 then gives these bits. The limit of oneDNN,
-    /// which computes nothing here, keeps bf16 products from processors that have them: operands are upcast to fp32 everywhere.
+    /// OpenBLAS computes all matmuls, with its Haswell kernels: any processor with AVX2 then gives these bits. The limit of oneDNN,
+    /// which computes nothing here, keeps bf16 matmuls from processors that have them: operands are upcast to fp32 everywhere.
     /// `MILE_RECORD_GOLDEN=FOLDER` writes what the runs give now to files in that folder, as `Golden` holds them.
     @Suite(.enabled(if: obstacle == nil, "\(obstacle ?? "")")) struct GoldenRunTests {
         private static let steps = 50

@@ -57,13 +57,13 @@ package struct ProcessorFacts: Codable, Sendable, Equatable {
     var units: VectorUnits?
     /// In the order of ``BLASBackends/all``.
     var backends: [Backend]
-    var hasBFloat16Products: Bool
+    var hasBFloat16GEMM: Bool
     /// Of AMX; nil where the processor has none.
     var tiles: Tiles?
     /// What Swift code was compiled for.
     var builtFor: String
 
-    /// Whether bf16 products run on the processor's tiles.
+    /// Whether bf16 matmuls run on the processor's tiles.
     enum Tiles: String, Codable, Sendable {
         case used
         /// The system, or a container's filter of system calls, keeps them from this process.

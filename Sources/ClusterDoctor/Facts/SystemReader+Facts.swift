@@ -31,14 +31,14 @@ extension SystemReader {
                     name: backend.name, identity: backend.identity, units: backend.vectorUnits,
                     variable: variable(backend.kernelVariables))
             },
-            hasBFloat16Products: BLASBackends.hasBFloat16Products, tiles: tiles,
+            hasBFloat16GEMM: BLASBackends.hasBFloat16GEMM, tiles: tiles,
             builtFor: VersionText.instructionSet)
     }
 
     private var tiles: ProcessorFacts.Tiles? {
-        guard TileProduct.exist else { return nil }
-        if TileProduct.isAvailable { return .used }
-        return TileProduct.hasTiles ? .limited : .refused
+        guard TileGEMM.exist else { return nil }
+        if TileGEMM.isAvailable { return .used }
+        return TileGEMM.hasTiles ? .limited : .refused
     }
 
     /// `flags` of the first processor.

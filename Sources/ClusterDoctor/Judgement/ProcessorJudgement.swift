@@ -6,7 +6,7 @@ enum ProcessorJudgement {
     static func findings(_ all: [NodeFacts]) -> [Finding] {
         BLASBackends.all.flatMap { backend in
             Finding.grouped(.kernels(of: backend), all) { slow(backend, $0) }
-        } + Finding.grouped(.bfloat16, all) { withoutProducts($0) ?? withoutTiles($0) }
+        } + Finding.grouped(.bfloat16, all) { withoutBFloat16GEMM($0) ?? withoutTiles($0) }
     }
 
     /// A BLAS backend whose kernels leave vector units idle.
@@ -20,8 +20,8 @@ enum ProcessorJudgement {
                 ?? backend.remedyForSlowKernels(on: has))
     }
 
-    private static func withoutProducts(_ facts: NodeFacts) -> Finding.Verdict? {
-        guard let plan = facts.plan, plan.usesBFloat16, !facts.processor.hasBFloat16Products else { return nil }
+    private static func withoutBFloat16GEMM(_ facts: NodeFacts) -> Finding.Verdict? {
+        guard let plan = facts.plan, plan.usesBFloat16, !facts.processor.hasBFloat16GEMM else { return nil }
         let backend = BLASBackends.bfloat16
         let limit = facts.processor[backend]?.variable
         return .warning(

@@ -1,16 +1,16 @@
-// OperandScratch - fp32 products of operands that are copied first, a block at a time: widened bf16 ones, and badly placed fp32 ones.
+// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: widened bf16 ones, and badly placed fp32 ones.
 
 internal import LinearAlgebra
 internal import Tensors
 
 /// Room for blocks of operands: one or two per thread.
 ///
-/// It widens bf16 operands for processors without bf16 products, and for those whose own are slower: their instruction for bf16
+/// It widens bf16 operands for processors without bf16 matmuls, and for those whose own are slower: their instruction for bf16
 /// may do half as many operations a second as that for fp32.
 ///
 /// It copies the first operand of a gradient of weights, which is read across its rows, where those lie so far apart that each is
 /// in another page and that they fall into a few sets of the caches (``isSlow(stride:)``): some libraries then spend a fifth of a
-/// product's time on packing it.
+/// matmul's time on packing it.
 final class OperandScratch: Sendable {
     /// Largest edge of a block.
     private static let edge = 512
@@ -72,7 +72,7 @@ final class OperandScratch: Sendable {
         }
     }
 
-    /// Equal parts of `0..<count` but for the last one; an empty reduction is one part, whose product is zero.
+    /// Equal parts of `0..<count` but for the last one; an empty reduction is one part, whose matmul is zero.
     static func blocks(_ count: Int) -> [Range<Int>] {
         guard count > 0 else { return [0..<0] }
         let parts = (count + edge - 1) / edge

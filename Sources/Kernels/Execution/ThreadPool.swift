@@ -16,23 +16,23 @@ public final class ThreadPool: Sendable {
     public let threadCount: Int
     /// Whether an idle thread polls for a while before it sleeps.
     public let spins: Bool
-    /// What computes products.
+    /// What computes matmuls.
     public let backends: GEMMBackends
     /// Where bf16 operands are widened to fp32: each thread's room for it.
     let widening: OperandScratch?
     /// Where fp32 operands of gradients of weights are copied: each thread's room for it.
     let copying: OperandScratch?
-    /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for products on them.
+    /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for matmuls on them.
     let tiles: TileScratch?
     private let shared: Shared
 
     /// Whether bf16 operands are multiplied on tiles where they are not widened.
-    public static var multipliesOnTiles: Bool { TileProduct.isAvailable }
+    public static var multipliesOnTiles: Bool { TileGEMM.isAvailable }
 
     /// Starts `threadCount - 1` threads.
     ///
     /// - Throws: ``ThreadPoolError`` where the system refuses one; those that run already end.
-    /// - Parameter backends: compute products.
+    /// - Parameter backends: compute matmuls.
     /// - Parameter spins: whether an idle thread polls for a while before it sleeps. It saves the wake-up between the
     ///   operations of a step; it must be off where more threads than cores run, because polling takes the core from
     ///   the thread that is waited for.
@@ -46,7 +46,7 @@ public final class ThreadPool: Sendable {
         self.backends = backends
         widening = backends.widensBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
         copying = backends.copiesForDWeight ? OperandScratch(threads: threadCount, blocks: 1) : nil
-        tiles = TileProduct.isAvailable && !backends.widensBFloat16 ? TileScratch(threads: threadCount) : nil
+        tiles = TileGEMM.isAvailable && !backends.widensBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {
             let status = Self.start(worker: worker, of: shared)

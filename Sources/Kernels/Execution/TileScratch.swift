@@ -1,16 +1,16 @@
-// TileScratch - bf16 products on AMX tiles: operands packed a part at a time, in caches.
+// TileScratch - bf16 matmuls on AMX tiles: operands packed a part at a time, in caches.
 
 internal import LinearAlgebra
 internal import Tensors
 
-/// What each thread needs for such products: room for parts of the operands (1 MiB). It stays where the thread that uses
+/// What each thread needs for such matmuls: room for parts of the operands (1 MiB). It stays where the thread that uses
 /// it touched it first.
 final class TileScratch: Sendable {
     private let rooms: [PackingRoom]
 
     init(threads: Int) { rooms = (0..<threads).map { _ in PackingRoom() } }
 
-    /// Whether a product goes to tiles: by its sizes only, as the bits of the result must. A few rows, or little work, are not worth
+    /// Whether a matmul goes to tiles: by its sizes only, as the bits of the result must. A few rows, or little work, are not worth
     /// packing the operands.
     static func takes(m: Int, n: Int, k: Int) -> Bool { m >= 16 && n >= 16 && m * n * k >= 1 << 17 }
 
@@ -35,7 +35,7 @@ final class TileScratch: Sendable {
                     bOperand, side: .b)
                 for row in stride(from: 0, to: target.rows, by: PackingRoom.rows) {
                     let rows = row..<min(row + PackingRoom.rows, target.rows)
-                    // A flat product has one part of `a` for all columns.
+                    // A flat matmul has one part of `a` for all columns.
                     if packedLeft == nil || packedLeft?.rows != rows || packedLeft?.inner != inner {
                         let block =
                             aOperand == .asStored
@@ -43,7 +43,7 @@ final class TileScratch: Sendable {
                         packedLeft = (rows, inner, room.packed(block, aOperand, side: .a))
                     }
                     guard let left = packedLeft?.operand else { continue }
-                    TileProduct.multiply(
+                    TileGEMM.multiply(
                         left, right, into: target.block(rows: rows, columns: columns), adding: adding || start > 0,
                         edge: room.result)
                 }

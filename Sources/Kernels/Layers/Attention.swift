@@ -45,7 +45,7 @@ public struct Attention: Sendable {
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
     /// - Parameters:
-    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied; its format is that of the products.
+    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied; its format is that of the matmuls.
     ///   - output: `[B * T, H * Dh]`.
     ///   - lse: receives the log-sum-exp of the scaled scores, `[B, H, T]`, for the backward pass.
     ///   - scratch: ``scratchCount(threads:)`` floats.
@@ -95,7 +95,7 @@ public struct Attention: Sendable {
     ///
     /// - Parameters:
     ///   - doutput: gradient of the output, `[B * T, H * Dh]`.
-    ///   - narrow: where products are bf16: `doutput` in that format.
+    ///   - narrow: where matmuls are bf16: `doutput` in that format.
     ///   - dqkv: `[B * T, (H + 2K) * Dh]`; overwritten.
     public func backward(
         _ pool: ThreadPool, sequences B: Int, qkv: MixedSlice, output: FloatSlice, lse: FloatSlice,

@@ -13,7 +13,7 @@ public enum RMSNorm {
     /// - Parameters:
     ///   - x: input, `[N, D]`.
     ///   - gain: `[D]`.
-    ///   - y: output, `[N, D]`, in the format that the products read.
+    ///   - y: output, `[N, D]`, in the format that the matmuls read.
     ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per token, `[N]`.
     public static func forward(
         _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: MixedSlice, rstd: FloatSlice

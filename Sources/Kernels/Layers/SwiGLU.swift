@@ -1,6 +1,6 @@
 // SwiGLU - the gated activation of the MLP (Shazeer, arXiv 2002.05202): s = silu(gate) * up, silu(g) = g / (1 + e^-g).
 //
-// Legend: N tokens, F features. gateUp_N2F holds a token's gate and up side by side: they come from one product.
+// Legend: N tokens, F features. gateUp_N2F holds a token's gate and up side by side: they come from one matmul.
 
 public import Tensors
 
@@ -40,7 +40,7 @@ public enum SwiGLU {
     /// - Parameters:
     ///   - ds: gradient of the output, `[N, F]`.
     ///   - gateUp: `[N, 2F]`.
-    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the products read; may be `gateUp`.
+    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the matmuls read; may be `gateUp`.
     ///   - s: receives the output, `[N, F]`, in the same format.
     public static func backward(
         _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: MixedSlice,

@@ -65,7 +65,7 @@ public struct FusedHead: Sendable {
     /// Tokens per chunk: a function of the sizes only, because the sum over tokens in the weight's gradient is cut there.
     public let chunkTokens: Int
 
-    /// Logits that a chunk may hold: 64 MiB, small beside activations and large enough for the products to be efficient.
+    /// Logits that a chunk may hold: 64 MiB, small beside activations and large enough for the matmuls to be efficient.
     private static let chunkLogits = 16 << 20
     private static let rowGrain = 8
 
@@ -85,7 +85,7 @@ public struct FusedHead: Sendable {
     /// `dlogits_n = w_n (p_n - onehot(y_n))` (0 for ignored targets), `dhidden = dlogits W`, `dW = dlogits^T hidden`.
     ///
     /// - Parameters:
-    ///   - hidden: `[N, D]`, after the final norm; its format is that of the products and of `weight`.
+    ///   - hidden: `[N, D]`, after the final norm; its format is that of the matmuls and of `weight`.
     ///   - weight: `[V, D]`.
     ///   - targets: `[N]`, below 0: ignored.
     ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.

@@ -73,8 +73,8 @@ public final class TrainingState {
             fixedPoint: layout.fixedPoint, pool: pool)
     }
 
-    /// The BLAS that computes the matrix products of this run: bits are comparable only where it is the same.
-    var productIdentity: String { pool.productIdentity(configuration.training.precision) }
+    /// The BLAS that computes the matmuls of this run: bits are comparable only where it is the same.
+    var gemmIdentity: String { pool.gemmIdentity(configuration.training.precision) }
 
     /// Sets all parameters to what `fill` writes into a flat fp32 buffer.
     ///

@@ -92,7 +92,7 @@ struct AttentionTests {
         rounded.qkv = narrowed(attention.qkv).array
         let doutput = narrowed(attention.doutput).array.doubles
         var pools = [try makeWideningPool(2)]
-        if BLASBackends.hasBFloat16Products { pools.append(makePool(2)) }
+        if BLASBackends.hasBFloat16GEMM { pools.append(makePool(2)) }
         for pool in pools {
             let (output, dqkv) = attention.narrow(pool)
             #expect(disagreement(output, rounded.reference.output(rounded.qkv.doubles), within: 0x1p-9) == nil)

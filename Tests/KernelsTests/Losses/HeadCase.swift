@@ -97,7 +97,7 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
     }
 
     var reference: ReferenceHead {
-        let logits = Reference.product(hidden.doubles, weight.doubles, m: N, n: V, k: D, bTransposed: true)
+        let logits = Reference.matmul(hidden.doubles, weight.doubles, m: N, n: V, k: D, bTransposed: true)
         return ReferenceHead(
             logits: logits, targets: targets, weighting: weighting, probabilityFloor: loss.probabilityFloor)
     }

@@ -1,4 +1,4 @@
-// PanelProduct - matrix products on the pool, cut into panels as PanelPlan says.
+// PanelGEMM - matmuls on the pool, cut into panels as PanelPlan says.
 
 public import LinearAlgebra
 internal import Tensors
@@ -54,7 +54,7 @@ extension ThreadPool {
             ? PanelPlan(m: m, n: n, k: k, widens: widening != nil)
             : PanelPlan(tilesFor: (m, n, k), threads: threadCount)
         forEachPanel(plan, of: target) { rows, columns, worker in
-            // Not as the panel's sizes say: how a product is cut must not decide who computes it.
+            // Not as the panel's sizes say: how a matmul is cut must not decide who computes it.
             multiply(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
@@ -62,7 +62,7 @@ extension ThreadPool {
         }
     }
 
-    /// One product on the thread `worker` alone, for kernels that cut their work themselves.
+    /// One matmul on the thread `worker` alone, for kernels that cut their work themselves.
     func multiplyPanel(
         _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
@@ -104,7 +104,7 @@ extension ThreadPool {
         }
     }
 
-    /// What computes a product of these sizes on tiles; nil where another way is taken.
+    /// What computes a matmul of these sizes on tiles; nil where another way is taken.
     private func tiles(m: Int, n: Int, k: Int) -> TileScratch? {
         TileScratch.takes(m: m, n: n, k: k) ? tiles : nil
     }
