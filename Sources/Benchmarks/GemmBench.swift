@@ -119,16 +119,16 @@ package struct GemmBench {
         let (m, n, k) = (gemm.m, gemm.n, gemm.k)
         let memory = Ceilings.filled(m * k + k * n + m * n)
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
-        let operands = MixedSlice.fp32(memory[0..<(m * k + k * n)])
+        let operands = OperandSlice.fp32(memory[0..<(m * k + k * n)])
         let narrow = BFloat16Slice(count: ways.contains(where: \.isNarrow) ? operands.count : 0)
         if narrow.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: narrow) }
         defer { withExtendedLifetime((memory, narrow)) {} }
         let (aRows, aColumns) = gemm.aOperand == .asStored ? (m, k) : (k, m)
         let (bRows, bColumns) = gemm.bOperand == .asStored ? (k, n) : (n, k)
         return ways.filter { $0.computes(gemm) }.map { way in
-            let source = way.isNarrow ? MixedSlice.bf16(narrow) : operands
-            let a = MixedMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
-            let b = MixedMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
+            let source = way.isNarrow ? OperandSlice.bf16(narrow) : operands
+            let a = OperandMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
+            let b = OperandMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
             let seconds = Stopwatch.median {
                 way.pool.multiply(a, gemm.aOperand, b, gemm.bOperand, into: target)
             }

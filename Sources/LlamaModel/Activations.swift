@@ -20,7 +20,7 @@ struct Activations {
     struct Inner {
         let inputRstd: FloatSlice
         /// `[N, S]`, rotary applied, in the matmuls' format.
-        let qkv: MixedSlice
+        let qkv: OperandSlice
         /// `[N, Q]`
         let attention: FloatSlice
         /// `[B, H, T]`
@@ -37,7 +37,7 @@ struct Activations {
     let final: FloatSlice
     let finalRstd: FloatSlice
     /// Output of whichever norm was applied last, `[N, D]`, in the matmuls' format.
-    let normed: MixedSlice
+    let normed: OperandSlice
     /// Gradient of the residual stream, `[N, D]`.
     let dresidual: FloatSlice
     /// Gradient of a norm's output, `[N, D]`.
@@ -46,7 +46,7 @@ struct Activations {
     // Buffers of one layer's passes, in the memory that the head uses between the two.
 
     /// SwiGLU product, `[N, F]`, in the matmuls' format.
-    let product: MixedSlice
+    let product: OperandSlice
     /// Its gradient, `[N, F]`; with fp32 matmuls the product takes its place when it is formed again.
     let dproduct: FloatSlice
     /// Gradient of the attention output, `[N, Q]`, which is used up before `dnormed` is formed.
@@ -150,7 +150,7 @@ private struct Cut {
         return BFloat16Slice(over: room, count: self.room == nil ? 0 : count)
     }
 
-    mutating func take(_ count: Int, _ format: ComputeDType) -> MixedSlice {
+    mutating func take(_ count: Int, _ format: ComputeDType) -> OperandSlice {
         switch format {
         case .fp32: .fp32(take(count))
         case .bf16: .bf16(takeNarrow(count))

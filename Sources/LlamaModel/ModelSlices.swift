@@ -67,7 +67,7 @@ extension ModelSlices<FloatSlice> {
     }
 }
 
-extension ModelSlices<MixedSlice> {
+extension ModelSlices<OperandSlice> {
     /// The cut of a replica.
     init(_ configuration: ModelConfiguration, _ parameters: ParameterReplica) {
         let count = configuration.tensorTable.count

@@ -17,7 +17,7 @@ public final class TextGenerator {
     public private(set) var position = 0
 
     private let pool: ThreadPool
-    private let weights: ModelSlices<MixedSlice>
+    private let weights: ModelSlices<OperandSlice>
     private let attention: Attention
     private let rotary: Rotary
     private let keys: [FloatSlice]
@@ -83,12 +83,12 @@ public final class TextGenerator {
     }
 
     private func linear(
-        _ x: FloatSlice, _ weight: MixedSlice, _ n: Int, _ inputs: Int, _ outputs: Int, into y: FloatSlice,
+        _ x: FloatSlice, _ weight: OperandSlice, _ n: Int, _ inputs: Int, _ outputs: Int, into y: FloatSlice,
         adding: Bool = false
     ) {
         pool.multiply(
             .fp32(Matrix(x, rows: n, columns: inputs)), .asStored,
-            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed,
+            OperandMatrix(weight, rows: outputs, columns: inputs), .transposed,
             into: Matrix(y, rows: n, columns: outputs), adding: adding)
     }
 }

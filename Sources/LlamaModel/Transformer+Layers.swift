@@ -74,7 +74,7 @@ extension Transformer {
     }
 
     private func forward(
-        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer, into output: FloatSlice
+        _ batch: Batch, _ layer: ModelSlices<OperandSlice>.Layer, _ cache: Activations.Layer, into output: FloatSlice
     ) {
         expand(batch, layer, cache)
         let product = batch.mixed(activations.product, F)
@@ -84,7 +84,7 @@ extension Transformer {
     }
 
     /// Everything of a layer's forward pass that backward needs, from its input.
-    private func expand(_ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer) {
+    private func expand(_ batch: Batch, _ layer: ModelSlices<OperandSlice>.Layer, _ cache: Activations.Layer) {
         let input = batch.hidden(cache.input)
         let middle = batch.hidden(cache.inner.middle)
         let normed = batch.mixed(activations.normed, D)
@@ -118,7 +118,7 @@ extension Transformer {
     }
 
     private func backward(
-        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer,
+        _ batch: Batch, _ layer: ModelSlices<OperandSlice>.Layer, _ cache: Activations.Layer,
         _ gradient: ModelSlices<FloatSlice>.Layer, adding: Bool
     ) {
         backwardMLP(batch, layer, cache, gradient, adding: adding)
@@ -126,7 +126,7 @@ extension Transformer {
     }
 
     private func backwardMLP(
-        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer,
+        _ batch: Batch, _ layer: ModelSlices<OperandSlice>.Layer, _ cache: Activations.Layer,
         _ gradient: ModelSlices<FloatSlice>.Layer, adding: Bool
     ) {
         let dresidual = batch.hidden(activations.dresidual)
@@ -141,7 +141,7 @@ extension Transformer {
         // Gradients of inputs come first: the pass that follows each forms the input of the weight's gradient as well.
         let doutput = operand(dresidual, activations.narrowInput)
         inputGradient(doutput, layer.down, batch, inputs: F, outputs: D, into: dproduct)
-        let dgateUp = activations.narrowGradient.map { .bf16($0[0..<gateUp.count]) } ?? MixedSlice.fp32(gateUp)
+        let dgateUp = activations.narrowGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
         SwiGLU.backward(pool, ds: dproduct, features: F, gateUp: gateUp, into: dgateUp, output: product)
         weightGradient(doutput, x: product, batch, inputs: F, outputs: D, into: gradient.down, adding: adding)
 
@@ -153,7 +153,7 @@ extension Transformer {
     }
 
     private func backwardAttention(
-        _ batch: Batch, _ layer: ModelSlices<MixedSlice>.Layer, _ cache: Activations.Layer,
+        _ batch: Batch, _ layer: ModelSlices<OperandSlice>.Layer, _ cache: Activations.Layer,
         _ gradient: ModelSlices<FloatSlice>.Layer, adding: Bool
     ) {
         let dresidual = batch.hidden(activations.dresidual)
@@ -191,7 +191,7 @@ extension Transformer {
     }
 
     /// `values` as an operand of matmuls: rounded into `room` where matmuls are bf16, otherwise as they are.
-    private func operand(_ values: FloatSlice, _ room: BFloat16Slice?) -> MixedSlice {
+    private func operand(_ values: FloatSlice, _ room: BFloat16Slice?) -> OperandSlice {
         guard let room else { return .fp32(values) }
         let rounded = room[0..<values.count]
         pool.convert(values, into: rounded)
@@ -200,33 +200,33 @@ extension Transformer {
 
     /// `y = x W^T (+ y)`: x `[N, inputs]`, W `[outputs, inputs]`, y `[N, outputs]`.
     private func linear(
-        _ x: MixedSlice, _ weight: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int, into y: FloatSlice,
+        _ x: OperandSlice, _ weight: OperandSlice, _ batch: Batch, inputs: Int, outputs: Int, into y: FloatSlice,
         adding: Bool = false
     ) {
         pool.multiply(
-            MixedMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
-            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed,
+            OperandMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
+            OperandMatrix(weight, rows: outputs, columns: inputs), .transposed,
             into: Matrix(y, rows: batch.tokens, columns: outputs), adding: adding)
     }
 
     /// `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
     private func inputGradient(
-        _ dy: MixedSlice, _ weight: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int, into dx: FloatSlice
+        _ dy: OperandSlice, _ weight: OperandSlice, _ batch: Batch, inputs: Int, outputs: Int, into dx: FloatSlice
     ) {
         pool.multiply(
-            MixedMatrix(dy, rows: batch.tokens, columns: outputs), .asStored,
-            MixedMatrix(weight, rows: outputs, columns: inputs), .asStored,
+            OperandMatrix(dy, rows: batch.tokens, columns: outputs), .asStored,
+            OperandMatrix(weight, rows: outputs, columns: inputs), .asStored,
             into: Matrix(dx, rows: batch.tokens, columns: inputs))
     }
 
     /// `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
     private func weightGradient(
-        _ dy: MixedSlice, x: MixedSlice, _ batch: Batch, inputs: Int, outputs: Int, into dweight: FloatSlice,
+        _ dy: OperandSlice, x: OperandSlice, _ batch: Batch, inputs: Int, outputs: Int, into dweight: FloatSlice,
         adding: Bool
     ) {
         pool.multiply(
-            MixedMatrix(dy, rows: batch.tokens, columns: outputs), .transposed,
-            MixedMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
+            OperandMatrix(dy, rows: batch.tokens, columns: outputs), .transposed,
+            OperandMatrix(x, rows: batch.tokens, columns: inputs), .asStored,
             into: Matrix(dweight, rows: outputs, columns: inputs), adding: adding)
     }
 }

@@ -22,7 +22,7 @@ public final class Transformer {
     /// What backward and forward tell their progress to.
     public let phases: PhaseRecorder
     let pool: ThreadPool
-    let weights: ModelSlices<MixedSlice>
+    let weights: ModelSlices<OperandSlice>
     let attention: Attention
     let rotary: Rotary
     let head: FusedHead
@@ -168,5 +168,5 @@ struct Batch {
     func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
 
     /// The same of a buffer in the matmuls' format.
-    func mixed(_ buffer: MixedSlice, _ columns: Int) -> MixedSlice { buffer[0..<(tokens * columns)] }
+    func mixed(_ buffer: OperandSlice, _ columns: Int) -> OperandSlice { buffer[0..<(tokens * columns)] }
 }

@@ -9,7 +9,7 @@ extension ThreadPool {
     /// Operands of bf16 are multiplied as such or widened to fp32, as ``backends`` say; sums and result are fp32 in either
     /// case. Traps when the sizes do not match.
     public func multiply(
-        _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
+        _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
     ) {
         switch (a, b) {
@@ -64,7 +64,7 @@ extension ThreadPool {
 
     /// One matmul on the thread `worker` alone, for kernels that cut their work themselves.
     func multiplyPanel(
-        _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
+        _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
     ) {
         switch (a, b) {

@@ -11,12 +11,12 @@ struct ScoreBlock {
     /// `[queries, keys]`, fp32.
     let wide: Matrix
     /// The rows as the matmuls read them.
-    let operand: MixedMatrix
+    let operand: OperandMatrix
 
     /// - Parameters:
     ///   - offset: of the block in `scratch`.
     ///   - like: an operand whose format the scores take.
-    init(_ scratch: FloatView, _ offset: Int, rows: Int, columns: Int, like: MixedMatrix) {
+    init(_ scratch: FloatView, _ offset: Int, rows: Int, columns: Int, like: OperandMatrix) {
         let view = scratch.advanced(by: offset, count: rows * columns)
         wide = Matrix(view, rows: rows, columns: columns)
         switch like {

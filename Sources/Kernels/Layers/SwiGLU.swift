@@ -10,7 +10,7 @@ public enum SwiGLU {
     /// - Parameters:
     ///   - gateUp: `[N, 2F]`, gate first.
     ///   - s: output, `[N, F]`.
-    public static func forward(_ pool: ThreadPool, gateUp: FloatSlice, features F: Int, into s: MixedSlice) {
+    public static func forward(_ pool: ThreadPool, gateUp: FloatSlice, features F: Int, into s: OperandSlice) {
         precondition(gateUp.count == 2 * s.count && s.count % F == 0, "SwiGLU: \(gateUp.count) and \(s.count) floats")
         switch s {
         case .fp32(let s): forward(pool, gateUp.view, F, into: s.view)
@@ -43,8 +43,8 @@ public enum SwiGLU {
     ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the matmuls read; may be `gateUp`.
     ///   - s: receives the output, `[N, F]`, in the same format.
     public static func backward(
-        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: MixedSlice,
-        output s: MixedSlice
+        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: OperandSlice,
+        output s: OperandSlice
     ) {
         precondition(
             gateUp.count == 2 * ds.count && ds.count % F == 0 && dgateUp.count == gateUp.count && s.count == ds.count,
