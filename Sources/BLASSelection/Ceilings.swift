@@ -14,25 +14,25 @@ package struct Ceilings {
     /// Matmuls of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
     /// faster.
     package let gemms: [(backend: any BLASBackend, gflops: Double)]
-    /// The same of bf16 operands by oneDNN, not widened; nil where the processor has no such matmuls.
+    /// The same of bf16 operands by oneDNN, not upcast; nil where the processor has no such matmuls.
     package let bfloat16GEMM: Double?
     /// The same on tiles, by this program; nil where the processor has none.
     package let tileGEMM: Double?
-    /// Whether the pool widens bf16 operands to fp32.
-    package let widensBFloat16: Bool
+    /// Whether the pool upcasts bf16 operands to fp32.
+    package let upcastsBFloat16: Bool
     /// Bytes read and written by `a += s * b` over arrays larger than any cache.
     package let bandwidth: Double
 
-    /// The libraries' fastest matmul in a run's format; where bf16 operands are widened, of both formats.
-    package func backendGEMM(isNarrow: Bool) -> Double {
+    /// The libraries' fastest matmul in a run's format; where bf16 operands are upcast, of both formats.
+    package func backendGEMM(isBFloat16: Bool) -> Double {
         let wide = gemms.map(\.gflops).max() ?? 0
-        guard isNarrow, let bfloat16GEMM else { return wide }
-        return widensBFloat16 ? max(wide, bfloat16GEMM) : bfloat16GEMM
+        guard isBFloat16, let bfloat16GEMM else { return wide }
+        return upcastsBFloat16 ? max(wide, bfloat16GEMM) : bfloat16GEMM
     }
 
     /// The fastest matmul in a run's format, whoever computes it.
-    package func gemm(isNarrow: Bool) -> Double {
-        max(backendGEMM(isNarrow: isNarrow), isNarrow ? tileGEMM ?? 0 : 0)
+    package func gemm(isBFloat16: Bool) -> Double {
+        max(backendGEMM(isBFloat16: isBFloat16), isBFloat16 ? tileGEMM ?? 0 : 0)
     }
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
@@ -44,12 +44,12 @@ package struct Ceilings {
         if ThreadPool.hasBFloat16Dot {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
-        let narrow = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
+        let downcast = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
         return Ceilings(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             gemms: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
-            bfloat16GEMM: narrow?.library, tileGEMM: narrow?.tiles,
-            widensBFloat16: pool.backends.widensBFloat16,
+            bfloat16GEMM: downcast?.library, tileGEMM: downcast?.tiles,
+            upcastsBFloat16: pool.backends.upcastsBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
 
@@ -77,14 +77,14 @@ package struct Ceilings {
     }
 
     private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
-        let operands = (0..<2).map { _ in filledNarrow(edge * edge, pool) }
+        let operands = (0..<2).map { _ in filledBFloat16(edge * edge, pool) }
         let target = Arena(count: edge * edge).all
         defer { withExtendedLifetime((operands, target)) {} }
         let matrices = operands.map { BFloat16Matrix($0, rows: edge, columns: edge) }
         let result = Matrix(target, rows: edge, columns: edge)
         // The library's own panels, whatever the pool would do.
         let panels = Stopwatch.median(repetitions: 5) {
-            let (rows, columns) = ThreadPool.panelSize(m: edge, n: edge, k: edge, widens: false)
+            let (rows, columns) = ThreadPool.panelSize(m: edge, n: edge, k: edge, upcasts: false)
             pool.run((edge / rows) * (edge / columns)) { panel, _ in
                 let (row, column) = (panel / (edge / columns), panel % (edge / columns))
                 let (top, left) = ((row * rows)..<((row + 1) * rows), (column * columns)..<((column + 1) * columns))
@@ -104,7 +104,7 @@ package struct Ceilings {
         guard ThreadPool.multipliesOnTiles else { return (library, nil) }
         let own = try ThreadPool(
             threadCount: pool.threadCount, spins: pool.spins,
-            backends: GEMMBackends(BLASBackends.bfloat16, widensBFloat16: false))
+            backends: GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: false))
         let tiles = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
         }
@@ -125,7 +125,7 @@ package struct Ceilings {
     }
 
     /// The same numbers in bf16.
-    static func filledNarrow(_ count: Int, _ pool: ThreadPool) -> BFloat16Slice {
+    static func filledBFloat16(_ count: Int, _ pool: ThreadPool) -> BFloat16Slice {
         let slice = BFloat16Slice(count: count)
         pool.convert(filled(count), into: slice)
         return slice

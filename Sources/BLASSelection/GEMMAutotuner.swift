@@ -28,22 +28,22 @@ extension Session {
     }
 
     /// The faster library for each kind of fp32 matmul, and whether gradients of weights copy an operand: measured on rank 0, whose
-    /// answer counts for all; with bf16 also whether operands are widened to fp32, which each rank measures for its own processor.
+    /// answer counts for all; with bf16 also whether operands are upcast to fp32, which each rank measures for its own processor.
     /// Collective.
     ///
     /// - Parameter threads: `training.threads`.
-    /// - Parameter precision: where it is bf16 and no rank widens, there are no fp32 matmuls, and no library is measured.
+    /// - Parameter precision: where it is bf16 and no rank upcasts, there are no fp32 matmuls, and no library is measured.
     package func fastestBackends(
         _ sizes: GEMMSizes, threads: Int, precision: TrainingConfiguration.Precision
     ) throws -> GEMMBackends {
         let plan = try threadPlan(requested: threads)
-        var widens = !BLASBackends.hasBFloat16GEMM
+        var upcasts = !BLASBackends.hasBFloat16GEMM
         if precision == .bf16 {
-            widens = try communicator.agreed {
-                try widens || GEMMAutotuner.favoursWidening(sizes, threads: plan.threads)
+            upcasts = try communicator.agreed {
+                try upcasts || GEMMAutotuner.favoursUpcasting(sizes, threads: plan.threads)
             }
-            guard try communicator.isTrueOnAny(widens) else {
-                return GEMMBackends(BLASBackends.bfloat16, widensBFloat16: false)
+            guard try communicator.isTrueOnAny(upcasts) else {
+                return GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: false)
             }
         }
         let names = try communicator.textFromRankZero {
@@ -54,7 +54,7 @@ extension Session {
         guard var backends = GEMMBackends(names: names) else {
             throw ProgramFailure(.runtimeFailure, "rank 0 chose the unknown libraries \"\(names)\"")
         }
-        backends.widensBFloat16 = widens
+        backends.upcastsBFloat16 = upcasts
         return backends
     }
 }
@@ -90,7 +90,7 @@ enum GEMMAutotuner {
     /// The libraries that compute panels like the run's in less time, on all threads at once, which share a cache and memory as
     /// in training: some 60 GFLOP a thread, half a second on a fast core, and without copies as long again for those.
     ///
-    /// - Parameter precision: of operands. Those of bf16 are widened, which has panels of its own and is a copy already; for fp32
+    /// - Parameter precision: of operands. Those of bf16 are upcast, which has panels of its own and is a copy already; for fp32
     ///   it is also measured whether one of a gradient of weights is copied.
     static func fastest(
         _ sizes: GEMMSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
@@ -99,7 +99,7 @@ enum GEMMAutotuner {
         var fastest = GEMMBackends(.openBLAS)
         func choice(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) -> any BLASBackend {
             choose(pool) {
-                let panel = ThreadPool.panelSize(m: m, n: n, k: k, widens: precision == .bf16)
+                let panel = ThreadPool.panelSize(m: m, n: n, k: k, upcasts: precision == .bf16)
                 return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
             }
         }
@@ -124,23 +124,23 @@ enum GEMMAutotuner {
         }
     }
 
-    /// Whether matmuls of bf16 operands take less time in fp32, on widened operands: some processors do half as many operations
+    /// Whether matmuls of bf16 operands take less time in fp32, on upcast operands: some processors do half as many operations
     /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN, or tiles
     /// against oneDNN: the two formats differ by more than kinds of matmuls and libraries do. A third of a second on a fast core; needs
     /// ``BLASBackends/hasBFloat16GEMM``.
-    static func favoursWidening(_ sizes: GEMMSizes, threads: Int) throws -> Bool {
+    static func favoursUpcasting(_ sizes: GEMMSizes, threads: Int) throws -> Bool {
         // The largest matmul of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
         let rows = 512 * max(threads, 4)
         let m = min(sizes.tokens, rows)
         let n = min(2 * sizes.intermediate, 1024 * (rows / m))
         let k = min(sizes.hidden, longestReduction)
         let converter = try ThreadPool(threadCount: 1)
-        let (a, b) = (Ceilings.filledNarrow(m * k, converter), Ceilings.filledNarrow(n * k, converter))
+        let (a, b) = (Ceilings.filledBFloat16(m * k, converter), Ceilings.filledBFloat16(n * k, converter))
         let target = Arena(count: m * n).all
         defer { withExtendedLifetime((a, b, target)) {} }
         return try secondIsFaster(
-            GEMMBackends(BLASBackends.bfloat16, widensBFloat16: false),
-            GEMMBackends(BLASBackends.bfloat16, widensBFloat16: true),
+            GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: false),
+            GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: true),
             threads: threads
         ) { pool in
             pool.multiply(

@@ -35,7 +35,7 @@ package struct GemmBench {
     private struct Way {
         let name: String
         let pool: ThreadPool
-        var isNarrow = false
+        var isBFloat16 = false
 
         func computes(_ gemm: GEMM) -> Bool {
             !pool.backends.copiesForDWeight
@@ -64,7 +64,7 @@ package struct GemmBench {
         console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
         for row in rows {
             let cells = row.columns.map { name, rate in
-                let share = rate / ceilings.gemm(isNarrow: name == "bf16")
+                let share = rate / ceilings.gemm(isBFloat16: name == "bf16")
                 return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
             }
             console.line(
@@ -105,9 +105,9 @@ package struct GemmBench {
         copies.copiesForDWeight = true
         var ways = try BLASBackends.all.map { Way(name: $0.name, pool: try pool(GEMMBackends($0))) }
         if BLASBackends.hasBFloat16GEMM {
-            for (name, widens) in [("bf16", false), ("widened", true)] {
-                let backends = GEMMBackends(BLASBackends.bfloat16, widensBFloat16: widens)
-                ways.append(Way(name: name, pool: try pool(backends), isNarrow: true))
+            for (name, upcasts) in [("bf16", false), ("widened", true)] {
+                let backends = GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: upcasts)
+                ways.append(Way(name: name, pool: try pool(backends), isBFloat16: true))
             }
         }
         // The last column, because only some rows have it.
@@ -120,13 +120,13 @@ package struct GemmBench {
         let memory = Ceilings.filled(m * k + k * n + m * n)
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
         let operands = OperandSlice.fp32(memory[0..<(m * k + k * n)])
-        let narrow = BFloat16Slice(count: ways.contains(where: \.isNarrow) ? operands.count : 0)
-        if narrow.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: narrow) }
-        defer { withExtendedLifetime((memory, narrow)) {} }
+        let downcast = BFloat16Slice(count: ways.contains(where: \.isBFloat16) ? operands.count : 0)
+        if downcast.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: downcast) }
+        defer { withExtendedLifetime((memory, downcast)) {} }
         let (aRows, aColumns) = gemm.aOperand == .asStored ? (m, k) : (k, m)
         let (bRows, bColumns) = gemm.bOperand == .asStored ? (k, n) : (n, k)
         return ways.filter { $0.computes(gemm) }.map { way in
-            let source = way.isNarrow ? OperandSlice.bf16(narrow) : operands
+            let source = way.isBFloat16 ? OperandSlice.bf16(downcast) : operands
             let a = OperandMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
             let b = OperandMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
             let seconds = Stopwatch.median {

@@ -36,7 +36,7 @@ package struct KernelBench {
         let seconds: Double
 
         func share(_ ceilings: Ceilings) -> Double {
-            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.gemm(isNarrow: false) * 1e9)
+            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.gemm(isBFloat16: false) * 1e9)
             return time / seconds
         }
     }

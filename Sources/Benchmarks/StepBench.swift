@@ -49,11 +49,11 @@ package struct StepBench {
         // All ranks at once, as in a step; together they are the job's ceiling.
         try communicator.barrier()
         let own = try Ceilings.measure(pool, withBandwidth: false)
-        let isNarrow = configuration.training.precision == .bf16
+        let isBFloat16 = configuration.training.precision == .bf16
         let sums = try communicator.sumInRankOrder(
             [
-                own.backendGEMM(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan,
-                own.gemm(isNarrow: isNarrow),
+                own.backendGEMM(isBFloat16: isBFloat16), own.fmaPeak, own.dotPeak ?? .nan,
+                own.gemm(isBFloat16: isBFloat16),
             ])
 
         let seconds = Stopwatch.median(samples.map(\.seconds))

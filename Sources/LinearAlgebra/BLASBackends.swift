@@ -5,7 +5,7 @@ public enum BLASBackends {
     /// Every backend, in the order of messages and columns.
     public static let all: [any BLASBackend] = [.openBLAS, .oneDNN]
 
-    /// The backend that multiplies bf16 operands which are not widened.
+    /// The backend that multiplies bf16 operands which are not upcast.
     ///
     /// It is the first backend that can do so on this processor, or on any processor where none can here.
     public static let bfloat16: any BLASBackend = {

@@ -12,21 +12,21 @@ public struct GEMMBackends: Sendable, Equatable {
     public var dweight: any BLASBackend
     /// Whether the transposed operand of ``dweight`` is copied first, a dense block at a time (fp32 only).
     public var copiesForDWeight = false
-    /// The backend of bf16 operands that are not widened, where ``TileGEMM`` does not take them.
+    /// The backend of bf16 operands that are not upcast, where ``TileGEMM`` does not take them.
     public let bfloat16 = BLASBackends.bfloat16
-    /// Whether bf16 operands are widened and multiplied in fp32 by the backends of fp32.
+    /// Whether bf16 operands are upcast and multiplied in fp32 by the backends of fp32.
     ///
     /// If not, ``bfloat16`` or ``TileGEMM`` multiplies them, which needs ``BLASBackends/hasBFloat16GEMM``.
-    public var widensBFloat16: Bool
+    public var upcastsBFloat16: Bool
 
     /// One backend for every kind of fp32 GEMM.
-    public init(_ all: any BLASBackend, widensBFloat16: Bool = !BLASBackends.hasBFloat16GEMM) {
+    public init(_ all: any BLASBackend, upcastsBFloat16: Bool = !BLASBackends.hasBFloat16GEMM) {
         (forward, dx, dweight) = (all, all, all)
-        self.widensBFloat16 = widensBFloat16
+        self.upcastsBFloat16 = upcastsBFloat16
     }
 
     public static func == (a: GEMMBackends, b: GEMMBackends) -> Bool {
-        a.names == b.names && a.widensBFloat16 == b.widensBFloat16
+        a.names == b.names && a.upcastsBFloat16 == b.upcastsBFloat16
     }
 
     /// The backend for fp32 operands that enter a GEMM like these.
@@ -40,7 +40,7 @@ public struct GEMMBackends: Sendable, Equatable {
 
     /// Names of the backends of forward, input gradient and weight gradient, and whether the last one copies.
     ///
-    /// Ranks send it to each other. ``widensBFloat16`` is left out, because a rank knows it of its own processor.
+    /// Ranks send it to each other. ``upcastsBFloat16`` is left out, because a rank knows it of its own processor.
     public var names: String {
         "\(forward.name) \(dx.name) \(dweight.name) \(copiesForDWeight ? Self.copied : Self.direct)"
     }
@@ -65,9 +65,9 @@ public struct GEMMBackends: Sendable, Equatable {
             + (copiesForDWeight ? " on copies" : "")
     }
 
-    /// Versions and kernels that compute GEMMs of bf16 operands. It names widening where the processor leaves a choice.
+    /// Versions and kernels that compute GEMMs of bf16 operands. It names upcasting where the processor leaves a choice.
     public var bfloat16Identity: String {
-        if !widensBFloat16 {
+        if !upcastsBFloat16 {
             return (TileGEMM.isAvailable ? "AMX tiles, small products " : "") + bfloat16.identity
         }
         return BLASBackends.hasBFloat16GEMM ? "bf16 widened to fp32, \(identity)" : identity

@@ -54,8 +54,8 @@ struct Activations {
     /// Gradient of q, k and v, `[N, S]`. Where matmuls are bf16, forward has their fp32 values here until rotary is applied.
     let dqkv: FloatSlice
     /// Where matmuls are bf16: room for the rounded copies of two operands.
-    let narrowGradient: BFloat16Slice?
-    let narrowInput: BFloat16Slice?
+    let downcastGradient: BFloat16Slice?
+    let downcastInput: BFloat16Slice?
     /// Scratch of the layers' kernels that is never live across two of them.
     let scratch: FloatSlice
 
@@ -116,10 +116,10 @@ struct Activations {
         case .fp32(let product): dproduct = product
         case .bf16: dproduct = cut.take(backwardTokens * F)
         }
-        let narrows = sizes.format == .bf16
-        dqkv = cut.take((narrows ? N : backwardTokens) * S)
-        narrowGradient = narrows ? cut.takeNarrow(backwardTokens * max(2 * F, S, D)) : nil
-        narrowInput = narrows ? cut.takeNarrow(max(N * Q, backwardTokens * D)) : nil
+        let downcasts = sizes.format == .bf16
+        dqkv = cut.take((downcasts ? N : backwardTokens) * S)
+        downcastGradient = downcasts ? cut.takeBFloat16(backwardTokens * max(2 * F, S, D)) : nil
+        downcastInput = downcasts ? cut.takeBFloat16(max(N * Q, backwardTokens * D)) : nil
         scratch = cut.take(sizes.scratch)
 
         cut.position = start
@@ -145,7 +145,7 @@ private struct Cut {
         return room?[offset..<position] ?? nothing
     }
 
-    mutating func takeNarrow(_ count: Int) -> BFloat16Slice {
+    mutating func takeBFloat16(_ count: Int) -> BFloat16Slice {
         let room = take(BFloat16Slice.floatCount(count))
         return BFloat16Slice(over: room, count: self.room == nil ? 0 : count)
     }
@@ -153,7 +153,7 @@ private struct Cut {
     mutating func take(_ count: Int, _ format: ComputeDType) -> OperandSlice {
         switch format {
         case .fp32: .fp32(take(count))
-        case .bf16: .bf16(takeNarrow(count))
+        case .bf16: .bf16(takeBFloat16(count))
         }
     }
 }

@@ -108,7 +108,7 @@ extension Transformer {
             pool, sequences: batch.sequences, qkv: qkv, into: attended,
             lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), scratch: activations.scratch)
         pool.copy(input, into: middle)
-        let operand = operand(attended, activations.narrowInput)
+        let operand = operand(attended, activations.downcastInput)
         linear(operand, layer.output, batch, inputs: Q, outputs: D, into: middle, adding: true)
 
         RMSNorm.forward(
@@ -139,9 +139,9 @@ extension Transformer {
         let dproduct = batch.rows(activations.dproduct, F)
 
         // Gradients of inputs come first: the pass that follows each forms the input of the weight's gradient as well.
-        let doutput = operand(dresidual, activations.narrowInput)
+        let doutput = operand(dresidual, activations.downcastInput)
         inputGradient(doutput, layer.down, batch, inputs: F, outputs: D, into: dproduct)
-        let dgateUp = activations.narrowGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
+        let dgateUp = activations.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
         SwiGLU.backward(pool, ds: dproduct, features: F, gateUp: gateUp, into: dgateUp, output: product)
         weightGradient(doutput, x: product, batch, inputs: F, outputs: D, into: gradient.down, adding: adding)
 
@@ -165,19 +165,19 @@ extension Transformer {
         let dattention = batch.rows(activations.dattention, Q)
         let dqkv = batch.rows(activations.dqkv, S)
 
-        let doutput = operand(dresidual, activations.narrowGradient)
+        let doutput = operand(dresidual, activations.downcastGradient)
         inputGradient(doutput, layer.output, batch, inputs: Q, outputs: D, into: dattention)
         weightGradient(
-            doutput, x: operand(attended, activations.narrowInput), batch, inputs: Q, outputs: D,
+            doutput, x: operand(attended, activations.downcastInput), batch, inputs: Q, outputs: D,
             into: gradient.output, adding: adding)
-        let narrow = activations.narrowInput.map { $0[0..<dattention.count] }
-        if let narrow { pool.convert(dattention, into: narrow) }
+        let downcast = activations.downcastInput.map { $0[0..<dattention.count] }
+        if let downcast { pool.convert(dattention, into: downcast) }
         attention.backward(
             pool, sequences: batch.sequences, qkv: batch.mixed(cache.inner.qkv, S), output: attended,
-            lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), doutput: dattention, narrow: narrow,
+            lse: batch.rows(cache.inner.lse, configuration.attentionHeadCount), doutput: dattention, downcast: downcast,
             dqkv: dqkv, scratch: activations.scratch)
         applyRotary(to: dqkv, inverse: true)
-        let dprojection = operand(dqkv, activations.narrowGradient)
+        let dprojection = operand(dqkv, activations.downcastGradient)
         inputGradient(dprojection, layer.qkv, batch, inputs: D, outputs: S, into: dnormed)
         RMSNorm.backward(
             pool, dy: dnormed, x: input, gain: layer.inputNorm, rstd: inputRstd, dx: dresidual,

@@ -55,13 +55,13 @@ package struct MemoryPlan {
 
     package func parts(threads: Int) -> Parts {
         let training = configuration.training
-        let narrows = training.precision == .bf16
-        let parameters = (narrows ? 2 : 4) * parameterCount
+        let downcasts = training.precision == .bf16
+        let parameters = (downcasts ? 2 : 4) * parameterCount
         // Micro-steps that are scaled one by one are added up in a second buffer.
         let gradientBuffers = layout.accumulationSteps > 1 ? 2 : 1
         let optimizer = (0..<ranks).map {
             ShardedOptimizer.stateBytes(
-                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: narrows,
+                partition: partition, rank: $0, reduction: training.gradientReduction, hasMaster: downcasts,
                 hasFixedPoint: training.reproducible)
         }
         return Parts(
@@ -71,7 +71,7 @@ package struct MemoryPlan {
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
                 sequences: layout.largestUnit, threads: threads, forTraining: true,
                 recomputesLayers: training.activationCheckpointing == .layer,
-                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) }, format: narrows ? .bf16 : .fp32))
+                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) }, format: downcasts ? .bf16 : .fp32))
     }
 
     /// The largest rank's memory, and the buckets.

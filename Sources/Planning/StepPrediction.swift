@@ -137,14 +137,14 @@ struct StepWork {
         let layout = StepLayout(configuration, ranks: ranks)
         let partition = layout.partition
         let T = configuration.data.sequenceLength
-        let narrows = training.precision == .bf16
+        let downcasts = training.precision == .bf16
         parameters = table.count
         buckets = partition.buckets.map(\.count)
         isSparse = partition.bucketsOf(model.hasSparseGradient, in: table)
         gradientBytes = training.reproducible ? 8 : 4
-        parameterBytes = narrows ? 2 : 4
+        parameterBytes = downcasts ? 2 : 4
         exactBytes =
-            narrows ? 4 * table.entries.filter(\.kind.staysFloat).reduce(0) { $0 + $1.range.count } : 0
+            downcasts ? 4 * table.entries.filter(\.kind.staysFloat).reduce(0) { $0 + $1.range.count } : 0
         operationsPerSequence = model.flopsPerToken(sequenceLength: T) * Double(T)
 
         let units = (0..<ranks).map { layout.units(rank: $0) }

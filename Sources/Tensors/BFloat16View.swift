@@ -3,7 +3,7 @@
 internal import Glibc
 
 /// The upper 16 bits of fp32 numbers, contiguous, without an owner. Swift has no such type, so elements are bit patterns, and
-/// vector code widens them on loading and rounds on storing.
+/// vector code upcasts them on loading and rounds on storing.
 ///
 /// Bounds are checked where a kernel takes its views from slices, as with ``FloatView``.
 @safe public struct BFloat16View: @unchecked Sendable {

@@ -45,21 +45,21 @@ struct GEMMAutotunerTests {
         while ContinuousClock.now < end {}
     }
 
-    /// What a run is a share of: the faster format where it widens, otherwise its own.
+    /// What a run is a share of: the faster format where it upcasts, otherwise its own.
     @Test func theCeilingIsThatOfWhatComputes() {
-        func ceilings(_ narrow: Double?, tiles: Double? = nil, widens: Bool) -> Ceilings {
+        func ceilings(_ downcast: Double?, tiles: Double? = nil, upcasts: Bool) -> Ceilings {
             Ceilings(
-                fmaPeak: 400, dotPeak: nil, gemms: [(.openBLAS, 200), (.oneDNN, 300)], bfloat16GEMM: narrow,
-                tileGEMM: tiles, widensBFloat16: widens, bandwidth: .nan)
+                fmaPeak: 400, dotPeak: nil, gemms: [(.openBLAS, 200), (.oneDNN, 300)], bfloat16GEMM: downcast,
+                tileGEMM: tiles, upcastsBFloat16: upcasts, bandwidth: .nan)
         }
-        #expect(ceilings(160, widens: false).gemm(isNarrow: false) == 300)
-        #expect(ceilings(160, widens: false).gemm(isNarrow: true) == 160)
-        #expect(ceilings(160, widens: true).gemm(isNarrow: true) == 300)
-        #expect(ceilings(900, widens: true).gemm(isNarrow: true) == 900)
-        #expect(ceilings(nil, widens: true).gemm(isNarrow: true) == 300)
-        #expect(ceilings(900, tiles: 1500, widens: false).gemm(isNarrow: true) == 1500)
-        #expect(ceilings(900, tiles: 1500, widens: false).gemm(isNarrow: false) == 300)
-        #expect(ceilings(900, tiles: 1500, widens: false).backendGEMM(isNarrow: true) == 900)
+        #expect(ceilings(160, upcasts: false).gemm(isBFloat16: false) == 300)
+        #expect(ceilings(160, upcasts: false).gemm(isBFloat16: true) == 160)
+        #expect(ceilings(160, upcasts: true).gemm(isBFloat16: true) == 300)
+        #expect(ceilings(900, upcasts: true).gemm(isBFloat16: true) == 900)
+        #expect(ceilings(nil, upcasts: true).gemm(isBFloat16: true) == 300)
+        #expect(ceilings(900, tiles: 1500, upcasts: false).gemm(isBFloat16: true) == 1500)
+        #expect(ceilings(900, tiles: 1500, upcasts: false).gemm(isBFloat16: false) == 300)
+        #expect(ceilings(900, tiles: 1500, upcasts: false).backendGEMM(isBFloat16: true) == 900)
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
@@ -74,11 +74,11 @@ struct GEMMAutotunerTests {
         for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
             let libraries = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
             #expect(GEMMBackends(names: libraries.names) == libraries)
-            // Widened operands are copies already, and only rows of 2 x 512 floats are slow to read across.
+            // Upcast operands are copies already, and only rows of 2 x 512 floats are slow to read across.
             #expect(!libraries.copiesForDWeight || precision == .fp32 && intermediate == 512)
         }
         if BLASBackends.hasBFloat16GEMM {
-            _ = try GEMMAutotuner.favoursWidening(sizes, threads: 2)
+            _ = try GEMMAutotuner.favoursUpcasting(sizes, threads: 2)
         }
         // Two libraries twice, copies and two ways of bf16, 24 timings of each kind: tenths of a second, even beside other tests.
         #expect(ContinuousClock.now - start < .seconds(60))

@@ -52,9 +52,9 @@ import Testing
         uniform.copiesForDWeight = true
         #expect(uniform.identity == "forward \(dnn), dx \(dnn), dweight \(dnn) on copies")
         let tiles = TileGEMM.isAvailable ? "AMX tiles, small products " : ""
-        #expect(GEMMBackends(.openBLAS, widensBFloat16: false).bfloat16Identity == tiles + dnn)
+        #expect(GEMMBackends(.openBLAS, upcastsBFloat16: false).bfloat16Identity == tiles + dnn)
         // Where there are two ways they give different bits, with the same library too.
         let prefix = BLASBackends.hasBFloat16GEMM ? "bf16 widened to fp32, " : ""
-        #expect(GEMMBackends(.oneDNN, widensBFloat16: true).bfloat16Identity == prefix + dnn)
+        #expect(GEMMBackends(.oneDNN, upcastsBFloat16: true).bfloat16Identity == prefix + dnn)
     }
 }

@@ -71,7 +71,7 @@ struct GEMMTests {
         _ = ready
         let (m, n, k) = (size.m, size.n, size.k)
         var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
-        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(k * n)))
+        let (a, b) = (downcast(generator.normals(m * k)), downcast(generator.normals(k * n)))
         let initial = generator.normals(m * n)
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
@@ -96,7 +96,7 @@ struct GEMMTests {
         }
     }
 
-    private func narrowed(_ values: [Float]) -> BFloat16Slice {
+    private func downcast(_ values: [Float]) -> BFloat16Slice {
         let slice = BFloat16Slice(count: values.count)
         for (index, value) in values.enumerated() { slice.view[index] = value }
         return slice

@@ -17,7 +17,7 @@ struct VariantsTests {
             recomputesLayers: recomputes, lending: gradient, pool: makePool(2))
     }
 
-    private func narrow(_ model: ModelConfiguration, _ values: FloatSlice) -> ParameterReplica {
+    private func downcast(_ model: ModelConfiguration, _ values: FloatSlice) -> ParameterReplica {
         let replica = ParameterReplica.bf16(model.tensorTable, isExact: \.kind.staysFloat)
         makePool().load(values, into: replica)
         return replica
@@ -25,9 +25,9 @@ struct VariantsTests {
 
     /// Recomputation makes the same calls on the same numbers.
     @Test(arguments: TransformerTests.models, [false, true])
-    func recomputedLayersGiveTheSameBits(model: ModelConfiguration, isNarrow: Bool) {
+    func recomputedLayersGiveTheSameBits(model: ModelConfiguration, isBFloat16: Bool) {
         let values = model.randomParameters()
-        let parameters = isNarrow ? narrow(model, values) : .fp32(values)
+        let parameters = isBFloat16 ? downcast(model, values) : .fp32(values)
         let tokens = Tokens(model, sequences: 2, length: 12, ignoring: 5)
         let kept = network(model, parameters).gradient(tokens)
         let again = network(model, parameters, recomputes: true).gradient(tokens)
@@ -43,9 +43,9 @@ struct VariantsTests {
     /// Activations in the gradient's memory: the same bits, and less memory of their own. The models' layers have between
     /// 3,744 and 100,000 parameters; a sequence of 12 tokens fits into some of them.
     @Test(arguments: TransformerTests.models, [false, true])
-    func lentGradientsGiveTheSameBits(model: ModelConfiguration, isNarrow: Bool) {
+    func lentGradientsGiveTheSameBits(model: ModelConfiguration, isBFloat16: Bool) {
         let values = model.randomParameters()
-        let parameters = isNarrow ? narrow(model, values) : .fp32(values)
+        let parameters = isBFloat16 ? downcast(model, values) : .fp32(values)
         let tokens = Tokens(model, sequences: 1, length: 12, ignoring: 5)
         let expected = network(model, parameters).gradient(tokens)
         let gradient = FloatSlice([Float](repeating: .nan, count: values.count))
@@ -69,11 +69,11 @@ struct VariantsTests {
     /// bf16 keeps eight bits: some twenty matmuls one after another, each with two rounded operands, differ from fp32's by
     /// less than sixteen times 2^-8 of the gradient's norm, and not by nothing, nor by as much as another sequence's.
     @Test(arguments: TransformerTests.models)
-    func narrowGradientsAreNearThoseOfFP32(model: ModelConfiguration) {
+    func bfloat16GradientsAreNearThoseOfFP32(model: ModelConfiguration) {
         let values = model.randomParameters()
         let tokens = Tokens(model, sequences: 2, length: 12, ignoring: 5)
         let exact = network(model, .fp32(values)).gradient(tokens).values.doubles
-        let rounded = network(model, narrow(model, values)).gradient(tokens).values.doubles
+        let rounded = network(model, downcast(model, values)).gradient(tokens).values.doubles
         let other = network(model, .fp32(values)).gradient(
             Tokens(model, sequences: 2, length: 12, ignoring: 5, seed: 4)
         ).values.doubles
@@ -87,20 +87,20 @@ struct VariantsTests {
     }
 
     /// Gains are read in fp32: a change far below bf16's resolution shows in the loss.
-    @Test func gainsOfANarrowReplicaAreExact() {
+    @Test func gainsOfABFloat16ReplicaAreExact() {
         let model = ModelConfiguration.grouped
         let values = model.randomParameters()
         let tokens = Tokens(model, sequences: 2, length: 12)
-        let before = network(model, narrow(model, values)).evaluated(tokens)
+        let before = network(model, downcast(model, values)).evaluated(tokens)
         guard let gain = model.tensorTable["model.norm.weight"] else { return #expect(Bool(false)) }
         for index in gain.range { values[index] *= 1 + 0x1p-12 }
-        #expect(bitDifference(network(model, narrow(model, values)).evaluated(tokens), before) != nil)
+        #expect(bitDifference(network(model, downcast(model, values)).evaluated(tokens), before) != nil)
         // Of a matrix such a change is lost in rounding.
         let same = model.randomParameters()
         guard let matrix = model.tensorTable["lm_head.weight"] else { return #expect(Bool(false)) }
-        let replica = narrow(model, same)
+        let replica = downcast(model, same)
         guard case .bf16(let flat, _) = replica else { return #expect(Bool(false)) }
         for index in matrix.range { same[index] = flat.array[index] * (1 + 0x1p-12) }
-        #expect(bitDifference(network(model, narrow(model, same)).evaluated(tokens), before) == nil)
+        #expect(bitDifference(network(model, downcast(model, same)).evaluated(tokens), before) == nil)
     }
 }

@@ -9,7 +9,7 @@ extension ProgramTests {
     @Suite struct PrecisionTests {
         /// A bf16 run keeps fp32 parameters in its checkpoints: stopped and resumed on other ranks it goes on as if nothing
         /// had happened. Tolerance: sums in another order, as for fp32.
-        @Test func narrowRunsResumeOnAnyNumberOfRanks() throws {
+        @Test func bfloat16RunsResumeOnAnyNumberOfRanks() throws {
             func run(_ legs: [(stop: Int, ranks: Int)]) throws -> [Double] {
                 let place = try Workplace(.sharded)
                 for leg in legs {
@@ -42,7 +42,7 @@ extension ProgramTests {
             #expect(difference(b, a, within: override.contains("bf16") ? 1e-2 : 1e-5) == nil)
         }
 
-        /// One of two ranks has no bf16 matmuls and widens: both wait for the choice of a library, or neither. (Where no rank
+        /// One of two ranks has no bf16 matmuls and upcasts: both wait for the choice of a library, or neither. (Where no rank
         /// has any, the test says less.)
         @Test(arguments: [0, 1]) func ranksOfTwoProcessorsChooseTheLibraryTogether(lacking: Int) throws {
             let place = try Workplace()

@@ -1,11 +1,11 @@
-// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: widened bf16 ones, and badly placed fp32 ones.
+// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: upcast bf16 ones, and badly placed fp32 ones.
 
 internal import LinearAlgebra
 internal import Tensors
 
 /// Room for blocks of operands: one or two per thread.
 ///
-/// It widens bf16 operands for processors without bf16 matmuls, and for those whose own are slower: their instruction for bf16
+/// It upcasts bf16 operands for processors without bf16 matmuls, and for those whose own are slower: their instruction for bf16
 /// may do half as many operations a second as that for fp32.
 ///
 /// It copies the first operand of a gradient of weights, which is read across its rows, where those lie so far apart that each is
@@ -19,7 +19,7 @@ final class OperandScratch: Sendable {
     private let blocksPerThread: Int
     let memory: FloatSlice
 
-    /// - Parameter blocks: that a thread has at a time: 1 to copy one operand, 2 to widen both.
+    /// - Parameter blocks: that a thread has at a time: 1 to copy one operand, 2 to upcast both.
     init(threads: Int, blocks: Int) {
         blocksPerThread = blocks
         memory = Arena(count: threads * blocks * Self.blockCount).all
@@ -32,8 +32,8 @@ final class OperandScratch: Sendable {
     /// so that a column's lines share a sixteenth of the sets or fewer.
     static func isSlow(stride: Int) -> Bool { stride >= 1024 && stride % 256 == 0 }
 
-    /// `target = op(a) op(b) + (adding ? target : 0)` of widened operands on the calling thread, `worker`.
-    func multiplyWidened(
+    /// `target = op(a) op(b) + (adding ? target : 0)` of upcast operands on the calling thread, `worker`.
+    func multiplyUpcast(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int, backends: GEMMBackends
     ) {
@@ -48,7 +48,7 @@ final class OperandScratch: Sendable {
                         bOperand == .asStored
                         ? b.block(rows: inner, columns: columns) : b.block(rows: columns, columns: inner)
                     LinearAlgebra.multiply(
-                        widened(aBlock, slot: first), aOperand, widened(bBlock, slot: first + 1), bOperand,
+                        upcast(aBlock, slot: first), aOperand, upcast(bBlock, slot: first + 1), bOperand,
                         into: target.block(rows: rows, columns: columns),
                         adding: adding || inner.lowerBound > 0, backend: backends[aOperand, bOperand])
                 }
@@ -80,7 +80,7 @@ final class OperandScratch: Sendable {
         return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
     }
 
-    private func widened(_ matrix: BFloat16Matrix, slot: Int) -> Matrix {
+    private func upcast(_ matrix: BFloat16Matrix, slot: Int) -> Matrix {
         let wide = room(rows: matrix.rows, columns: matrix.columns, slot: slot)
         for row in 0..<matrix.rows {
             convertLanes(

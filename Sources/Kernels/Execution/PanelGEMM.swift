@@ -6,7 +6,7 @@ internal import Tensors
 extension ThreadPool {
     /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
     ///
-    /// Operands of bf16 are multiplied as such or widened to fp32, as ``backends`` say; sums and result are fp32 in either
+    /// Operands of bf16 are multiplied as such or upcast to fp32, as ``backends`` say; sums and result are fp32 in either
     /// case. Traps when the sizes do not match.
     public func multiply(
         _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
@@ -51,7 +51,7 @@ extension ThreadPool {
         let tiles = tiles(m: m, n: n, k: k)
         let plan =
             tiles == nil
-            ? PanelPlan(m: m, n: n, k: k, widens: widening != nil)
+            ? PanelPlan(m: m, n: n, k: k, upcasts: upcasting != nil)
             : PanelPlan(tilesFor: (m, n, k), threads: threadCount)
         forEachPanel(plan, of: target) { rows, columns, worker in
             // Not as the panel's sizes say: how a matmul is cut must not decide who computes it.
@@ -93,8 +93,8 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int, _ tiles: TileScratch?
     ) {
-        if let widening {
-            widening.multiplyWidened(
+        if let upcasting {
+            upcasting.multiplyUpcast(
                 a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, backends: backends)
         } else if let tiles {
             tiles.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
@@ -109,9 +109,9 @@ extension ThreadPool {
         TileScratch.takes(m: m, n: n, k: k) ? tiles : nil
     }
 
-    /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are widened or not.
-    public static func panelSize(m: Int, n: Int, k: Int, widens: Bool) -> (rows: Int, columns: Int) {
-        let plan = PanelPlan(m: m, n: n, k: k, widens: widens)
+    /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are upcast or not.
+    public static func panelSize(m: Int, n: Int, k: Int, upcasts: Bool) -> (rows: Int, columns: Int) {
+        let plan = PanelPlan(m: m, n: n, k: k, upcasts: upcasts)
         return (plan.panelRows, plan.panelColumns)
     }
 

@@ -7,7 +7,7 @@ internal import LinearAlgebra
 ///
 /// Panels of 256 x 512 run at the speed of the whole matmul in OpenBLAS and oneDNN, fp32 and bf16, for every transpose;
 /// smaller ones pay for packing both operands again. Where the reduction is long, 512 x 512 gains up to 10 % more, and where both
-/// operands of a panel are widened before they are packed, 10 to 15 % with a short one too, if enough of them are left.
+/// operands of a panel are upcast before they are packed, 10 to 15 % with a short one too, if enough of them are left.
 struct PanelPlan: Equatable {
     let panelRows: Int
     let panelColumns: Int
@@ -16,8 +16,8 @@ struct PanelPlan: Equatable {
     private static let largeTargetRows = 512
     private static let longReduction = 1024
     private static let targetColumns = 512
-    /// Fewer widened panels with a short reduction become small ones, for the sake of more than a few threads.
-    private static let enoughWidenedPanels = 8
+    /// Fewer upcast panels with a short reduction become small ones, for the sake of more than a few threads.
+    private static let enoughUpcastPanels = 8
     /// Matmuls with fewer panels are cut further, so that a few threads have something to share ...
     private static let fewestPanels = 4
     /// ... unless a panel's work would not pay for handing it to another thread.
@@ -27,11 +27,11 @@ struct PanelPlan: Equatable {
 
     /// A plan for an `m x n` result with reduction length `k`.
     ///
-    /// - Parameter widens: whether each panel widens its operands first.
-    init(m: Int, n: Int, k: Int, widens: Bool = false) {
+    /// - Parameter upcasts: whether each panel upcasts its operands first.
+    init(m: Int, n: Int, k: Int, upcasts: Bool = false) {
         var columnCuts = Self.cuts(n, Self.targetColumns)
         var rowCuts = Self.cuts(m, Self.largeTargetRows)
-        let isLarge = k >= Self.longReduction || widens && rowCuts * columnCuts >= Self.enoughWidenedPanels
+        let isLarge = k >= Self.longReduction || upcasts && rowCuts * columnCuts >= Self.enoughUpcastPanels
         if !isLarge { rowCuts = Self.cuts(m, Self.targetRows) }
         Self.cutFurther((m, n, k), &rowCuts, &columnCuts, atLeast: Self.fewestPanels)
         func size(_ total: Int, _ cuts: Int) -> Int {

@@ -18,15 +18,15 @@ public final class ThreadPool: Sendable {
     public let spins: Bool
     /// What computes matmuls.
     public let backends: GEMMBackends
-    /// Where bf16 operands are widened to fp32: each thread's room for it.
-    let widening: OperandScratch?
+    /// Where bf16 operands are upcast to fp32: each thread's room for it.
+    let upcasting: OperandScratch?
     /// Where fp32 operands of gradients of weights are copied: each thread's room for it.
     let copying: OperandScratch?
     /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for matmuls on them.
     let tiles: TileScratch?
     private let shared: Shared
 
-    /// Whether bf16 operands are multiplied on tiles where they are not widened.
+    /// Whether bf16 operands are multiplied on tiles where they are not upcast.
     public static var multipliesOnTiles: Bool { TileGEMM.isAvailable }
 
     /// Starts `threadCount - 1` threads.
@@ -44,9 +44,9 @@ public final class ThreadPool: Sendable {
         self.threadCount = threadCount
         self.spins = spins
         self.backends = backends
-        widening = backends.widensBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
+        upcasting = backends.upcastsBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
         copying = backends.copiesForDWeight ? OperandScratch(threads: threadCount, blocks: 1) : nil
-        tiles = TileGEMM.isAvailable && !backends.widensBFloat16 ? TileScratch(threads: threadCount) : nil
+        tiles = TileGEMM.isAvailable && !backends.upcastsBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {
             let status = Self.start(worker: worker, of: shared)

@@ -95,21 +95,21 @@ public struct Attention: Sendable {
     ///
     /// - Parameters:
     ///   - doutput: gradient of the output, `[B * T, H * Dh]`.
-    ///   - narrow: where matmuls are bf16: `doutput` in that format.
+    ///   - downcast: where matmuls are bf16: `doutput` in that format.
     ///   - dqkv: `[B * T, (H + 2K) * Dh]`; overwritten.
     public func backward(
         _ pool: ThreadPool, sequences B: Int, qkv: OperandSlice, output: FloatSlice, lse: FloatSlice,
-        doutput: FloatSlice, narrow: BFloat16Slice? = nil, dqkv: FloatSlice, scratch: FloatSlice
+        doutput: FloatSlice, downcast: BFloat16Slice? = nil, dqkv: FloatSlice, scratch: FloatSlice
     ) {
         check(pool, B, qkv, output, lse, scratch)
         precondition(
-            doutput.count == output.count && dqkv.count == qkv.count && (narrow?.count ?? output.count) == output.count,
+            doutput.count == output.count && dqkv.count == qkv.count && (downcast?.count ?? output.count) == output.count,
             "attention backward: sizes differ")
         let T = positions
         let scale = 1 / Float(headSize).squareRoot()
         let (outputView, lse_BHT, scratchView) = (output.view, lse.view, scratch.view)
         let (doutputView, dqkvView) = (doutput.view, dqkv.view)
-        let doutOperand = narrow.map { .bf16($0) } ?? OperandSlice.fp32(doutput)
+        let doutOperand = downcast.map { .bf16($0) } ?? OperandSlice.fp32(doutput)
         pool.run(B * keyValueHeads) { task, worker in
             let sequence = task / keyValueHeads
             let group = task % keyValueHeads

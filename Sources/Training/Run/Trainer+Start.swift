@@ -112,7 +112,7 @@ extension Trainer {
                 "training.precision bf16: the processors of \(lacking) of \(communicator.size) ranks have no bf16 products; these "
                     + "ranks compute them in fp32 from widened operands, which saves memory and messages, but hardly time"
             )
-        } else if pool.backends.widensBFloat16 && !options.isQuiet {
+        } else if pool.backends.upcastsBFloat16 && !options.isQuiet {
             console.line(
                 "bf16 products: in fp32 from widened operands, which is faster here than the processor's own (training.blas auto)"
             )

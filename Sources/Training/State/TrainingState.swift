@@ -91,7 +91,7 @@ public final class TrainingState {
         case .fp32(let flat): return flat
         case .bf16(let flat, let exact):
             let wide = Arena(count: flat.count).all
-            pool.widen(flat, into: wide)
+            pool.upcast(flat, into: wide)
             for part in exact.parts { wide[part.flat].copy(from: part.values) }
             return wide
         }

@@ -43,12 +43,12 @@ struct PanelGEMMTests {
         (1024, 32000, 1024), (32000, 1024, 1024), (1, 32000, 4096), (100_000, 1, 100), (4095, 4097, 4099),
     ])
     func plansCoverTheResultInFewPanels(m: Int, n: Int, k: Int) {
-        for widens in [false, true] { checkPlan(m: m, n: n, k: k, widens: widens) }
+        for upcasts in [false, true] { checkPlan(m: m, n: n, k: k, upcasts: upcasts) }
     }
 
-    private func checkPlan(m: Int, n: Int, k: Int, widens: Bool) {
-        let plan = PanelPlan(m: m, n: n, k: k, widens: widens)
-        #expect(plan == PanelPlan(m: m, n: n, k: k, widens: widens))
+    private func checkPlan(m: Int, n: Int, k: Int, upcasts: Bool) {
+        let plan = PanelPlan(m: m, n: n, k: k, upcasts: upcasts)
+        #expect(plan == PanelPlan(m: m, n: n, k: k, upcasts: upcasts))
         #expect(plan.panelRows >= 1 && plan.panelColumns >= 1)
         // A cut side has edges that suit the BLAS kernels; a side that is not cut is whole.
         #expect(plan.panelRows % 16 == 0 || plan.panelRows == max(m, 1))
@@ -64,15 +64,15 @@ struct PanelGEMMTests {
         if flops >= 2e9 && m * n >= 4_000_000 { #expect(panels >= 16) }
     }
 
-    /// Panels that are packed from widened copies have as many rows for short reductions as others for long ones.
-    @Test func widenedPanelsAreLarge() {
+    /// Panels that are packed from upcast copies have as many rows for short reductions as others for long ones.
+    @Test func upcastPanelsAreLarge() {
         #expect(PanelPlan(m: 2048, n: 1536, k: 512) == PanelPlan(m: 2048, n: 1536, k: 1023))
         #expect(PanelPlan(m: 2048, n: 1536, k: 512).panelRows == 256)
-        #expect(PanelPlan(m: 2048, n: 1536, k: 512, widens: true).panelRows == 512)
-        #expect(PanelPlan(m: 2048, n: 1536, k: 512, widens: true) == PanelPlan(m: 2048, n: 1536, k: 1024))
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512, upcasts: true).panelRows == 512)
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512, upcasts: true) == PanelPlan(m: 2048, n: 1536, k: 1024))
         // Four large ones are too few to be worth it.
-        #expect(PanelPlan(m: 2048, n: 512, k: 512, widens: true) == PanelPlan(m: 2048, n: 512, k: 512))
-        #expect(PanelPlan(m: 2048, n: 1536, k: 2048, widens: true) == PanelPlan(m: 2048, n: 1536, k: 2048))
+        #expect(PanelPlan(m: 2048, n: 512, k: 512, upcasts: true) == PanelPlan(m: 2048, n: 512, k: 512))
+        #expect(PanelPlan(m: 2048, n: 1536, k: 2048, upcasts: true) == PanelPlan(m: 2048, n: 1536, k: 2048))
     }
 
     /// Two to eight panels, cut by rows, by columns and both; sizes off every vector and panel width.
@@ -147,14 +147,14 @@ struct PanelGEMMTests {
         }
     }
 
-    /// `[8, 4] [inner, 8]` into `[rows, 8]`, of bf16 operands that are widened, or of fp32 ones.
-    private static func multiply(widens: Bool, inner: Int = 4, rows: Int = 8) throws {
+    /// `[8, 4] [inner, 8]` into `[rows, 8]`, of bf16 operands that are upcast, or of fp32 ones.
+    private static func multiply(upcasts: Bool, inner: Int = 4, rows: Int = 8) throws {
         let (a, b) = ([Float](repeating: 1, count: 32), [Float](repeating: 1, count: 8 * inner))
         let target = Arena(count: 8 * rows).all
         let result = Matrix(target, rows: rows, columns: 8)
-        if widens {
-            let (left, right) = (narrowed(a), narrowed(b))
-            try makeWideningPool().multiply(
+        if upcasts {
+            let (left, right) = (downcast(a), downcast(b))
+            try makeUpcastingPool().multiply(
                 BFloat16Matrix(left, rows: 8, columns: 4), .asStored, BFloat16Matrix(right, rows: inner, columns: 8),
                 .asStored, into: result)
             withExtendedLifetime((left, right)) {}
@@ -168,13 +168,13 @@ struct PanelGEMMTests {
         withExtendedLifetime(target) {}
     }
 
-    /// Panels are cut as the target is, and blocks that are widened as the first operand is: theirs would always match.
+    /// Panels are cut as the target is, and blocks that are upcast as the first operand is: theirs would always match.
     @Test func sizesThatDoNotMatchTrap() async {
-        await #expect(processExitsWith: .success) { try Self.multiply(widens: false) }
-        await #expect(processExitsWith: .success) { try Self.multiply(widens: true) }
-        await #expect(processExitsWith: .failure) { try Self.multiply(widens: false, rows: 7) }
-        await #expect(processExitsWith: .failure) { try Self.multiply(widens: true, rows: 7) }
-        await #expect(processExitsWith: .failure) { try Self.multiply(widens: true, inner: 6) }
+        await #expect(processExitsWith: .success) { try Self.multiply(upcasts: false) }
+        await #expect(processExitsWith: .success) { try Self.multiply(upcasts: true) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(upcasts: false, rows: 7) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(upcasts: true, rows: 7) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(upcasts: true, inner: 6) }
     }
 
     @Test func blocksAreEqual() {
@@ -186,7 +186,7 @@ struct PanelGEMMTests {
         #expect(OperandScratch.blocks(1100) == [0..<368, 368..<736, 736..<1100])
     }
 
-    /// Operands of bf16, by the processor's own matmuls where it has them and widened to fp32: blocks of 512 in every
+    /// Operands of bf16, by the processor's own matmuls where it has them and upcast to fp32: blocks of 512 in every
     /// dimension, cut and whole.
     ///
     /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
@@ -194,8 +194,8 @@ struct PanelGEMMTests {
         Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(700, 8, 1100), Case(50, 60, 0),
     ])
     func bfloat16GEMMsEqualTheDefinition(gemm: Case) throws {
-        let (a, b) = (narrowed(gemm.a), narrowed(gemm.b))
-        var pools = [try makeWideningPool(2)]
+        let (a, b) = (downcast(gemm.a), downcast(gemm.b))
+        var pools = [try makeUpcastingPool(2)]
         if BLASBackends.hasBFloat16GEMM { pools.append(makePool(2)) }
         for pool in pools {
             for aOperand in [Operand.asStored, .transposed] {

@@ -78,22 +78,22 @@ struct ThreadIndependenceTests {
         #expect(bitDifference(kernel.run(makePool(2), nudged: true), alone) != nil)
     }
 
-    /// Matmuls of copied and of widened operands: each thread has blocks of its own.
+    /// Matmuls of copied and of upcast operands: each thread has blocks of its own.
     @Test func bitsOfCopiesDoNotDependOnThreads() throws {
         let gemm = PanelGEMMTests.Case(1024, 700, 600)
-        let (a, b) = (narrowed(gemm.a), narrowed(gemm.b))
+        let (a, b) = (downcast(gemm.a), downcast(gemm.b))
         func copied(_ threads: Int) throws -> [Float] {
             gemm.run(try makeCopyingPool(threads), .transposed, .asStored, adding: false)
         }
-        func widened(_ threads: Int) throws -> [Float] {
+        func upcast(_ threads: Int) throws -> [Float] {
             let target = Arena(count: gemm.m * gemm.n).all
-            try makeWideningPool(threads).multiply(
+            try makeUpcastingPool(threads).multiply(
                 BFloat16Matrix(a, rows: gemm.m, columns: gemm.k), .asStored,
                 BFloat16Matrix(b, rows: gemm.k, columns: gemm.n), .asStored,
                 into: Matrix(target, rows: gemm.m, columns: gemm.n))
             return target.array
         }
-        for run in [copied, widened] {
+        for run in [copied, upcast] {
             let alone = try run(1)
             #expect(alone.contains { $0 != 0 })
             for threads in [2, 3, 5] { #expect(bitDifference(try run(threads), alone) == nil, "\(threads) threads") }

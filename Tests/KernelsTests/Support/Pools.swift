@@ -14,10 +14,10 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
 }
 
 /// One that multiplies bf16 operands in fp32, whatever the processor has.
-func makeWideningPool(_ threads: Int = 1) throws -> ThreadPool {
+func makeUpcastingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
     return try ThreadPool(
-        threadCount: threads, spins: false, backends: GEMMBackends(.openBLAS, widensBFloat16: true))
+        threadCount: threads, spins: false, backends: GEMMBackends(.openBLAS, upcastsBFloat16: true))
 }
 
 /// One that copies the transposed operand of gradients of weights.
@@ -32,7 +32,7 @@ func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
 func unaligned(_ values: [Float]) -> FloatSlice { GuardedBuffer(values).slice }
 
 /// `values` rounded to bf16.
-func narrowed(_ values: [Float]) -> BFloat16Slice {
+func downcast(_ values: [Float]) -> BFloat16Slice {
     let slice = BFloat16Slice(count: values.count)
     makePool().convert(FloatSlice(values), into: slice)
     return slice
