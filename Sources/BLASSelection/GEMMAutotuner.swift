@@ -105,10 +105,10 @@ enum GEMMAutotuner {
         }
         // The largest matmul of a layer decides for its kind.
         fastest.forward = choice(tokens, F, D, .asStored, .transposed)
-        fastest.dx = choice(tokens, D, F, .asStored, .asStored)
-        fastest.dweight = choice(F, D, tokens, .transposed, .asStored)
+        fastest.inputGradient = choice(tokens, D, F, .asStored, .asStored)
+        fastest.weightGradient = choice(F, D, tokens, .transposed, .asStored)
         if precision == .fp32 {
-            fastest.copiesForDWeight = try favoursCopies(sizes, threads: pool.threadCount, backend: fastest.dweight)
+            fastest.copiesForWeightGradient = try favoursCopies(sizes, threads: pool.threadCount, backend: fastest.weightGradient)
         }
         return fastest
     }
@@ -156,13 +156,13 @@ enum GEMMAutotuner {
         // The matmul of a layer that has the most panels.
         let k = min(sizes.tokens, longestReduction)
         let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
-        guard ThreadPool.copiesForDWeight(stride: outputs) else { return false }
+        guard ThreadPool.copiesForWeightGradient(stride: outputs) else { return false }
         let (m, n) = (min(outputs, 1024 * max(threads, 2)), min(inputs, 1024))
         let (gradient, input) = (Ceilings.filled(k * outputs), Ceilings.filled(k * inputs))
         let target = Arena(count: m * n).all
         defer { withExtendedLifetime((gradient, input, target)) {} }
         var copies = GEMMBackends(backend)
-        copies.copiesForDWeight = true
+        copies.copiesForWeightGradient = true
         return try secondIsFaster(GEMMBackends(backend), copies, threads: threads) { pool in
             pool.multiply(
                 Matrix(gradient, rows: k, columns: outputs).block(columns: 0..<m), .transposed,

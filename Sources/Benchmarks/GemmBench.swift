@@ -28,7 +28,7 @@ package struct GemmBench {
         let bOperand: Operand
 
         var operations: Double { 2 * Double(m) * Double(n) * Double(k) }
-        var isDWeight: Bool { aOperand == .transposed }
+        var isWeightGradient: Bool { aOperand == .transposed }
     }
 
     /// A column: what computes the matmuls.
@@ -38,8 +38,8 @@ package struct GemmBench {
         var isBFloat16 = false
 
         func computes(_ gemm: GEMM) -> Bool {
-            !pool.backends.copiesForDWeight
-                || gemm.isDWeight && ThreadPool.copiesForDWeight(stride: gemm.m)
+            !pool.backends.copiesForWeightGradient
+                || gemm.isWeightGradient && ThreadPool.copiesForWeightGradient(stride: gemm.m)
         }
     }
 
@@ -102,7 +102,7 @@ package struct GemmBench {
             try ThreadPool(threadCount: own.threadCount, spins: own.spins, backends: backends)
         }
         var copies = GEMMBackends(.oneDNN)
-        copies.copiesForDWeight = true
+        copies.copiesForWeightGradient = true
         var ways = try BLASBackends.all.map { Way(name: $0.name, pool: try pool(GEMMBackends($0))) }
         if BLASBackends.hasBFloat16GEMM {
             for (name, upcasts) in [("bf16", false), ("widened", true)] {

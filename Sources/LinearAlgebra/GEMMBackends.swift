@@ -7,11 +7,11 @@ public struct GEMMBackends: Sendable, Equatable {
     /// `C = A B^T`: the forward pass.
     public var forward: any BLASBackend
     /// `C = A B`: input gradients.
-    public var dx: any BLASBackend
+    public var inputGradient: any BLASBackend
     /// `C = A^T B`: weight gradients.
-    public var dweight: any BLASBackend
-    /// Whether the transposed operand of ``dweight`` is copied first, a dense block at a time (fp32 only).
-    public var copiesForDWeight = false
+    public var weightGradient: any BLASBackend
+    /// Whether the transposed operand of ``weightGradient`` is copied first, a dense block at a time (fp32 only).
+    public var copiesForWeightGradient = false
     /// The backend of bf16 operands that are not upcast, where ``TileGEMM`` does not take them.
     public let bfloat16 = BLASBackends.bfloat16
     /// Whether bf16 operands are upcast and multiplied in fp32 by the backends of fp32.
@@ -21,7 +21,7 @@ public struct GEMMBackends: Sendable, Equatable {
 
     /// One backend for every kind of fp32 GEMM.
     public init(_ all: any BLASBackend, upcastsBFloat16: Bool = !BLASBackends.hasBFloat16GEMM) {
-        (forward, dx, dweight) = (all, all, all)
+        (forward, inputGradient, weightGradient) = (all, all, all)
         self.upcastsBFloat16 = upcastsBFloat16
     }
 
@@ -33,8 +33,8 @@ public struct GEMMBackends: Sendable, Equatable {
     public subscript(_ a: Operand, _ b: Operand) -> any BLASBackend {
         switch (a, b) {
         case (.asStored, .transposed), (.transposed, .transposed): forward
-        case (.asStored, .asStored): dx
-        case (.transposed, .asStored): dweight
+        case (.asStored, .asStored): inputGradient
+        case (.transposed, .asStored): weightGradient
         }
     }
 
@@ -42,7 +42,7 @@ public struct GEMMBackends: Sendable, Equatable {
     ///
     /// Ranks send it to each other. ``upcastsBFloat16`` is left out, because a rank knows it of its own processor.
     public var names: String {
-        "\(forward.name) \(dx.name) \(dweight.name) \(copiesForDWeight ? Self.copied : Self.direct)"
+        "\(forward.name) \(inputGradient.name) \(weightGradient.name) \(copiesForWeightGradient ? Self.copied : Self.direct)"
     }
 
     private static let copied = "copied"
@@ -53,16 +53,16 @@ public struct GEMMBackends: Sendable, Equatable {
         let words = names.split(separator: " ").map { String($0) }
         guard words.count == 4, [Self.copied, Self.direct].contains(words[3]) else { return nil }
         let list = words.prefix(3).map { BLASBackends.named($0) }
-        guard let forward = list[0], let dx = list[1], let dweight = list[2] else { return nil }
+        guard let forward = list[0], let inputGradient = list[1], let weightGradient = list[2] else { return nil }
         self.init(forward)
-        (self.dx, self.dweight, copiesForDWeight) = (dx, dweight, words[3] == Self.copied)
+        (self.inputGradient, self.weightGradient, copiesForWeightGradient) = (inputGradient, weightGradient, words[3] == Self.copied)
     }
 
     /// Versions and kernels that compute fp32 GEMMs. Two runs give the same bits only where this text is equal.
     public var identity: String {
-        if forward.name == dx.name && dx.name == dweight.name && !copiesForDWeight { return forward.identity }
-        return "forward \(forward.identity), dx \(dx.identity), dweight \(dweight.identity)"
-            + (copiesForDWeight ? " on copies" : "")
+        if forward.name == inputGradient.name && inputGradient.name == weightGradient.name && !copiesForWeightGradient { return forward.identity }
+        return "forward \(forward.identity), dx \(inputGradient.identity), dweight \(weightGradient.identity)"
+            + (copiesForWeightGradient ? " on copies" : "")
     }
 
     /// Versions and kernels that compute GEMMs of bf16 operands. It names upcasting where the processor leaves a choice.

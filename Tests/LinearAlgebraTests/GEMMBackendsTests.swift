@@ -10,20 +10,20 @@ import Testing
 
     private static var mixed: GEMMBackends {
         var libraries = GEMMBackends(.openBLAS)
-        libraries.dweight = .oneDNN
+        libraries.weightGradient = .oneDNN
         return libraries
     }
 
     private static var copying: GEMMBackends {
         var libraries = mixed
-        libraries.copiesForDWeight = true
+        libraries.copiesForWeightGradient = true
         return libraries
     }
 
     @Test func eachKindHasItsOwn() {
         #expect(Self.kinds.map { Self.mixed[$0.a, $0.b].name } == ["openblas", "openblas", "onednn"])
         var other = GEMMBackends(.oneDNN)
-        other.dx = .openBLAS
+        other.inputGradient = .openBLAS
         #expect(Self.kinds.map { other[$0.a, $0.b].name } == ["onednn", "openblas", "onednn"])
     }
 
@@ -49,7 +49,7 @@ import Testing
         #expect(Self.mixed.identity == "forward \(blas), dx \(blas), dweight \(dnn)")
         #expect(Self.copying.identity == Self.mixed.identity + " on copies")
         var uniform = GEMMBackends(.oneDNN)
-        uniform.copiesForDWeight = true
+        uniform.copiesForWeightGradient = true
         #expect(uniform.identity == "forward \(dnn), dx \(dnn), dweight \(dnn) on copies")
         let tiles = TileGEMM.isAvailable ? "AMX tiles, small products " : ""
         #expect(GEMMBackends(.openBLAS, upcastsBFloat16: false).bfloat16Identity == tiles + dnn)

@@ -26,8 +26,8 @@ extension ThreadPool {
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
         let backend = backends[aOperand, bOperand]
-        let isDWeight = aOperand == .transposed && bOperand == .asStored
-        let copying = isDWeight && Self.copiesForDWeight(stride: a.stride) ? copying : nil
+        let isWeightGradient = aOperand == .transposed && bOperand == .asStored
+        let copying = isWeightGradient && Self.copiesForWeightGradient(stride: a.stride) ? copying : nil
         forEachPanel(plan, of: target) { rows, columns, worker in
             let aPanel = aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows)
             let bPanel = bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns)
@@ -116,7 +116,7 @@ extension ThreadPool {
     }
 
     /// Whether a gradient of weights copies its first operand, if ``backends`` copy any: where its rows are `stride` floats apart.
-    public static func copiesForDWeight(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
+    public static func copiesForWeightGradient(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
 
     private func forEachPanel(
         _ plan: PanelPlan, of target: Matrix,

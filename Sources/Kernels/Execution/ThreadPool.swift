@@ -45,7 +45,7 @@ public final class ThreadPool: Sendable {
         self.spins = spins
         self.backends = backends
         upcasting = backends.upcastsBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
-        copying = backends.copiesForDWeight ? OperandScratch(threads: threadCount, blocks: 1) : nil
+        copying = backends.copiesForWeightGradient ? OperandScratch(threads: threadCount, blocks: 1) : nil
         tiles = TileGEMM.isAvailable && !backends.upcastsBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {

@@ -24,7 +24,7 @@ func makeUpcastingPool(_ threads: Int = 1) throws -> ThreadPool {
 func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
     var libraries = GEMMBackends(.openBLAS)
-    libraries.copiesForDWeight = true
+    libraries.copiesForWeightGradient = true
     return try ThreadPool(threadCount: threads, spins: false, backends: libraries)
 }
 
