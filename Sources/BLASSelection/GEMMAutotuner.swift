@@ -135,7 +135,7 @@ enum GEMMAutotuner {
         let n = min(2 * sizes.intermediate, 1024 * (rows / m))
         let k = min(sizes.hidden, longestReduction)
         let converter = try ThreadPool(threadCount: 1)
-        let (a, b) = (Ceilings.filledBFloat16(m * k, converter), Ceilings.filledBFloat16(n * k, converter))
+        let (a, b) = (PeakRates.filledBFloat16(m * k, converter), PeakRates.filledBFloat16(n * k, converter))
         let target = Arena(count: m * n).all
         defer { withExtendedLifetime((a, b, target)) {} }
         return try secondIsFaster(
@@ -158,7 +158,7 @@ enum GEMMAutotuner {
         let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
         guard ThreadPool.copiesForWeightGradient(stride: outputs) else { return false }
         let (m, n) = (min(outputs, 1024 * max(threads, 2)), min(inputs, 1024))
-        let (gradient, input) = (Ceilings.filled(k * outputs), Ceilings.filled(k * inputs))
+        let (gradient, input) = (PeakRates.filled(k * outputs), PeakRates.filled(k * inputs))
         let target = Arena(count: m * n).all
         defer { withExtendedLifetime((gradient, input, target)) {} }
         var copies = GEMMBackends(backend)
@@ -212,7 +212,7 @@ private struct Trial {
         places = max(2, min(8, Self.bytes / (MemoryLayout<Float>.stride * count)))
         let operations = 2 * Double(m) * Double(n) * Double(k) * Double(places)
         rounds = min(Int((Self.leastOperations / operations).rounded(.up)), Self.mostRounds)
-        memory = Ceilings.filled(places * count)
+        memory = PeakRates.filled(places * count)
     }
 
     func multiply(_ backend: any BLASBackend) {

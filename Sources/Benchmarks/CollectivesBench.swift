@@ -69,7 +69,7 @@ package struct CollectivesBench {
         let pool = try session.makePool(requested: threads)
         try communicator.barrier()
         // All ranks at once: those of a node share its memory.
-        let memory = try communicator.sumInRankOrder([Ceilings.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
+        let memory = try communicator.sumInRankOrder([PeakRates.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
         let nodes = try communicator.sum([communicator.nodeRank == 0 ? 1 : 0])[0]
         let link = try PingPong.measure(communicator)
         let small = try smallMessages(communicator)

@@ -44,7 +44,7 @@ package struct GemmBench {
     }
 
     package func run(_ console: Console, isJSON: Bool) throws {
-        let ceilings = try Ceilings.measure(pool, withBandwidth: false)
+        let peakRates = try PeakRates.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
         let ways = try ways(like: pool)
         for gemm in gemms() {
@@ -56,15 +56,15 @@ package struct GemmBench {
             }
             console.raw(
                 JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("gflops", .object(pairs)),
+                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("gflops", .object(pairs)),
                 ]).text + "\n")
             return
         }
-        ceilings.show(on: console)
+        peakRates.show(on: console)
         console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
         for row in rows {
             let cells = row.columns.map { name, rate in
-                let share = rate / ceilings.gemm(isBFloat16: name == "bf16")
+                let share = rate / peakRates.gemm(isBFloat16: name == "bf16")
                 return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
             }
             console.line(
@@ -117,7 +117,7 @@ package struct GemmBench {
 
     private func rates(_ gemm: GEMM, _ ways: [Way]) -> [(String, Double)] {
         let (m, n, k) = (gemm.m, gemm.n, gemm.k)
-        let memory = Ceilings.filled(m * k + k * n + m * n)
+        let memory = PeakRates.filled(m * k + k * n + m * n)
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
         let operands = OperandSlice.fp32(memory[0..<(m * k + k * n)])
         let downcast = BFloat16Slice(count: ways.contains(where: \.isBFloat16) ? operands.count : 0)
@@ -137,7 +137,7 @@ package struct GemmBench {
     }
 }
 
-extension Ceilings {
+extension PeakRates {
     package var json: JSONValue {
         .object([
             ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),

@@ -35,14 +35,14 @@ package struct KernelBench {
         let operations: Double
         let seconds: Double
 
-        func share(_ ceilings: Ceilings) -> Double {
-            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.gemm(isBFloat16: false) * 1e9)
+        func share(_ peakRates: PeakRates) -> Double {
+            let time = bytes / (peakRates.bandwidth * 1e9) + operations / (peakRates.gemm(isBFloat16: false) * 1e9)
             return time / seconds
         }
     }
 
     package func run(_ console: Console, isJSON: Bool) throws {
-        let ceilings = try Ceilings.measure(pool)
+        let peakRates = try PeakRates.measure(pool)
         let rows = layerRows() + attentionRows() + [lossRow()] + optimizerRows()
         if isJSON {
             let pairs = rows.map { row in
@@ -52,37 +52,37 @@ package struct KernelBench {
                         ("seconds", .number(row.seconds)), ("elements_per_second", .number(row.elements / row.seconds)),
                         ("gb_per_second", .number(row.bytes / row.seconds / 1e9)),
                         ("gflops", .number(row.operations / row.seconds / 1e9)),
-                        ("share", .number(row.share(ceilings))),
+                        ("share", .number(row.share(peakRates))),
                     ])
                 )
             }
             console.raw(
                 JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("kernels", .object(pairs)),
+                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("kernels", .object(pairs)),
                 ]).text + "\n")
             return
         }
-        ceilings.show(on: console)
+        peakRates.show(on: console)
         console.line("share: of the time that memory traffic and products need at the ceilings' rates")
         for row in rows {
             console.line(
                 row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
                     + String(
                         format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
-                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(ceilings)))
+                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(peakRates)))
         }
     }
 
     private func layerRows() -> [Row] {
         let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
-        let (x, y, dx) = (Ceilings.filled(N * D), Ceilings.filled(N * D), Ceilings.filled(N * D))
-        let (gain, dgain, rstd) = (Ceilings.filled(D), Ceilings.filled(D), Ceilings.filled(N))
-        let scratch = Ceilings.filled(RMSNorm.scratchCount(tokens: N, features: D))
-        let (gateUp, s) = (Ceilings.filled(2 * N * F), Ceilings.filled(N * F))
-        let dgateUp = Ceilings.filled(2 * N * F)
+        let (x, y, dx) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
+        let (gain, dgain, rstd) = (PeakRates.filled(D), PeakRates.filled(D), PeakRates.filled(N))
+        let scratch = PeakRates.filled(RMSNorm.scratchCount(tokens: N, features: D))
+        let (gateUp, s) = (PeakRates.filled(2 * N * F), PeakRates.filled(N * F))
+        let dgateUp = PeakRates.filled(2 * N * F)
         let rotary = Rotary(
             headSize: sizes.model.headSize, positions: sizes.sequenceLength, theta: sizes.model.ropeTheta)
-        let table = Ceilings.filled(sizes.model.vocabularySize * D)
+        let table = PeakRates.filled(sizes.model.vocabularySize * D)
         let ids = (0..<N).map { Int32($0 * 7919 % sizes.model.vocabularySize) }
         let T = sizes.sequenceLength
         func row(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) -> Row {
@@ -118,12 +118,12 @@ package struct KernelBench {
         let attention = Attention(
             heads: model.attentionHeadCount, keyValueHeads: model.keyValueHeadCount, headSize: model.headSize,
             positions: sizes.sequenceLength)
-        let qkv = Ceilings.filled(sizes.tokens * attention.qkvStride)
-        let dqkv = Ceilings.filled(qkv.count)
-        let output = Ceilings.filled(sizes.tokens * attention.outputStride)
-        let doutput = Ceilings.filled(output.count)
-        let lse = Ceilings.filled(sizes.tokens * model.attentionHeadCount)
-        let scratch = Ceilings.filled(attention.scratchCount(threads: pool.threadCount))
+        let qkv = PeakRates.filled(sizes.tokens * attention.qkvStride)
+        let dqkv = PeakRates.filled(qkv.count)
+        let output = PeakRates.filled(sizes.tokens * attention.outputStride)
+        let doutput = PeakRates.filled(output.count)
+        let lse = PeakRates.filled(sizes.tokens * model.attentionHeadCount)
+        let scratch = PeakRates.filled(attention.scratchCount(threads: pool.threadCount))
         let (B, T) = (sizes.sequences, sizes.sequenceLength)
         // Two matmuls forward and five backward over the causal half.
         let gemm = Double(B * T * (T + 1) * attention.outputStride)
@@ -149,9 +149,9 @@ package struct KernelBench {
         let (D, V) = (16, sizes.model.vocabularySize)
         let head = FusedHead(features: D, vocabulary: V)
         let N = min(head.chunkTokens, sizes.tokens)
-        let (hidden, weight) = (Ceilings.filled(N * D), Ceilings.filled(V * D))
-        let (dhidden, dweight) = (Ceilings.filled(N * D), Ceilings.filled(V * D))
-        let scratch = Ceilings.filled(head.scratchCount(tokens: N))
+        let (hidden, weight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
+        let (dhidden, dweight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
+        let scratch = PeakRates.filled(head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         let targets = [Int32](repeating: 1, count: N)
         // Its matmuls are counted: with 16 features they are small.

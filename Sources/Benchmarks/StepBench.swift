@@ -1,4 +1,4 @@
-// StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the ceilings of the same machine.
+// StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the peak rates of the same machine.
 
 internal import BLASSelection
 package import Configuration
@@ -43,12 +43,12 @@ package struct StepBench {
         let trainer = Trainer(session, configuration, TrainOptions(isQuiet: isJSON))
         let (data, pool) = try trainer.prepare()
         let (samples, exposure, tokens) = try time(trainer, data, pool)
-        // Before the ceilings, which need memory of their own.
+        // Before the peak rates, which need memory of their own.
         let rss = try peakRSS(session.communicator)
         let communicator = session.communicator
-        // All ranks at once, as in a step; together they are the job's ceiling.
+        // All ranks at once, as in a step; together they are the job's peak rate.
         try communicator.barrier()
-        let own = try Ceilings.measure(pool, withBandwidth: false)
+        let own = try PeakRates.measure(pool, withBandwidth: false)
         let isBFloat16 = configuration.training.precision == .bf16
         let sums = try communicator.sumInRankOrder(
             [

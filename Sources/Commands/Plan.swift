@@ -101,7 +101,7 @@ struct Plan: ParsableCommand {
                 guard session.communicator.rank == 0 else { return }
                 hardware.rankOperations =
                     ComputeRate.measure(configuration, pool) * min(1, Double(cores) / Double(threads * ranksOnNode))
-                if memoryBandwidth == nil { hardware.memoryBytes = 1e9 * Ceilings.memoryBandwidth(pool) }
+                if memoryBandwidth == nil { hardware.memoryBytes = 1e9 * PeakRates.memoryBandwidth(pool) }
             }
         }
         guard session.communicator.rank == 0 else { return .done }

@@ -47,19 +47,19 @@ struct GEMMAutotunerTests {
 
     /// What a run is a share of: the faster format where it upcasts, otherwise its own.
     @Test func theCeilingIsThatOfWhatComputes() {
-        func ceilings(_ downcast: Double?, tiles: Double? = nil, upcasts: Bool) -> Ceilings {
-            Ceilings(
+        func peakRates(_ downcast: Double?, tiles: Double? = nil, upcasts: Bool) -> PeakRates {
+            PeakRates(
                 fmaPeak: 400, dotPeak: nil, gemms: [(.openBLAS, 200), (.oneDNN, 300)], bfloat16GEMM: downcast,
                 tileGEMM: tiles, upcastsBFloat16: upcasts, bandwidth: .nan)
         }
-        #expect(ceilings(160, upcasts: false).gemm(isBFloat16: false) == 300)
-        #expect(ceilings(160, upcasts: false).gemm(isBFloat16: true) == 160)
-        #expect(ceilings(160, upcasts: true).gemm(isBFloat16: true) == 300)
-        #expect(ceilings(900, upcasts: true).gemm(isBFloat16: true) == 900)
-        #expect(ceilings(nil, upcasts: true).gemm(isBFloat16: true) == 300)
-        #expect(ceilings(900, tiles: 1500, upcasts: false).gemm(isBFloat16: true) == 1500)
-        #expect(ceilings(900, tiles: 1500, upcasts: false).gemm(isBFloat16: false) == 300)
-        #expect(ceilings(900, tiles: 1500, upcasts: false).backendGEMM(isBFloat16: true) == 900)
+        #expect(peakRates(160, upcasts: false).gemm(isBFloat16: false) == 300)
+        #expect(peakRates(160, upcasts: false).gemm(isBFloat16: true) == 160)
+        #expect(peakRates(160, upcasts: true).gemm(isBFloat16: true) == 300)
+        #expect(peakRates(900, upcasts: true).gemm(isBFloat16: true) == 900)
+        #expect(peakRates(nil, upcasts: true).gemm(isBFloat16: true) == 300)
+        #expect(peakRates(900, tiles: 1500, upcasts: false).gemm(isBFloat16: true) == 1500)
+        #expect(peakRates(900, tiles: 1500, upcasts: false).gemm(isBFloat16: false) == 300)
+        #expect(peakRates(900, tiles: 1500, upcasts: false).backendGEMM(isBFloat16: true) == 900)
     }
 
     /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.

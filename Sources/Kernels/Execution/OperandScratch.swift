@@ -63,7 +63,7 @@ final class OperandScratch: Sendable {
         for rows in Self.blocks(target.rows) {
             for inner in Self.blocks(a.rows) {
                 let block = a.block(rows: inner, columns: rows)
-                let copy = room(rows: block.rows, columns: block.columns, slot: worker * blocksPerThread)
+                let copy = workspace(rows: block.rows, columns: block.columns, slot: worker * blocksPerThread)
                 block.copy(to: copy)
                 LinearAlgebra.multiply(
                     copy, .transposed, b.block(rows: inner), .asStored, into: target.block(rows: rows),
@@ -81,7 +81,7 @@ final class OperandScratch: Sendable {
     }
 
     private func upcast(_ matrix: BFloat16Matrix, slot: Int) -> Matrix {
-        let wide = room(rows: matrix.rows, columns: matrix.columns, slot: slot)
+        let wide = workspace(rows: matrix.rows, columns: matrix.columns, slot: slot)
         for row in 0..<matrix.rows {
             convertLanes(
                 matrix.view.advanced(by: row * matrix.stride, count: matrix.columns),
@@ -90,7 +90,7 @@ final class OperandScratch: Sendable {
         return wide
     }
 
-    private func room(rows: Int, columns: Int, slot: Int) -> Matrix {
+    private func workspace(rows: Int, columns: Int, slot: Int) -> Matrix {
         let stride = Self.rowStride(columns)
         precondition(rows * stride <= Self.blockCount, "a block of \(rows) x \(columns)")
         return Matrix(

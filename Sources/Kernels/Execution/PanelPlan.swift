@@ -46,9 +46,9 @@ struct PanelPlan: Equatable {
         let (m, n, k) = sizes
         // Columns are packed once for many rows or, of a flat matmul, rows once for many columns; but with a longer reduction than
         // is packed at a time, the panel's sums are read again and must stay in a cache.
-        let isShort = k <= PackingRoom.reduction
-        let mostRows = isShort ? Self.longPanel : PackingRoom.rows
-        let mostColumns = isShort && m <= PackingRoom.rows ? Self.longPanel : PackingRoom.columns
+        let isShort = k <= PackingWorkspace.reduction
+        let mostRows = isShort ? Self.longPanel : PackingWorkspace.rows
+        let mostColumns = isShort && m <= PackingWorkspace.rows ? Self.longPanel : PackingWorkspace.columns
         var rowCuts = (m + mostRows - 1) / mostRows
         var columnCuts = (n + mostColumns - 1) / mostColumns
         Self.cutFurther(sizes, &rowCuts, &columnCuts, atLeast: Self.tilePanelsPerThread * threads)

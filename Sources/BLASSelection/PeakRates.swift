@@ -1,4 +1,4 @@
-// Ceilings - what this machine can do at most with a pool's threads, measured: what every benchmark is a share of.
+// PeakRates - what this machine can do at most with a pool's threads, measured: what every benchmark is a share of.
 
 package import Kernels
 package import LinearAlgebra
@@ -6,7 +6,7 @@ internal import Reporting
 package import Tensors
 
 /// Rates in units of 1e9 per second.
-package struct Ceilings {
+package struct PeakRates {
     /// fp32 fused multiply-adds.
     package let fmaPeak: Double
     /// The widest instruction for bf16 dot products; nil where the processor has none.
@@ -36,7 +36,7 @@ package struct Ceilings {
     }
 
     /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
-    package static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) throws -> Ceilings {
+    package static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) throws -> PeakRates {
         // Half a millisecond or more, beside which it is little to start the threads; as many as the sums stay exact for.
         let rounds = 1 << 18
         let fma = Stopwatch.median { keep(pool.fusedMultiplyAdds(rounds: rounds)) }
@@ -45,7 +45,7 @@ package struct Ceilings {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
         let downcast = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
-        return Ceilings(
+        return PeakRates(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             gemms: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
             bfloat16GEMM: downcast?.library, tileGEMM: downcast?.tiles,
