@@ -108,7 +108,8 @@ enum GEMMAutotuner {
         fastest.inputGradient = choice(tokens, D, F, .asStored, .asStored)
         fastest.weightGradient = choice(F, D, tokens, .transposed, .asStored)
         if precision == .fp32 {
-            fastest.copiesForWeightGradient = try favoursCopies(sizes, threads: pool.threadCount, backend: fastest.weightGradient)
+            fastest.copiesForWeightGradient = try favoursCopies(
+                sizes, threads: pool.threadCount, backend: fastest.weightGradient)
         }
         return fastest
     }

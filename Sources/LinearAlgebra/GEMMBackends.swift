@@ -55,12 +55,16 @@ public struct GEMMBackends: Sendable, Equatable {
         let list = words.prefix(3).map { BLASBackends.named($0) }
         guard let forward = list[0], let inputGradient = list[1], let weightGradient = list[2] else { return nil }
         self.init(forward)
-        (self.inputGradient, self.weightGradient, copiesForWeightGradient) = (inputGradient, weightGradient, words[3] == Self.copied)
+        (self.inputGradient, self.weightGradient, copiesForWeightGradient) = (
+            inputGradient, weightGradient, words[3] == Self.copied
+        )
     }
 
     /// Versions and kernels that compute fp32 GEMMs. Two runs give the same bits only where this text is equal.
     public var identity: String {
-        if forward.name == inputGradient.name && inputGradient.name == weightGradient.name && !copiesForWeightGradient { return forward.identity }
+        if forward.name == inputGradient.name && inputGradient.name == weightGradient.name && !copiesForWeightGradient {
+            return forward.identity
+        }
         return "forward \(forward.identity), dx \(inputGradient.identity), dweight \(weightGradient.identity)"
             + (copiesForWeightGradient ? " on copies" : "")
     }

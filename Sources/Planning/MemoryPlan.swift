@@ -71,7 +71,8 @@ package struct MemoryPlan {
                 configuration.model, sequenceLength: configuration.data.sequenceLength,
                 sequences: layout.largestUnit, threads: threads, forTraining: true,
                 recomputesLayers: training.activationCheckpointing == .layer,
-                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) }, format: downcasts ? .bf16 : .fp32))
+                lends: (0..<ranks).allSatisfy { layout.writesGradientOnce(rank: $0) }, format: downcasts ? .bf16 : .fp32
+            ))
     }
 
     /// The largest rank's memory, and the buckets.

@@ -103,7 +103,8 @@ public struct Attention: Sendable {
     ) {
         check(pool, B, qkv, output, lse, scratch)
         precondition(
-            doutput.count == output.count && dqkv.count == qkv.count && (downcast?.count ?? output.count) == output.count,
+            doutput.count == output.count && dqkv.count == qkv.count
+                && (downcast?.count ?? output.count) == output.count,
             "attention backward: sizes differ")
         let T = positions
         let scale = 1 / Float(headSize).squareRoot()
@@ -221,7 +222,8 @@ public struct Attention: Sendable {
     }
 
     private func check(
-        _ pool: ThreadPool, _ B: Int, _ qkv: OperandSlice, _ output: FloatSlice, _ lse: FloatSlice, _ scratch: FloatSlice
+        _ pool: ThreadPool, _ B: Int, _ qkv: OperandSlice, _ output: FloatSlice, _ lse: FloatSlice,
+        _ scratch: FloatSlice
     ) {
         precondition(
             qkv.count == B * positions * qkvStride && output.count == B * positions * outputStride

@@ -179,7 +179,8 @@ public struct FusedHead: Sendable {
     }
 
     private func forEachChunk(
-        _ pool: ThreadPool, _ hidden: OperandSlice, _ weight_VD: OperandMatrix, _ targets: [Int32], _ scratch: FloatSlice,
+        _ pool: ThreadPool, _ hidden: OperandSlice, _ weight_VD: OperandMatrix, _ targets: [Int32],
+        _ scratch: FloatSlice,
         _ body: (_ tokens: Range<Int>, _ hidden_CD: OperandMatrix, _ logits_CV: Matrix) -> Void
     ) {
         let N = targets.count
