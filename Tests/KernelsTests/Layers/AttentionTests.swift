@@ -35,7 +35,7 @@ struct AttentionTests {
         }
 
         /// Both passes on bf16 operands.
-        func downcast(_ pool: ThreadPool) -> (output: [Float], dqkv: [Float]) {
+        func withBFloat16Operands(_ pool: ThreadPool) -> (output: [Float], dqkv: [Float]) {
             let (output, lse) = (GuardedBuffer(count: B * T * H * Dh), GuardedBuffer(count: B * H * T))
             let (dqkv, scratch) = (
                 GuardedBuffer(count: qkv.count),
@@ -94,7 +94,7 @@ struct AttentionTests {
         var pools = [try makeUpcastingPool(2)]
         if BLASBackends.hasBFloat16GEMM { pools.append(makePool(2)) }
         for pool in pools {
-            let (output, dqkv) = attention.downcast(pool)
+            let (output, dqkv) = attention.withBFloat16Operands(pool)
             #expect(disagreement(output, rounded.reference.output(rounded.qkv.doubles), within: 0x1p-9) == nil)
             let expected = rounded.reference.gradient(rounded.qkv.doubles, doutput: doutput)
             #expect(disagreement(dqkv, expected, within: 0x1p-8) == nil)
