@@ -127,7 +127,10 @@ let package = Package(
             "HuggingFace", ["Checkpointing", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors"]),
         // The configuration of a run, and the record of its starts.
         module(
-            "Configuration", ["Kernels", "LlamaModel", "Optimization", "Reporting", "Tokenizers", "TokenData", yams]),
+            "Configuration",
+            [
+                "Kernels", "LinearAlgebra", "LlamaModel", "Optimization", "Reporting", "Tokenizers", "TokenData", yams,
+            ]),
         // The process: launcher, ranks, cores, memory, locks, the run directory.
         module(
             "JobRuntime",
@@ -251,7 +254,8 @@ let package = Package(
         tests(
             "ConfigurationTests",
             [
-                "Configuration", "Kernels", "LlamaModel", "Optimization", "Reporting", "TokenData", "Tensors",
+                "Configuration", "Kernels", "LinearAlgebra", "LlamaModel", "Optimization", "Reporting", "TokenData",
+                "Tensors",
                 "TestSupport",
             ]),
         tests("ReportingTests", ["Reporting", "TestSupport"]),

@@ -21,14 +21,14 @@ package struct CollectivesBench {
         case reduceScatterInteger = "reduce_scatter_int64"
         case allReduce = "all_reduce"
         case allGather = "all_gather"
-        case allGatherNarrow = "all_gather_bf16"
+        case allGatherBFloat16 = "all_gather_bf16"
 
         /// Bytes of an element.
         var stride: Int {
             switch self {
             case .reduceScatter, .allReduce, .allGather: 4
             case .reduceScatterInteger: 8
-            case .allGatherNarrow: 2
+            case .allGatherBFloat16: 2
             }
         }
 
@@ -69,7 +69,7 @@ package struct CollectivesBench {
         let pool = try process.makePool(requested: threads)
         try communicator.barrier()
         // All ranks at once: those of a node share its memory.
-        let memory = try communicator.sumInRankOrder([Ceilings.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
+        let memory = try communicator.sumInRankOrder([PeakRates.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
         let nodes = try communicator.sum([communicator.nodeRank == 0 ? 1 : 0])[0]
         let link = try PingPong.measure(communicator)
         let small = try smallMessages(communicator)
@@ -149,7 +149,7 @@ extension CollectivesBench {
         private let collective: Collective
         private let floats: FloatSlice
         private let integers: Int64Slice
-        private let narrow: BFloat16Slice
+        private let downcast: BFloat16Slice
         private let floatShard: FloatSlice
         private let integerShard: Int64Slice
 
@@ -162,7 +162,7 @@ extension CollectivesBench {
             floatShard = Arena(count: needed(share, by: .reduceScatter)).all
             integers = Int64Slice(count: needed(count, by: .reduceScatterInteger))
             integerShard = Int64Slice(count: needed(share, by: .reduceScatterInteger))
-            narrow = BFloat16Slice(count: needed(count, by: .allGatherNarrow))
+            downcast = BFloat16Slice(count: needed(count, by: .allGatherBFloat16))
             floats.fill(0)
         }
 
@@ -183,8 +183,8 @@ extension CollectivesBench {
             case .allReduce: try communicator.startAllReduceSum(floats[0..<count], parallel: parallel).wait()
             case .allGather:
                 try communicator.startAllGather(inPlace: floats[0..<count], counts: counts, parallel: parallel).wait()
-            case .allGatherNarrow:
-                try communicator.startAllGather(inPlace: narrow[0..<count], counts: counts, parallel: parallel).wait()
+            case .allGatherBFloat16:
+                try communicator.startAllGather(inPlace: downcast[0..<count], counts: counts, parallel: parallel).wait()
             }
         }
     }

@@ -1,4 +1,4 @@
-// GemmBench - `mile-dist bench gemm`: every product of a model's step, by each library and in each format.
+// GemmBench - `mile-dist bench gemm`: every matmul of a model's step, by each library and in each format.
 
 internal import BLASSelection
 internal import Foundation
@@ -21,34 +21,34 @@ package struct GemmBench {
     }
 
     /// `target [m, n] = op(a) op(b)` with reduction length k.
-    private struct Product {
+    private struct GEMM {
         let name: String
         let (m, n, k): (Int, Int, Int)
         let aOperand: Operand
         let bOperand: Operand
 
         var operations: Double { 2 * Double(m) * Double(n) * Double(k) }
-        var isDWeight: Bool { aOperand == .transposed }
+        var isWeightGradient: Bool { aOperand == .transposed }
     }
 
-    /// A column: what computes the products.
+    /// A column: what computes the matmuls.
     private struct Way {
         let name: String
         let pool: ThreadPool
-        var isNarrow = false
+        var isBFloat16 = false
 
-        func computes(_ product: Product) -> Bool {
-            !pool.libraries.copiesForDWeight
-                || product.isDWeight && ThreadPool.copiesForDWeight(stride: product.m)
+        func computes(_ gemm: GEMM) -> Bool {
+            !pool.backends.copiesForWeightGradient
+                || gemm.isWeightGradient && ThreadPool.copiesForWeightGradient(stride: gemm.m)
         }
     }
 
     package func run(_ console: Console, isJSON: Bool) throws {
-        let ceilings = try Ceilings.measure(pool, withBandwidth: false)
+        let peakRates = try PeakRates.measure(pool, withBandwidth: false)
         var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
         let ways = try ways(like: pool)
-        for product in products() {
-            rows.append((product.name, "\(product.m) x \(product.n) x \(product.k)", rates(product, ways)))
+        for gemm in gemms() {
+            rows.append((gemm.name, "\(gemm.m) x \(gemm.n) x \(gemm.k)", rates(gemm, ways)))
         }
         if isJSON {
             let pairs = rows.map { row in
@@ -56,15 +56,15 @@ package struct GemmBench {
             }
             console.raw(
                 JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("gflops", .object(pairs)),
+                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("gflops", .object(pairs)),
                 ]).text + "\n")
             return
         }
-        ceilings.show(on: console)
+        peakRates.show(on: console)
         console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
         for row in rows {
             let cells = row.columns.map { name, rate in
-                let share = rate / ceilings.product(isNarrow: name == "bf16")
+                let share = rate / peakRates.gemm(isBFloat16: name == "bf16")
                 return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
             }
             console.line(
@@ -73,8 +73,8 @@ package struct GemmBench {
         }
     }
 
-    /// The three products of every linear layer, and the head's for a chunk.
-    private func products() -> [Product] {
+    /// The three matmuls of every linear layer, and the head's for a chunk.
+    private func gemms() -> [GEMM] {
         let (model, N) = (sizes.model, sizes.tokens)
         let (D, F, V) = (model.hiddenSize, model.intermediateSize, model.vocabularySize)
         let Q = model.attentionHeadCount * model.headSize
@@ -85,12 +85,12 @@ package struct GemmBench {
         ]
         .flatMap { name, inputs, outputs, rows in
             [
-                Product(
+                GEMM(
                     name: "\(name) forward", m: rows, n: outputs, k: inputs, aOperand: .asStored,
                     bOperand: .transposed),
-                Product(
+                GEMM(
                     name: "\(name) dx", m: rows, n: inputs, k: outputs, aOperand: .asStored, bOperand: .asStored),
-                Product(
+                GEMM(
                     name: "\(name) dweight", m: outputs, n: inputs, k: rows, aOperand: .transposed,
                     bOperand: .asStored),
             ]
@@ -98,16 +98,16 @@ package struct GemmBench {
     }
 
     private func ways(like own: ThreadPool) throws -> [Way] {
-        func pool(_ libraries: ProductLibraries) throws -> ThreadPool {
-            try ThreadPool(threadCount: own.threadCount, spins: own.spins, libraries: libraries)
+        func pool(_ backends: GEMMBackends) throws -> ThreadPool {
+            try ThreadPool(threadCount: own.threadCount, spins: own.spins, backends: backends)
         }
-        var copies = ProductLibraries(.oneDNN)
-        copies.copiesForDWeight = true
-        var ways = try ProductLibrary.allCases.map { Way(name: $0.rawValue, pool: try pool(ProductLibraries($0))) }
-        if ProductLibrary.hasBFloat16Products {
-            for (name, widens) in [("bf16", false), ("widened", true)] {
-                let libraries = ProductLibraries(.oneDNN, widensBFloat16: widens)
-                ways.append(Way(name: name, pool: try pool(libraries), isNarrow: true))
+        var copies = GEMMBackends(.oneDNN)
+        copies.copiesForWeightGradient = true
+        var ways = try BLASBackends.all.map { Way(name: $0.name, pool: try pool(GEMMBackends($0))) }
+        if BLASBackends.hasBFloat16GEMM {
+            for (name, upcasts) in [("bf16", false), ("widened", true)] {
+                let backends = GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: upcasts)
+                ways.append(Way(name: name, pool: try pool(backends), isBFloat16: true))
             }
         }
         // The last column, because only some rows have it.
@@ -115,45 +115,47 @@ package struct GemmBench {
         return ways
     }
 
-    private func rates(_ product: Product, _ ways: [Way]) -> [(String, Double)] {
-        let (m, n, k) = (product.m, product.n, product.k)
-        let memory = Ceilings.filled(m * k + k * n + m * n)
+    private func rates(_ gemm: GEMM, _ ways: [Way]) -> [(String, Double)] {
+        let (m, n, k) = (gemm.m, gemm.n, gemm.k)
+        let memory = PeakRates.filled(m * k + k * n + m * n)
         let target = Matrix(memory[(m * k + k * n)..<memory.count], rows: m, columns: n)
-        let operands = MixedSlice.fp32(memory[0..<(m * k + k * n)])
-        let narrow = BFloat16Slice(count: ways.contains(where: \.isNarrow) ? operands.count : 0)
-        if narrow.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: narrow) }
-        defer { withExtendedLifetime((memory, narrow)) {} }
-        let (aRows, aColumns) = product.aOperand == .asStored ? (m, k) : (k, m)
-        let (bRows, bColumns) = product.bOperand == .asStored ? (k, n) : (n, k)
-        return ways.filter { $0.computes(product) }.map { way in
-            let source = way.isNarrow ? MixedSlice.bf16(narrow) : operands
-            let a = MixedMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
-            let b = MixedMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
+        let operands = OperandSlice.fp32(memory[0..<(m * k + k * n)])
+        let downcast = BFloat16Slice(count: ways.contains(where: \.isBFloat16) ? operands.count : 0)
+        if downcast.count > 0 { ways[0].pool.convert(memory[0..<operands.count], into: downcast) }
+        defer { withExtendedLifetime((memory, downcast)) {} }
+        let (aRows, aColumns) = gemm.aOperand == .asStored ? (m, k) : (k, m)
+        let (bRows, bColumns) = gemm.bOperand == .asStored ? (k, n) : (n, k)
+        return ways.filter { $0.computes(gemm) }.map { way in
+            let source = way.isBFloat16 ? OperandSlice.bf16(downcast) : operands
+            let a = OperandMatrix(source[0..<(m * k)], rows: aRows, columns: aColumns)
+            let b = OperandMatrix(source[(m * k)..<(m * k + k * n)], rows: bRows, columns: bColumns)
             let seconds = Stopwatch.median {
-                way.pool.multiply(a, product.aOperand, b, product.bOperand, into: target)
+                way.pool.multiply(a, gemm.aOperand, b, gemm.bOperand, into: target)
             }
-            return (way.name, product.operations / seconds / 1e9)
+            return (way.name, gemm.operations / seconds / 1e9)
         }
     }
 }
 
-extension Ceilings {
+extension PeakRates {
     package var json: JSONValue {
         .object([
             ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),
-            ("products_fp32", .object(products.map { ($0.library.rawValue, .number($0.gflops)) })),
-            ("products_bf16", .number(narrowProducts ?? .nan)),
-            ("products_on_tiles", .number(tileProducts ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
+            ("products_fp32", .object(gemms.map { ($0.backend.name, .number($0.gflops)) })),
+            ("products_bf16", .number(bfloat16GEMM ?? .nan)),
+            ("products_on_tiles", .number(tileGEMM ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
         ])
     }
 
     package func show(on console: Console) {
-        let libraries = products.map { "\($0.library.rawValue) " + String(format: "%.1f", $0.gflops) }
+        let rates = gemms.map { "\($0.backend.name) " + String(format: "%.1f", $0.gflops) }
         var parts = [String(format: "FMA %.1f GF/s", fmaPeak)]
         if let dotPeak { parts.append(String(format: "bf16 dot %.1f GF/s", dotPeak)) }
-        parts.append("2048-cube " + libraries.joined(separator: ", ") + " GF/s")
-        if let narrowProducts { parts.append(String(format: "in bf16 onednn %.1f GF/s", narrowProducts)) }
-        if let tileProducts { parts.append(String(format: "on tiles %.1f GF/s", tileProducts)) }
+        parts.append("2048-cube " + rates.joined(separator: ", ") + " GF/s")
+        if let bfloat16GEMM {
+            parts.append("in bf16 \(BLASBackends.bfloat16.name) " + String(format: "%.1f GF/s", bfloat16GEMM))
+        }
+        if let tileGEMM { parts.append(String(format: "on tiles %.1f GF/s", tileGEMM)) }
         if bandwidth.isFinite { parts.append(String(format: "memory %.1f GB/s", bandwidth)) }
         console.line("ceilings: " + parts.joined(separator: "; "))
     }

@@ -1,4 +1,4 @@
-// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain product, against its bound.
+// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain matmul, against its bound.
 
 internal import BLASSelection
 internal import Configuration
@@ -21,28 +21,28 @@ package struct KernelBench {
         self.sizes = sizes
         pool = try process.makePool(
             requested: threads,
-            libraries: process.fastestLibraries(
-                ProductSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
+            backends: process.fastestBackends(
+                GEMMSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 
     /// A measured pass: what it works through, and what bounds it.
     private struct Row {
         let name: String
         let elements: Double
-        /// Bytes that it reads and writes at least; 0 where products bound it.
+        /// Bytes that it reads and writes at least; 0 where matmuls bound it.
         let bytes: Double
-        /// Operations of its products; 0 where memory bounds it.
+        /// Operations of its matmuls; 0 where memory bounds it.
         let operations: Double
         let seconds: Double
 
-        func share(_ ceilings: Ceilings) -> Double {
-            let time = bytes / (ceilings.bandwidth * 1e9) + operations / (ceilings.product(isNarrow: false) * 1e9)
+        func share(_ peakRates: PeakRates) -> Double {
+            let time = bytes / (peakRates.bandwidth * 1e9) + operations / (peakRates.gemm(isBFloat16: false) * 1e9)
             return time / seconds
         }
     }
 
     package func run(_ console: Console, isJSON: Bool) throws {
-        let ceilings = try Ceilings.measure(pool)
+        let peakRates = try PeakRates.measure(pool)
         let rows = layerRows() + attentionRows() + [lossRow()] + optimizerRows()
         if isJSON {
             let pairs = rows.map { row in
@@ -52,37 +52,37 @@ package struct KernelBench {
                         ("seconds", .number(row.seconds)), ("elements_per_second", .number(row.elements / row.seconds)),
                         ("gb_per_second", .number(row.bytes / row.seconds / 1e9)),
                         ("gflops", .number(row.operations / row.seconds / 1e9)),
-                        ("share", .number(row.share(ceilings))),
+                        ("share", .number(row.share(peakRates))),
                     ])
                 )
             }
             console.raw(
                 JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", ceilings.json), ("kernels", .object(pairs)),
+                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("kernels", .object(pairs)),
                 ]).text + "\n")
             return
         }
-        ceilings.show(on: console)
+        peakRates.show(on: console)
         console.line("share: of the time that memory traffic and products need at the ceilings' rates")
         for row in rows {
             console.line(
                 row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
                     + String(
                         format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
-                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(ceilings)))
+                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(peakRates)))
         }
     }
 
     private func layerRows() -> [Row] {
         let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
-        let (x, y, dx) = (Ceilings.filled(N * D), Ceilings.filled(N * D), Ceilings.filled(N * D))
-        let (gain, dgain, rstd) = (Ceilings.filled(D), Ceilings.filled(D), Ceilings.filled(N))
-        let scratch = Ceilings.filled(RMSNorm.scratchCount(tokens: N, features: D))
-        let (gateUp, s) = (Ceilings.filled(2 * N * F), Ceilings.filled(N * F))
-        let dgateUp = Ceilings.filled(2 * N * F)
+        let (x, y, dx) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
+        let (gain, dgain, rstd) = (PeakRates.filled(D), PeakRates.filled(D), PeakRates.filled(N))
+        let scratch = PeakRates.filled(RMSNorm.scratchCount(tokens: N, features: D))
+        let (gateUp, s) = (PeakRates.filled(2 * N * F), PeakRates.filled(N * F))
+        let dgateUp = PeakRates.filled(2 * N * F)
         let rotary = Rotary(
             headSize: sizes.model.headSize, positions: sizes.sequenceLength, theta: sizes.model.ropeTheta)
-        let table = Ceilings.filled(sizes.model.vocabularySize * D)
+        let table = PeakRates.filled(sizes.model.vocabularySize * D)
         let ids = (0..<N).map { Int32($0 * 7919 % sizes.model.vocabularySize) }
         let T = sizes.sequenceLength
         func row(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) -> Row {
@@ -118,24 +118,24 @@ package struct KernelBench {
         let attention = Attention(
             heads: model.attentionHeadCount, keyValueHeads: model.keyValueHeadCount, headSize: model.headSize,
             positions: sizes.sequenceLength)
-        let qkv = Ceilings.filled(sizes.tokens * attention.qkvStride)
-        let dqkv = Ceilings.filled(qkv.count)
-        let output = Ceilings.filled(sizes.tokens * attention.outputStride)
-        let doutput = Ceilings.filled(output.count)
-        let lse = Ceilings.filled(sizes.tokens * model.attentionHeadCount)
-        let scratch = Ceilings.filled(attention.scratchCount(threads: pool.threadCount))
+        let qkv = PeakRates.filled(sizes.tokens * attention.qkvStride)
+        let dqkv = PeakRates.filled(qkv.count)
+        let output = PeakRates.filled(sizes.tokens * attention.outputStride)
+        let doutput = PeakRates.filled(output.count)
+        let lse = PeakRates.filled(sizes.tokens * model.attentionHeadCount)
+        let scratch = PeakRates.filled(attention.scratchCount(threads: pool.threadCount))
         let (B, T) = (sizes.sequences, sizes.sequenceLength)
-        // Two products forward and five backward over the causal half.
-        let product = Double(B * T * (T + 1) * attention.outputStride)
+        // Two matmuls forward and five backward over the causal half.
+        let gemm = Double(B * T * (T + 1) * attention.outputStride)
         let scores = Double(B * model.attentionHeadCount * T * (T + 1) / 2)
         return [
             Row(
-                name: "attention forward", elements: scores, bytes: 0, operations: 2 * product,
+                name: "attention forward", elements: scores, bytes: 0, operations: 2 * gemm,
                 seconds: Stopwatch.median {
                     attention.forward(pool, sequences: B, qkv: .fp32(qkv), into: output, lse: lse, scratch: scratch)
                 }),
             Row(
-                name: "attention backward", elements: scores, bytes: 0, operations: 5 * product,
+                name: "attention backward", elements: scores, bytes: 0, operations: 5 * gemm,
                 seconds: Stopwatch.median {
                     attention.backward(
                         pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, doutput: doutput, dqkv: dqkv,
@@ -144,17 +144,17 @@ package struct KernelBench {
         ]
     }
 
-    /// The head's pass over logits: what a chunk takes beyond its three products.
+    /// The head's pass over logits: what a chunk takes beyond its three matmuls.
     private func lossRow() -> Row {
         let (D, V) = (16, sizes.model.vocabularySize)
         let head = FusedHead(features: D, vocabulary: V)
         let N = min(head.chunkTokens, sizes.tokens)
-        let (hidden, weight) = (Ceilings.filled(N * D), Ceilings.filled(V * D))
-        let (dhidden, dweight) = (Ceilings.filled(N * D), Ceilings.filled(V * D))
-        let scratch = Ceilings.filled(head.scratchCount(tokens: N))
+        let (hidden, weight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
+        let (dhidden, dweight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
+        let scratch = PeakRates.filled(head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         let targets = [Int32](repeating: 1, count: N)
-        // Its products are counted: with 16 features they are small.
+        // Its matmuls are counted: with 16 features they are small.
         return Row(
             name: "loss of logits", elements: Double(N * V), bytes: 4 * Double(4 * N * V),
             operations: 6 * Double(N * V * D),

@@ -1,4 +1,4 @@
-// StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the ceilings of the same machine.
+// StepBench - `mile-dist bench step`: the trainer's own step, timed, beside the peak rates of the same machine.
 
 internal import BLASSelection
 package import Configuration
@@ -43,17 +43,17 @@ package struct StepBench {
         let trainer = Trainer(process, configuration, TrainOptions(isQuiet: isJSON))
         let (data, pool) = try trainer.prepare()
         let (samples, exposure, tokens) = try time(trainer, data, pool)
-        // Before the ceilings, which need memory of their own.
+        // Before the peak rates, which need memory of their own.
         let rss = try peakRSS(process.communicator)
         let communicator = process.communicator
-        // All ranks at once, as in a step; together they are the job's ceiling.
+        // All ranks at once, as in a step; together they are the job's peak rate.
         try communicator.barrier()
-        let own = try Ceilings.measure(pool, withBandwidth: false)
-        let isNarrow = configuration.training.precision == .bf16
+        let own = try PeakRates.measure(pool, withBandwidth: false)
+        let isBFloat16 = configuration.training.precision == .bf16
         let sums = try communicator.sumInRankOrder(
             [
-                own.libraryProduct(isNarrow: isNarrow), own.fmaPeak, own.dotPeak ?? .nan,
-                own.product(isNarrow: isNarrow),
+                own.backendGEMM(isBFloat16: isBFloat16), own.fmaPeak, own.dotPeak ?? .nan,
+                own.gemm(isBFloat16: isBFloat16),
             ])
 
         let seconds = Stopwatch.median(samples.map(\.seconds))
@@ -70,12 +70,12 @@ package struct StepBench {
                 ("gflops", .number(6 * Double(model.tensorTable.count) * rate / 1e9)),
                 ("gflops_model", .number(modelRate)),
                 ("gflops_compute", .number(computing / Double(communicator.size))),
-                // Of the libraries' fastest product, then of whoever's: tiles' products are this program's own.
+                // Of the libraries' fastest matmul, then of whoever's: tiles' matmuls are this program's own.
                 ("ceiling_gflops", .number(sums[0])), ("share", .number(modelRate / sums[0])),
                 ("fastest_product_gflops", .number(sums[3])), ("share_of_fastest", .number(modelRate / sums[3])),
                 ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
                 ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
-                ("blas", .string(pool.productIdentity(configuration.training.precision))),
+                ("blas", .string(pool.gemmIdentity(configuration.training.precision))),
                 ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
                 ("ranks", .integer(communicator.size)), ("threads", .integer(pool.threadCount)),
             ] + (exposure?.pairs ?? []) + [

@@ -109,7 +109,8 @@ struct Eval: ParsableCommand {
     }
 
     /// Evaluates CE on the files of `--data`. Collective.
-    private func evaluateData(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> EvaluationResult
+    private func evaluateData(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws
+        -> EvaluationResult
     {
         let communicator = process.communicator
         let T = sequenceLength ?? loaded.sequenceLength
@@ -170,7 +171,8 @@ struct Eval: ParsableCommand {
     /// The frequency buckets: counted in the files of `--counts`, or without them from the checkpoint. Collective.
     ///
     /// - Returns: nil, after a warning, if the checkpoint has no counts.
-    private func frequencies(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws -> FrequencyBuckets?
+    private func frequencies(_ process: ProcessContext, _ loaded: LoadedModel, _ pool: ThreadPool) throws
+        -> FrequencyBuckets?
     {
         let ignored = loaded.run?.data.ignoredTargets ?? []
         guard !counts.isEmpty else {

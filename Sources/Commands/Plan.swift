@@ -95,13 +95,13 @@ struct Plan: ParsableCommand {
         let threads = training.threads > 0 ? training.threads : max(cores / ranksOnNode, 1)
         if gflops == nil {
             let pool = try process.makePool(
-                requested: threads, libraries: process.productLibraries(configuration))
-            // Rank 0 measures and prints.
+                requested: threads, backends: process.gemmBackends(configuration))
+            // Rank 0 speaks, so rank 0 measures.
             try process.communicator.agreed {
                 guard process.communicator.rank == 0 else { return }
                 hardware.rankOperations =
                     ComputeRate.measure(configuration, pool) * min(1, Double(cores) / Double(threads * ranksOnNode))
-                if memoryBandwidth == nil { hardware.memoryBytes = 1e9 * Ceilings.memoryBandwidth(pool) }
+                if memoryBandwidth == nil { hardware.memoryBytes = 1e9 * PeakRates.memoryBandwidth(pool) }
             }
         }
         guard process.communicator.rank == 0 else { return .done }

@@ -1,20 +1,35 @@
 // RunSections - the parts of a run's configuration that no other module owns.
 
+public import LinearAlgebra
 public import Optimization
 
 /// The settings of a step: batch, precision, threads, limits (configuration key `training`).
 public struct TrainingConfiguration: Sendable, Equatable {
-    /// Number format of matmul operands (mixed precision with bf16).
+    /// Number format of the matmuls.
     public enum Precision: String, Sendable, CaseIterable {
         case fp32
         case bf16
     }
 
-    /// BLAS backend of the matmuls; auto: the fastest on this machine.
-    public enum BLAS: String, Sendable, CaseIterable {
+    /// BLAS backend of fp32 matmuls: the fastest one by measurement, or a named one.
+    public enum BLAS: RawRepresentable, Sendable, CaseIterable, Equatable {
         case auto
-        case openblas
-        case onednn
+        case backend(any BLASBackend)
+
+        public static var allCases: [BLAS] { [.auto] + BLASBackends.all.map { .backend($0) } }
+
+        public var rawValue: String {
+            switch self {
+            case .auto: "auto"
+            case .backend(let backend): backend.name
+            }
+        }
+
+        /// Nil for a text that is neither `auto` nor the name of a backend.
+        public init?(rawValue: String) {
+            guard let value = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+            self = value
+        }
     }
 
     /// Activation checkpointing: which activations the backward pass computes again.

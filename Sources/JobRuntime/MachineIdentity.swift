@@ -24,6 +24,6 @@ package enum MachineIdentity {
         return hexadecimalDigits(of: hasher.finalize())
     }
 
-    /// The BLAS libraries with their versions.
-    package static var libraries: String { ProductLibrary.allCases.map(\.identity).joined(separator: ", ") }
+    /// Every library that matmuls may come from.
+    package static var libraries: String { BLASBackends.all.map(\.identity).joined(separator: ", ") }
 }

@@ -26,7 +26,7 @@ public final class ProcessContext {
     private init(_ communicator: Communicator, _ loss: Console.OutputLoss) {
         self.communicator = communicator
         console = Console(speaks: communicator.rank == 0, loss: loss)
-        ProductLibrary.useCallingThreadOnly()
+        BLASBackends.useCallingThreadOnly()
     }
 
     /// The context of a command: with MPI where it `needs` ranks; otherwise one rank without MPI, in the one
@@ -100,13 +100,13 @@ public final class ProcessContext {
     /// The pool of this rank.
     ///
     /// - Parameter requested: `training.threads`; see ``threadPlan(requested:)``.
-    /// - Parameter libraries: what computes products. OpenBLAS where nothing was measured: the same bits at each start.
+    /// - Parameter backends: what computes matmuls. OpenBLAS where nothing was measured: the same bits at each start.
     public func makePool(
-        requested: Int, libraries: ProductLibraries = ProductLibraries(.openBLAS)
+        requested: Int, backends: GEMMBackends = GEMMBackends(.openBLAS)
     ) throws -> ThreadPool {
         let plan = try threadPlan(requested: requested)
         return try communicator.agreed {
-            try ThreadPool(threadCount: plan.threads, spins: plan.spins, libraries: libraries)
+            try ThreadPool(threadCount: plan.threads, spins: plan.spins, backends: backends)
         }
     }
 

@@ -1,4 +1,4 @@
-// BFloat16Matrix - a row-major window of bfloat16 numbers: what mixed-precision products read.
+// BFloat16Matrix - a row-major window of bfloat16 numbers: what mixed-precision matmuls read.
 
 public import Tensors
 

@@ -1,4 +1,4 @@
-// Matrix - a row-major window of a float view: what products read and write.
+// Matrix - a row-major window of a float view: what matmuls read and write.
 
 public import Tensors
 

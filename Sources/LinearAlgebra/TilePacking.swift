@@ -1,23 +1,23 @@
-// TilePacking - operands of bf16 products in the order in which AMX tiles read them.
+// TilePacking - operands of bf16 matmuls in the order in which AMX tiles read them.
 
 internal import CTiles
 internal import Tensors
 
 extension TileOperand {
-    /// The side of a product on which an operand stands.
+    /// The side of a matmul on which an operand stands.
     package enum Side: Sendable {
         case a
         case b
     }
 
-    /// Packs `op(matrix)`, which stands on `side`, into this operand's memory; needs ``TileProduct/isAvailable``.
+    /// Packs `op(matrix)`, which stands on `side`, into this operand's memory; needs ``TileGEMM/isAvailable``.
     ///
     /// - Parameter edge: room for a tile of which the matrix has only a part, 32 x 32.
     package func pack(_ matrix: BFloat16Matrix, _ operand: Operand, side: Side, edge: BFloat16Matrix) {
         // Rows of `a` and of a transposed `b` run along the reduction.
         let isAlong = (side == .a) == (operand == .asStored)
         let (count, k) = isAlong ? (matrix.rows, matrix.columns) : (matrix.columns, matrix.rows)
-        precondition(TileProduct.isAvailable, "this processor has no tiles")
+        precondition(TileGEMM.isAvailable, "this processor has no tiles")
         precondition(Self.parts(count) == groups && Self.parts(k) == steps, "a packed operand of other sizes")
         precondition(
             edge.rows == Self.edge && edge.columns == Self.edge && edge.stride == Self.edge,
@@ -36,7 +36,7 @@ extension TileOperand {
         }
     }
 
-    /// One tile, the `tile`-th along the rows or columns of the product.
+    /// One tile, the `tile`-th along the rows or columns of the matmul.
     @inline(__always)
     private func packTile(
         _ matrix: BFloat16Matrix, isAlong: Bool, _ side: Side, tile: Int, step: Int, _ edge: BFloat16Matrix

@@ -22,7 +22,7 @@ struct Activations {
         /// `[N]`
         let inputRstd: FloatSlice
         /// `[N, S]`, rotary applied; an operand of matmuls.
-        let qkv: MixedSlice
+        let qkv: OperandSlice
         /// `[N, Q]`
         let attention: FloatSlice
         /// `[B, H, T]`
@@ -42,7 +42,7 @@ struct Activations {
     /// `[N]`
     let finalRstd: FloatSlice
     /// Output of the norm that was applied last, `[N, D]`; an operand of matmuls.
-    let normed: MixedSlice
+    let normed: OperandSlice
     /// Gradient of the residual stream, `[N, D]`.
     let residualGradient: FloatSlice
     /// Gradient of a norm's output, `[N, D]`.
@@ -51,7 +51,7 @@ struct Activations {
     // Buffers of one layer's passes, in the memory that the head uses between forward and backward.
 
     /// Output of SwiGLU, `[N, F]`; an operand of matmuls.
-    let gated: MixedSlice
+    let gated: OperandSlice
     /// Its gradient, `[N, F]`. With fp32 matmuls the output, formed again, takes its place.
     let gatedGradient: FloatSlice
     /// Gradient of the attention output, `[N, Q]`: used up before `normedGradient`, in the same memory, is formed.
@@ -168,7 +168,7 @@ private struct Cut {
         return BFloat16Slice(over: floats, count: memory == nil ? 0 : count)
     }
 
-    mutating func take(_ count: Int, _ dtype: ComputeDType) -> MixedSlice {
+    mutating func take(_ count: Int, _ dtype: ComputeDType) -> OperandSlice {
         switch dtype {
         case .fp32: .fp32(take(count))
         case .bf16: .bf16(takeBFloat16(count))

@@ -10,7 +10,7 @@ internal import Tensors
 /// Training and evaluation run whole sequences through it, generation new tokens of one sequence with a key/value cache.
 struct DecoderStack {
     let configuration: ModelConfiguration
-    let weights: ModelSlices<MixedSlice>
+    let weights: ModelSlices<OperandSlice>
     let layer: TransformerLayer
     /// Whether backward recomputes each layer from its input.
     let recomputesLayers: Bool

@@ -126,7 +126,7 @@ extension ModelSlices<FloatSlice> {
     }
 }
 
-extension ModelSlices<MixedSlice> {
+extension ModelSlices<OperandSlice> {
     /// Slices of a replica, for weights; traps unless it has the model's size.
     init(_ configuration: ModelConfiguration, _ parameters: ParameterReplica) {
         let count = configuration.tensorTable.count

@@ -53,8 +53,8 @@ public final class TextGenerator {
         let (D, V) = (configuration.hiddenSize, configuration.vocabularySize)
         let logits = buffers.headScratch[0..<V]
         pool.multiply(
-            MixedMatrix(buffers.normed[((n - 1) * D)..<(n * D)], rows: 1, columns: D), .asStored,
-            MixedMatrix(stack.weights.head, rows: V, columns: D), .transposed,
+            OperandMatrix(buffers.normed[((n - 1) * D)..<(n * D)], rows: 1, columns: D), .asStored,
+            OperandMatrix(stack.weights.head, rows: V, columns: D), .transposed,
             into: Matrix(logits, rows: 1, columns: V))
         return logits.array
     }

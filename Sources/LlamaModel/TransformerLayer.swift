@@ -16,7 +16,7 @@ internal import Tensors
 
 /// The layer that training, evaluation and generation compute, over buffers that the caller hands in.
 struct TransformerLayer {
-    typealias Weights = ModelSlices<MixedSlice>.Layer
+    typealias Weights = ModelSlices<OperandSlice>.Layer
     typealias Gradients = ModelSlices<FloatSlice>.Layer
 
     let configuration: ModelConfiguration
@@ -99,7 +99,7 @@ struct TransformerLayer {
 
     /// Attention over whole sequences, or of new tokens over the cache, to which it appends their keys and values.
     private func attend(
-        _ pass: Pass, _ qkv: MixedSlice, _ cache: KeyValueCache.Layer?, _ kept: Activations.Layer,
+        _ pass: Pass, _ qkv: OperandSlice, _ cache: KeyValueCache.Layer?, _ kept: Activations.Layer,
         _ buffers: Activations
     ) {
         let attended = pass.rows(kept.inner.attention, Q)
@@ -153,7 +153,7 @@ struct TransformerLayer {
         // Input gradients come first: the pass after each one also forms the input that the weight gradient reads.
         let outputGradient = operand(residualGradient, buffers.downcastInput)
         inputGradient(outputGradient, weights.down, pass, inputs: F, outputs: D, into: gatedGradient)
-        let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? MixedSlice.fp32(gateUp)
+        let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
         SwiGLU.backward(pool, ds: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
         weightGradient(outputGradient, x: gated, pass, inputs: F, outputs: D, into: gradients.down, adding: adding)
 
@@ -187,7 +187,7 @@ struct TransformerLayer {
         attention.backward(
             pool, sequences: pass.sequences, qkv: pass.rows(kept.inner.qkv, S), output: attended,
             lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), doutput: attentionGradient,
-            narrow: downcast, dqkv: qkvGradient, scratch: buffers.scratch)
+            downcast: downcast, dqkv: qkvGradient, scratch: buffers.scratch)
         applyRotary(pass, to: qkvGradient, inverse: true)
 
         let projectionGradient = operand(qkvGradient, buffers.downcastGradient)
@@ -202,7 +202,7 @@ struct TransformerLayer {
     // MARK: - Matmuls
 
     /// `values` as a matmul's operand: downcast into `memory` where matmuls read bf16, otherwise as they are.
-    private func operand(_ values: FloatSlice, _ memory: BFloat16Slice?) -> MixedSlice {
+    private func operand(_ values: FloatSlice, _ memory: BFloat16Slice?) -> OperandSlice {
         guard let memory else { return .fp32(values) }
         let downcast = memory[0..<values.count]
         pool.convert(values, into: downcast)
@@ -211,33 +211,33 @@ struct TransformerLayer {
 
     /// `y = x W^T (+ y)`: x `[N, inputs]`, W `[outputs, inputs]`, y `[N, outputs]`.
     private func linear(
-        _ x: MixedSlice, _ weight: MixedSlice, _ pass: Pass, inputs: Int, outputs: Int, into y: FloatSlice,
+        _ x: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into y: FloatSlice,
         adding: Bool = false
     ) {
         pool.multiply(
-            MixedMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
-            MixedMatrix(weight, rows: outputs, columns: inputs), .transposed,
+            OperandMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
+            OperandMatrix(weight, rows: outputs, columns: inputs), .transposed,
             into: Matrix(y, rows: pass.tokens, columns: outputs), adding: adding)
     }
 
     /// `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
     private func inputGradient(
-        _ dy: MixedSlice, _ weight: MixedSlice, _ pass: Pass, inputs: Int, outputs: Int, into dx: FloatSlice
+        _ dy: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into dx: FloatSlice
     ) {
         pool.multiply(
-            MixedMatrix(dy, rows: pass.tokens, columns: outputs), .asStored,
-            MixedMatrix(weight, rows: outputs, columns: inputs), .asStored,
+            OperandMatrix(dy, rows: pass.tokens, columns: outputs), .asStored,
+            OperandMatrix(weight, rows: outputs, columns: inputs), .asStored,
             into: Matrix(dx, rows: pass.tokens, columns: inputs))
     }
 
     /// `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
     private func weightGradient(
-        _ dy: MixedSlice, x: MixedSlice, _ pass: Pass, inputs: Int, outputs: Int, into weightGradient: FloatSlice,
+        _ dy: OperandSlice, x: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into weightGradient: FloatSlice,
         adding: Bool
     ) {
         pool.multiply(
-            MixedMatrix(dy, rows: pass.tokens, columns: outputs), .transposed,
-            MixedMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
+            OperandMatrix(dy, rows: pass.tokens, columns: outputs), .transposed,
+            OperandMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
             into: Matrix(weightGradient, rows: outputs, columns: inputs), adding: adding)
     }
 }
@@ -276,5 +276,5 @@ struct Pass {
     func rows(_ buffer: FloatSlice, _ columns: Int) -> FloatSlice { buffer[0..<(tokens * columns)] }
 
     /// The rows of a matmul operand `[.., columns]` that the pass uses.
-    func rows(_ buffer: MixedSlice, _ columns: Int) -> MixedSlice { buffer[0..<(tokens * columns)] }
+    func rows(_ buffer: OperandSlice, _ columns: Int) -> OperandSlice { buffer[0..<(tokens * columns)] }
 }

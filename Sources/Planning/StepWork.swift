@@ -80,8 +80,7 @@ struct StepWork {
         let owned = (0..<ranks).map { partition.count(rank: $0) }.max() ?? 0
         memoryBytes = Self.memoryBytes(
             configuration, parameters: Double(table.count), owned: Double(owned),
-            microBatches: Double(mostMicroBatches),
-            accumulationSteps: Double(accumulationSteps))
+            microBatches: Double(mostMicroBatches), accumulationSteps: Double(accumulationSteps))
     }
 
     /// For each bucket: the largest share of its gradient that a reduce-scatter sends between nodes.

@@ -36,7 +36,7 @@ public final class Arena: Sendable {
                 "out of memory: \(byteCount >> 20) MiB could not be allocated; use more ranks on more nodes, or a smaller "
                     + "training.micro_batch_size")
         }
-        // Huge pages spare most of the TLB misses of products over whole weight matrices. Advice only: a kernel
+        // Huge pages spare most of the TLB misses of matmuls over whole weight matrices. Advice only: a kernel
         // that refuses it still gives correct memory.
         if isLarge { _ = unsafe madvise(memory, byteCount, MADV_HUGEPAGE) }
         unsafe memset(memory, 0, byteCount)

@@ -3,7 +3,7 @@
 internal import Glibc
 
 /// The upper 16 bits of fp32 numbers, contiguous, without an owner. Swift has no such type, so elements are bit patterns, and
-/// vector code widens them on loading and rounds on storing.
+/// vector code upcasts them on loading and rounds on storing.
 ///
 /// Bounds are checked where a kernel takes its views from slices, as with ``FloatView``.
 @safe public struct BFloat16View: @unchecked Sendable {
@@ -95,7 +95,7 @@ internal import Glibc
         for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
     }
 
-    /// Start of the memory, for a binding's C call or a product.
+    /// Start of the memory, for a binding's C call or a matmul.
     package var pointer: UnsafeMutablePointer<UInt16> { unsafe base }
 
     /// Sets all elements to the number with the bit pattern `bits`.

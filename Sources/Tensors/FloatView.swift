@@ -84,7 +84,7 @@ public let laneCount = 16
         for lane in 0..<Swift.min(laneCount, count - index) { self[index + lane] = value[lane] }
     }
 
-    /// Start of the memory, for a binding's C call or a product.
+    /// Start of the memory, for a binding's C call or a matmul.
     package var pointer: UnsafeMutablePointer<Float> { unsafe base }
 
     /// Sets every element.

@@ -1,4 +1,4 @@
-// ParameterReplica - the parameters that one rank computes with, in the format that products read.
+// ParameterReplica - the parameters that one rank computes with, in the format that matmuls read.
 
 /// All parameters in the order of the tensor table.
 public enum ParameterReplica: Sendable {

@@ -54,20 +54,21 @@ import Testing
         Plant(.idleCores, .warning) { $0.cores.ofLauncher = [0, 1, 2] },
         Plant(.coreQuota, .warning) { $0.cores.quota = 1.5 },
         Plant(.blasKernels, .warning, "chosen") {
-            $0.processor.openBLAS = .init(
-                identity: "OpenBLAS 0.3.21 (Nehalem)", units: .sse, variable: "OPENBLAS_CORETYPE=Nehalem")
+            $0.processor.backends[0] = .init(
+                name: "openblas", identity: "OpenBLAS 0.3.21 (Nehalem)", units: .sse,
+                variable: "OPENBLAS_CORETYPE=Nehalem")
         },
-        Plant(.blasKernels, .warning, "too old") { $0.processor.openBLAS.units = .avx },
-        Plant(.oneDNNKernels, .warning) { $0.processor.oneDNN.units = .sse },
+        Plant(.blasKernels, .warning, "too old") { $0.processor.backends[0].units = .avx },
+        Plant(.oneDNNKernels, .warning) { $0.processor.backends[1].units = .sse },
         Plant(.bfloat16, .warning) { $0.plan?.usesBFloat16 = true },
         Plant(.bfloat16, .warning, "on refused tiles") {
             $0.plan?.usesBFloat16 = true
-            $0.processor.hasBFloat16Products = true
+            $0.processor.hasBFloat16GEMM = true
             $0.processor.tiles = .refused
         },
         Plant(.bfloat16, .warning, "kept from tiles") {
             $0.plan?.usesBFloat16 = true
-            $0.processor.hasBFloat16Products = true
+            $0.processor.hasBFloat16GEMM = true
             $0.processor.tiles = .limited
         },
         Plant(.directory, .fault) { $0.storage.problem = "Permission denied" },
@@ -144,14 +145,14 @@ import Testing
         facts.limits.lockedMemory = nil
         facts.launch.announced = nil
         // Unknown kernels, and kernels wider than the processor's units.
-        facts.processor.openBLAS.units = nil
-        facts.processor.oneDNN.units = .avx512
+        facts.processor.backends[0].units = nil
+        facts.processor.backends[1].units = .avx512
         // Refused tiles do not matter to a run in fp32.
         facts.processor.tiles = .refused
         #expect(Expected.all(of: [facts]) == [])
         facts.processor.tiles = .used
         facts.plan?.usesBFloat16 = true
-        facts.processor.hasBFloat16Products = true
+        facts.processor.hasBFloat16GEMM = true
         #expect(Expected.all(of: [facts]) == [])
         // Existing checkpoints count: only one more must fit.
         facts.storage.checkpoints = 3

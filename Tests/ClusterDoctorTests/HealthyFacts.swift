@@ -33,9 +33,11 @@ enum HealthyFacts {
                 isRequested: false),
             processor: ProcessorFacts(
                 model: "EPYC", units: .avx2,
-                openBLAS: .init(identity: "OpenBLAS 0.3.21 (Zen)", units: .avx2),
-                oneDNN: .init(identity: "oneDNN 2.6.3 (AVX2)", units: .avx2), hasBFloat16Products: false,
-                builtFor: "x86-64-v3"),
+                backends: [
+                    .init(name: "openblas", identity: "OpenBLAS 0.3.21 (Zen)", units: .avx2),
+                    .init(name: "onednn", identity: "oneDNN 2.6.3 (AVX2)", units: .avx2),
+                ],
+                hasBFloat16GEMM: false, builtFor: "x86-64-v3"),
             storage: StorageFacts(
                 directory: "/data/run", probed: "/data/run", hdf5Version: "1.10.8", freeBytes: 4000 * mebibyte,
                 freeFiles: 1000, seesRankZero: rank == 0 ? nil : true),

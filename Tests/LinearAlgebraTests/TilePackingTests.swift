@@ -5,7 +5,7 @@ import Testing
 
 @testable import LinearAlgebra
 
-@Suite(.enabled(if: TileProduct.isAvailable, "this processor has no tiles"))
+@Suite(.enabled(if: TileGEMM.isAvailable, "this processor has no tiles"))
 struct TilePackingTests {
     /// A window of a larger matrix, at an address that no vector width divides, among numbers that belong to nothing.
     private func window(rows: Int, columns: Int) -> (matrix: BFloat16Matrix, element: (Int, Int) -> UInt16) {

@@ -35,7 +35,7 @@ import Testing
     #if arch(x86_64)
         /// The names that both libraries give in their identities stand for units that are known.
         @Test func theLibrariesHereAreKnown() {
-            for library in ProductLibrary.allCases {
+            for library in BLASBackends.all {
                 #expect(library.vectorUnits != nil, "\(library.identity)")
             }
         }

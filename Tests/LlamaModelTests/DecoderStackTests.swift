@@ -30,8 +30,8 @@ struct DecoderStackTests {
             let (D, V) = (model.hiddenSize, model.vocabularySize)
             let logits = Arena(count: pass.tokens * V).all
             pool.multiply(
-                MixedMatrix(pass.rows(buffers.normed, D), rows: pass.tokens, columns: D), .asStored,
-                MixedMatrix(stack.weights.head, rows: V, columns: D), .transposed,
+                OperandMatrix(pass.rows(buffers.normed, D), rows: pass.tokens, columns: D), .asStored,
+                OperandMatrix(stack.weights.head, rows: V, columns: D), .transposed,
                 into: Matrix(logits, rows: pass.tokens, columns: V))
             return logits.array
         }

@@ -6,7 +6,7 @@ import LlamaModel
 import TestSupport
 import Tensors
 
-private let ready: Void = ProductLibrary.useCallingThreadOnly()
+private let ready: Void = BLASBackends.useCallingThreadOnly()
 
 /// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
 func makePool(_ threads: Int = 1) -> ThreadPool {
@@ -23,7 +23,7 @@ extension ModelConfiguration {
     static let tied = ModelConfiguration(
         hiddenSize: 24, intermediateSize: 40, hiddenLayerCount: 2, attentionHeadCount: 3, keyValueHeadCount: 3,
         vocabularySize: 53, maxPositionEmbeddings: 64, initializerRange: 0.2, tieWordEmbeddings: true)
-    /// Large enough that products, norms and attention are all cut into several tasks (with T = 80).
+    /// Large enough that matmuls, norms and attention are all cut into several tasks (with T = 80).
     static let parallel = ModelConfiguration(
         hiddenSize: 96, intermediateSize: 256, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
         vocabularySize: 300, maxPositionEmbeddings: 80, initializerRange: 0.1)

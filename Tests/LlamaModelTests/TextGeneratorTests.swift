@@ -37,7 +37,7 @@ struct TextGeneratorTests {
                 let logits = generator.feed(Array(tokens.inputs[generator.position..<(generator.position + piece)]))
                 let last = generator.position - 1
                 #expect(logits.count == model.vocabularySize)
-                // Nats of values up to 10, through the same sums in another order and other products' kernels.
+                // Nats of values up to 10, through the same sums in another order and other matmuls' kernels.
                 #expect(
                     abs(crossEntropy(logits, tokens.targets[last]) - expected[last]) < 5e-6, "\(pieces), token \(last)")
             }

@@ -106,7 +106,7 @@ struct TransformerTests {
         let sum = zip(a.values, b.values).map { Double($0) + Double($1) }
         for entry in model.tensorTable.entries {
             let range = entry.range
-            // One rounding (2^-24) per addition of two gradients; a few where products add to what is there.
+            // One rounding (2^-24) per addition of two gradients; a few where matmuls add to what is there.
             #expect(
                 disagreement(Array(accumulated.values[range]), Array(sum[range]), within: 2e-7) == nil, "\(entry.name)")
             // In one pass the sums over tokens have another order.

@@ -3,6 +3,7 @@
 import Configuration
 import Kernels
 import LlamaModel
+import Optimization
 import Reporting
 import Sharding
 import Tensors
@@ -72,11 +73,18 @@ import TokenData
         #expect(error?.status == .badInput && error?.message.contains("training.global_batch_size 14") == true)
     }
 
-    /// Every element has one owner; a snapshot is parameters and two moments in fp32.
+    /// Every element has one owner. A snapshot holds parameters and state in fp32: AdamW has two tensors, Lion one.
     @Test func ownership() {
         let partition = makeLayout(batch: 4, micro: 2, ranks: 3).partition
         let owned = (0..<3).map { partition.count(rank: $0) }
         #expect(owned.reduce(0, +) == makeLayout(batch: 4, micro: 2, ranks: 3).configuration.model.tensorTable.count)
-        for rank in 0..<3 { #expect(StepLayout.snapshotBytes(partition, rank: rank) == 12 * owned[rank]) }
+        for (kind, bytes) in [(OptimizerConfiguration.Kind.adamw, 12), (.lion, 8)] {
+            var optimizer = OptimizerConfiguration()
+            optimizer.kind = kind
+            for rank in 0..<3 {
+                #expect(
+                    StepLayout.snapshotBytes(partition, rank: rank, optimizer: optimizer) == bytes * owned[rank])
+            }
+        }
     }
 }

@@ -54,7 +54,7 @@ extension ProgramTests {
         /// What a machine needs to be healthy: the remedy of `blas-kernels` where OpenBLAS is older than the processor, which
         /// it then takes for the first of its architecture.
         private static let healthyVariables: [String: String] = {
-            guard hasAVX && ProductLibrary.openBLAS.identity.contains("(Prescott)") else { return [:] }
+            guard hasAVX && OpenBLASBackend().identity.contains("(Prescott)") else { return [:] }
             return ["OPENBLAS_CORETYPE": processor.contains(" avx512vl ") ? "SkylakeX" : "Haswell"]
         }()
 
@@ -88,7 +88,7 @@ extension ProgramTests {
                 expected: ["onednn-kernels": [0]], variables: ["ONEDNN_MAX_CPU_ISA": "SSE41"],
                 names: ["SSE", "unset ONEDNN_MAX_CPU_ISA"]),
             Plant(
-                // The widest that has no bf16 products, so that nothing else is lost by it.
+                // The widest that has no bf16 matmuls, so that nothing else is lost by it.
                 expected: ["bf16": [0]], arguments: ["--set", "training.precision=bf16"],
                 variables: ["ONEDNN_MAX_CPU_ISA": "AVX512_CORE"], names: ["training.precision=fp32"]),
             Plant(

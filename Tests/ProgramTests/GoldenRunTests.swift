@@ -8,8 +8,8 @@ import Testing
 extension ProgramTests {
     /// Runs whose numbers may never change, neither by a restructuring nor by an optimization.
     ///
-    /// OpenBLAS computes all products, with its Haswell kernels: any processor with AVX2 then gives these bits. The limit of oneDNN,
-    /// which computes nothing here, keeps bf16 products from processors that have them: operands are upcast to fp32 everywhere.
+    /// OpenBLAS computes all matmuls, with its Haswell kernels: any processor with AVX2 then gives these bits. The limit of oneDNN,
+    /// which computes nothing here, keeps bf16 matmuls from processors that have them: operands are upcast to fp32 everywhere.
     /// `MILE_RECORD_GOLDEN=FOLDER` writes what the runs give now to files in that folder, as `Golden` holds them.
     @Suite(.enabled(if: obstacle == nil, "\(obstacle ?? "")")) struct GoldenRunTests {
         private static let steps = 50
@@ -148,7 +148,7 @@ extension ProgramTests {
             guard let units = VectorUnits(flags: flags.split(separator: " ").map(String.init)), units >= .avx2 else {
                 return "this processor has no AVX2"
             }
-            let library = ProductLibrary.openBLAS.identity
+            let library = OpenBLASBackend().identity
             guard library.hasPrefix("OpenBLAS 0.3.21 ") else {
                 return "golden runs are of OpenBLAS 0.3.21, this is \(library)"
             }

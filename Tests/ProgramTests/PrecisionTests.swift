@@ -9,7 +9,7 @@ extension ProgramTests {
     @Suite struct PrecisionTests {
         /// A bf16 run keeps fp32 parameters in its checkpoints: stopped and resumed on other ranks it goes on as if nothing
         /// had happened. Tolerance: sums in another order, as for fp32.
-        @Test func narrowRunsResumeOnAnyNumberOfRanks() throws {
+        @Test func bfloat16RunsResumeOnAnyNumberOfRanks() throws {
             func run(_ legs: [(stop: Int, ranks: Int)]) throws -> [Double] {
                 let place = try Workplace(.sharded)
                 for leg in legs {
@@ -42,7 +42,7 @@ extension ProgramTests {
             #expect(difference(b, a, within: override.contains("bf16") ? 1e-2 : 1e-5) == nil)
         }
 
-        /// One of two ranks has no bf16 products and widens: both wait for the choice of a library, or neither. (Where no rank
+        /// One of two ranks has no bf16 matmuls and upcasts: both wait for the choice of a library, or neither. (Where no rank
         /// has any, the test says less.)
         @Test(arguments: [0, 1]) func ranksOfTwoProcessorsChooseTheLibraryTogether(lacking: Int) throws {
             let place = try Workplace()
@@ -54,7 +54,7 @@ extension ProgramTests {
             let launch = ["mpirun", "--oversubscribe", "--bind-to", "none"] + rank(0) + [":"] + rank(1)
             let result = try RunningProgram(tool: "/usr/bin/env", launch, in: place.folder.path).wait(limit: 60)
             #expect(result.status == 0, "\(result)")
-            if ProductLibrary.hasBFloat16Products {
+            if BLASBackends.hasBFloat16GEMM {
                 #expect(result.errors.contains("the processors of 1 of 2 ranks have no bf16 products"), "\(result)")
             }
             let (plain, losses) = (try Workplace(), try place.metrics().losses(1...6))
@@ -76,8 +76,8 @@ extension ProgramTests {
             ] {
                 #expect(number(key) > 0, "\(key)")
             }
-            // The libraries' products are the fastest, but on tiles the program's own are, by far.
-            let ownIsFaster = precision == "bf16" && TileProduct.isAvailable
+            // The libraries' matmuls are the fastest, but on tiles the program's own are, by far.
+            let ownIsFaster = precision == "bf16" && TileGEMM.isAvailable
             #expect((number("fastest_product_gflops") > number("ceiling_gflops")) == ownIsFaster, "\(result)")
             for (share, ceiling) in [("share", "ceiling_gflops"), ("share_of_fastest", "fastest_product_gflops")] {
                 let expected = number("gflops_model") / number(ceiling)
@@ -95,8 +95,8 @@ extension ProgramTests {
             #expect(!place.folder.exists("runs"))
         }
 
-        /// Every product of the model in every way that this processor has, beside the ceilings; and the same in words.
-        @Test func benchGemmNamesEveryProduct() throws {
+        /// Every matmul of the model in every way that this processor has, beside the ceilings; and the same in words.
+        @Test func benchGemmNamesEveryGEMM() throws {
             let place = try Workplace()
             let arguments = ["--tokens", "64", "--threads", "1"]
             // Gradients of gate and up lie 4 KiB apart, those of nothing else.
@@ -108,15 +108,15 @@ extension ProgramTests {
             let json = try JSONObject(result.output)
             let ceilings = try json.object("ceilings")
             #expect((ceilings.number("fma_peak_gflops") ?? 0) > 0)
-            #expect(((ceilings.number("products_bf16") ?? 0) > 0) == ProductLibrary.hasBFloat16Products)
+            #expect(((ceilings.number("products_bf16") ?? 0) > 0) == BLASBackends.hasBFloat16GEMM)
             #expect(try ceilings.object("products_fp32").keys == ["openblas", "onednn"])
             #expect(json.number("threads") == 1)
-            let products = try json.object("gflops")
+            let gemms = try json.object("gflops")
             let layers = ["qkv", "output", "gate_up", "down", "head"]
-            #expect(products.keys == Set(layers.flatMap { ["\($0) forward", "\($0) dx", "\($0) dweight"] }))
-            let ways = ["openblas", "onednn"] + (ProductLibrary.hasBFloat16Products ? ["bf16", "widened"] : [])
-            for name in products.keys {
-                let rates = try products.object(name)
+            #expect(gemms.keys == Set(layers.flatMap { ["\($0) forward", "\($0) dx", "\($0) dweight"] }))
+            let ways = ["openblas", "onednn"] + (BLASBackends.hasBFloat16GEMM ? ["bf16", "widened"] : [])
+            for name in gemms.keys {
+                let rates = try gemms.object(name)
                 #expect(rates.keys == Set(ways + (name == "gate_up dweight" ? ["copied"] : [])), "\(name)")
                 for way in rates.keys { #expect((rates.number(way) ?? 0) > 0, "\(name) \(way)") }
             }

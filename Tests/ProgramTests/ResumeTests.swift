@@ -119,7 +119,7 @@ extension ProgramTests {
             #expect(short.status == 0 && short.output.contains("schedule.decay_shape"), "\(short)")
             func rates(_ shares: [Double]) -> [Double] { shares.map { 2e-3 * $0 } }
             let linear = try place.metrics("runs/long").values("lr", 9...12)
-            // The same products in another order.
+            // The same matmuls in another order.
             #expect(difference(linear, rates([1, 0.75, 0.5, 0.25]), within: 1e-15) == nil)
             let root = try place.metrics().values("lr", 1...8)
             let decayed = [0.25, 0.5, 0.75].map { 1 - $0.squareRoot() }

@@ -103,7 +103,7 @@ extension ProgramTests {
                 #expect(targets.count == text.utf8.count - 1)
                 let sum = targets.suffix(pair.1.utf8.count).reduce(0) { $0 - ($1.number("ce") ?? .nan) }
                 let ll = try #require(document.numbers("ll"))
-                // Sums of single-precision CE from products of another size.
+                // Sums of single-precision CE from matmuls of another size.
                 #expect(ll.count == 1 && abs(ll[0] / sum - 1) < 1e-5, "\(ll) \(sum)")
                 sums.append(sum)
             }

@@ -92,7 +92,7 @@ final class EvaluatorTests: RankTestCase {
                 XCTAssertEqual(result.domains.map(\.targets), expected.map(\.count), label)
                 for (domain, targets) in zip(result.domains, expected) {
                     let sum = targets.reduce(0) { $0 + $1.ce }
-                    // Products of other sizes may round differently; the sums are in double.
+                    // Matmuls of other sizes may round differently; the sums are in double.
                     XCTAssertEqual(domain.sums.all.crossEntropySum, sum, accuracy: 1e-6 * sum, label)
                     // Every id of this vocabulary is a byte of text.
                     XCTAssertEqual(domain.sums.bytes, targets.count, label)

@@ -164,7 +164,7 @@ final class TaskScorerTests: RankTestCase {
         let expected = requests.map { single($0).logLikelihood }
         for batch in [1, 4, 100] {
             let ours = try scorer(batch: batch).scores(of: requests).map(\.logLikelihood)
-            // Products of other sizes may round differently.
+            // Matmuls of other sizes may round differently.
             XCTAssertNil(disagreement(ours, expected, within: 1e-6), "batch \(batch)")
             // The repeated ones have the bits of the first.
             XCTAssertEqual(Array(ours.suffix(3)), [ours[7], ours[0], ours[7]])

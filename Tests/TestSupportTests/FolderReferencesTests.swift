@@ -18,8 +18,7 @@ import Testing
     private static let smallest = 1000
 
     /// Folders that still need each other, "." being the module's own. The list may only become shorter.
-    private static let known: [String: [[String]]] = [
-    ]
+    private static let known: [String: [[String]]] = [:]
 
     @Test func foldersOfAModuleFormNoNewCycle() throws {
         let modules = try FileManager.default.contentsOfDirectory(atPath: Self.sources).filter { !$0.hasPrefix(".") }

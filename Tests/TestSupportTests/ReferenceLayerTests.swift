@@ -12,12 +12,12 @@ struct ReferenceLayerTests {
         return generator.normals(count).doubles
     }
 
-    @Test func productInEveryTranspose() {
+    @Test func matmulInEveryTranspose() {
         // [1 2; 3 4; 5 6] [7 8 9; 10 11 12], written down by hand.
         let expected: [Double] = [27, 30, 33, 61, 68, 75, 95, 106, 117]
         for (a, aTransposed) in [([1.0, 2, 3, 4, 5, 6], false), ([1, 3, 5, 2, 4, 6], true)] {
             for (b, bTransposed) in [([7.0, 8, 9, 10, 11, 12], false), ([7, 10, 8, 11, 9, 12], true)] {
-                let result = Reference.product(
+                let result = Reference.matmul(
                     a, b, m: 3, n: 3, k: 2, aTransposed: aTransposed, bTransposed: bTransposed)
                 #expect(result == expected)
             }

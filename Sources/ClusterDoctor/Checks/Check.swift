@@ -1,5 +1,7 @@
 // Check - the names of the checks of `doctor`, and their conditions.
 
+internal import LinearAlgebra
+
 /// The checks of `doctor`. The raw values are their names in the output.
 enum Check: String, CaseIterable, Sendable {
     case ranksAlone = "ranks-alone"
@@ -42,6 +44,11 @@ enum Check: String, CaseIterable, Sendable {
         case configuration
         case ranks
         case nodes
+    }
+
+    /// The check that a BLAS backend uses the vector units: its own one, or the one of BLAS in general.
+    static func kernels(of backend: any BLASBackend) -> Check {
+        Check(rawValue: "\(backend.name)-kernels") ?? .blasKernels
     }
 
     var need: Need {

@@ -97,7 +97,7 @@ enum LaunchChecks {
     private static func sameMachines(_ all: [NodeFacts]) -> [CheckResult] {
         guard let first = all.first else { return [] }
         func identity(_ facts: NodeFacts) -> String {
-            "\(facts.processor.model), \(facts.processor.openBLAS.identity), \(facts.processor.oneDNN.identity)"
+            ([facts.processor.model] + facts.processor.backends.map(\.identity)).joined(separator: ", ")
         }
         return CheckResult.grouped(.sameMachine, all) { facts in
             guard identity(facts) != identity(first) else { return nil }

@@ -4,34 +4,28 @@ internal import LinearAlgebra
 
 enum ProcessorChecks {
     static func results(_ all: [NodeFacts]) -> [CheckResult] {
-        CheckResult.grouped(.blasKernels, all) { facts in
-            slow(
-                facts.processor.openBLAS, facts,
-                otherwise:
-                    "its kernels for this processor are missing or not chosen: install a newer OpenBLAS with DYNAMIC_ARCH, "
-                    + "or set OPENBLAS_CORETYPE=\(facts.processor.units == .avx512 ? "SkylakeX" : "Haswell")")
-        }
-            + CheckResult.grouped(.oneDNNKernels, all) { facts in
-                slow(facts.processor.oneDNN, facts, otherwise: "install a newer oneDNN, or set training.blas=openblas")
-            } + CheckResult.grouped(.bfloat16, all) { withoutProducts($0) ?? withoutTiles($0) }
+        BLASBackends.all.flatMap { backend in
+            CheckResult.grouped(.kernels(of: backend), all) { slow(backend, $0) }
+        } + CheckResult.grouped(.bfloat16, all) { withoutBFloat16GEMM($0) ?? withoutTiles($0) }
     }
 
-    /// A library whose kernels use narrower vector units than the processor has.
-    private static func slow(
-        _ library: ProcessorFacts.Library, _ facts: NodeFacts, otherwise remedy: String
-    ) -> Diagnosis? {
-        guard let has = facts.processor.units, let uses = library.units, uses < has else { return nil }
-        let reason = library.variable.map { " (\($0))" } ?? ""
+    /// A BLAS backend whose kernels leave vector units idle.
+    private static func slow(_ backend: any BLASBackend, _ facts: NodeFacts) -> Diagnosis? {
+        guard let found = facts.processor[backend], let has = facts.processor.units, let uses = found.units, uses < has
+        else { return nil }
+        let reason = found.variable.map { " (\($0))" } ?? ""
         return .warning(
-            "\(library.identity) computes with \(uses.name)\(reason), although the processor has \(has.name)",
-            remedy: library.variable.map { "unset \($0.prefix { $0 != "=" })" } ?? remedy)
+            "\(found.identity) computes with \(uses.name)\(reason), although the processor has \(has.name)",
+            remedy: found.variable.map { "unset \($0.prefix { $0 != "=" })" }
+                ?? backend.remedyForSlowKernels(on: has))
     }
 
-    private static func withoutProducts(_ facts: NodeFacts) -> Diagnosis? {
-        guard let plan = facts.plan, plan.usesBFloat16, !facts.processor.hasBFloat16Products else { return nil }
-        let limit = facts.processor.oneDNN.variable
+    private static func withoutBFloat16GEMM(_ facts: NodeFacts) -> Diagnosis? {
+        guard let plan = facts.plan, plan.usesBFloat16, !facts.processor.hasBFloat16GEMM else { return nil }
+        let backend = BLASBackends.bfloat16
+        let limit = facts.processor[backend]?.variable
         return .warning(
-            "training.precision is bf16, and oneDNN has no bf16 products here\(limit.map { " (\($0))" } ?? ""): they are computed "
+            "training.precision is bf16, and \(backend.title) has no bf16 products here\(limit.map { " (\($0))" } ?? ""): they are computed "
                 + "in fp32 from widened operands, which saves memory and messages, but hardly time",
             remedy:
                 "set training.precision=fp32 unless memory or messages must be small, or run on processors with AMX "
@@ -52,7 +46,8 @@ enum ProcessorChecks {
                 "the system refuses AMX to this process",
                 remedy: "run on Linux 5.16 or later, and let a container's seccomp profile pass arch_prctl")
         case .limited:
-            let variable = facts.processor.oneDNN.variable ?? "ONEDNN_MAX_CPU_ISA"
+            let backend = OneDNNBackend()
+            let variable = facts.processor[backend]?.variable ?? backend.kernelVariables[0]
             return idle(
                 "\(variable) keeps it from AMX", remedy: "unset \(variable.prefix { $0 != "=" })")
         }

@@ -56,9 +56,9 @@ struct ProcessorFacts: Codable, Sendable, Equatable {
     var model: String
     /// The widest vector units of the processor; nil on another architecture than x86-64.
     var units: VectorUnits?
-    var openBLAS: Library
-    var oneDNN: Library
-    var hasBFloat16Products: Bool
+    /// In the order of ``BLASBackends/all``.
+    var backends: [Backend]
+    var hasBFloat16GEMM: Bool
     /// State of the AMX tiles; nil if the processor has none.
     var tiles: Tiles?
     /// Instruction set that the Swift code was compiled for.
@@ -73,12 +73,19 @@ struct ProcessorFacts: Codable, Sendable, Equatable {
         case limited
     }
 
-    struct Library: Codable, Sendable, Equatable {
+    struct Backend: Codable, Sendable, Equatable {
+        /// Its ``BLASBackend/name``.
+        var name: String
         var identity: String
         /// Vector units that the library's kernels use; nil if unknown.
         var units: VectorUnits?
         /// `NAME=value` of the environment variable that limits the library's choice of kernels; nil if unset.
         var variable: String?
+    }
+
+    /// Facts of `backend`; nil where the rank's program does not have it.
+    subscript(_ backend: any BLASBackend) -> Backend? {
+        backends.first { $0.name == backend.name }
     }
 }
 

@@ -30,20 +30,19 @@ extension SystemReader {
         ProcessorFacts(
             model: MachineIdentity.processor,
             units: VectorUnits(flags: processorFlags),
-            openBLAS: .init(
-                identity: ProductLibrary.openBLAS.identity, units: ProductLibrary.openBLAS.vectorUnits,
-                variable: variable(["OPENBLAS_CORETYPE"])),
-            oneDNN: .init(
-                identity: ProductLibrary.oneDNN.identity, units: ProductLibrary.oneDNN.vectorUnits,
-                variable: variable(["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])),
-            hasBFloat16Products: ProductLibrary.hasBFloat16Products, tiles: tiles,
+            backends: BLASBackends.all.map { backend in
+                .init(
+                    name: backend.name, identity: backend.identity, units: backend.vectorUnits,
+                    variable: variable(backend.kernelVariables))
+            },
+            hasBFloat16GEMM: BLASBackends.hasBFloat16GEMM, tiles: tiles,
             builtFor: VersionText.instructionSet)
     }
 
     private var tiles: ProcessorFacts.Tiles? {
-        guard TileProduct.exist else { return nil }
-        if TileProduct.isAvailable { return .used }
-        return TileProduct.hasTiles ? .limited : .refused
+        guard TileGEMM.exist else { return nil }
+        if TileGEMM.isAvailable { return .used }
+        return TileGEMM.hasTiles ? .limited : .refused
     }
 
     /// The words behind `flags` of the first processor in /proc/cpuinfo.

@@ -7,10 +7,11 @@ internal import Reporting
 
 /// The rows of `doctor --verbose`. A row without a value is left out.
 enum FactSheet {
-    static let names = [
-        "program", "built for", "MPI", "shared memory", "processor", "OpenBLAS", "oneDNN", "bf16 products", "cores",
-        "threads", "memory", "limits", "directory", "HDF5", "plan", "interfaces", "clock", "network",
-    ]
+    static let names =
+        ["program", "built for", "MPI", "shared memory", "processor"] + BLASBackends.all.map(\.title) + [
+            "bf16 products", "cores", "threads", "memory", "limits", "directory", "HDF5", "plan", "interfaces", "clock",
+            "network",
+        ]
 
     /// Facts of a node. Its first rank gives the value for all its ranks.
     static let ofNodes: Set<String> = ["shared memory", "memory", "directory", "interfaces"]
@@ -26,10 +27,8 @@ enum FactSheet {
                 "\(launch.sharedMemory.directory), \(ByteText.of(launch.sharedMemory.freeBytes)) free, "
                 + (launch.usesSharedMemory ? "used" : "not used")
         case "processor": return facts.processor.model + (facts.processor.units.map { ", \($0.name)" } ?? "")
-        case "OpenBLAS": return text(facts.processor.openBLAS)
-        case "oneDNN": return text(facts.processor.oneDNN)
         case "bf16 products":
-            return (facts.processor.hasBFloat16Products ? "yes" : "no")
+            return (facts.processor.hasBFloat16GEMM ? "yes" : "no")
                 + (facts.processor.tiles.map { ", AMX \($0.rawValue)" } ?? "")
         case "cores":
             return NumberRanges.text(facts.cores.allowed)
@@ -65,14 +64,18 @@ enum FactSheet {
         case "network":
             guard let latency = network.latency, let bandwidth = network.bandwidth else { return nil }
             return String(format: "%.1f us, %.0f MB/s to rank 0", latency * 1e6, bandwidth / 1e6)
-        default: preconditionFailure("no fact is called \(name)")
+        default:
+            guard let backend = BLASBackends.all.first(where: { $0.title == name }) else {
+                preconditionFailure("no fact is called \(name)")
+            }
+            return facts.processor[backend].map(text)
         }
     }
 
     private static let levels = [1: "FUNNELED", 2: "SERIALIZED", 3: "MULTIPLE"]
 
-    private static func text(_ library: ProcessorFacts.Library) -> String {
-        library.identity + (library.variable.map { ", \($0)" } ?? "")
+    private static func text(_ backend: ProcessorFacts.Backend) -> String {
+        backend.identity + (backend.variable.map { ", \($0)" } ?? "")
     }
 
     private static func limits(_ limits: LimitFacts) -> String {

@@ -134,7 +134,8 @@ struct Prepare: ParsableCommand {
     /// Waits for the threads of all ranks, and shows the progress.
     ///
     /// - Returns: whether a signal stopped them.
-    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ process: ProcessContext) throws -> Bool {
+    private func waitForAll(_ run: PreparationRun, _ preparation: Preparation, _ process: ProcessContext) throws -> Bool
+    {
         let communicator = process.communicator
         var progress = PrepareProgress(process.console, totalBytes: preparation.totalBytes)
         // Seconds between two looks, equal on all ranks. Short at first, for small files.

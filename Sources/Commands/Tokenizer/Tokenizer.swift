@@ -28,7 +28,8 @@ struct TokenizerOption: ParsableArguments {
     var tokenizer: String
 
     /// Converts the lines of files, or of standard input, to lines of standard output.
-    func convert(_ direction: LineConversion.Direction, files: [String], _ process: ProcessContext) throws -> ExitStatus {
+    func convert(_ direction: LineConversion.Direction, files: [String], _ process: ProcessContext) throws -> ExitStatus
+    {
         // Rank 0 reads and writes. `agreed` throws its error on all ranks.
         try process.communicator.agreed {
             guard process.communicator.rank == 0 else { return }

@@ -34,7 +34,7 @@ extension ThreadPool {
     }
 
     /// `target = source` in fp32, exactly.
-    public func widen(_ source: BFloat16Slice, into target: FloatSlice) {
+    public func upcast(_ source: BFloat16Slice, into target: FloatSlice) {
         precondition(source.count == target.count, "cannot widen \(source.count) numbers into \(target.count) floats")
         let (from, to) = (source.view, target.view)
         runRanges(count: source.count, grain: Self.grain) { part, _ in

@@ -57,7 +57,7 @@ package func forEachLanes(_ count: Int, _ body: (_ place: LanePlace) -> Void) {
     }
 }
 
-/// `target[i] = source[i]`, rounded or widened to the target's format.
+/// `target[i] = source[i]`, rounded or upcast to the target's format.
 @inline(__always)
 func convertLanes(_ source: some LaneBuffer, into target: some LaneBuffer) { mapLanes(source, into: target) { $0 } }
 

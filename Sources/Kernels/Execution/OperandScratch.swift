@@ -1,16 +1,16 @@
-// OperandScratch - fp32 products of operands that are copied first, a block at a time: widened bf16 ones, and badly placed fp32 ones.
+// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: upcast bf16 ones, and badly placed fp32 ones.
 
 internal import LinearAlgebra
 internal import Tensors
 
 /// Room for blocks of operands: one or two per thread.
 ///
-/// It widens bf16 operands for processors without bf16 products, and for those whose own are slower: their instruction for bf16
+/// It upcasts bf16 operands for processors without bf16 matmuls, and for those whose own are slower: their instruction for bf16
 /// may do half as many operations a second as that for fp32.
 ///
 /// It copies the first operand of a gradient of weights, which is read across its rows, where those lie so far apart that each is
 /// in another page and that they fall into a few sets of the caches (``isSlow(stride:)``): some libraries then spend a fifth of a
-/// product's time on packing it.
+/// matmul's time on packing it.
 final class OperandScratch: Sendable {
     /// Largest edge of a block.
     private static let edge = 512
@@ -19,7 +19,7 @@ final class OperandScratch: Sendable {
     private let blocksPerThread: Int
     let memory: FloatSlice
 
-    /// - Parameter blocks: that a thread has at a time: 1 to copy one operand, 2 to widen both.
+    /// - Parameter blocks: that a thread has at a time: 1 to copy one operand, 2 to upcast both.
     init(threads: Int, blocks: Int) {
         blocksPerThread = blocks
         memory = Arena(count: threads * blocks * Self.blockCount).all
@@ -32,10 +32,10 @@ final class OperandScratch: Sendable {
     /// so that a column's lines share a sixteenth of the sets or fewer.
     static func isSlow(stride: Int) -> Bool { stride >= 1024 && stride % 256 == 0 }
 
-    /// `target = op(a) op(b) + (adding ? target : 0)` of widened operands on the calling thread, `worker`.
-    func multiplyWidened(
+    /// `target = op(a) op(b) + (adding ? target : 0)` of upcast operands on the calling thread, `worker`.
+    func multiplyUpcast(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-        adding: Bool, worker: Int, libraries: ProductLibraries
+        adding: Bool, worker: Int, backends: GEMMBackends
     ) {
         let first = worker * blocksPerThread
         for rows in Self.blocks(target.rows) {
@@ -48,9 +48,9 @@ final class OperandScratch: Sendable {
                         bOperand == .asStored
                         ? b.block(rows: inner, columns: columns) : b.block(rows: columns, columns: inner)
                     LinearAlgebra.multiply(
-                        widened(aBlock, slot: first), aOperand, widened(bBlock, slot: first + 1), bOperand,
+                        upcast(aBlock, slot: first), aOperand, upcast(bBlock, slot: first + 1), bOperand,
                         into: target.block(rows: rows, columns: columns),
-                        adding: adding || inner.lowerBound > 0, library: libraries[aOperand, bOperand])
+                        adding: adding || inner.lowerBound > 0, backend: backends[aOperand, bOperand])
                 }
             }
         }
@@ -58,21 +58,21 @@ final class OperandScratch: Sendable {
 
     /// `target = a^T b + (adding ? target : 0)` of a copied `a` on the calling thread, `worker`.
     func multiplyCopied(
-        transposed a: Matrix, _ b: Matrix, into target: Matrix, adding: Bool, worker: Int, library: ProductLibrary
+        transposed a: Matrix, _ b: Matrix, into target: Matrix, adding: Bool, worker: Int, backend: any BLASBackend
     ) {
         for rows in Self.blocks(target.rows) {
             for inner in Self.blocks(a.rows) {
                 let block = a.block(rows: inner, columns: rows)
-                let copy = room(rows: block.rows, columns: block.columns, slot: worker * blocksPerThread)
+                let copy = workspace(rows: block.rows, columns: block.columns, slot: worker * blocksPerThread)
                 block.copy(to: copy)
                 LinearAlgebra.multiply(
                     copy, .transposed, b.block(rows: inner), .asStored, into: target.block(rows: rows),
-                    adding: adding || inner.lowerBound > 0, library: library)
+                    adding: adding || inner.lowerBound > 0, backend: backend)
             }
         }
     }
 
-    /// Equal parts of `0..<count` but for the last one; an empty reduction is one part, whose product is zero.
+    /// Equal parts of `0..<count` but for the last one; an empty reduction is one part, whose matmul is zero.
     static func blocks(_ count: Int) -> [Range<Int>] {
         guard count > 0 else { return [0..<0] }
         let parts = (count + edge - 1) / edge
@@ -80,8 +80,8 @@ final class OperandScratch: Sendable {
         return stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
     }
 
-    private func widened(_ matrix: BFloat16Matrix, slot: Int) -> Matrix {
-        let wide = room(rows: matrix.rows, columns: matrix.columns, slot: slot)
+    private func upcast(_ matrix: BFloat16Matrix, slot: Int) -> Matrix {
+        let wide = workspace(rows: matrix.rows, columns: matrix.columns, slot: slot)
         for row in 0..<matrix.rows {
             convertLanes(
                 matrix.view.advanced(by: row * matrix.stride, count: matrix.columns),
@@ -90,7 +90,7 @@ final class OperandScratch: Sendable {
         return wide
     }
 
-    private func room(rows: Int, columns: Int, slot: Int) -> Matrix {
+    private func workspace(rows: Int, columns: Int, slot: Int) -> Matrix {
         let stride = Self.rowStride(columns)
         precondition(rows * stride <= Self.blockCount, "a block of \(rows) x \(columns)")
         return Matrix(

@@ -1,13 +1,13 @@
-// PanelPlan - how a product is cut into panels: by its shape, and by who computes it.
+// PanelPlan - how a matmul is cut into panels: by its shape, and by who computes it.
 
 internal import LinearAlgebra
 
 /// The bits of a BLAS result depend on the panel that it was computed in, so the cut must not depend on threads or ranks; those of a
-/// product on tiles do not. Threads never share a reduction.
+/// matmul on tiles do not. Threads never share a reduction.
 ///
-/// Panels of 256 x 512 run at the speed of the whole product in OpenBLAS and oneDNN, fp32 and bf16, for every transpose;
+/// Panels of 256 x 512 run at the speed of the whole matmul in OpenBLAS and oneDNN, fp32 and bf16, for every transpose;
 /// smaller ones pay for packing both operands again. Where the reduction is long, 512 x 512 gains up to 10 % more, and where both
-/// operands of a panel are widened before they are packed, 10 to 15 % with a short one too, if enough of them are left.
+/// operands of a panel are upcast before they are packed, 10 to 15 % with a short one too, if enough of them are left.
 struct PanelPlan: Equatable {
     let panelRows: Int
     let panelColumns: Int
@@ -16,9 +16,9 @@ struct PanelPlan: Equatable {
     private static let largeTargetRows = 512
     private static let longReduction = 1024
     private static let targetColumns = 512
-    /// Fewer widened panels with a short reduction become small ones, for the sake of more than a few threads.
-    private static let enoughWidenedPanels = 8
-    /// Products with fewer panels are cut further, so that a few threads have something to share ...
+    /// Fewer upcast panels with a short reduction become small ones, for the sake of more than a few threads.
+    private static let enoughUpcastPanels = 8
+    /// Matmuls with fewer panels are cut further, so that a few threads have something to share ...
     private static let fewestPanels = 4
     /// ... unless a panel's work would not pay for handing it to another thread.
     private static let minimumPanelFlops = 8e6
@@ -27,11 +27,11 @@ struct PanelPlan: Equatable {
 
     /// A plan for an `m x n` result with reduction length `k`.
     ///
-    /// - Parameter widens: whether each panel widens its operands first.
-    init(m: Int, n: Int, k: Int, widens: Bool = false) {
+    /// - Parameter upcasts: whether each panel upcasts its operands first.
+    init(m: Int, n: Int, k: Int, upcasts: Bool = false) {
         var columnCuts = Self.cuts(n, Self.targetColumns)
         var rowCuts = Self.cuts(m, Self.largeTargetRows)
-        let isLarge = k >= Self.longReduction || widens && rowCuts * columnCuts >= Self.enoughWidenedPanels
+        let isLarge = k >= Self.longReduction || upcasts && rowCuts * columnCuts >= Self.enoughUpcastPanels
         if !isLarge { rowCuts = Self.cuts(m, Self.targetRows) }
         Self.cutFurther((m, n, k), &rowCuts, &columnCuts, atLeast: Self.fewestPanels)
         func size(_ total: Int, _ cuts: Int) -> Int {
@@ -41,14 +41,14 @@ struct PanelPlan: Equatable {
         panelColumns = size(n, columnCuts)
     }
 
-    /// A plan for a product on tiles of sizes (m, n, k). Its bits do not depend on the cut, so it may follow the threads.
+    /// A plan for a matmul on tiles of sizes (m, n, k). Its bits do not depend on the cut, so it may follow the threads.
     init(tilesFor sizes: (m: Int, n: Int, k: Int), threads: Int) {
         let (m, n, k) = sizes
-        // Columns are packed once for many rows or, of a flat product, rows once for many columns; but with a longer reduction than
+        // Columns are packed once for many rows or, of a flat matmul, rows once for many columns; but with a longer reduction than
         // is packed at a time, the panel's sums are read again and must stay in a cache.
-        let isShort = k <= PackingRoom.reduction
-        let mostRows = isShort ? Self.longPanel : PackingRoom.rows
-        let mostColumns = isShort && m <= PackingRoom.rows ? Self.longPanel : PackingRoom.columns
+        let isShort = k <= PackingWorkspace.reduction
+        let mostRows = isShort ? Self.longPanel : PackingWorkspace.rows
+        let mostColumns = isShort && m <= PackingWorkspace.rows ? Self.longPanel : PackingWorkspace.columns
         var rowCuts = (m + mostRows - 1) / mostRows
         var columnCuts = (n + mostColumns - 1) / mostColumns
         Self.cutFurther(sizes, &rowCuts, &columnCuts, atLeast: Self.tilePanelsPerThread * threads)

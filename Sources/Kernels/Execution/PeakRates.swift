@@ -1,4 +1,4 @@
-// PeakRates - the highest rates that this processor's vector units reach: what kernels and products are held against.
+// PeakRates - the highest rates that this processor's vector units reach: what kernels and matmuls are held against.
 
 internal import CPeakRates
 internal import LinearAlgebra
@@ -31,7 +31,7 @@ extension ThreadPool {
     }
 
     private static var dotOperations: Int {
-        TileProduct.hasTiles ? TileProduct.operationsPerRound : Int(cpeak_dot_operations())
+        TileGEMM.hasTiles ? TileGEMM.operationsPerRound : Int(cpeak_dot_operations())
     }
 
     /// The same with the widest instruction for bf16 dot products (x86-64 with AMX or AVX512_BF16).
@@ -42,7 +42,7 @@ extension ThreadPool {
         let results = Arena(count: threadCount).all
         let view = results.view
         run(threadCount) { task, _ in
-            view[task] = TileProduct.hasTiles ? TileProduct.dots(rounds: rounds) : cpeak_dot_rounds(Int64(rounds))
+            view[task] = TileGEMM.hasTiles ? TileGEMM.dots(rounds: rounds) : cpeak_dot_rounds(Int64(rounds))
         }
         return results.array.reduce(0, +)
     }

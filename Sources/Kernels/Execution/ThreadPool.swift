@@ -16,37 +16,37 @@ public final class ThreadPool: Sendable {
     public let threadCount: Int
     /// Whether an idle thread polls for a while before it sleeps.
     public let spins: Bool
-    /// What computes products.
-    public let libraries: ProductLibraries
-    /// Where bf16 operands are widened to fp32: each thread's room for it.
-    let widening: OperandScratch?
+    /// What computes matmuls.
+    public let backends: GEMMBackends
+    /// Where bf16 operands are upcast to fp32: each thread's room for it.
+    let upcasting: OperandScratch?
     /// Where fp32 operands of gradients of weights are copied: each thread's room for it.
     let copying: OperandScratch?
-    /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for products on them.
+    /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for matmuls on them.
     let tiles: TileScratch?
     private let shared: Shared
 
-    /// Whether bf16 operands are multiplied on tiles where they are not widened.
-    public static var multipliesOnTiles: Bool { TileProduct.isAvailable }
+    /// Whether bf16 operands are multiplied on tiles where they are not upcast.
+    public static var multipliesOnTiles: Bool { TileGEMM.isAvailable }
 
     /// Starts `threadCount - 1` threads.
     ///
     /// - Throws: ``ThreadPoolError`` where the system refuses one; those that run already end.
-    /// - Parameter libraries: compute products.
+    /// - Parameter backends: compute matmuls.
     /// - Parameter spins: whether an idle thread polls for a while before it sleeps. It saves the wake-up between the
     ///   operations of a step; it must be off where more threads than cores run, because polling takes the core from
     ///   the thread that is waited for.
     public init(
-        threadCount: Int, spins: Bool = true, libraries: ProductLibraries = ProductLibraries(.openBLAS)
+        threadCount: Int, spins: Bool = true, backends: GEMMBackends = GEMMBackends(.openBLAS)
     ) throws {
         precondition(threadCount >= 1, "a pool needs at least one thread")
         try Self.requireAddressSpace(threadCount)
         self.threadCount = threadCount
         self.spins = spins
-        self.libraries = libraries
-        widening = libraries.widensBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
-        copying = libraries.copiesForDWeight ? OperandScratch(threads: threadCount, blocks: 1) : nil
-        tiles = TileProduct.isAvailable && !libraries.widensBFloat16 ? TileScratch(threads: threadCount) : nil
+        self.backends = backends
+        upcasting = backends.upcastsBFloat16 ? OperandScratch(threads: threadCount, blocks: 2) : nil
+        copying = backends.copiesForWeightGradient ? OperandScratch(threads: threadCount, blocks: 1) : nil
+        tiles = TileGEMM.isAvailable && !backends.upcastsBFloat16 ? TileScratch(threads: threadCount) : nil
         shared = Shared(workerCount: threadCount - 1, spins: spins)
         for worker in 0..<(threadCount - 1) {
             let status = Self.start(worker: worker, of: shared)
@@ -222,7 +222,7 @@ private final class Shared: @unchecked Sendable {
     }
 
     func work(_ worker: Int) {
-        ProductLibrary.useCallingThreadOnly()
+        BLASBackends.useCallingThreadOnly()
         var seen = 0
         while true {
             let current = waitForChange(from: seen, sleeper: sleepers[worker])

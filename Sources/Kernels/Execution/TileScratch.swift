@@ -1,16 +1,16 @@
-// TileScratch - bf16 products on AMX tiles: operands packed a part at a time, in caches.
+// TileScratch - bf16 matmuls on AMX tiles: operands packed a part at a time, in caches.
 
 internal import LinearAlgebra
 internal import Tensors
 
-/// What each thread needs for such products: room for parts of the operands (1 MiB). It stays where the thread that uses
+/// What each thread needs for such matmuls: room for parts of the operands (1 MiB). It stays where the thread that uses
 /// it touched it first.
 final class TileScratch: Sendable {
-    private let rooms: [PackingRoom]
+    private let workspaces: [PackingWorkspace]
 
-    init(threads: Int) { rooms = (0..<threads).map { _ in PackingRoom() } }
+    init(threads: Int) { workspaces = (0..<threads).map { _ in PackingWorkspace() } }
 
-    /// Whether a product goes to tiles: by its sizes only, as the bits of the result must. A few rows, or little work, are not worth
+    /// Whether a matmul goes to tiles: by its sizes only, as the bits of the result must. A few rows, or little work, are not worth
     /// packing the operands.
     static func takes(m: Int, n: Int, k: Int) -> Bool { m >= 16 && n >= 16 && m * n * k >= 1 << 17 }
 
@@ -23,29 +23,29 @@ final class TileScratch: Sendable {
     ) {
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         precondition(k > 0, "a product without a reduction: nothing would be written")
-        let room = rooms[worker]
+        let workspace = workspaces[worker]
         var packedLeft: (rows: Range<Int>, inner: Range<Int>, operand: TileOperand)?
-        for column in stride(from: 0, to: target.columns, by: PackingRoom.columns) {
-            let columns = column..<min(column + PackingRoom.columns, target.columns)
-            for start in stride(from: 0, to: k, by: PackingRoom.reduction) {
-                let inner = start..<min(start + PackingRoom.reduction, k)
-                let right = room.packed(
+        for column in stride(from: 0, to: target.columns, by: PackingWorkspace.columns) {
+            let columns = column..<min(column + PackingWorkspace.columns, target.columns)
+            for start in stride(from: 0, to: k, by: PackingWorkspace.reduction) {
+                let inner = start..<min(start + PackingWorkspace.reduction, k)
+                let right = workspace.packed(
                     bOperand == .asStored
                         ? b.block(rows: inner, columns: columns) : b.block(rows: columns, columns: inner),
                     bOperand, side: .b)
-                for row in stride(from: 0, to: target.rows, by: PackingRoom.rows) {
-                    let rows = row..<min(row + PackingRoom.rows, target.rows)
-                    // A flat product has one part of `a` for all columns.
+                for row in stride(from: 0, to: target.rows, by: PackingWorkspace.rows) {
+                    let rows = row..<min(row + PackingWorkspace.rows, target.rows)
+                    // A flat matmul has one part of `a` for all columns.
                     if packedLeft == nil || packedLeft?.rows != rows || packedLeft?.inner != inner {
                         let block =
                             aOperand == .asStored
                             ? a.block(rows: rows, columns: inner) : a.block(rows: inner, columns: rows)
-                        packedLeft = (rows, inner, room.packed(block, aOperand, side: .a))
+                        packedLeft = (rows, inner, workspace.packed(block, aOperand, side: .a))
                     }
                     guard let left = packedLeft?.operand else { continue }
-                    TileProduct.multiply(
+                    TileGEMM.multiply(
                         left, right, into: target.block(rows: rows, columns: columns), adding: adding || start > 0,
-                        edge: room.result)
+                        edge: workspace.result)
                 }
             }
         }
@@ -55,7 +55,7 @@ final class TileScratch: Sendable {
 /// The buffers of one thread.
 ///
 /// `@unchecked Sendable`: the pool lets one thread at a time be the worker that it belongs to.
-@safe final class PackingRoom: @unchecked Sendable {
+@safe final class PackingWorkspace: @unchecked Sendable {
     /// Part of a reduction for which operands are packed: a group of rows then stays in the first cache.
     static let reduction = 512
     /// Rows of `a` and columns of `b` that are packed at a time: both stay in the second cache.

@@ -45,12 +45,12 @@ public struct Attention: Sendable {
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
     /// - Parameters:
-    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied; its format is that of the products.
+    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied; its format is that of the matmuls.
     ///   - output: `[B * T, H * Dh]`.
     ///   - lse: receives the log-sum-exp of the scaled scores, `[B, H, T]`, for the backward pass.
     ///   - scratch: ``scratchCount(threads:)`` floats.
     public func forward(
-        _ pool: ThreadPool, sequences B: Int, qkv: MixedSlice, into output: FloatSlice, lse: FloatSlice,
+        _ pool: ThreadPool, sequences B: Int, qkv: OperandSlice, into output: FloatSlice, lse: FloatSlice,
         scratch: FloatSlice
     ) {
         check(pool, B, qkv, output, lse, scratch)
@@ -95,21 +95,22 @@ public struct Attention: Sendable {
     ///
     /// - Parameters:
     ///   - doutput: gradient of the output, `[B * T, H * Dh]`.
-    ///   - narrow: where products are bf16: `doutput` in that format.
+    ///   - downcast: where matmuls are bf16: `doutput` in that format.
     ///   - dqkv: `[B * T, (H + 2K) * Dh]`; overwritten.
     public func backward(
-        _ pool: ThreadPool, sequences B: Int, qkv: MixedSlice, output: FloatSlice, lse: FloatSlice,
-        doutput: FloatSlice, narrow: BFloat16Slice? = nil, dqkv: FloatSlice, scratch: FloatSlice
+        _ pool: ThreadPool, sequences B: Int, qkv: OperandSlice, output: FloatSlice, lse: FloatSlice,
+        doutput: FloatSlice, downcast: BFloat16Slice? = nil, dqkv: FloatSlice, scratch: FloatSlice
     ) {
         check(pool, B, qkv, output, lse, scratch)
         precondition(
-            doutput.count == output.count && dqkv.count == qkv.count && (narrow?.count ?? output.count) == output.count,
+            doutput.count == output.count && dqkv.count == qkv.count
+                && (downcast?.count ?? output.count) == output.count,
             "attention backward: sizes differ")
         let T = positions
         let scale = 1 / Float(headSize).squareRoot()
         let (outputView, lse_BHT, scratchView) = (output.view, lse.view, scratch.view)
         let (doutputView, dqkvView) = (doutput.view, dqkv.view)
-        let doutOperand = narrow.map { .bf16($0) } ?? MixedSlice.fp32(doutput)
+        let doutOperand = downcast.map { .bf16($0) } ?? OperandSlice.fp32(doutput)
         pool.run(B * keyValueHeads) { task, worker in
             let sequence = task / keyValueHeads
             let group = task % keyValueHeads
@@ -184,15 +185,15 @@ public struct Attention: Sendable {
         matrix.view.advanced(by: row * matrix.stride, count: matrix.columns)
     }
 
-    private func queryMatrix(_ qkv: MixedSlice, _ sequence: Int, _ head: Int) -> MixedMatrix {
+    private func queryMatrix(_ qkv: OperandSlice, _ sequence: Int, _ head: Int) -> OperandMatrix {
         window(qkv, sequence, column: head * headSize, stride: qkvStride)
     }
 
-    private func keyMatrix(_ qkv: MixedSlice, _ sequence: Int, _ group: Int) -> MixedMatrix {
+    private func keyMatrix(_ qkv: OperandSlice, _ sequence: Int, _ group: Int) -> OperandMatrix {
         window(qkv, sequence, column: keyColumn(group), stride: qkvStride)
     }
 
-    private func valueMatrix(_ qkv: MixedSlice, _ sequence: Int, _ group: Int) -> MixedMatrix {
+    private func valueMatrix(_ qkv: OperandSlice, _ sequence: Int, _ group: Int) -> OperandMatrix {
         window(qkv, sequence, column: valueColumn(group), stride: qkvStride)
     }
 
@@ -200,7 +201,7 @@ public struct Attention: Sendable {
         window(output, sequence, column: head * headSize, stride: outputStride)
     }
 
-    private func window(_ slice: MixedSlice, _ sequence: Int, column: Int, stride: Int) -> MixedMatrix {
+    private func window(_ slice: OperandSlice, _ sequence: Int, column: Int, stride: Int) -> OperandMatrix {
         switch slice {
         case .fp32(let slice): return .fp32(window(slice.view, sequence, column: column, stride: stride))
         case .bf16(let slice):
@@ -221,7 +222,8 @@ public struct Attention: Sendable {
     }
 
     private func check(
-        _ pool: ThreadPool, _ B: Int, _ qkv: MixedSlice, _ output: FloatSlice, _ lse: FloatSlice, _ scratch: FloatSlice
+        _ pool: ThreadPool, _ B: Int, _ qkv: OperandSlice, _ output: FloatSlice, _ lse: FloatSlice,
+        _ scratch: FloatSlice
     ) {
         precondition(
             qkv.count == B * positions * qkvStride && output.count == B * positions * outputStride

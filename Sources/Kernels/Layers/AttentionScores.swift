@@ -4,19 +4,19 @@ internal import Glibc
 internal import LinearAlgebra
 internal import Tensors
 
-/// Scores of some queries, computed in fp32 and turned into an operand of the next product in the same memory.
+/// Scores of some queries, computed in fp32 and turned into an operand of the next matmul in the same memory.
 ///
 /// In bf16 a row of the operand takes the first half of the row's memory: it is written behind the place that is read.
 struct ScoreBlock {
     /// `[queries, keys]`, fp32.
     let wide: Matrix
-    /// The rows as the products read them.
-    let operand: MixedMatrix
+    /// The rows as the matmuls read them.
+    let operand: OperandMatrix
 
     /// - Parameters:
     ///   - offset: of the block in `scratch`.
     ///   - like: an operand whose format the scores take.
-    init(_ scratch: FloatView, _ offset: Int, rows: Int, columns: Int, like: MixedMatrix) {
+    init(_ scratch: FloatView, _ offset: Int, rows: Int, columns: Int, like: OperandMatrix) {
         let view = scratch.advanced(by: offset, count: rows * columns)
         wide = Matrix(view, rows: rows, columns: columns)
         switch like {
@@ -34,7 +34,7 @@ struct ScoreBlock {
 
     /// Softmax of the first `visible` scores of a row, times `scale`, and zeros behind them; returns their log-sum-exp.
     ///
-    /// The product leaves them unscaled (see ``multiply(_:_:_:_:into:adding:library:)``).
+    /// The matmul leaves them unscaled (see ``multiply(_:_:_:_:into:adding:backend:)``).
     @inline(__always)
     func softmax(row: Int, visible: Int, scale: Float) -> Float {
         let scores = wideRow(row)

@@ -32,12 +32,12 @@ struct AttentionScratch {
     }
 
     /// The first or second block of scores.
-    func scores(_ number: Int, rows: Int, columns: Int, like operand: MixedMatrix) -> ScoreBlock {
+    func scores(_ number: Int, rows: Int, columns: Int, like operand: OperandMatrix) -> ScoreBlock {
         ScoreBlock(view, number * attention.scoreCount, rows: rows, columns: columns, like: operand)
     }
 
     /// A copy of `source` whose rows follow each other, in its format.
-    func packed(_ source: MixedMatrix, in rows: Rows) -> MixedMatrix {
+    func packed(_ source: OperandMatrix, in rows: Rows) -> OperandMatrix {
         let headSize = attention.headSize
         switch source {
         case .fp32(let matrix):

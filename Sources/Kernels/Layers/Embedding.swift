@@ -9,7 +9,7 @@ public enum Embedding {
     ///
     /// Traps on a token outside of the table: data is checked when it is loaded.
     public static func forward(
-        _ pool: ThreadPool, tokens: [Int32], table: MixedSlice, features D: Int, into x: FloatSlice
+        _ pool: ThreadPool, tokens: [Int32], table: OperandSlice, features D: Int, into x: FloatSlice
     ) {
         let N = tokens.count
         precondition(x.count == N * D && table.count % D == 0, "embedding: \(x.count) floats for \(N) x \(D)")

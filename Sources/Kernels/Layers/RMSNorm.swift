@@ -13,10 +13,10 @@ public enum RMSNorm {
     /// - Parameters:
     ///   - x: input, `[N, D]`.
     ///   - gain: `[D]`.
-    ///   - y: output, `[N, D]`, in the format that the products read.
+    ///   - y: output, `[N, D]`, in the format that the matmuls read.
     ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per token, `[N]`.
     public static func forward(
-        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: MixedSlice, rstd: FloatSlice
+        _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: OperandSlice, rstd: FloatSlice
     ) {
         let (N, D) = (rstd.count, gain.count)
         precondition(x.count == N * D && y.count == N * D, "RMSNorm: \(x.count), \(y.count) floats for \(N) x \(D)")
@@ -64,7 +64,7 @@ public enum RMSNorm {
     ///   - scratch: ``scratchCount(tokens:features:)`` floats.
     public static func backward(
         _ pool: ThreadPool, dy: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, dx: FloatSlice,
-        dgain: FloatSlice, adding: Bool, output y: MixedSlice? = nil, scratch: FloatSlice
+        dgain: FloatSlice, adding: Bool, output y: OperandSlice? = nil, scratch: FloatSlice
     ) {
         let D = gain.count
         let N = rstd.count

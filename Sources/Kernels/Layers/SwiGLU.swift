@@ -1,6 +1,6 @@
 // SwiGLU - the gated activation of the MLP (Shazeer, arXiv 2002.05202): s = silu(gate) * up, silu(g) = g / (1 + e^-g).
 //
-// Legend: N tokens, F features. gateUp_N2F holds a token's gate and up side by side: they come from one product.
+// Legend: N tokens, F features. gateUp_N2F holds a token's gate and up side by side: they come from one matmul.
 
 public import Tensors
 
@@ -10,7 +10,7 @@ public enum SwiGLU {
     /// - Parameters:
     ///   - gateUp: `[N, 2F]`, gate first.
     ///   - s: output, `[N, F]`.
-    public static func forward(_ pool: ThreadPool, gateUp: FloatSlice, features F: Int, into s: MixedSlice) {
+    public static func forward(_ pool: ThreadPool, gateUp: FloatSlice, features F: Int, into s: OperandSlice) {
         precondition(gateUp.count == 2 * s.count && s.count % F == 0, "SwiGLU: \(gateUp.count) and \(s.count) floats")
         switch s {
         case .fp32(let s): forward(pool, gateUp.view, F, into: s.view)
@@ -40,11 +40,11 @@ public enum SwiGLU {
     /// - Parameters:
     ///   - ds: gradient of the output, `[N, F]`.
     ///   - gateUp: `[N, 2F]`.
-    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the products read; may be `gateUp`.
+    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the matmuls read; may be `gateUp`.
     ///   - s: receives the output, `[N, F]`, in the same format.
     public static func backward(
-        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: MixedSlice,
-        output s: MixedSlice
+        _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: OperandSlice,
+        output s: OperandSlice
     ) {
         precondition(
             gateUp.count == 2 * ds.count && ds.count % F == 0 && dgateUp.count == gateUp.count && s.count == ds.count,

@@ -65,7 +65,7 @@ public struct FusedHead: Sendable {
     /// Tokens per chunk: a function of the sizes only, because the sum over tokens in the weight's gradient is cut there.
     public let chunkTokens: Int
 
-    /// Logits that a chunk may hold: 64 MiB, small beside activations and large enough for the products to be efficient.
+    /// Logits that a chunk may hold: 64 MiB, small beside activations and large enough for the matmuls to be efficient.
     private static let chunkLogits = 16 << 20
     private static let rowGrain = 8
 
@@ -85,7 +85,7 @@ public struct FusedHead: Sendable {
     /// `dlogits_n = w_n (p_n - onehot(y_n))` (0 for ignored targets), `dhidden = dlogits W`, `dW = dlogits^T hidden`.
     ///
     /// - Parameters:
-    ///   - hidden: `[N, D]`, after the final norm; its format is that of the products and of `weight`.
+    ///   - hidden: `[N, D]`, after the final norm; its format is that of the matmuls and of `weight`.
     ///   - weight: `[V, D]`.
     ///   - targets: `[N]`, below 0: ignored.
     ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.
@@ -94,14 +94,14 @@ public struct FusedHead: Sendable {
     ///   - losses: receives the per-token results.
     ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func lossAndGradient(
-        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], weighting: TokenWeighting,
+        _ pool: ThreadPool, hidden: OperandSlice, weight: OperandSlice, targets: [Int32], weighting: TokenWeighting,
         dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
     ) {
         precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
         // The first chunk overwrites the gradient; without one it is a sum over nothing.
         if targets.isEmpty && !adding { pool.clear(dweight) }
         precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
-        let weight_VD = MixedMatrix(weight, rows: vocabulary, columns: features)
+        let weight_VD = OperandMatrix(weight, rows: vocabulary, columns: features)
         let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
         forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, hidden_CD, logits_CV in
             let dlogits_CV = turnIntoGradient(pool, logits_CV, tokens, targets, weighting, losses, format: hidden)
@@ -120,8 +120,8 @@ public struct FusedHead: Sendable {
     /// In bf16 a row's gradient takes the first half of the row's memory: it is written behind the place that is read.
     private func turnIntoGradient(
         _ pool: ThreadPool, _ logits_CV: Matrix, _ tokens: Range<Int>, _ targets: [Int32], _ weighting: TokenWeighting,
-        _ losses: TokenLosses, format hidden: MixedSlice
-    ) -> MixedMatrix {
+        _ losses: TokenLosses, format hidden: OperandSlice
+    ) -> OperandMatrix {
         let V = vocabulary
         let halves = BFloat16View(over: logits_CV.view)
         pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
@@ -153,11 +153,11 @@ public struct FusedHead: Sendable {
 
     /// Losses only, for evaluation, and how sure and how right the prediction is, in the same pass.
     public func evaluate(
-        _ pool: ThreadPool, hidden: MixedSlice, weight: MixedSlice, targets: [Int32], weighting: TokenWeighting,
+        _ pool: ThreadPool, hidden: OperandSlice, weight: OperandSlice, targets: [Int32], weighting: TokenWeighting,
         losses: TokenLosses, scratch: FloatSlice
     ) {
         precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
-        let weight_VD = MixedMatrix(weight, rows: vocabulary, columns: features)
+        let weight_VD = OperandMatrix(weight, rows: vocabulary, columns: features)
         forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, _, logits_CV in
             pool.runRanges(count: tokens.count, grain: Self.rowGrain) { rows, _ in
                 for row in rows {
@@ -179,15 +179,16 @@ public struct FusedHead: Sendable {
     }
 
     private func forEachChunk(
-        _ pool: ThreadPool, _ hidden: MixedSlice, _ weight_VD: MixedMatrix, _ targets: [Int32], _ scratch: FloatSlice,
-        _ body: (_ tokens: Range<Int>, _ hidden_CD: MixedMatrix, _ logits_CV: Matrix) -> Void
+        _ pool: ThreadPool, _ hidden: OperandSlice, _ weight_VD: OperandMatrix, _ targets: [Int32],
+        _ scratch: FloatSlice,
+        _ body: (_ tokens: Range<Int>, _ hidden_CD: OperandMatrix, _ logits_CV: Matrix) -> Void
     ) {
         let N = targets.count
         precondition(hidden.count == N * features, "head: \(hidden.count) floats for \(N) x \(features)")
         precondition(scratch.count >= scratchCount(tokens: N), "head: scratch too small")
         for start in stride(from: 0, to: N, by: chunkTokens) {
             let tokens = start..<min(start + chunkTokens, N)
-            let hidden_CD = MixedMatrix(
+            let hidden_CD = OperandMatrix(
                 hidden[(tokens.lowerBound * features)..<(tokens.upperBound * features)], rows: tokens.count,
                 columns: features)
             let logits_CV = Matrix(scratch, rows: tokens.count, columns: vocabulary)

@@ -106,13 +106,13 @@ extension Trainer {
     /// Says so where bf16 only saves memory and messages; collective.
     func describePrecision(_ pool: ThreadPool) throws {
         guard configuration.training.precision == .bf16 else { return }
-        let lacking = try communicator.sum([ProductLibrary.hasBFloat16Products ? 0 : 1])[0]
+        let lacking = try communicator.sum([BLASBackends.hasBFloat16GEMM ? 0 : 1])[0]
         if lacking > 0 {
             console.warning(
                 "training.precision bf16: the processors of \(lacking) of \(communicator.size) ranks have no bf16 products; these "
                     + "ranks compute them in fp32 from widened operands, which saves memory and messages, but hardly time"
             )
-        } else if pool.libraries.widensBFloat16 && !options.isQuiet {
+        } else if pool.backends.upcastsBFloat16 && !options.isQuiet {
             console.line(
                 "bf16 products: in fp32 from widened operands, which is faster here than the processor's own (training.blas auto)"
             )
@@ -254,7 +254,7 @@ extension Trainer {
 
     /// - Returns: whether anything was changed that may be changed.
     func requireSameRun(
-        _ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String, products: String
+        _ checkpoint: CheckpointReader, _ data: RunData, _ fingerprint: String, gemmIdentity: String
     ) throws -> Bool {
         let changes = try communicator.agreed {
             let changes = try checkpoint.index.requireSameRun(
@@ -264,15 +264,15 @@ extension Trainer {
         }
         if let note = checkpoint.index.tokenizer.assumption(of: data.tokenizer) { console.warning(note) }
         for change in changes { console.line("changed since the checkpoint: \(change)") }
-        warnAboutIdentity(checkpoint.index, products: products)
+        warnAboutIdentity(checkpoint.index, gemmIdentity: gemmIdentity)
         return !changes.isEmpty
     }
 
     /// Says so where a continued run will not have the bits of one that was never stopped.
-    private func warnAboutIdentity(_ index: CheckpointIndex, products: String) {
+    private func warnAboutIdentity(_ index: CheckpointIndex, gemmIdentity: String) {
         guard configuration.training.reproducible, !index.isImported else { return }
         let before = [index.processor, index.blas]
-        let now = [MachineIdentity.processor, products]
+        let now = [MachineIdentity.processor, gemmIdentity]
         guard before != now else { return }
         console.warning(
             "training.reproducible: the checkpoint was written with \(before.joined(separator: ", ")), this run computes "

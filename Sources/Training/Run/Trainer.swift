@@ -82,7 +82,7 @@ public final class Trainer {
         try compareMachines()
         let training = configuration.training
         let pool = try process.makePool(
-            requested: training.threads, libraries: process.productLibraries(configuration))
+            requested: training.threads, backends: process.gemmBackends(configuration))
         try warnAboutCores()
         try describePrecision(pool)
         describe(data, pool)
@@ -124,7 +124,7 @@ public final class Trainer {
         if let checkpoint {
             isChanged = try requireSameRun(
                 checkpoint, data, fingerprint,
-                products: pool.productIdentity(configuration.training.precision))
+                gemmIdentity: pool.gemmIdentity(configuration.training.precision))
         }
         let weights = checkpoint == nil ? try openInitialWeights(data) : nil
         describeMixture(data, after: checkpoint?.index.step ?? 0, position: checkpoint?.index.position ?? 0)

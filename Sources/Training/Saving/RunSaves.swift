@@ -188,7 +188,7 @@ final class RunSaves {
             step: progress.step, position: progress.position, tokens: progress.tokens,
             optimizerSteps: progress.updates, configuration: configuration.json, seed: configuration.training.seed,
             model: configuration.model,
-            tokenizer: tokenizer, dataFingerprint: fingerprint, processor: processor, blas: state.productIdentity,
+            tokenizer: tokenizer, dataFingerprint: fingerprint, processor: processor, blas: state.gemmIdentity,
             ranksWritten: communicator.size, shards: [], recentLosses: state.spikes.losses,
             skippedInARow: progress.skippedInARow, tokenCounts: state.tokenCounts,
             withheldTokens: state.withheldTokens, stateTensors: state.optimizer.state.map(\.name))

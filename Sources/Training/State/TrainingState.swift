@@ -73,8 +73,8 @@ public final class TrainingState {
             accumulationSteps: layout.accumulationSteps, fixedPoint: layout.fixedPoint, pool: pool)
     }
 
-    /// The BLAS that computes the matrix products of this run: bits are comparable only where it is the same.
-    var productIdentity: String { pool.productIdentity(configuration.training.precision) }
+    /// The BLAS that computes the matmuls of this run: bits are comparable only where it is the same.
+    var gemmIdentity: String { pool.gemmIdentity(configuration.training.precision) }
 
     /// Sets all parameters to what `fill` writes into a flat fp32 buffer.
     ///
@@ -91,7 +91,7 @@ public final class TrainingState {
         case .fp32(let flat): return flat
         case .bf16(let flat, let exact):
             let wide = Arena(count: flat.count).all
-            pool.widen(flat, into: wide)
+            pool.upcast(flat, into: wide)
             for part in exact.parts { wide[part.flat].copy(from: part.values) }
             return wide
         }

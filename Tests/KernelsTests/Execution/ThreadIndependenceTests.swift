@@ -8,18 +8,18 @@ import Testing
 
 struct ThreadIndependenceTests {
     enum Kernel: String, CaseIterable, Sendable {
-        case product, rmsNorm, rotary, attention, cachedAttention, swiGLU, embedding, head, headWithFloor, buffers
+        case gemm, rmsNorm, rotary, attention, cachedAttention, swiGLU, embedding, head, headWithFloor, buffers
 
         /// All results of both passes. `nudged` changes one input a little.
         func run(_ pool: ThreadPool, nudged: Bool) -> [Float] {
             func nudge(_ values: inout [Float]) { if nudged { values[values.count / 2] *= 1.001 } }
             switch self {
-            case .product:
-                var product = PanelProductTests.Case(401, 300, 251)
-                nudge(&product.a)
-                return product.run(pool, .asStored, .asStored, adding: false)
-                    + product.run(pool, .transposed, .asStored, adding: true)
-                    + product.run(pool, .asStored, .transposed, adding: true)
+            case .gemm:
+                var gemm = PanelGEMMTests.Case(401, 300, 251)
+                nudge(&gemm.a)
+                return gemm.run(pool, .asStored, .asStored, adding: false)
+                    + gemm.run(pool, .transposed, .asStored, adding: true)
+                    + gemm.run(pool, .asStored, .transposed, adding: true)
             case .rmsNorm:
                 var norm = RMSNormTests.Case(300, 530)
                 nudge(&norm.x)
@@ -78,22 +78,22 @@ struct ThreadIndependenceTests {
         #expect(bitDifference(kernel.run(makePool(2), nudged: true), alone) != nil)
     }
 
-    /// Products of copied and of widened operands: each thread has blocks of its own.
+    /// Matmuls of copied and of upcast operands: each thread has blocks of its own.
     @Test func bitsOfCopiesDoNotDependOnThreads() throws {
-        let product = PanelProductTests.Case(1024, 700, 600)
-        let (a, b) = (narrowed(product.a), narrowed(product.b))
+        let gemm = PanelGEMMTests.Case(1024, 700, 600)
+        let (a, b) = (downcast(gemm.a), downcast(gemm.b))
         func copied(_ threads: Int) throws -> [Float] {
-            product.run(try makeCopyingPool(threads), .transposed, .asStored, adding: false)
+            gemm.run(try makeCopyingPool(threads), .transposed, .asStored, adding: false)
         }
-        func widened(_ threads: Int) throws -> [Float] {
-            let target = Arena(count: product.m * product.n).all
-            try makeWideningPool(threads).multiply(
-                BFloat16Matrix(a, rows: product.m, columns: product.k), .asStored,
-                BFloat16Matrix(b, rows: product.k, columns: product.n), .asStored,
-                into: Matrix(target, rows: product.m, columns: product.n))
+        func upcast(_ threads: Int) throws -> [Float] {
+            let target = Arena(count: gemm.m * gemm.n).all
+            try makeUpcastingPool(threads).multiply(
+                BFloat16Matrix(a, rows: gemm.m, columns: gemm.k), .asStored,
+                BFloat16Matrix(b, rows: gemm.k, columns: gemm.n), .asStored,
+                into: Matrix(target, rows: gemm.m, columns: gemm.n))
             return target.array
         }
-        for run in [copied, widened] {
+        for run in [copied, upcast] {
             let alone = try run(1)
             #expect(alone.contains { $0 != 0 })
             for threads in [2, 3, 5] { #expect(bitDifference(try run(threads), alone) == nil, "\(threads) threads") }

@@ -1,4 +1,4 @@
-// TileScratchTests - products on tiles are the products that they stand for, however they are cut.
+// TileScratchTests - matmuls on tiles are the matmuls that they stand for, however they are cut.
 
 import LinearAlgebra
 import Tensors
@@ -7,7 +7,7 @@ import Testing
 
 @testable import Kernels
 
-@Suite(.enabled(if: TileProduct.isAvailable, "this processor has no tiles"))
+@Suite(.enabled(if: TileGEMM.isAvailable, "this processor has no tiles"))
 struct TileScratchTests {
     /// Sizes with more than one part of each dimension that is packed at a time, one scratch for all, in every transpose.
     ///
@@ -17,14 +17,14 @@ struct TileScratchTests {
         let tiles = TileScratch(threads: 1)
         #expect(TileScratch.takes(m: m, n: n, k: k))
         var generator = SeededGenerator(seed: UInt64(m * 1000 + n + k))
-        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(k * n)))
+        let (a, b) = (downcast(generator.normals(m * k)), downcast(generator.normals(k * n)))
         for (aOperand, bOperand) in [
             (Operand.asStored, Operand.asStored), (.asStored, .transposed), (.transposed, .asStored),
             (.transposed, .transposed),
         ] {
             let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
             let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
-            let sums = Reference.product(
+            let sums = Reference.matmul(
                 a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
                 bTransposed: bOperand == .transposed)
             for adding in [false, true] {
@@ -44,11 +44,11 @@ struct TileScratchTests {
         withExtendedLifetime((a, b)) {}
     }
 
-    /// A pool cuts a product by its threads, and the last panel may be so small that alone it would be computed otherwise (389 rows are
-    /// cut into 128, 128, 128 and 5): the bits are those of the product in one piece, which those of the same operands in fp32 are not.
+    /// A pool cuts a matmul by its threads, and the last panel may be so small that alone it would be computed otherwise (389 rows are
+    /// cut into 128, 128, 128 and 5): the bits are those of the matmul in one piece, which those of the same operands in fp32 are not.
     @Test(arguments: [(2051, 520, 96), (389, 90, 512)]) func panelsDoNotChangeBits(m: Int, n: Int, k: Int) throws {
         var generator = SeededGenerator(seed: 7)
-        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(n * k)))
+        let (a, b) = (downcast(generator.normals(m * k)), downcast(generator.normals(n * k)))
         let (left, right) = (BFloat16Matrix(a, rows: m, columns: k), BFloat16Matrix(b, rows: n, columns: k))
         let whole = FloatSlice([Float](repeating: .nan, count: m * n))
         TileScratch(threads: 1).multiply(
@@ -60,7 +60,7 @@ struct TileScratchTests {
             #expect(bitDifference(target.array, whole.array) == nil, "\(threads) threads")
         }
         let other = GuardedBuffer(count: m * n)
-        try makeWideningPool(1).multiply(
+        try makeUpcastingPool(1).multiply(
             left, .asStored, right, .transposed, into: Matrix(other.slice, rows: m, columns: n))
         #expect(bitDifference(other.array, whole.array) != nil)
         withExtendedLifetime((a, b)) {}
@@ -69,12 +69,12 @@ struct TileScratchTests {
 
 /// What decides about tiles, which no tiles are needed for.
 struct TileDecisionTests {
-    @Test func smallProductsAreNotTaken() throws {
+    @Test func smallGEMMsAreNotTaken() throws {
         #expect(!TileScratch.takes(m: 1, n: 32000, k: 512))
         #expect(!TileScratch.takes(m: 512, n: 8, k: 512))
         #expect(!TileScratch.takes(m: 32, n: 32, k: 32))
         #expect(!TileScratch.takes(m: 512, n: 512, k: 0))
-        #expect(try makeWideningPool(1).tiles == nil)
+        #expect(try makeUpcastingPool(1).tiles == nil)
     }
 
     /// Every thread gets panels, and there are not many more of them than make the threads' shares even, or than what is packed at

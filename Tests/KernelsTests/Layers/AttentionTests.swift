@@ -35,18 +35,18 @@ struct AttentionTests {
         }
 
         /// Both passes on bf16 operands.
-        func narrow(_ pool: ThreadPool) -> (output: [Float], dqkv: [Float]) {
+        func withBFloat16Operands(_ pool: ThreadPool) -> (output: [Float], dqkv: [Float]) {
             let (output, lse) = (GuardedBuffer(count: B * T * H * Dh), GuardedBuffer(count: B * H * T))
             let (dqkv, scratch) = (
                 GuardedBuffer(count: qkv.count),
                 GuardedBuffer(count: attention.scratchCount(threads: pool.threadCount))
             )
-            let (narrowQKV, narrowGradient) = (narrowed(qkv), narrowed(doutput))
+            let (downcastQKV, downcastGradient) = (downcast(qkv), downcast(doutput))
             attention.forward(
-                pool, sequences: B, qkv: .bf16(narrowQKV), into: output.slice, lse: lse.slice, scratch: scratch.slice)
+                pool, sequences: B, qkv: .bf16(downcastQKV), into: output.slice, lse: lse.slice, scratch: scratch.slice)
             attention.backward(
-                pool, sequences: B, qkv: .bf16(narrowQKV), output: output.slice, lse: lse.slice,
-                doutput: unaligned(narrowGradient.array), narrow: narrowGradient, dqkv: dqkv.slice,
+                pool, sequences: B, qkv: .bf16(downcastQKV), output: output.slice, lse: lse.slice,
+                doutput: unaligned(downcastGradient.array), downcast: downcastGradient, dqkv: dqkv.slice,
                 scratch: scratch.slice)
             #expect(output.isIntact && lse.isIntact && dqkv.isIntact && scratch.isIntact)
             return (output.array, dqkv.array)
@@ -87,14 +87,14 @@ struct AttentionTests {
     /// over them, whose errors mostly cancel but for a row that sees one or two keys. With keys, values or gradients of
     /// another head or row the error would be near 1.
     @Test(arguments: cases)
-    func narrowOperandsEqualTheDefinition(attention: Case) throws {
+    func bfloat16OperandsEqualTheDefinition(attention: Case) throws {
         var rounded = attention
-        rounded.qkv = narrowed(attention.qkv).array
-        let doutput = narrowed(attention.doutput).array.doubles
-        var pools = [try makeWideningPool(2)]
-        if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
+        rounded.qkv = downcast(attention.qkv).array
+        let doutput = downcast(attention.doutput).array.doubles
+        var pools = [try makeUpcastingPool(2)]
+        if BLASBackends.hasBFloat16GEMM { pools.append(makePool(2)) }
         for pool in pools {
-            let (output, dqkv) = attention.narrow(pool)
+            let (output, dqkv) = attention.withBFloat16Operands(pool)
             #expect(disagreement(output, rounded.reference.output(rounded.qkv.doubles), within: 0x1p-9) == nil)
             let expected = rounded.reference.gradient(rounded.qkv.doubles, doutput: doutput)
             #expect(disagreement(dqkv, expected, within: 0x1p-8) == nil)

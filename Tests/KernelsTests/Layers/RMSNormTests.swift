@@ -64,13 +64,13 @@ struct RMSNormTests {
             scratch: scratch.slice)
         #expect(bitDifference(again.array, y) == nil && again.isIntact)
         // In bf16 it is the rounded output.
-        let narrow = BFloat16Slice(count: norm.N * norm.D)
+        let downcast = BFloat16Slice(count: norm.N * norm.D)
         RMSNorm.forward(
-            makePool(), x: unaligned(norm.x), gain: unaligned(norm.gain), epsilon: Case.epsilon, into: .bf16(narrow),
+            makePool(), x: unaligned(norm.x), gain: unaligned(norm.gain), epsilon: Case.epsilon, into: .bf16(downcast),
             rstd: unaligned(rstd))
         let rounded = BFloat16Slice(count: y.count)
         makePool().convert(FloatSlice(y), into: rounded)
-        #expect(bitDifference(narrow.array, rounded.array) == nil)
+        #expect(bitDifference(downcast.array, rounded.array) == nil)
         let inPlace = unaligned(norm.x)
         RMSNorm.forward(
             makePool(), x: inPlace, gain: unaligned(norm.gain), epsilon: Case.epsilon, into: .fp32(inPlace),

@@ -16,9 +16,9 @@ struct FusedHeadTests {
         #expect(disagreement(result.crossEntropy, expected.crossEntropy, within: 1e-6) == nil, note)
         #expect(disagreement(result.entropy, expected.entropy, within: 1e-6) == nil, note)
         #expect(disagreement(result.weight, expected.weight, within: 2e-6) == nil, note)
-        let dhidden = Reference.product(expected.dlogits, head.weight.doubles, m: head.N, n: head.D, k: head.V)
+        let dhidden = Reference.matmul(expected.dlogits, head.weight.doubles, m: head.N, n: head.D, k: head.V)
         #expect(disagreement(result.dhidden, dhidden, within: 3e-6) == nil, note)
-        let dweight = Reference.product(
+        let dweight = Reference.matmul(
             expected.dlogits, head.hidden.doubles, m: head.V, n: head.D, k: head.N, aTransposed: true)
         let total = zip(dweight, head.initial).map { $0 + (adding ? Double($1) : 0) }
         #expect(disagreement(result.dweight, total, within: 3e-6) == nil, note)
@@ -50,7 +50,7 @@ struct FusedHeadTests {
         for n in [0, 383, 384, 767, 768, 799] {
             let token = head.part(n..<(n + 1))
             let expected = token.reference
-            let row = Reference.product(expected.dlogits, head.weight.doubles, m: 1, n: 4, k: 40_000)
+            let row = Reference.matmul(expected.dlogits, head.weight.doubles, m: 1, n: 4, k: 40_000)
             #expect(disagreement(Array(result.dhidden[(4 * n)..<(4 * n + 4)]), row, within: 1e-5) == nil)
             let actual = [result.crossEntropy[n], result.entropy[n], result.weight[n]]
             let values = [expected.crossEntropy[0], expected.entropy[0], expected.weight[0]]

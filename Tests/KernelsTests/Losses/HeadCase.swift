@@ -28,7 +28,7 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         if ignoring > 0 { for n in stride(from: 0, to: N, by: ignoring) { targets[n] = -1 } }
     }
 
-    /// Rows of `logits` themselves: the weight is the identity, whose product is exact, so dhidden is dlogits.
+    /// Rows of `logits` themselves: the weight is the identity, whose matmul is exact, so dhidden is dlogits.
     init(logits: [Float], targets: [Int32], _ loss: LossConfiguration) {
         let V = logits.count / targets.count
         self.init(
@@ -97,7 +97,7 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
     }
 
     var reference: ReferenceHead {
-        let logits = Reference.product(hidden.doubles, weight.doubles, m: N, n: V, k: D, bTransposed: true)
+        let logits = Reference.matmul(hidden.doubles, weight.doubles, m: N, n: V, k: D, bTransposed: true)
         return ReferenceHead(
             logits: logits, targets: targets, weighting: weighting, probabilityFloor: loss.probabilityFloor)
     }

@@ -41,7 +41,7 @@ struct NormalizationTests {
         let expected = kept.reduce(LossSums()) { $0 + head.part($1..<($1 + 1)).run().sums }
         let sums = result.sums
         #expect(sums.targets == 44 && sums.positions == 66)
-        // Products of single rows and of many may differ in their last bits.
+        // Matmuls of single rows and of many may differ in their last bits.
         #expect(disagreement(counting(sums), counting(expected), within: 1e-6) == nil)
         // What an ignored position predicts has no influence on anything but the weight of all positions.
         for n in 0..<66 where head.targets[n] < 0 {
@@ -170,7 +170,7 @@ struct NormalizationTests {
         // So is its gradient: p - onehot over all positions.
         let expected = head.reference.dlogits
         let gradient = zip(parts, step.scales).flatMap { part, scale in part.dhidden.map { Double($0) * scale } }
-        let dhidden = Reference.product(expected, head.weight.doubles, m: 60, n: 8, k: 33).map { $0 / 60 }
+        let dhidden = Reference.matmul(expected, head.weight.doubles, m: 60, n: 8, k: 33).map { $0 / 60 }
         #expect(disagreement(gradient, dhidden, within: 2e-6) == nil)
     }
 }

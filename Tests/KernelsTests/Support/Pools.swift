@@ -5,7 +5,7 @@ import LinearAlgebra
 import TestSupport
 import Tensors
 
-private let ready: Void = ProductLibrary.useCallingThreadOnly()
+private let ready: Void = BLASBackends.useCallingThreadOnly()
 
 /// A pool of `threads`. It never polls: tests run side by side, on more threads than there may be cores.
 func makePool(_ threads: Int = 1) -> ThreadPool {
@@ -14,25 +14,25 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
 }
 
 /// One that multiplies bf16 operands in fp32, whatever the processor has.
-func makeWideningPool(_ threads: Int = 1) throws -> ThreadPool {
+func makeUpcastingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
     return try ThreadPool(
-        threadCount: threads, spins: false, libraries: ProductLibraries(.openBLAS, widensBFloat16: true))
+        threadCount: threads, spins: false, backends: GEMMBackends(.openBLAS, upcastsBFloat16: true))
 }
 
 /// One that copies the transposed operand of gradients of weights.
 func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
-    var libraries = ProductLibraries(.openBLAS)
-    libraries.copiesForDWeight = true
-    return try ThreadPool(threadCount: threads, spins: false, libraries: libraries)
+    var libraries = GEMMBackends(.openBLAS)
+    libraries.copiesForWeightGradient = true
+    return try ThreadPool(threadCount: threads, spins: false, backends: libraries)
 }
 
 /// A slice that holds `values` at an address that no vector width divides.
 func unaligned(_ values: [Float]) -> FloatSlice { GuardedBuffer(values).slice }
 
 /// `values` rounded to bf16.
-func narrowed(_ values: [Float]) -> BFloat16Slice {
+func downcast(_ values: [Float]) -> BFloat16Slice {
     let slice = BFloat16Slice(count: values.count)
     makePool().convert(FloatSlice(values), into: slice)
     return slice

@@ -4,7 +4,7 @@
 /// sums, no recomputation) and share no code with the kernels that they check.
 public enum Reference {
     /// `op(a) op(b)`, row-major; `a` is `[m, k]`, or `[k, m]` when `aTransposed`; `b` is `[k, n]`, or `[n, k]`.
-    public static func product(
+    public static func matmul(
         _ a: [Double], _ b: [Double], m: Int, n: Int, k: Int, aTransposed: Bool = false, bTransposed: Bool = false
     ) -> [Double] {
         precondition(a.count == m * k && b.count == k * n, "product: \(a.count), \(b.count) for \(m) x \(k) x \(n)")

@@ -1,4 +1,4 @@
-// ReferenceEmbedding - token lookup as a product with one-hot rows, and its transpose.
+// ReferenceEmbedding - token lookup as a matmul with one-hot rows, and its transpose.
 
 extension Reference {
     /// Rows of `table` (`[V, D]`) in the order of `tokens`.

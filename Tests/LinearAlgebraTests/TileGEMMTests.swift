@@ -1,4 +1,4 @@
-// TileProductTests - products on tiles against the triple loop in double.
+// TileGEMMTests - matmuls on tiles against the triple loop in double.
 
 import Tensors
 import TestSupport
@@ -6,8 +6,8 @@ import Testing
 
 @testable import LinearAlgebra
 
-@Suite(.enabled(if: TileProduct.isAvailable, "this processor has no tiles"))
-struct TileProductTests {
+@Suite(.enabled(if: TileGEMM.isAvailable, "this processor has no tiles"))
+struct TileGEMMTests {
     private func packed(_ values: BFloat16Slice, rows: Int, columns: Int, _ side: TileOperand.Side) -> (
         operand: TileOperand, memory: BFloat16Slice
     ) {
@@ -38,13 +38,13 @@ struct TileProductTests {
             for (index, value) in generator.normals(slice.count).enumerated() { slice.view[index] = value }
         }
         let (left, right) = (packed(a, rows: m, columns: k, .a), packed(b, rows: k, columns: n, .b))
-        let sums = Reference.product(
+        let sums = Reference.matmul(
             a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: false, bTransposed: false)
         let edge = Arena(count: 1024).all
         for (adding, stride) in [(false, n), (true, n), (false, n + 5), (true, n + 5)] {
             let initial = generator.normals(m * stride)
             let target = GuardedBuffer(initial)
-            TileProduct.multiply(
+            TileGEMM.multiply(
                 left.operand, right.operand, into: Matrix(target.slice.view, rows: m, columns: n, stride: stride),
                 adding: adding, edge: Matrix(edge, rows: 32, columns: 32))
             let result = target.array
@@ -83,7 +83,7 @@ struct TileProductTests {
                 let (first, second) = (
                     packed(left, rows: m, columns: part.count, .a), packed(right, rows: part.count, columns: n, .b)
                 )
-                TileProduct.multiply(
+                TileGEMM.multiply(
                     first.operand, second.operand, into: Matrix(target, rows: m, columns: n), adding: index > 0,
                     edge: Matrix(edge, rows: 32, columns: 32))
                 withExtendedLifetime((first.memory, second.memory)) {}

@@ -1,6 +1,5 @@
-// TileProduct - bf16 products on the tiles of AMX, of operands that the caller packed.
+// TileGEMM - bf16 matmuls on the tiles of AMX, of operands that the caller packed.
 
-internal import COneDNN
 internal import CTiles
 package import Tensors
 
@@ -45,14 +44,11 @@ package struct TileOperand: Sendable {
     }
 }
 
-/// Products on tiles. Not oneDNN's: the kernel of its gemm waits for the stores of each block of the result before it begins the
+/// Matmuls on tiles. Not oneDNN's: the kernel of its gemm waits for the stores of each block of the result before it begins the
 /// next one, and reaches half of this speed with long reductions and a quarter with short ones.
-package enum TileProduct {
+package enum TileGEMM {
     /// Whether this processor has tiles, and oneDNN uses them too; its environment variable `ONEDNN_MAX_CPU_ISA` counts.
-    package static let isAvailable: Bool = {
-        let needed = dnnl_cpu_isa_avx512_core_amx.rawValue
-        return dnnl_get_effective_cpu_isa().rawValue & needed == needed && hasTiles
-    }()
+    package static let isAvailable = OneDNNBackend.usesTiles && hasTiles
 
     /// Whether the processor has tiles that this process may use.
     package static let hasTiles = exist && ctiles_are_permitted() != 0
@@ -63,7 +59,7 @@ package enum TileProduct {
     /// Floating-point operations of a round of ``dots(rounds:)``.
     package static let operationsPerRound = Int(ctiles_dot_operations)
 
-    /// Products of tiles that stay in registers, at the highest rate there is; needs ``hasTiles``. Returns 2^-24 for each operation,
+    /// Matmuls of tiles that stay in registers, at the highest rate there is; needs ``hasTiles``. Returns 2^-24 for each operation,
     /// exactly but for the last sums, up to 2^18 rounds.
     package static func dots(rounds: Int) -> Float {
         precondition(hasTiles, "this processor has no tiles")

@@ -1,4 +1,4 @@
-// PanelProductTests - how products are cut, and that cutting does not change what they are.
+// PanelGEMMTests - how matmuls are cut, and that cutting does not change what they are.
 
 import LinearAlgebra
 import TestSupport
@@ -7,8 +7,8 @@ import Testing
 
 @testable import Kernels
 
-struct PanelProductTests {
-    /// A product `[m, k] [k, n]` with everything it needs.
+struct PanelGEMMTests {
+    /// A matmul `[m, k] [k, n]` with everything it needs.
     struct Case: Sendable, CustomTestStringConvertible {
         let (m, n, k): (Int, Int, Int)
         var (a, b): ([Float], [Float])
@@ -36,19 +36,19 @@ struct PanelProductTests {
         }
     }
 
-    /// Shapes of the program's products, large ones included: only the plan is made.
+    /// Shapes of the program's matmuls, large ones included: only the plan is made.
     @Test(arguments: [
         (1, 1, 1), (0, 5, 3), (5, 0, 3), (7, 5, 0), (64, 64, 64), (768, 512, 128), (4096, 1024, 1024),
         (4096, 8192, 1024),
         (1024, 32000, 1024), (32000, 1024, 1024), (1, 32000, 4096), (100_000, 1, 100), (4095, 4097, 4099),
     ])
     func plansCoverTheResultInFewPanels(m: Int, n: Int, k: Int) {
-        for widens in [false, true] { checkPlan(m: m, n: n, k: k, widens: widens) }
+        for upcasts in [false, true] { checkPlan(m: m, n: n, k: k, upcasts: upcasts) }
     }
 
-    private func checkPlan(m: Int, n: Int, k: Int, widens: Bool) {
-        let plan = PanelPlan(m: m, n: n, k: k, widens: widens)
-        #expect(plan == PanelPlan(m: m, n: n, k: k, widens: widens))
+    private func checkPlan(m: Int, n: Int, k: Int, upcasts: Bool) {
+        let plan = PanelPlan(m: m, n: n, k: k, upcasts: upcasts)
+        #expect(plan == PanelPlan(m: m, n: n, k: k, upcasts: upcasts))
         #expect(plan.panelRows >= 1 && plan.panelColumns >= 1)
         // A cut side has edges that suit the BLAS kernels; a side that is not cut is whole.
         #expect(plan.panelRows % 16 == 0 || plan.panelRows == max(m, 1))
@@ -60,19 +60,19 @@ struct PanelProductTests {
         if flops < 16e6 && m < 384 && n < 768 { #expect(panels <= 1) }
         // A few threads have something to share.
         if flops >= 64e6 && m * n >= 65_536 { #expect(panels >= 4) }
-        // Large products must keep a large node busy.
+        // Large matmuls must keep a large node busy.
         if flops >= 2e9 && m * n >= 4_000_000 { #expect(panels >= 16) }
     }
 
-    /// Panels that are packed from widened copies have as many rows for short reductions as others for long ones.
-    @Test func widenedPanelsAreLarge() {
+    /// Panels that are packed from upcast copies have as many rows for short reductions as others for long ones.
+    @Test func upcastPanelsAreLarge() {
         #expect(PanelPlan(m: 2048, n: 1536, k: 512) == PanelPlan(m: 2048, n: 1536, k: 1023))
         #expect(PanelPlan(m: 2048, n: 1536, k: 512).panelRows == 256)
-        #expect(PanelPlan(m: 2048, n: 1536, k: 512, widens: true).panelRows == 512)
-        #expect(PanelPlan(m: 2048, n: 1536, k: 512, widens: true) == PanelPlan(m: 2048, n: 1536, k: 1024))
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512, upcasts: true).panelRows == 512)
+        #expect(PanelPlan(m: 2048, n: 1536, k: 512, upcasts: true) == PanelPlan(m: 2048, n: 1536, k: 1024))
         // Four large ones are too few to be worth it.
-        #expect(PanelPlan(m: 2048, n: 512, k: 512, widens: true) == PanelPlan(m: 2048, n: 512, k: 512))
-        #expect(PanelPlan(m: 2048, n: 1536, k: 2048, widens: true) == PanelPlan(m: 2048, n: 1536, k: 2048))
+        #expect(PanelPlan(m: 2048, n: 512, k: 512, upcasts: true) == PanelPlan(m: 2048, n: 512, k: 512))
+        #expect(PanelPlan(m: 2048, n: 1536, k: 2048, upcasts: true) == PanelPlan(m: 2048, n: 1536, k: 2048))
     }
 
     /// Two to eight panels, cut by rows, by columns and both; sizes off every vector and panel width.
@@ -83,20 +83,20 @@ struct PanelProductTests {
         Case(700, 530, 1100), Case(2304, 8, 1100), Case(1024, 600, 40), Case(1024, 5, 0),
         Case(50, 60, 0),
     ])
-    func equalsTheDefinitionInEveryTranspose(product: Case) throws {
-        for pool in [makePool(3), try makeCopyingPool(3)] { checkEveryTranspose(product, pool) }
+    func equalsTheDefinitionInEveryTranspose(gemm: Case) throws {
+        for pool in [makePool(3), try makeCopyingPool(3)] { checkEveryTranspose(gemm, pool) }
     }
 
-    private func checkEveryTranspose(_ product: Case, _ pool: ThreadPool) {
+    private func checkEveryTranspose(_ gemm: Case, _ pool: ThreadPool) {
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
-                let reference = Reference.product(
-                    product.a.doubles, product.b.doubles, m: product.m, n: product.n, k: product.k,
+                let reference = Reference.matmul(
+                    gemm.a.doubles, gemm.b.doubles, m: gemm.m, n: gemm.n, k: gemm.k,
                     aTransposed: aOperand == .transposed, bTransposed: bOperand == .transposed)
                 for adding in [false, true] {
-                    let expected = zip(reference, product.initial).map { $0 + (adding ? Double($1) : 0) }
-                    let result = product.run(pool, aOperand, bOperand, adding: adding)
-                    let tolerance = Double(product.k + 1) * 0x1p-24
+                    let expected = zip(reference, gemm.initial).map { $0 + (adding ? Double($1) : 0) }
+                    let result = gemm.run(pool, aOperand, bOperand, adding: adding)
+                    let tolerance = Double(gemm.k + 1) * 0x1p-24
                     #expect(
                         disagreement(result, expected, within: tolerance) == nil, "\(aOperand) \(bOperand) \(adding)")
                 }
@@ -104,57 +104,57 @@ struct PanelProductTests {
         }
     }
 
-    /// Rows 4 KiB apart: four panels of 256 rows. The reduction is cut where a block ends, and summed as two products are.
+    /// Rows 4 KiB apart: four panels of 256 rows. The reduction is cut where a block ends, and summed as two matmuls are.
     @Test func copiesAreOfBlocks() throws {
-        let product = Case(1024, 30, 700)
+        let gemm = Case(1024, 30, 700)
         let (copying, direct) = (try makeCopyingPool(), makePool(2))
-        let copied = product.run(copying, .transposed, .asStored, adding: true)
-        let target = GuardedBuffer(product.initial)
-        let blocks = OperandScratch.blocks(product.k)
+        let copied = gemm.run(copying, .transposed, .asStored, adding: true)
+        let target = GuardedBuffer(gemm.initial)
+        let blocks = OperandScratch.blocks(gemm.k)
         #expect(blocks == [0..<352, 352..<700])
         for rows in blocks {
             // Rows of the operands as stored are steps of the reduction.
-            let a = unaligned(Array(product.a[(rows.lowerBound * product.m)..<(rows.upperBound * product.m)]))
-            let b = unaligned(Array(product.b[(rows.lowerBound * product.n)..<(rows.upperBound * product.n)]))
+            let a = unaligned(Array(gemm.a[(rows.lowerBound * gemm.m)..<(rows.upperBound * gemm.m)]))
+            let b = unaligned(Array(gemm.b[(rows.lowerBound * gemm.n)..<(rows.upperBound * gemm.n)]))
             direct.multiply(
-                Matrix(a, rows: rows.count, columns: product.m), .transposed,
-                Matrix(b, rows: rows.count, columns: product.n), .asStored,
-                into: Matrix(target.slice, rows: product.m, columns: product.n), adding: true)
+                Matrix(a, rows: rows.count, columns: gemm.m), .transposed,
+                Matrix(b, rows: rows.count, columns: gemm.n), .asStored,
+                into: Matrix(target.slice, rows: gemm.m, columns: gemm.n), adding: true)
             withExtendedLifetime((a, b)) {}
         }
         #expect(copied == target.array)
         // The bits alone would not show it: a library may end its own blocks there. What is left is the last panel's last block.
         let room = try #require(copying.copying).memory.array
-        for row in [blocks[1].lowerBound, product.k - 1] {
+        for row in [blocks[1].lowerBound, gemm.k - 1] {
             let start = (row - blocks[1].lowerBound) * OperandScratch.rowStride(256)
             #expect(
                 Array(room[start..<(start + 256)])
-                    == Array(product.a[(row * product.m + 768)..<((row + 1) * product.m)]))
+                    == Array(gemm.a[(row * gemm.m + 768)..<((row + 1) * gemm.m)]))
         }
     }
 
     @Test func otherOperandsAreNotCopied() throws {
-        for (product, aOperand, bOperand) in [
+        for (gemm, aOperand, bOperand) in [
             (Case(40, 30, 1024), Operand.asStored, Operand.asStored), (Case(40, 30, 1024), .asStored, .transposed),
             (Case(1024, 30, 700), .transposed, .transposed), (Case(1008, 30, 700), .transposed, .asStored),
             (Case(512, 30, 700), .transposed, .asStored),
         ] {
             let copying = try makeCopyingPool()
             #expect(
-                product.run(copying, aOperand, bOperand, adding: true)
-                    == product.run(makePool(), aOperand, bOperand, adding: true))
+                gemm.run(copying, aOperand, bOperand, adding: true)
+                    == gemm.run(makePool(), aOperand, bOperand, adding: true))
             #expect(try #require(copying.copying).memory.array.allSatisfy { $0 == 0 })
         }
     }
 
-    /// `[8, 4] [inner, 8]` into `[rows, 8]`, of bf16 operands that are widened, or of fp32 ones.
-    private static func multiply(widens: Bool, inner: Int = 4, rows: Int = 8) throws {
+    /// `[8, 4] [inner, 8]` into `[rows, 8]`, of bf16 operands that are upcast, or of fp32 ones.
+    private static func multiply(upcasts: Bool, inner: Int = 4, rows: Int = 8) throws {
         let (a, b) = ([Float](repeating: 1, count: 32), [Float](repeating: 1, count: 8 * inner))
         let target = Arena(count: 8 * rows).all
         let result = Matrix(target, rows: rows, columns: 8)
-        if widens {
-            let (left, right) = (narrowed(a), narrowed(b))
-            try makeWideningPool().multiply(
+        if upcasts {
+            let (left, right) = (downcast(a), downcast(b))
+            try makeUpcastingPool().multiply(
                 BFloat16Matrix(left, rows: 8, columns: 4), .asStored, BFloat16Matrix(right, rows: inner, columns: 8),
                 .asStored, into: result)
             withExtendedLifetime((left, right)) {}
@@ -168,13 +168,13 @@ struct PanelProductTests {
         withExtendedLifetime(target) {}
     }
 
-    /// Panels are cut as the target is, and blocks that are widened as the first operand is: theirs would always match.
+    /// Panels are cut as the target is, and blocks that are upcast as the first operand is: theirs would always match.
     @Test func sizesThatDoNotMatchTrap() async {
-        await #expect(processExitsWith: .success) { try Self.multiply(widens: false) }
-        await #expect(processExitsWith: .success) { try Self.multiply(widens: true) }
-        await #expect(processExitsWith: .failure) { try Self.multiply(widens: false, rows: 7) }
-        await #expect(processExitsWith: .failure) { try Self.multiply(widens: true, rows: 7) }
-        await #expect(processExitsWith: .failure) { try Self.multiply(widens: true, inner: 6) }
+        await #expect(processExitsWith: .success) { try Self.multiply(upcasts: false) }
+        await #expect(processExitsWith: .success) { try Self.multiply(upcasts: true) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(upcasts: false, rows: 7) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(upcasts: true, rows: 7) }
+        await #expect(processExitsWith: .failure) { try Self.multiply(upcasts: true, inner: 6) }
     }
 
     @Test func blocksAreEqual() {
@@ -186,33 +186,33 @@ struct PanelProductTests {
         #expect(OperandScratch.blocks(1100) == [0..<368, 368..<736, 736..<1100])
     }
 
-    /// Operands of bf16, by the processor's own products where it has them and widened to fp32: blocks of 512 in every
+    /// Operands of bf16, by the processor's own matmuls where it has them and upcast to fp32: blocks of 512 in every
     /// dimension, cut and whole.
     ///
     /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
     @Test(arguments: [
         Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(700, 8, 1100), Case(50, 60, 0),
     ])
-    func narrowProductsEqualTheDefinition(product: Case) throws {
-        let (a, b) = (narrowed(product.a), narrowed(product.b))
-        var pools = [try makeWideningPool(2)]
-        if ProductLibrary.hasBFloat16Products { pools.append(makePool(2)) }
+    func bfloat16GEMMsEqualTheDefinition(gemm: Case) throws {
+        let (a, b) = (downcast(gemm.a), downcast(gemm.b))
+        var pools = [try makeUpcastingPool(2)]
+        if BLASBackends.hasBFloat16GEMM { pools.append(makePool(2)) }
         for pool in pools {
             for aOperand in [Operand.asStored, .transposed] {
                 for bOperand in [Operand.asStored, .transposed] {
-                    let (m, n, k) = (product.m, product.n, product.k)
+                    let (m, n, k) = (gemm.m, gemm.n, gemm.k)
                     let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
                     let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
-                    let reference = Reference.product(
+                    let reference = Reference.matmul(
                         a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
                         bTransposed: bOperand == .transposed)
                     for adding in [false, true] {
-                        let target = GuardedBuffer(product.initial)
+                        let target = GuardedBuffer(gemm.initial)
                         pool.multiply(
                             BFloat16Matrix(a, rows: aRows, columns: aColumns), aOperand,
                             BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand,
                             into: Matrix(target.slice, rows: m, columns: n), adding: adding)
-                        let expected = zip(reference, product.initial).map { $0 + (adding ? Double($1) : 0) }
+                        let expected = zip(reference, gemm.initial).map { $0 + (adding ? Double($1) : 0) }
                         #expect(
                             disagreement(target.array, expected, within: Double(k + 1) * 0x1p-24) == nil,
                             "\(aOperand) \(bOperand) \(adding)")

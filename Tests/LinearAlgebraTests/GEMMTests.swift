@@ -1,14 +1,14 @@
-// ProductTests - products of both libraries and formats against the triple loop in double.
+// GEMMTests - GEMMs of every backend, fp32 and bf16, against the triple loop in double.
 
 import LinearAlgebra
 import Tensors
 import TestSupport
 import Testing
 
-/// Set before the first product, as the program does.
-private let ready: Void = ProductLibrary.useCallingThreadOnly()
+/// Set before the first matmul, as the program does.
+private let ready: Void = BLASBackends.useCallingThreadOnly()
 
-struct ProductTests {
+struct GEMMTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let (m, n, k): (Int, Int, Int)
         var testDescription: String { "\(m) x \(n) x \(k)" }
@@ -24,17 +24,17 @@ struct ProductTests {
         Case(200, 1, 64), Case(100, 90, 300),
     ])
     func equalsTheDefinition(size: Case) {
-        for library in ProductLibrary.allCases { check(size, library) }
+        for backend in BLASBackends.all { check(size, backend) }
     }
 
-    private func check(_ size: Case, _ library: ProductLibrary) {
+    private func check(_ size: Case, _ backend: any BLASBackend) {
         _ = ready
         let (m, n, k) = (size.m, size.n, size.k)
         var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
         let (a, b, initial) = (generator.normals(m * k), generator.normals(k * n), generator.normals(m * n))
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
-                let reference = Reference.product(
+                let reference = Reference.matmul(
                     a.doubles, b.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
                     bTransposed: bOperand == .transposed)
                 let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
@@ -48,9 +48,9 @@ struct ProductTests {
                     let target = Strided(old, rows: m, columns: n, padding: 3)
                     multiply(
                         left.matrix, aOperand, right.matrix, bOperand, into: target.matrix,
-                        adding: adding, library: library)
+                        adding: adding, backend: backend)
                     let expected = zip(reference, initial).map { $0 + (adding ? Double($1) : 0) }
-                    let note = Comment(rawValue: "\(library) \(aOperand) \(bOperand) adding \(adding)")
+                    let note = Comment(rawValue: "\(backend.name) \(aOperand) \(bOperand) adding \(adding)")
                     #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
                     #expect(target.isIntact && left.isIntact && right.isIntact, note)
                 }
@@ -63,19 +63,19 @@ struct ProductTests {
     /// Tolerance: products of two bf16 numbers are exact in fp32, so only the k additions round, as above; the reference
     /// multiplies the rounded operands.
     @Test(
-        .enabled(if: ProductLibrary.hasBFloat16Products, "this processor has no bf16 products"),
+        .enabled(if: BLASBackends.hasBFloat16GEMM, "this processor has no bf16 products"),
         arguments: [
             Case(1, 1, 1), Case(3, 5, 7), Case(20, 33, 48), Case(65, 130, 31), Case(1, 200, 64), Case(100, 90, 300),
         ])
-    func narrowProductsEqualTheDefinition(size: Case) {
+    func bfloat16GEMMsEqualTheDefinition(size: Case) {
         _ = ready
         let (m, n, k) = (size.m, size.n, size.k)
         var generator = SeededGenerator(seed: UInt64(m * 1000 + n))
-        let (a, b) = (narrowed(generator.normals(m * k)), narrowed(generator.normals(k * n)))
+        let (a, b) = (downcast(generator.normals(m * k)), downcast(generator.normals(k * n)))
         let initial = generator.normals(m * n)
         for aOperand in [Operand.asStored, .transposed] {
             for bOperand in [Operand.asStored, .transposed] {
-                let reference = Reference.product(
+                let reference = Reference.matmul(
                     a.array.doubles, b.array.doubles, m: m, n: n, k: k, aTransposed: aOperand == .transposed,
                     bTransposed: bOperand == .transposed)
                 let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
@@ -86,7 +86,7 @@ struct ProductTests {
                     multiply(
                         BFloat16Matrix(a, rows: aRows, columns: aColumns), aOperand,
                         BFloat16Matrix(b, rows: bRows, columns: bColumns), bOperand, into: target.matrix,
-                        adding: adding)
+                        adding: adding, backend: BLASBackends.bfloat16)
                     let expected = zip(reference, initial).map { $0 + (adding ? Double($1) : 0) }
                     let note = Comment(rawValue: "\(aOperand) \(bOperand) adding \(adding)")
                     #expect(disagreement(target.elements, expected, within: Double(k + 1) * 0x1p-24) == nil, note)
@@ -96,28 +96,28 @@ struct ProductTests {
         }
     }
 
-    private func narrowed(_ values: [Float]) -> BFloat16Slice {
+    private func downcast(_ values: [Float]) -> BFloat16Slice {
         let slice = BFloat16Slice(count: values.count)
         for (index, value) in values.enumerated() { slice.view[index] = value }
         return slice
     }
 
-    @Test(arguments: ProductLibrary.allCases)
-    func emptySizes(library: ProductLibrary) {
+    @Test(arguments: BLASBackends.all)
+    func emptySizes(backend: any BLASBackend) {
         _ = ready
         let slice = FloatSlice([1, 2, 3, 4, 5, 6])
         let nothing = Matrix(slice, rows: 2, columns: 0)
         multiply(
             nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), adding: true,
-            library: library)
+            backend: backend)
         #expect(slice.array == [1, 2, 3, 4, 5, 6])
         // A sum over nothing is 0.
-        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), library: library)
+        multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), backend: backend)
         #expect(slice.array == [0, 0, 0, 0, 5, 6])
         let noRows = Matrix(slice, rows: 0, columns: 3)
         multiply(
             noRows, .asStored, Matrix(slice, rows: 3, columns: 2), .asStored,
-            into: Matrix(slice, rows: 0, columns: 2), library: library)
+            into: Matrix(slice, rows: 0, columns: 2), backend: backend)
         #expect(slice.array == [0, 0, 0, 0, 5, 6])
     }
 
@@ -125,21 +125,13 @@ struct ProductTests {
         await #expect(processExitsWith: .failure) {
             let a = Matrix(Arena(count: 6).all, rows: 2, columns: 3)
             multiply(
-                a, .asStored, a, .asStored, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3), library: .openBLAS)
+                a, .asStored, a, .asStored, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3), backend: .openBLAS)
         }
         await #expect(processExitsWith: .failure) {
             let a = Matrix(Arena(count: 6).all, rows: 2, columns: 3)
             multiply(
-                a, .asStored, a, .transposed, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3), library: .openBLAS
+                a, .asStored, a, .transposed, into: Matrix(Arena(count: 6).all, rows: 2, columns: 3), backend: .openBLAS
             )
         }
-    }
-
-    @Test func identityNamesVersionAndKernels() {
-        let identity = ProductLibrary.openBLAS.identity
-        #expect(identity.hasPrefix("OpenBLAS 0."))
-        #expect(identity.hasSuffix(")") && identity.contains(" ("))
-        let other = ProductLibrary.oneDNN.identity
-        #expect(other.hasPrefix("oneDNN ") && other.hasSuffix(")") && other.contains(" ("))
     }
 }

@@ -1,4 +1,4 @@
-// PanelProduct - matrix products on the pool, cut into panels as PanelPlan says.
+// PanelGEMM - matmuls on the pool, cut into panels as PanelPlan says.
 
 public import LinearAlgebra
 internal import Tensors
@@ -6,10 +6,10 @@ internal import Tensors
 extension ThreadPool {
     /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
     ///
-    /// Operands of bf16 are multiplied as such or widened to fp32, as ``libraries`` say; sums and result are fp32 in either
+    /// Operands of bf16 are multiplied as such or upcast to fp32, as ``backends`` say; sums and result are fp32 in either
     /// case. Traps when the sizes do not match.
     public func multiply(
-        _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
+        _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
     ) {
         switch (a, b) {
@@ -25,19 +25,19 @@ extension ThreadPool {
         // Of the whole: panels are cut as the target is, and some are copied, so that theirs would always match.
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
-        let library = libraries[aOperand, bOperand]
-        let isDWeight = aOperand == .transposed && bOperand == .asStored
-        let copying = isDWeight && Self.copiesForDWeight(stride: a.stride) ? copying : nil
+        let backend = backends[aOperand, bOperand]
+        let isWeightGradient = aOperand == .transposed && bOperand == .asStored
+        let copying = isWeightGradient && Self.copiesForWeightGradient(stride: a.stride) ? copying : nil
         forEachPanel(plan, of: target) { rows, columns, worker in
             let aPanel = aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows)
             let bPanel = bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns)
             let panel = target.block(rows: rows, columns: columns)
             if let copying {
                 copying.multiplyCopied(
-                    transposed: aPanel, bPanel, into: panel, adding: adding, worker: worker, library: library)
+                    transposed: aPanel, bPanel, into: panel, adding: adding, worker: worker, backend: backend)
             } else {
                 LinearAlgebra.multiply(
-                    aPanel, aOperand, bPanel, bOperand, into: panel, adding: adding, library: library)
+                    aPanel, aOperand, bPanel, bOperand, into: panel, adding: adding, backend: backend)
             }
         }
     }
@@ -51,10 +51,10 @@ extension ThreadPool {
         let tiles = tiles(m: m, n: n, k: k)
         let plan =
             tiles == nil
-            ? PanelPlan(m: m, n: n, k: k, widens: widening != nil)
+            ? PanelPlan(m: m, n: n, k: k, upcasts: upcasting != nil)
             : PanelPlan(tilesFor: (m, n, k), threads: threadCount)
         forEachPanel(plan, of: target) { rows, columns, worker in
-            // Not as the panel's sizes say: how a product is cut must not decide who computes it.
+            // Not as the panel's sizes say: how a matmul is cut must not decide who computes it.
             multiply(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
@@ -62,16 +62,16 @@ extension ThreadPool {
         }
     }
 
-    /// One product on the thread `worker` alone, for kernels that cut their work themselves.
+    /// One matmul on the thread `worker` alone, for kernels that cut their work themselves.
     func multiplyPanel(
-        _ a: MixedMatrix, _ aOperand: Operand, _ b: MixedMatrix, _ bOperand: Operand, into target: Matrix,
+        _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
     ) {
         switch (a, b) {
         case (.fp32(let a), .fp32(let b)):
             LinearAlgebra.multiply(
                 a, aOperand, b, bOperand, into: target, adding: adding,
-                library: libraries[aOperand, bOperand])
+                backend: backends[aOperand, bOperand])
         case (.bf16(let a), .bf16(let b)):
             multiplyPanel(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
         default: preconditionFailure("a product of an fp32 and a bf16 operand")
@@ -93,29 +93,30 @@ extension ThreadPool {
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int, _ tiles: TileScratch?
     ) {
-        if let widening {
-            widening.multiplyWidened(
-                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, libraries: libraries)
+        if let upcasting {
+            upcasting.multiplyUpcast(
+                a, aOperand, b, bOperand, into: target, adding: adding, worker: worker, backends: backends)
         } else if let tiles {
             tiles.multiply(a, aOperand, b, bOperand, into: target, adding: adding, worker: worker)
         } else {
-            LinearAlgebra.multiply(a, aOperand, b, bOperand, into: target, adding: adding)
+            LinearAlgebra.multiply(
+                a, aOperand, b, bOperand, into: target, adding: adding, backend: backends.bfloat16)
         }
     }
 
-    /// What computes a product of these sizes on tiles; nil where another way is taken.
+    /// What computes a matmul of these sizes on tiles; nil where another way is taken.
     private func tiles(m: Int, n: Int, k: Int) -> TileScratch? {
         TileScratch.takes(m: m, n: n, k: k) ? tiles : nil
     }
 
-    /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are widened or not.
-    public static func panelSize(m: Int, n: Int, k: Int, widens: Bool) -> (rows: Int, columns: Int) {
-        let plan = PanelPlan(m: m, n: n, k: k, widens: widens)
+    /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are upcast or not.
+    public static func panelSize(m: Int, n: Int, k: Int, upcasts: Bool) -> (rows: Int, columns: Int) {
+        let plan = PanelPlan(m: m, n: n, k: k, upcasts: upcasts)
         return (plan.panelRows, plan.panelColumns)
     }
 
-    /// Whether a gradient of weights copies its first operand, if ``libraries`` copy any: where its rows are `stride` floats apart.
-    public static func copiesForDWeight(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
+    /// Whether a gradient of weights copies its first operand, if ``backends`` copy any: where its rows are `stride` floats apart.
+    public static func copiesForWeightGradient(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
 
     private func forEachPanel(
         _ plan: PanelPlan, of target: Matrix,

@@ -1,14 +1,14 @@
-// MixedMatrix - an operand of a product in the run's format: fp32 or bf16.
+// OperandMatrix - an operand of a matmul in the run's format: fp32 or bf16.
 
 public import Tensors
 
-/// A matrix in either format; the two operands of a product have the same one.
-public enum MixedMatrix: Sendable {
+/// A matrix in either format; the two operands of a matmul have the same one.
+public enum OperandMatrix: Sendable {
     case fp32(Matrix)
     case bf16(BFloat16Matrix)
 
     /// A dense matrix over the start of `slice`.
-    public init(_ slice: MixedSlice, rows: Int, columns: Int) {
+    public init(_ slice: OperandSlice, rows: Int, columns: Int) {
         switch slice {
         case .fp32(let slice): self = .fp32(Matrix(slice, rows: rows, columns: columns))
         case .bf16(let slice): self = .bf16(BFloat16Matrix(slice, rows: rows, columns: columns))
@@ -16,7 +16,7 @@ public enum MixedMatrix: Sendable {
     }
 
     /// The rows in `range`, sharing memory.
-    public func block(rows range: Range<Int>) -> MixedMatrix {
+    public func block(rows range: Range<Int>) -> OperandMatrix {
         switch self {
         case .fp32(let matrix): .fp32(matrix.block(rows: range))
         case .bf16(let matrix): .bf16(matrix.block(rows: range))

@@ -1,0 +1,80 @@
+// BLASBackend - a library that computes GEMMs: its name, its kernels, its threads, its calls.
+
+/// A library that computes GEMMs, fp32 and possibly bf16.
+///
+/// A new backend is a file of its own that adopts this protocol, and its place in ``BLASBackends/all``. The configuration key
+/// `training.blas`, the autotuner, `doctor`, `bench gemm` and the identities in the run directory follow from that list.
+///
+/// Threads: each thread of the pool calls ``gemm(_:_:_:_:into:k:adding:)-(Matrix,_,_,_,_,_,_)`` for one panel at a time, while other
+/// threads do so for other panels. A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
+///
+/// Bits: a result depends on the sizes, the strides and the operands of the call alone, not on the thread. It may depend on
+/// the panel, so panels follow from the shape of the whole GEMM.
+public protocol BLASBackend: Sendable {
+    /// Value of `training.blas`, and the name in messages between ranks and in the output of `bench`.
+    var name: String { get }
+
+    /// Name in sentences and in the rows of `doctor --verbose`.
+    var title: String { get }
+
+    /// Version and chosen kernels, for example `OpenBLAS 0.3.21 (Cooperlake)`.
+    ///
+    /// Two runs give the same bits only where this text is equal.
+    var identity: String { get }
+
+    /// Vector units that the kernels use on this processor; nil where that is not known.
+    ///
+    /// Environment variables that the library obeys count.
+    var vectorUnits: VectorUnits? { get }
+
+    /// Environment variables that limit which kernels the library chooses; the first one that is set counts.
+    var kernelVariables: [String] { get }
+
+    /// Remedy for kernels that leave vector units of a processor with `units` idle: the end of a sentence of `doctor`.
+    func remedyForSlowKernels(on units: VectorUnits?) -> String
+
+    /// Whether the backend multiplies bf16 operands, and whether this processor lets it.
+    var bfloat16: BFloat16GEMM { get }
+
+    /// Sets how many threads one call of the calling thread may use.
+    ///
+    /// The pool sets 1 on each of its threads before the first call. Only measurements of peak rates set more.
+    func useThreads(_ count: Int)
+
+    /// `target = op(a) op(b) + (adding ? target : 0)` in fp32.
+    ///
+    /// - Parameter k: the reduction length, 1 or more; the sizes of `target` are 1 or more too, and all sizes match.
+    func gemm(
+        _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, k: Int, adding: Bool)
+
+    /// `target = op(a) op(b) + (adding ? target : 0)` of bf16 operands with fp32 sums.
+    ///
+    /// It is called only where ``bfloat16`` is ``BFloat16GEMM/available``.
+    ///
+    /// - Parameter k: the reduction length, 1 or more; the sizes of `target` are 1 or more too, and all sizes match.
+    func gemm(
+        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix, k: Int,
+        adding: Bool)
+}
+
+/// Whether a backend multiplies bf16 operands.
+public enum BFloat16GEMM: Sendable {
+    /// The backend has no such call.
+    case none
+    /// The backend has the call, but this processor lacks the instructions.
+    case unavailable
+    case available
+}
+
+extension BLASBackend {
+    /// A backend without bf16 calls.
+    public var bfloat16: BFloat16GEMM { .none }
+
+    /// Traps: a backend without bf16 calls.
+    public func gemm(
+        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix, k: Int,
+        adding: Bool
+    ) {
+        fatalError("\(title) has no GEMM of bf16 operands")
+    }
+}
