@@ -33,7 +33,7 @@ public final class ShardedOptimizer {
     ///   - decays: whether weight decay applies to a tensor.
     ///   - isSparse: whether most of a tensor's gradient is zeros on every rank: they are not sent. In a bucket with others a
     ///     tensor counts as full.
-    ///   - replica: parameters of this rank; filled by ``load(_:)`` or, in fp32, by whoever holds it.
+    ///   - replica: parameters of this rank; filled by ``load(_:)`` or, in fp32, by its owner.
     ///   - gradient: the flat buffer that backward writes; its owner lends it.
     ///   - accumulationSteps: sums of a step that are scaled one by one (`normalization: reference`); otherwise 1.
     ///   - fixedPoint: the format in which micro-batches and ranks are added; nil: fp32.
@@ -100,7 +100,7 @@ public final class ShardedOptimizer {
         }
     }
 
-    /// All parameters, once every one of them is the last update's; collective.
+    /// All parameters, once every one of them is the last update's; collective while an all-gather is in flight.
     public func gatheredParameters() throws(MPIError) -> ParameterReplica {
         try finishGather()
         return replica
@@ -170,7 +170,8 @@ public final class ShardedOptimizer {
     }
 }
 
-// What a reduced gradient does with the shard.
+// MARK: - The update of a shard by its reduced gradient
+
 extension ShardedOptimizer {
     func normSquared() throws(MPIError) -> Double {
         var own: [Double] = []

@@ -156,7 +156,7 @@ final class TrainingRun {
                 + "checkpoints moved away.", isShared: true)
     }
 
-    /// A step was given up for a stop: what is saved is the step before.
+    /// Saves the step before one that was given up for a stop.
     private func stopWithinStep() throws -> ExitStatus {
         activity = .save(step: state.progress.step)
         try state.optimizer.finishGather()
@@ -168,7 +168,7 @@ final class TrainingRun {
         return .stoppedEarly
     }
 
-    /// What was taken of every domain since step 1.
+    /// Prints the sequences of every domain since step 1.
     private func reportMixture() {
         for line in mixture.table(state.progress.position) { console.line(line) }
     }
@@ -297,7 +297,7 @@ final class TrainingRun {
         return true
     }
 
-    /// This rank's wish to stop after what it is doing: a signal, or, on rank 0, the time limit coming near.
+    /// This rank's wish to stop after the current step: a signal, or on rank 0 the time limit coming near.
     private func isStopRequested() -> Bool {
         // Room for the step and the evaluation that may follow, and for the last save.
         StopRequest.signalNumber != 0 || isTimeUp(reserving: longestStepSeconds + longestEvaluationSeconds)

@@ -1,4 +1,4 @@
-// StepOutcome - the numbers of one step for metrics, progress and the decision what comes next.
+// StepOutcome - the numbers of one step, for metrics, progress and the loop's next decision.
 
 public import Kernels
 
