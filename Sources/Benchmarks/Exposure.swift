@@ -51,8 +51,9 @@ struct Exposure {
         var without: [Double] = []
         func stepWithout() throws -> Double {
             try optimizer.finishGather()
-            optimizer.exchanges = false
-            defer { optimizer.exchanges = true }
+            let exchange = optimizer.exchange
+            optimizer.exchange = NoExchange()
+            defer { optimizer.exchange = exchange }
             return seconds(try sample())
         }
         var reductions: [Double] = []
@@ -71,8 +72,9 @@ struct Exposure {
             try communicator.barrier()
             reductions.append(
                 try Stopwatch.seconds {
-                    try optimizer.startReductions()
-                    try optimizer.finishReduction()
+                    let gradient = optimizer.beginStep()
+                    try gradient.startReductions()
+                    try gradient.finish().discard()
                 })
             try communicator.barrier()
             gathers.append(

@@ -90,7 +90,7 @@ package struct StepBench {
     ) throws -> ([Sample], Exposure?, tokens: Int) {
         let state = TrainingState(configuration, communicator: trainer.communicator, pool: pool)
         try trainer.fill(state, from: nil, nil, data, pool: pool)
-        let step = try TrainingStep(state, communicator: trainer.communicator, pool: pool, stream: data.training)
+        let step = try TrainingStep(state, communicator: trainer.communicator, stream: data.training)
         var tokens = 0
         var number = 0
         func sample() throws -> Sample {
@@ -100,11 +100,11 @@ package struct StepBench {
             let seconds = try Stopwatch.seconds {
                 let outcome = try step.run(
                     step: min(number, configuration.schedule.totalSteps), update: state.progress.updates + 1,
-                    position: state.progress.position, finishesGather: false, isStopRequested: { false })
+                    firstSequence: state.progress.position, finishesGather: false, isStopRequested: { false })
                 guard let outcome else { preconditionFailure("a step was given up that nobody stopped") }
                 state.progress.position += configuration.training.globalBatchSize
                 if !outcome.isSkipped { state.progress.updates += 1 }
-                tokens = outcome.positions
+                tokens = outcome.tokens
             }
             state.phases.end()
             return Sample(seconds: seconds, phases: Phase.allCases.map { ($0, state.phases.seconds(of: $0)) })
@@ -120,14 +120,14 @@ package struct StepBench {
         return (samples, nil, tokens)
     }
 
-    /// GF/s of this rank while it computes its units: the step without reduction, optimizer and waiting. What
+    /// GF/s of this rank while it computes its micro-batches: the step without reduction, optimizer and waiting. What
     /// `plan --gflops` takes.
     private func computeRate(
         _ configuration: RunConfiguration, _ communicator: Communicator, _ sample: Sample
     ) -> Double {
         let T = configuration.data.sequenceLength
-        let units = StepLayout(configuration, ranks: communicator.size).microBatches(rank: communicator.rank)
-        let tokens = T * units.reduce(0) { $0 + $1.sequences.count }
+        let microBatches = StepLayout(configuration, ranks: communicator.size).microBatches(rank: communicator.rank)
+        let tokens = T * microBatches.reduce(0) { $0 + $1.sequences.count }
         let computing: [Phase] = [.data, .forward, .head, .backward]
         let seconds = sample.phases.filter { computing.contains($0.phase) }.reduce(0) { $0 + $1.seconds }
         return tokens == 0 ? 0 : configuration.model.flopsPerToken(sequenceLength: T) * Double(tokens) / seconds / 1e9

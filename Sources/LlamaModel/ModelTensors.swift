@@ -37,7 +37,7 @@ extension ModelConfiguration {
     /// it), of the layers from the last to the first, and 0.
     ///
     /// Every gradient at or behind an index is final once backward has reported the index.
-    public var gradientFinalPositions: [Int] {
+    public var gradientFinalIndices: [Int] {
         let table = tensorTable
         let layers = (0..<hiddenLayerCount).reversed().map { "model.layers.\($0).input_layernorm.weight" }
         return (["model.norm.weight"] + layers).compactMap { table[$0]?.range.lowerBound } + [0]
@@ -56,7 +56,7 @@ extension ModelConfiguration {
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable
         // Falling: final norm, layers from the last to the first, 0. A layer ends where the next or the final norm begins.
-        let starts = gradientFinalPositions.dropLast()
+        let starts = gradientFinalIndices.dropLast()
         return (starts.last ?? table.count, starts.dropLast().reversed(), table.count)
     }
 }

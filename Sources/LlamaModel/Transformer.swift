@@ -18,27 +18,34 @@ public final class Transformer {
     public let recomputesLayers: Bool
     /// The replica that passes read.
     public let parameters: ParameterReplica
+    /// The flat gradient that backward writes, in the order of the tensor table; empty unless ``forTraining``.
+    ///
+    /// The transformer owns the memory and lends it to the optimizer, which reduces it, and to faults of tests.
+    public let gradient: FloatSlice
     /// Receives the phases of every pass.
     public let phases: PhaseRecorder
 
     let activations: Activations
     private let stack: DecoderStack
     private let head: FusedHead
-    private let sharedGradient: FloatSlice?
+    /// Slices of ``gradient`` by role; nil unless ``forTraining``.
+    private let gradients: ModelSlices<FloatSlice>?
+    /// Whether layers keep activations in the gradient's memory.
+    private let sharesGradient: Bool
     private let losses: TokenLosses
     private let pool: ThreadPool
 
-    /// Allocates the activations for `maximumSequences` sequences of `sequenceLength` tokens.
+    /// Allocates the gradient, and the activations for `maximumSequences` sequences of `sequenceLength` tokens.
     ///
     /// - Parameters:
     ///   - forTraining: false leaves out the buffers that only backward needs.
     ///   - recomputesLayers: keeps only each layer's input for backward, which recomputes the layer: a third more work in
     ///     the layers for a fraction of the memory.
-    ///   - sharedGradient: the gradient, where every pass writes it and none adds to it. Layers keep their activations in
-    ///     its memory until backward writes there, so its contents do not survive a pass.
+    ///   - sharesGradient: layers keep activations in the gradient's memory until backward writes there, so its contents
+    ///     do not survive a pass. No pass may then add to the gradient.
     public init(
         _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
-        forTraining: Bool, recomputesLayers: Bool = false, sharedGradient: FloatSlice? = nil,
+        forTraining: Bool, recomputesLayers: Bool = false, sharesGradient: Bool = false,
         phases: PhaseRecorder = PhaseRecorder(), pool: ThreadPool
     ) {
         precondition(sequenceLength >= 1 && maximumSequences >= 1, "a transformer needs at least one token")
@@ -50,7 +57,9 @@ public final class Transformer {
         self.parameters = parameters
         self.phases = phases
         self.pool = pool
-        self.sharedGradient = sharedGradient
+        self.sharesGradient = sharesGradient
+        gradient = Arena(count: forTraining ? configuration.tensorTable.count : 0).all
+        gradients = forTraining ? ModelSlices(configuration, flat: gradient) : nil
         stack = DecoderStack(
             configuration, parameters, positions: sequenceLength, recomputesLayers: recomputesLayers, phases: phases,
             pool: pool)
@@ -58,9 +67,9 @@ public final class Transformer {
         activations = Activations(
             Activations.Sizes(
                 configuration, sequences: maximumSequences, sequenceLength: sequenceLength, threads: pool.threadCount,
-                forTraining: forTraining, recomputesLayers: recomputesLayers, sharesGradient: sharedGradient != nil,
+                forTraining: forTraining, recomputesLayers: recomputesLayers, sharesGradient: sharesGradient,
                 dtype: ComputeDType(parameters)),
-            shared: sharedGradient.map { SharedGradientMemory(configuration, gradient: $0) })
+            shared: sharesGradient ? SharedGradientMemory(configuration, gradient: gradient) : nil)
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
@@ -76,30 +85,25 @@ public final class Transformer {
         return MemoryLayout<Float>.stride * Activations.floatCount(sizes)
     }
 
-    /// Loss and unnormalised gradient of one micro-batch.
+    /// Loss and unnormalised gradient of one micro-batch; the gradient goes to ``gradient``.
     ///
     /// The gradient is that of `sum_n w_n CE_n` with w held fixed. Its collector divides by `sum w` once.
     ///
     /// - Parameters:
     ///   - batch: at most ``maximumSequences`` sequences of ``sequenceLength`` tokens; traps otherwise.
-    ///   - gradient: flat buffer; overwritten unless `adding`.
+    ///   - adding: adds to ``gradient`` instead of overwriting it; traps where layers share its memory.
     ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read next.
     ///     The caller may still be waiting for the others.
     ///   - isFinal: called as soon as every gradient element at or behind a flat index is final, with falling indices, last
     ///     with 0. The caller may start to reduce these elements.
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
-        _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
+        _ batch: borrowing TokenBatch, weighting: TokenWeighting, adding: Bool,
         isNeeded: (_ before: Int) throws -> Void, isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
-        precondition(forTraining, "a transformer for evaluation has no buffers for gradients")
-        if let sharedGradient {
-            precondition(
-                !adding && sharedGradient.arena === gradient.arena && sharedGradient.offset == gradient.offset,
-                "the gradient whose memory activations share is the one that is written")
-        }
+        guard let gradients else { preconditionFailure("a transformer for evaluation has no buffers for gradients") }
+        precondition(!(adding && sharesGradient), "activations have overwritten the gradient that a pass would add to")
         let (pass, targets) = (pass(batch), batch.targets)
-        let gradients = ModelSlices(configuration, flat: gradient)
         try stack.forward(pass, activations, isNeeded: isNeeded)
         phases.enter(.head)
         let losses = losses.prefix(pass.tokens)
@@ -116,11 +120,10 @@ public final class Transformer {
 
     /// Loss and unnormalised gradient of one micro-batch, with parameters that are all there.
     public func lossAndGradient(
-        _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,
+        _ batch: borrowing TokenBatch, weighting: TokenWeighting, adding: Bool,
         isFinal: (_ from: Int) throws -> Void
     ) rethrows -> LossSums {
-        try lossAndGradient(
-            batch, weighting: weighting, gradient: gradient, adding: adding, isNeeded: { _ in }, isFinal: isFinal)
+        try lossAndGradient(batch, weighting: weighting, adding: adding, isNeeded: { _ in }, isFinal: isFinal)
     }
 
     /// Per-token losses of one micro-batch, without gradients. Valid until the next call.

@@ -37,18 +37,18 @@ package enum ComputeRate {
         var model = configuration.model
         model.hiddenLayerCount = layers
         let table = model.tensorTable
-        let gradient = Arena(count: table.count).all
         let parameters: ParameterReplica
         switch configuration.training.precision {
         case .fp32: parameters = .fp32(table)
-        case .bf16: parameters = .bf16(table, isExact: \.kind.staysFloat)
+        case .bf16: parameters = .bf16(table, staysFP32: \.kind.staysFloat)
         }
-        model.initialize(gradient, seed: 1, pool: pool)
-        pool.load(gradient, into: parameters)
         let transformer = Transformer(
             model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
             maximumSequences: sequences, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer, pool: pool)
+        // The initial parameters pass through the gradient's memory.
+        model.initialize(transformer.gradient, seed: 1, pool: pool)
+        pool.load(transformer.gradient, into: parameters)
         let T = configuration.data.sequenceLength
         var batch = TokenBatch(capacity: sequences, sequenceLength: T)
         for sequence in 0..<sequences {
@@ -57,7 +57,7 @@ package enum ComputeRate {
         let weighting = configuration.loss.tokenWeighting
         func seconds() -> Double {
             Stopwatch.seconds {
-                _ = transformer.lossAndGradient(batch, weighting: weighting, gradient: gradient, adding: false) { _ in }
+                _ = transformer.lossAndGradient(batch, weighting: weighting, adding: false) { _ in }
             }
         }
         _ = seconds()

@@ -54,16 +54,17 @@ package struct StepLayout {
     }
 
     /// The micro-batches of one rank, in the order in which it computes them.
-    package func microBatches(rank: Int) -> [WorkUnit] {
+    package func microBatches(rank: Int) -> [MicroBatch] {
         let (B, m) = (configuration.training.globalBatchSize, configuration.training.microBatchSize)
         if let referenceRanks {
-            return WorkShare.referenceUnits(
+            return WorkShare.referenceMicroBatches(
                 globalBatchSize: B, microBatchSize: m, referenceRanks: referenceRanks, rank: rank, rankCount: ranks)
         }
         if configuration.training.reproducible {
-            return WorkShare.reproducibleUnits(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
+            return WorkShare.reproducibleMicroBatches(
+                globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
         }
-        return WorkShare.units(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
+        return WorkShare.microBatches(globalBatchSize: B, microBatchSize: m, rank: rank, rankCount: ranks)
     }
 
     /// Most sequences in a micro-batch of any rank: no rank holds activations for more.
@@ -94,7 +95,7 @@ package struct StepLayout {
     package var partition: Partition {
         let mebibytes = configuration.training.bucketMiB
         return Partition(
-            count: configuration.model.tensorTable.count, finalPositions: configuration.model.gradientFinalPositions,
+            count: configuration.model.tensorTable.count, finalIndices: configuration.model.gradientFinalIndices,
             bucketElements: mebibytes > 0 ? mebibytes << 18 : Self.defaultBucketElements, rankCount: ranks)
     }
 

@@ -90,7 +90,7 @@ struct StepWork {
         isSparse.map { $0 ? min(1, Double(ranksOnNode) * sentShare) : 1 }
     }
 
-    private static func sequences(_ microBatches: [WorkUnit]) -> Int {
+    private static func sequences(_ microBatches: [MicroBatch]) -> Int {
         microBatches.reduce(0) { $0 + $1.sequences.count }
     }
 

@@ -11,36 +11,36 @@ public struct Partition: Sendable, Equatable {
     /// Elements per block.
     public static let blockSize = 1 << 16
 
-    /// Flat ranges in the order in which backward finishes them: falling positions.
+    /// Flat ranges in the order in which backward finishes them: from the end of the space to its start.
     public let buckets: [Range<Int>]
     public let rankCount: Int
     /// Elements of the flat space.
     public let elementCount: Int
-    /// Per bucket: the flat positions at which the ranks' runs start, and the bucket's end.
+    /// Per bucket: the flat indices at which the ranks' runs start, and the bucket's end.
     private let boundaries: [[Int]]
 
     /// - Parameters:
     ///   - count: elements of the flat space.
-    ///   - finalPositions: falling positions that backward reports as final, the last one 0.
+    ///   - finalIndices: falling flat indices that backward reports as final, the last one 0.
     ///   - bucketElements: consecutive groups are joined until a bucket has at least this many elements. The last group
     ///     stays alone if it has as many by itself: it is the embedding, whose gradient is final last and whose parameters
     ///     are needed first, so that whatever it is joined with would be waited for as well.
     ///   - rankCount: ranks that share the space.
-    public init(count: Int, finalPositions: [Int], bucketElements: Int, rankCount: Int) {
+    public init(count: Int, finalIndices: [Int], bucketElements: Int, rankCount: Int) {
         precondition(count > 0 && rankCount > 0, "a partition needs elements and ranks")
-        precondition(finalPositions.last == 0, "the last final position must be 0")
+        precondition(finalIndices.last == 0, "the last final index must be 0")
         var buckets: [Range<Int>] = []
         var (end, groupEnd) = (count, count)
-        for position in finalPositions where position < groupEnd {
-            if position == 0 && groupEnd >= bucketElements && groupEnd < end {
+        for index in finalIndices where index < groupEnd {
+            if index == 0 && groupEnd >= bucketElements && groupEnd < end {
                 buckets.append(groupEnd..<end)
                 end = groupEnd
             }
-            if end - position >= bucketElements || position == 0 {
-                buckets.append(position..<end)
-                end = position
+            if end - index >= bucketElements || index == 0 {
+                buckets.append(index..<end)
+                end = index
             }
-            groupEnd = position
+            groupEnd = index
         }
         self.buckets = buckets
         self.rankCount = rankCount
@@ -49,15 +49,15 @@ public struct Partition: Sendable, Equatable {
         boundaries = buckets.map { bucket in
             let blocks = (bucket.count + Self.blockSize - 1) / Self.blockSize
             let longer = blocks % rankCount
-            var positions = [bucket.lowerBound]
+            var starts = [bucket.lowerBound]
             var block = 0
             for rank in 0..<rankCount {
                 let isLonger = (rank - firstLonger + rankCount) % rankCount < longer
                 block += blocks / rankCount + (isLonger ? 1 : 0)
-                positions.append(min(bucket.lowerBound + block * Self.blockSize, bucket.upperBound))
+                starts.append(min(bucket.lowerBound + block * Self.blockSize, bucket.upperBound))
             }
             firstLonger = (firstLonger + longer) % rankCount
-            return positions
+            return starts
         }
     }
 

@@ -5,7 +5,7 @@ public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
     /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
     /// from.
-    case bf16(BFloat16Slice, exact: ExactTensors)
+    case bf16(BFloat16Slice, fp32Tensors: FP32Tensors)
 
     /// Number of parameters.
     public var count: Int {
@@ -18,15 +18,16 @@ public enum ParameterReplica: Sendable {
     /// Zeros in fp32.
     public static func fp32(_ table: TensorTable) -> ParameterReplica { .fp32(Arena(count: table.count).all) }
 
-    /// Zeros in bf16, and in fp32 for the tensors that `isExact` chooses.
-    public static func bf16(_ table: TensorTable, isExact: (TensorTable.Entry) -> Bool) -> ParameterReplica {
+    /// Zeros in bf16, and in fp32 for the tensors that `staysFP32` chooses.
+    public static func bf16(_ table: TensorTable, staysFP32: (TensorTable.Entry) -> Bool) -> ParameterReplica {
         .bf16(
-            BFloat16Slice(count: table.count), exact: ExactTensors(ranges: table.entries.filter(isExact).map(\.range)))
+            BFloat16Slice(count: table.count),
+            fp32Tensors: FP32Tensors(ranges: table.entries.filter(staysFP32).map(\.range)))
     }
 }
 
 /// Tensors that stay in fp32 in a bf16 replica.
-public struct ExactTensors: Sendable {
+public struct FP32Tensors: Sendable {
     /// Their flat ranges, ascending.
     public let ranges: [Range<Int>]
     /// Their values, one tensor after another.

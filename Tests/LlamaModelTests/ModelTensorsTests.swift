@@ -67,6 +67,6 @@ struct ModelTensorsTests {
             ["model.norm.weight"]
             + (0..<model.hiddenLayerCount).reversed().map { "model.layers.\($0).input_layernorm.weight" }
             + ["model.embed_tokens.weight"]
-        #expect(model.gradientFinalPositions == names.map { table[$0]?.range.lowerBound })
+        #expect(model.gradientFinalIndices == names.map { table[$0]?.range.lowerBound })
     }
 }

@@ -85,10 +85,9 @@ extension Transformer {
         _ tokens: Tokens, _ loss: LossConfiguration = LossConfiguration(), addingTo start: [Float]? = nil
     ) -> (values: [Float], sums: LossSums) {
         // NaN where nothing is to be added: what backward forgets to overwrite would show.
-        let gradient = FloatSlice(start ?? [Float](repeating: .nan, count: parameters.count))
+        gradient.copy(from: start ?? [Float](repeating: .nan, count: parameters.count))
         let sums = lossAndGradient(
-            tokens.batch(length: sequenceLength), weighting: loss.tokenWeighting, gradient: gradient,
-            adding: start != nil
+            tokens.batch(length: sequenceLength), weighting: loss.tokenWeighting, adding: start != nil
         ) { _ in }
         return (gradient.array, sums)
     }

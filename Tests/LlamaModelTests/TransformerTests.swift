@@ -132,17 +132,15 @@ struct TransformerTests {
         let network = transformer(model)
         let count = network.parameters.count
         var generator = SeededGenerator(seed: 5)
-        // Not at the start of its arena: positions count from the slice.
-        let gradient = Arena(count: count + 5).all[5..<(count + 5)]
+        let gradient = network.gradient
         gradient.copy(from: adding ? generator.normals(count) : [Float](repeating: .nan, count: count))
         var reports: [(from: Int, values: [Float])] = []
         _ = network.lossAndGradient(
-            tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, gradient: gradient,
-            adding: adding
+            tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, adding: adding
         ) { from in
             reports.append((from, gradient[from..<gradient.count].array))
         }
-        #expect(reports.map(\.from) == model.gradientFinalPositions)
+        #expect(reports.map(\.from) == model.gradientFinalIndices)
         for (previous, next) in zip(reports, reports.dropFirst()) { #expect(next.from < previous.from) }
         #expect(reports.last?.from == 0)
         let last = gradient.array
@@ -160,11 +158,9 @@ struct TransformerTests {
         let expected = transformer(model, parameters: FloatSlice(values)).gradient(tokens)
         let parameters = FloatSlice([Float](repeating: .nan, count: values.count))
         let network = transformer(model, parameters: parameters)
-        let gradient = Arena(count: values.count).all
         var positions: [Int] = []
         let sums = network.lossAndGradient(
-            tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, gradient: gradient,
-            adding: false,
+            tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, adding: false,
             isNeeded: { position in
                 let before = positions.last ?? 0
                 positions.append(position)
@@ -174,7 +170,7 @@ struct TransformerTests {
         #expect(positions.count == model.hiddenLayerCount + 2)
         #expect(positions == positions.sorted() && positions.last == values.count)
         #expect(positions.first == model.vocabularySize * model.hiddenSize)
-        #expect(bitDifference(gradient.array, expected.values) == nil)
+        #expect(bitDifference(network.gradient.array, expected.values) == nil)
         #expect(sums == expected.sums)
     }
 
@@ -185,8 +181,7 @@ struct TransformerTests {
         var reports = 0
         #expect(throws: Stop.self) {
             _ = try network.lossAndGradient(
-                tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting,
-                gradient: Arena(count: network.parameters.count).all, adding: false
+                tokens.batch(length: Self.length), weighting: LossConfiguration().tokenWeighting, adding: false
             ) { _ in
                 reports += 1
                 if reports == 2 { throw Stop() }

@@ -10,15 +10,15 @@ import Testing
 struct VariantsTests {
     private func network(
         _ model: ModelConfiguration, _ parameters: ParameterReplica, recomputes: Bool = false,
-        sharedGradient: FloatSlice? = nil
+        sharesGradient: Bool = false
     ) -> Transformer {
         Transformer(
             model, parameters: parameters, sequenceLength: 12, maximumSequences: 2, forTraining: true,
-            recomputesLayers: recomputes, sharedGradient: sharedGradient, pool: makePool(2))
+            recomputesLayers: recomputes, sharesGradient: sharesGradient, pool: makePool(2))
     }
 
     private func downcast(_ model: ModelConfiguration, _ values: FloatSlice) -> ParameterReplica {
-        let replica = ParameterReplica.bf16(model.tensorTable, isExact: \.kind.staysFloat)
+        let replica = ParameterReplica.bf16(model.tensorTable, staysFP32: \.kind.staysFloat)
         makePool().load(values, into: replica)
         return replica
     }
@@ -48,14 +48,13 @@ struct VariantsTests {
         let parameters = isBFloat16 ? downcast(model, values) : .fp32(values)
         let tokens = Tokens(model, sequences: 1, length: 12, ignoring: 5)
         let expected = network(model, parameters).gradient(tokens)
-        let gradient = FloatSlice([Float](repeating: .nan, count: values.count))
-        let sharing = network(model, parameters, sharedGradient: gradient)
+        let sharing = network(model, parameters, sharesGradient: true)
+        sharing.gradient.fill(.nan)
         for _ in 0..<2 {
             let sums = sharing.lossAndGradient(
-                tokens.batch(length: 12), weighting: LossConfiguration().tokenWeighting, gradient: gradient,
-                adding: false
+                tokens.batch(length: 12), weighting: LossConfiguration().tokenWeighting, adding: false
             ) { _ in }
-            #expect(bitDifference(gradient.array, expected.values) == nil)
+            #expect(bitDifference(sharing.gradient.array, expected.values) == nil)
             #expect(sums == expected.sums)
         }
         func bytes(_ model: ModelConfiguration, _ sharesGradient: Bool) -> Int {

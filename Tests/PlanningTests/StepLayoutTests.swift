@@ -63,7 +63,7 @@ import TokenData
         loss.referenceRanks = 2
         let one = makeLayout(batch: 12, micro: 2, ranks: 1, loss: loss)
         #expect(one.referenceRanks == 2 && one.accumulationSteps == 3 && one.largestMicroBatch == 2)
-        #expect(one.microBatches(rank: 0).map(\.microStep) == [0, 0, 1, 1, 2, 2])
+        #expect(one.microBatches(rank: 0).map(\.accumulationStep) == [0, 0, 1, 1, 2, 2])
         try one.requireWholeAccumulationSteps()
         // Without `reference_ranks` the ranks of the job count.
         loss.referenceRanks = 0

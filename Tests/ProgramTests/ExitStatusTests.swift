@@ -82,7 +82,7 @@ extension ProgramTests {
             #expect(two.wait(limit: 20).status == 75)
         }
 
-        /// In a step of two thousand units, none of which is waited for: the step before is what is saved.
+        /// In a step of two thousand micro-batches, none of which is waited for: the step before is what is saved.
         @Test(arguments: [1, 3]) func stopsWithinAStep(ranks: Int) throws {
             let place = try Workplace()
             let long = ["training.global_batch_size=20000", "training.micro_batch_size=1"]

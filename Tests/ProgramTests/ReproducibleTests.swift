@@ -41,7 +41,7 @@ extension ProgramTests {
             #expect(result.status == 0, "\(result)")
             let sequences = try #require(try place.metrics().steps[1]?.object("ranks").numbers("sequences"))
             #expect(sequences.count == ranks && sequences.reduce(0, +) == Double(Workplace.batch))
-            // Every rank works, as long as there are units: 10 sequences in threes are four.
+            // Every rank works, as long as there are micro-batches: 10 sequences in threes are four.
             #expect(sequences.filter { $0 > 0 }.count == min(ranks, 4), "\(sequences)")
             return try Bits(place)
         }
@@ -75,7 +75,7 @@ extension ProgramTests {
             ["training.activation_checkpointing=layer", "training.blas=onednn", "model.tie_word_embeddings=true"],
         ])
         func anyConfiguration(overrides: [String]) throws {
-            // Another batch would not fit the count of units that is checked above.
+            // Another batch would not fit the count of micro-batches that is checked above.
             let set = Self.base + overrides
             func run(_ ranks: Int, _ threads: Int) throws -> Bits {
                 let place = try Workplace(.sharded)

@@ -22,7 +22,7 @@ final class GoldenStepTests: RankTestCase {
 
     func testGroupedQueryAttentionAndTiedHead() throws { try check("gqa-tied") }
 
-    /// Every loss with both normalisations, in one micro-step and in four.
+    /// Every loss with both normalisations, in one accumulation step and in four.
     private func check(_ name: String) throws {
         let golden = try GoldenSteps(name)
         XCTAssertEqual(Set(golden.cases.map(\.kind)).count, LossConfiguration.Kind.allCases.count)

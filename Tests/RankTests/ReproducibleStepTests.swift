@@ -1,4 +1,4 @@
-// ReproducibleStepTests - a reproducible step against its definition: every unit alone, converted, added as integers, and
+// ReproducibleStepTests - a reproducible step against its definition: every micro-batch alone, converted, added as integers, and
 // one AdamW over everything. Comparisons are of bits, whatever the number of ranks.
 
 import Configuration
@@ -23,7 +23,7 @@ final class ReproducibleStepTests: RankTestCase {
         let parameters: FloatSlice
         let firstMoment: FloatSlice
         let secondMoment: FloatSlice
-        let units: [Range<Int>]
+        let microBatches: [Range<Int>]
 
         init(_ run: TinyRun) {
             self.run = run
@@ -31,32 +31,32 @@ final class ReproducibleStepTests: RankTestCase {
             firstMoment = Arena(count: parameters.count).all
             secondMoment = Arena(count: parameters.count).all
             let training = run.configuration.training
-            units = stride(from: 0, to: training.globalBatchSize, by: training.microBatchSize).map {
+            microBatches = stride(from: 0, to: training.globalBatchSize, by: training.microBatchSize).map {
                 $0..<min($0 + training.microBatchSize, training.globalBatchSize)
             }
         }
 
-        /// Integer sum of the units' gradients, as a naive loop forms it.
-        func gradient(step: Int, units: [Range<Int>]) -> (gradient: [Float], sums: [LossSums]) {
+        /// Integer sum of the micro-batches' gradients, as a naive loop forms it.
+        func gradient(step: Int, microBatches: [Range<Int>]) -> (gradient: [Float], sums: [LossSums]) {
             let training = run.configuration.training
             let transformer = Transformer(
                 TinyRun.model, parameters: .fp32(parameters), sequenceLength: TinyRun.sequenceLength,
                 maximumSequences: training.microBatchSize, forTraining: true, pool: run.pool)
-            let unit = Arena(count: parameters.count).all
+            let microBatch = transformer.gradient
             // 2^-40 * 2^ceil(log2 N)
             let targets = training.globalBatchSize * TinyRun.sequenceLength
             var quantum = 0x1p-40
             while quantum * 0x1p40 < Double(targets) { quantum *= 2 }
             var total = [Int64](repeating: 0, count: parameters.count)
             var sums: [LossSums] = []
-            for sequences in units {
+            for sequences in microBatches {
                 let start = (step - 1) * training.globalBatchSize
                 let batch = run.batch(at: (start + sequences.lowerBound)..<(start + sequences.upperBound))
                 sums.append(
                     transformer.lossAndGradient(
                         batch, weighting: run.configuration.loss.tokenWeighting,
-                        gradient: unit, adding: false, isFinal: { _ in }))
-                for (index, value) in unit.array.enumerated() {
+                        adding: false, isFinal: { _ in }))
+                for (index, value) in microBatch.array.enumerated() {
                     total[index] += Int64((Double(value) / quantum).rounded(.toNearestOrEven))
                 }
             }
@@ -69,7 +69,7 @@ final class ReproducibleStepTests: RankTestCase {
             // The tiny space is one block.
             let blocks = GradientNorm.blockSquares(run.pool, gradient, blockSize: Partition.blockSize)
             let buckets = Partition(
-                count: parameters.count, finalPositions: TinyRun.model.gradientFinalPositions, bucketElements: 1,
+                count: parameters.count, finalIndices: TinyRun.model.gradientFinalIndices, bucketElements: 1,
                 rankCount: 1
             ).buckets
             XCTAssertEqual(blocks.count, 1)
@@ -96,7 +96,7 @@ final class ReproducibleStepTests: RankTestCase {
         let definition = Definition(run)
         for step in 1...4 {
             let outcome = try rank.advance(step)
-            let (gradient, sums) = definition.gradient(step: step, units: definition.units)
+            let (gradient, sums) = definition.gradient(step: step, microBatches: definition.microBatches)
             let total = sums.reduce(LossSums(), +)
             let norm = definition.update(step, FloatSlice(gradient), scale: total.globalGradientScale)
             XCTAssertEqual(outcome.loss, total.normalizedGlobally, "\(name), step \(step)")
@@ -129,7 +129,7 @@ final class ReproducibleStepTests: RankTestCase {
         }
     }
 
-    /// The authors' normalisation: each micro-step's integer sum is scaled in fp32 and added in their order.
+    /// The authors' normalisation: each accumulation step's integer sum is scaled in fp32 and added in their order.
     func testReferenceNormalisation() throws {
         for (parts, micro) in [(1, 1), (2, 1), (4, 2), (3, 4)] {
             let loss = LossConfiguration(kind: .mile, gamma: 1, normalization: .reference, referenceRanks: parts)
@@ -138,18 +138,18 @@ final class ReproducibleStepTests: RankTestCase {
             let definition = Definition(run)
             for step in 1...3 {
                 let outcome = try rank.advance(step)
-                let microSteps = 24 / (micro * parts)
+                let accumulationSteps = 24 / (micro * parts)
                 var accumulated = [Float](repeating: 0, count: definition.parameters.count)
                 var scale = 1.0
-                for microStep in 0..<microSteps {
-                    let units = (0..<parts).map { definition.units[microStep * parts + $0] }
-                    let (gradient, sums) = definition.gradient(step: step, units: units)
-                    let unitScale = ReferenceMicroStep(units: sums).unitScales[0] / Double(microSteps)
-                    if microSteps == 1 {
-                        (accumulated, scale) = (gradient, unitScale)
+                for accumulationStep in 0..<accumulationSteps {
+                    let microBatches = (0..<parts).map { definition.microBatches[accumulationStep * parts + $0] }
+                    let (gradient, sums) = definition.gradient(step: step, microBatches: microBatches)
+                    let factor = ReferenceAccumulationStep(microBatches: sums).scales[0] / Double(accumulationSteps)
+                    if accumulationSteps == 1 {
+                        (accumulated, scale) = (gradient, factor)
                     } else {
                         for index in gradient.indices {
-                            accumulated[index].addProduct(gradient[index], Float(unitScale))
+                            accumulated[index].addProduct(gradient[index], Float(factor))
                         }
                     }
                 }
@@ -161,14 +161,14 @@ final class ReproducibleStepTests: RankTestCase {
         }
     }
 
-    /// Ordinary steps of several units do not have these bits, so the comparison can fail.
+    /// Ordinary steps of several micro-batches do not have these bits, so the comparison can fail.
     func testOrdinaryStepsDiffer() throws {
         let run = try TinyRun(loss: mile, globalBatchSize: 10, microBatchSize: 1)
         let rank = TinyRank(run, ranks)
         let definition = Definition(run)
         for step in 1...4 {
             _ = try rank.advance(step)
-            let (gradient, sums) = definition.gradient(step: step, units: definition.units)
+            let (gradient, sums) = definition.gradient(step: step, microBatches: definition.microBatches)
             _ = definition.update(step, FloatSlice(gradient), scale: sums.reduce(LossSums(), +).globalGradientScale)
         }
         XCTAssertNotNil(bitDifference(rank.parameters.array, definition.parameters.array))

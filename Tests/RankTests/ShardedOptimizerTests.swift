@@ -16,7 +16,7 @@ final class ShardedOptimizerTests: RankTestCase {
     /// A flat space, and where backward reports it to be final.
     private struct Space {
         let table: TensorTable
-        let finalPositions: [Int]
+        let finalIndices: [Int]
         var bucketElements = 1
     }
 
@@ -25,14 +25,14 @@ final class ShardedOptimizerTests: RankTestCase {
     private let spaces: [(name: String, space: Space)] = [
         (
             "far less than a block",
-            Space(table: TensorTable([("w", [10, 7]), ("gain", [5]), ("u", [3, 3])]), finalPositions: [75, 70, 0])
+            Space(table: TensorTable([("w", [10, 7]), ("gain", [5]), ("u", [3, 3])]), finalIndices: [75, 70, 0])
         ),
-        ("one element", Space(table: TensorTable([("w", [1, 1])]), finalPositions: [0])),
-        ("just one block", Space(table: TensorTable([("w", [256, 256])]), finalPositions: [0])),
-        ("uneven blocks", Space(table: unevenTable, finalPositions: [160_301, 90_300, 0])),
+        ("one element", Space(table: TensorTable([("w", [1, 1])]), finalIndices: [0])),
+        ("just one block", Space(table: TensorTable([("w", [256, 256])]), finalIndices: [0])),
+        ("uneven blocks", Space(table: unevenTable, finalIndices: [160_301, 90_300, 0])),
         (
             "joined buckets",
-            Space(table: unevenTable, finalPositions: [260_601, 160_301, 90_300, 0], bucketElements: 120_000)
+            Space(table: unevenTable, finalIndices: [260_601, 160_301, 90_300, 0], bucketElements: 120_000)
         ),
     ]
 
@@ -69,6 +69,21 @@ final class ShardedOptimizerTests: RankTestCase {
         let parameters: FloatSlice
         let gradient: FloatSlice
         let pool: ThreadPool
+
+        /// A step of one micro-batch, whose backward pass begins.
+        func begin() -> AccumulatingGradient {
+            let step = optimizer.beginStep()
+            step.beginSum(microBatches: 1)
+            step.beginMicroBatch()
+            return step
+        }
+
+        /// The gradient of all ranks, after backward has reported the flat `indices`.
+        func reduced(finalFrom indices: [Int]) throws -> ReducedGradient {
+            let step = begin()
+            for index in indices { try step.isFinal(from: index) }
+            return try step.finish()
+        }
     }
 
     private func makeRig(_ space: Space, _ reduction: GradientReduction, initial: [Float]) throws -> Rig {
@@ -76,7 +91,7 @@ final class ShardedOptimizerTests: RankTestCase {
         let gradient = Arena(count: initial.count).all
         let pool = try ThreadPool(threadCount: 2, spins: false)
         let partition = Partition(
-            count: initial.count, finalPositions: space.finalPositions, bucketElements: space.bucketElements,
+            count: initial.count, finalIndices: space.finalIndices, bucketElements: space.bucketElements,
             rankCount: ranks.size)
         let optimizer = ShardedOptimizer(
             communicator: ranks, partition: partition, reduction: reduction, stateTensors: AdamW.stateTensors,
@@ -114,13 +129,13 @@ final class ShardedOptimizerTests: RankTestCase {
         for step in 1...4 {
             rig.gradient.copy(from: gradient(count, rank: ranks.rank, step: step))
             // As backward reports, or all at once, as an idle rank does: the exchange must not care.
-            let positions = (step + ranks.rank) % 2 == 0 ? space.finalPositions : [0]
-            for position in positions { try rig.optimizer.gradientIsFinal(from: position) }
-            try rig.optimizer.finishReduction()
-            let normSquared = try rig.optimizer.normSquared()
+            let indices = (step + ranks.rank) % 2 == 0 ? space.finalIndices : [0]
+            let reduced = try rig.reduced(finalFrom: indices)
+            let normSquared = try reduced.normSquared()
             let rate = settings.learningRate / Double(step)
-            try rig.optimizer.update(
+            try reduced.update(
                 AdamW(configuration: settings, learningRate: rate, update: step, gradientScale: scale))
+            try rig.optimizer.finishGather()
 
             let total = sum(count, step: step)
             reference.update(total.map { scale * $0 }, learningRate: rate)
@@ -177,15 +192,14 @@ final class ShardedOptimizerTests: RankTestCase {
             for rig in [waiting, moving] {
                 rig.gradient.copy(from: gradient(count, rank: ranks.rank, step: step))
             }
-            try waiting.optimizer.gradientIsFinal(from: 0)
-            try waiting.optimizer.finishReduction()
-            try waiting.optimizer.update(adam)
+            try waiting.reduced(finalFrom: [0]).update(adam)
+            try waiting.optimizer.finishGather()
 
-            for position in space.finalPositions { try moving.optimizer.gradientIsFinal(from: position) }
+            let gradient = moving.begin()
+            for index in space.finalIndices { try gradient.isFinal(from: index) }
             work { moving.optimizer.isExchangeComplete }
             XCTAssertTrue(moving.optimizer.isExchangeComplete, "\(label): reductions stand still")
-            try moving.optimizer.finishReduction()
-            try moving.optimizer.startUpdate(adam)
+            try gradient.finish().update(adam)
             // In the order of forward, first without any help of the pool.
             let buckets = moving.optimizer.partition.buckets
             if let first = buckets.last {
@@ -207,11 +221,10 @@ final class ShardedOptimizerTests: RankTestCase {
         for (name, space) in spaces {
             let start = initial(space.table.count)
             let rig = try makeRig(space, .reduceScatter, initial: start)
-            try rig.optimizer.gradientIsFinal(from: 0)
-            try rig.optimizer.finishReduction()
             // No gradient: nothing but decay moves a parameter.
             let adam = AdamW(configuration: settings, learningRate: 0.5, update: 1, gradientScale: 1)
-            try rig.optimizer.update(adam)
+            try rig.reduced(finalFrom: [0]).update(adam)
+            try rig.optimizer.finishGather()
             let expected = space.table.entries.flatMap { entry in
                 start[entry.range].map { isGain(entry) ? $0 : $0 * Float(1 - 0.5 * settings.weightDecay) }
             }
@@ -220,25 +233,24 @@ final class ShardedOptimizerTests: RankTestCase {
     }
 
     func testASkippedStepLeavesNoTrace() throws {
-        let space = Space(table: Self.unevenTable, finalPositions: [160_301, 90_300, 0])
+        let space = Space(table: Self.unevenTable, finalIndices: [160_301, 90_300, 0])
         for reduction in GradientReduction.allCases {
             let start = initial(space.table.count)
             let rig = try makeRig(space, reduction, initial: start)
             var values = gradient(space.table.count, rank: ranks.rank, step: 1)
             if ranks.rank == ranks.size - 1 { values[90_299] = .nan }
             rig.gradient.copy(from: values)
-            try rig.optimizer.gradientIsFinal(from: 0)
-            try rig.optimizer.finishReduction()
-            let poisoned = try rig.optimizer.normSquared()
+            let skipped = try rig.reduced(finalFrom: [0])
+            let poisoned = try skipped.normSquared()
+            skipped.discard()
             XCTAssertTrue(poisoned.isNaN, reduction.rawValue)
             XCTAssertNil(bitDifference(rig.parameters.array, start), reduction.rawValue)
 
             rig.gradient.copy(from: gradient(space.table.count, rank: ranks.rank, step: 2))
-            try rig.optimizer.gradientIsFinal(from: 0)
-            try rig.optimizer.finishReduction()
-            let norm = try rig.optimizer.normSquared()
-            try rig.optimizer.update(
-                AdamW(configuration: settings, learningRate: 0.01, update: 1, gradientScale: 1))
+            let reduced = try rig.reduced(finalFrom: [0])
+            let norm = try reduced.normSquared()
+            try reduced.update(AdamW(configuration: settings, learningRate: 0.01, update: 1, gradientScale: 1))
+            try rig.optimizer.finishGather()
             let total = sum(space.table.count, step: 2)
             var reference = ReferenceAdamW(settings, parameters: start.doubles, decays: decays(space.table))
             reference.update(total, learningRate: 0.01)
@@ -248,8 +260,58 @@ final class ShardedOptimizerTests: RankTestCase {
         }
     }
 
+    /// Backward adds in fp32 from the second micro-batch on; only the last one's elements are reduced.
+    func testTheLastMicroBatchStartsTheReductions() throws {
+        let space = Space(table: Self.unevenTable, finalIndices: [160_301, 90_300, 0])
+        let rig = try makeRig(space, .reduceScatter, initial: initial(space.table.count))
+        let step = rig.optimizer.beginStep()
+        step.beginSum(microBatches: 2)
+        step.beginMicroBatch()
+        XCTAssertFalse(step.backwardAdds || step.usesFinalElements)
+        try step.isFinal(from: 0)
+        XCTAssertTrue(rig.optimizer.isExchangeComplete)
+        step.beginMicroBatch()
+        XCTAssertTrue(step.backwardAdds && step.usesFinalElements)
+        try step.isFinal(from: 0)
+        try step.finish().discard()
+        // A step that is given up before its last micro-batch leaves nothing behind.
+        let given = rig.optimizer.beginStep()
+        given.beginSum(microBatches: 2)
+        given.beginMicroBatch()
+        given.discard()
+        try rig.reduced(finalFrom: [0]).discard()
+    }
+
+    /// Without an exchange a rank updates what it owns, and the others' parameters stay as they are.
+    func testAnExchangeCanBeReplaced() throws {
+        let space = Space(table: Self.unevenTable, finalIndices: [160_301, 90_300, 0])
+        let start = initial(space.table.count)
+        let rig = try makeRig(space, .allReduce, initial: start)
+        let adam = AdamW(configuration: settings, learningRate: 0.01, update: 1, gradientScale: 1)
+        let exchange = rig.optimizer.exchange
+        rig.optimizer.exchange = NoExchange()
+        rig.gradient.copy(from: gradient(space.table.count, rank: ranks.rank, step: 1))
+        try rig.reduced(finalFrom: [0]).update(adam)
+        XCTAssertTrue(rig.optimizer.isExchangeComplete)
+        let runs = rig.optimizer.partition.runs(rank: ranks.rank)
+        let isOwned = start.indices.map { index in runs.contains { $0.contains(index) } }
+        let moved = zip(rig.parameters.array, start).map { $0 != $1 }
+        XCTAssertFalse(zip(moved, isOwned).contains { $0 && !$1 })
+        XCTAssertEqual(moved.contains(true), isOwned.contains(true))
+        try ranks.barrier()
+
+        // Control: the exchange of the communicator brings them.
+        rig.optimizer.exchange = exchange
+        try rig.optimizer.startGathers()
+        try rig.optimizer.finishGather()
+        XCTAssertTrue(rig.parameters.array != start)
+        let own = digest(rig.parameters.array)
+        let (lowest, highest) = (try ranks.minimum(own), try ranks.maximum(own))
+        XCTAssertEqual(lowest, highest)
+    }
+
     func testStateBytesAreThoseOfTheBuffers() {
-        let partition = Partition(count: 1000, finalPositions: [400, 0], bucketElements: 1, rankCount: ranks.size)
+        let partition = Partition(count: 1000, finalIndices: [400, 0], bucketElements: 1, rankCount: ranks.size)
         let own = partition.count(rank: ranks.rank)
         let shard = ranks.size > 1 ? 4 * own : 0
         XCTAssertEqual(

@@ -5,6 +5,7 @@ import Kernels
 import LlamaModel
 import MessagePassing
 import Optimization
+import Planning
 import Sharding
 import Tensors
 import TestSupport
@@ -107,25 +108,25 @@ final class TinyRank {
         let training = configuration.training
         batch = training.globalBatchSize
         parameters = FloatSlice(initialParameters)
-        let gradient = Arena(count: table.count).all
-        // What a reduction must not let through: remains of the last step.
-        gradient.fill(1000)
         let transformer = Transformer(
             model, parameters: .fp32(parameters), sequenceLength: configuration.data.sequenceLength,
             maximumSequences: training.microBatchSize, forTraining: true, pool: pool)
+        // What a reduction must not let through: remains of the last step.
+        transformer.gradient.fill(1000)
         optimizer = ShardedOptimizer(
             communicator: ranks,
             partition: Partition(
-                count: table.count, finalPositions: model.gradientFinalPositions, bucketElements: 1,
+                count: table.count, finalIndices: model.gradientFinalIndices, bucketElements: 1,
                 rankCount: ranks.size),
             reduction: training.gradientReduction, stateTensors: configuration.optimizer.stateTensors, table: table,
             decays: \.kind.decays,
-            replica: .fp32(parameters), gradient: gradient,
+            replica: .fp32(parameters), gradient: transformer.gradient,
+            accumulationSteps: StepLayout(configuration, ranks: ranks.size).accumulationSteps,
             fixedPoint: training.reproducible
                 ? FixedPoint(targetsPerStep: batch * configuration.data.sequenceLength) : nil, pool: pool)
         step = TrainingStep(
-            configuration: configuration, communicator: ranks, pool: pool, stream: stream, transformer: transformer,
-            optimizer: optimizer, gradient: gradient)
+            configuration: configuration, communicator: ranks, stream: stream, transformer: transformer,
+            optimizer: optimizer)
     }
 
     convenience init(_ run: TinyRun, _ ranks: Communicator) {
@@ -136,7 +137,7 @@ final class TinyRank {
     /// Runs step `number` and counts its update.
     func advance(_ number: Int, isStopRequested: Bool = false, finishesGather: Bool = true) throws -> StepOutcome {
         let outcome = try step.run(
-            step: number, update: updates + 1, position: (number - 1) * batch,
+            step: number, update: updates + 1, firstSequence: (number - 1) * batch,
             mustGiveUp: { isStopRequested }, finishesGather: finishesGather, isStopRequested: { isStopRequested })
         guard let outcome else { throw GivenUp() }
         if !outcome.isSkipped { updates += 1 }
@@ -211,28 +212,28 @@ struct TinyReference {
         return weighted(results.map { ($0, 1 / weight) })
     }
 
-    /// Each micro-step: `alpha = mean over its units of 1 / mean(w)`, the loss `alpha` times the mean over all
-    /// positions of `w CE`; the step is the mean of its micro-steps.
+    /// Each accumulation step: `alpha = mean over its micro-batches of 1 / mean(w)`, the loss `alpha` times the mean over all
+    /// positions of `w CE`; the step is the mean of its accumulation steps.
     private func authors(_ results: [SequenceResult], _ parts: Int, _ step: inout Step) -> [Double] {
         let m = run.configuration.training.microBatchSize
-        let microSteps = results.count / (m * parts)
+        let accumulationSteps = results.count / (m * parts)
         var terms: [(SequenceResult, Double)] = []
-        for microStep in 0..<microSteps {
-            let units = (0..<parts).map { part -> [SequenceResult] in
-                let start = (microStep * parts + part) * m
+        for accumulationStep in 0..<accumulationSteps {
+            let microBatches = (0..<parts).map { part -> [SequenceResult] in
+                let start = (accumulationStep * parts + part) * m
                 return Array(results[start..<(start + m)])
             }
             let positions = Double(m * TinyRun.sequenceLength)
             let alpha =
-                units.reduce(0) { sum, unit in
-                    sum + positions / unit.reduce(0) { $0 + $1.weight.reduce(0, +) }
+                microBatches.reduce(0) { sum, microBatch in
+                    sum + positions / microBatch.reduce(0) { $0 + $1.weight.reduce(0, +) }
                 } / Double(parts)
-            let scale = alpha / (Double(parts) * positions * Double(microSteps))
-            for sequence in units.flatMap({ $0 }) {
+            let scale = alpha / (Double(parts) * positions * Double(accumulationSteps))
+            for sequence in microBatches.flatMap({ $0 }) {
                 step.loss += scale * sequence.sum { sequence.weight[$0] * sequence.crossEntropy[$0] }
                 terms.append((sequence, scale))
             }
-            step.alpha += alpha / Double(microSteps)
+            step.alpha += alpha / Double(accumulationSteps)
         }
         return weighted(terms)
     }
@@ -250,18 +251,17 @@ struct TinyReference {
         let transformer = Transformer(
             TinyRun.model, parameters: .fp32(parameters), sequenceLength: TinyRun.sequenceLength, maximumSequences: 1,
             forTraining: true, pool: run.pool)
-        let gradient = Arena(count: parameters.count).all
         let loss = run.configuration.loss
         return (position..<(position + count)).map { position in
             let batch = run.batch(at: position..<(position + 1))
             let tokens = transformer.evaluate(batch, weighting: loss.tokenWeighting)
             let (crossEntropy, entropy, weight) = (tokens.crossEntropy.array, tokens.entropy.array, tokens.weight.array)
             _ = transformer.lossAndGradient(
-                batch, weighting: loss.tokenWeighting, gradient: gradient, adding: false, isFinal: { _ in })
+                batch, weighting: loss.tokenWeighting, adding: false, isFinal: { _ in })
             return SequenceResult(
                 targets: batch.targets, crossEntropy: crossEntropy.doubles, entropy: entropy.doubles,
                 weight: weight.doubles,
-                gradient: gradient.array.doubles)
+                gradient: transformer.gradient.array.doubles)
         }
     }
 }

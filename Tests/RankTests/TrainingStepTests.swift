@@ -38,7 +38,7 @@ final class TrainingStepTests: RankTestCase {
             XCTAssertGreaterThan(step.gradientNorm, run.configuration.optimizer.gradientClip, "\(place): no clipping")
             XCTAssertFalse(outcome.isSkipped || outcome.isStopRequested, place)
             let batch = run.configuration.training.globalBatchSize
-            XCTAssertEqual(outcome.positions, batch * TinyRun.sequenceLength, place)
+            XCTAssertEqual(outcome.tokens, batch * TinyRun.sequenceLength, place)
             let start = run.initialParameters.doubles
             let moved = zip(rank.parameters.array.doubles, start).map { $0 - $1 }
             let wanted = zip(expected.adam.parameters, start).map { $0 - $1 }
@@ -48,7 +48,7 @@ final class TrainingStepTests: RankTestCase {
     }
 
     func testGlobalNormalisationWithAccumulation() throws {
-        // 7 sequences in units of at most 2: no number of ranks but 1 and 7 divides them.
+        // 7 sequences in micro-batches of at most 2: no number of ranks but 1 and 7 divides them.
         for reduction in GradientReduction.allCases {
             try check(
                 TinyRun(loss: mile, globalBatchSize: 7, microBatchSize: 2, reduction: reduction), reduction.rawValue)
@@ -60,7 +60,7 @@ final class TrainingStepTests: RankTestCase {
             TinyRun(loss: mile, globalBatchSize: 7, microBatchSize: 3, ignored: [0, 4, 7]), "three tokens ignored")
     }
 
-    /// Parameters that arrive during the next step are the same ones; ranks without a unit never ask for them.
+    /// Parameters that arrive during the next step are the same ones; ranks without a micro-batch never ask for them.
     func testGathersThatTheNextStepWaitsForChangeNoBit() throws {
         for reduction in GradientReduction.allCases {
             for batch in [2, 7] {
@@ -95,7 +95,7 @@ final class TrainingStepTests: RankTestCase {
     }
 
     func testReferenceNormalisation() throws {
-        // 8 sequences: 8, 4 and 2 micro-steps; with fewer parts than ranks some of those have no unit.
+        // 8 sequences: 8, 4 and 2 accumulation steps; with fewer parts than ranks some of those have no micro-batch.
         for parts in [1, 2, 4] {
             for reduction in GradientReduction.allCases {
                 try check(
@@ -105,7 +105,7 @@ final class TrainingStepTests: RankTestCase {
         }
     }
 
-    func testReferenceNormalisationOfASingleMicroStep() throws {
+    func testReferenceNormalisationOfASingleAccumulationStep() throws {
         for parts in [1, 2, 4] {
             try check(
                 TinyRun(loss: reference(parts), globalBatchSize: 8, microBatchSize: 8 / parts), referenceRanks: parts,
@@ -134,7 +134,7 @@ final class TrainingStepTests: RankTestCase {
 
     func testAStopOfOneRankReachesAll() throws {
         for loss in [mile, reference(1)] {
-            // A unit at most for each rank, so that the step is finished before anybody looks.
+            // A micro-batch at most for each rank, so that the step is finished before anybody looks.
             let run = try TinyRun(loss: loss, globalBatchSize: 4, microBatchSize: 4)
             let rank = TinyRank(run, ranks)
             let asked = try rank.advance(1, isStopRequested: ranks.rank == ranks.size - 1)
@@ -144,7 +144,7 @@ final class TrainingStepTests: RankTestCase {
         }
     }
 
-    /// With several units the step is given up before the next one, and has left no trace.
+    /// With several micro-batches the step is given up before the next one, and has left no trace.
     func testAStopWithinAStepGivesItUp() throws {
         for (loss, reproducible) in [(mile, false), (mile, true), (reference(2), false), (reference(2), true)] {
             let run = try TinyRun(loss: loss, globalBatchSize: 12, microBatchSize: 1, reproducible: reproducible)
@@ -205,7 +205,7 @@ final class TrainingStepTests: RankTestCase {
                     XCTAssertTrue(outcome.gradientNorm.isNaN && outcome.offendingRanks.isEmpty, place)
                     // Focal weights of 0 leave the cross-entropy what it is.
                     XCTAssertEqual(outcome.loss.crossEntropy.isFinite, ignored.isEmpty, place)
-                    XCTAssertEqual(outcome.positions, 8 * TinyRun.sequenceLength, place)
+                    XCTAssertEqual(outcome.tokens, 8 * TinyRun.sequenceLength, place)
                 }
                 XCTAssertNil(bitDifference(rank.parameters.array, run.initialParameters), place)
                 XCTAssertTrue(rank.optimizer.state[0].values.array.allSatisfy { $0 == 0 }, place)

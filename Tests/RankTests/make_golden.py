@@ -10,7 +10,7 @@ results are stored. Everything runs in double precision except what transformers
 
 `reference` is the authors' trainer played by one process: each of its ranks has a micro-batch of its own, alpha is the
 mean over the ranks of 1 / mean(w), ignored positions count in both means, and gradients are averaged over ranks and
-micro-steps. Its probability floor is 1e-2 here: the authors' 1e-8 would clamp nothing in a vocabulary this small.
+accumulation steps. Its probability floor is 1e-2 here: the authors' 1e-8 would clamp nothing in a vocabulary this small.
 
 Per case: loss, alpha and norm of the gradient before clipping of every step, and what the twenty steps added to every
 tensor, as: norm, projections on two directions.

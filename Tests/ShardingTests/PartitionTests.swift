@@ -12,13 +12,13 @@ import Testing
     // MARK: - Buckets
 
     @Test func eachGroupIsABucketWhereGroupsAreLargeEnough() {
-        let partition = Partition(count: 100, finalPositions: [80, 50, 10, 0], bucketElements: 1, rankCount: 3)
+        let partition = Partition(count: 100, finalIndices: [80, 50, 10, 0], bucketElements: 1, rankCount: 3)
         #expect(partition.buckets == [80..<100, 50..<80, 10..<50, 0..<10])
     }
 
     @Test func smallGroupsAreJoinedWithThoseThatFollow() {
         // 20 and 20 + 30 are below 60; 20 + 30 + 40 is not; what is left makes the last bucket, however small.
-        let partition = Partition(count: 100, finalPositions: [80, 50, 10, 0], bucketElements: 60, rankCount: 1)
+        let partition = Partition(count: 100, finalIndices: [80, 50, 10, 0], bucketElements: 60, rankCount: 1)
         #expect(partition.buckets == [10..<100, 0..<10])
     }
 
@@ -28,7 +28,7 @@ import Testing
     ])
     func aBucketHasAtLeastTheGivenSizeButTheLast(_ bucketElements: Int, _ expected: [Range<Int>]) {
         let partition = Partition(
-            count: 100, finalPositions: [80, 50, 10, 0], bucketElements: bucketElements, rankCount: 2)
+            count: 100, finalIndices: [80, 50, 10, 0], bucketElements: bucketElements, rankCount: 2)
         #expect(partition.buckets == expected)
     }
 
@@ -38,19 +38,19 @@ import Testing
     ])
     func aLargeLastGroupStaysAlone(_ bucketElements: Int, _ expected: [Range<Int>]) {
         let partition = Partition(
-            count: 100, finalPositions: [90, 80, 70, 60, 50, 40, 0], bucketElements: bucketElements, rankCount: 2)
+            count: 100, finalIndices: [90, 80, 70, 60, 50, 40, 0], bucketElements: bucketElements, rankCount: 2)
         #expect(partition.buckets == expected)
     }
 
     @Test func aPositionAtTheEndMakesNoEmptyBucket() {
-        let partition = Partition(count: 100, finalPositions: [100, 40, 40, 0], bucketElements: 1, rankCount: 2)
+        let partition = Partition(count: 100, finalIndices: [100, 40, 40, 0], bucketElements: 1, rankCount: 2)
         #expect(partition.buckets == [40..<100, 0..<40])
     }
 
     @Test func bucketsFallAndDoNotDependOnTheRanks() {
         forRandomCases { partition, spec in
             let alone = Partition(
-                count: spec.count, finalPositions: spec.finalPositions, bucketElements: spec.bucketElements,
+                count: spec.count, finalIndices: spec.finalIndices, bucketElements: spec.bucketElements,
                 rankCount: 1)
             #expect(partition.buckets == alone.buckets)
             #expect(partition.buckets.first?.upperBound == spec.count)
@@ -60,7 +60,7 @@ import Testing
             }
             for bucket in partition.buckets {
                 // Reduced when it is final: its start is a position that backward reports.
-                #expect(spec.finalPositions.contains(bucket.lowerBound))
+                #expect(spec.finalIndices.contains(bucket.lowerBound))
                 // Only the last may be smaller, or the one before it, where the last group is large by itself.
                 let isLastButOne = partition.buckets.last.map { $0.upperBound == bucket.lowerBound } ?? false
                 #expect(
@@ -79,7 +79,7 @@ import Testing
     ])
     func blocksOfOneBucket(_ ranks: Int, _ blocks: [Int]) {
         let count = 6 * Self.block + 7
-        let partition = Partition(count: count, finalPositions: [0], bucketElements: 1, rankCount: ranks)
+        let partition = Partition(count: count, finalIndices: [0], bucketElements: 1, rankCount: ranks)
         var start = 0
         for rank in 0..<ranks {
             let end = min(count, start + blocks[rank] * Self.block)
@@ -93,7 +93,7 @@ import Testing
         // Four buckets of four blocks for three ranks: one rank gets two, and it is another one each time.
         let step = 4 * Self.block
         let partition = Partition(
-            count: 4 * step, finalPositions: [3 * step, 2 * step, step, 0], bucketElements: 1, rankCount: 3)
+            count: 4 * step, finalIndices: [3 * step, 2 * step, step, 0], bucketElements: 1, rankCount: 3)
         let blocks = partition.buckets.indices.map { partition.counts(bucket: $0).map { $0 / Self.block } }
         #expect(blocks == [[2, 1, 1], [1, 2, 1], [1, 1, 2], [2, 1, 1]])
         #expect((0..<3).map { partition.count(rank: $0) / Self.block } == [6, 5, 5])
@@ -102,7 +102,7 @@ import Testing
     @Test func smallModelsHaveIdleRanksButNotAlwaysTheSame() {
         // Buckets of one block each: the owner goes round.
         let partition = Partition(
-            count: 6 * 10, finalPositions: [50, 40, 30, 20, 10, 0], bucketElements: 1, rankCount: 4)
+            count: 6 * 10, finalIndices: [50, 40, 30, 20, 10, 0], bucketElements: 1, rankCount: 4)
         let owners = partition.buckets.indices.map { bucket in
             partition.counts(bucket: bucket).firstIndex { $0 > 0 }
         }
@@ -119,7 +119,7 @@ import Testing
                 for ranks in 1...5 {
                     check(
                         Partition(
-                            count: first + second, finalPositions: [first, 0], bucketElements: 1, rankCount: ranks),
+                            count: first + second, finalIndices: [first, 0], bucketElements: 1, rankCount: ranks),
                         count: first + second)
                 }
             }
@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test func moreRanksThanElementsIsACover() {
-        let partition = Partition(count: 3, finalPositions: [2, 1, 0], bucketElements: 1, rankCount: 64)
+        let partition = Partition(count: 3, finalIndices: [2, 1, 0], bucketElements: 1, rankCount: 64)
         check(partition, count: 3)
         #expect((0..<64).map { partition.count(rank: $0) }.reduce(0, +) == 3)
     }
@@ -139,7 +139,7 @@ import Testing
     @Test func equalArgumentsGiveEqualPartitions() {
         let count = 3 * Self.block + 5
         func make(_ ranks: Int, _ positions: [Int]) -> Partition {
-            Partition(count: count, finalPositions: positions, bucketElements: 1, rankCount: ranks)
+            Partition(count: count, finalIndices: positions, bucketElements: 1, rankCount: ranks)
         }
         #expect(make(3, [Self.block, 0]) == make(3, [Self.block, 0]))
         #expect(make(3, [Self.block, 0]) != make(2, [Self.block, 0]))
@@ -150,7 +150,7 @@ import Testing
 
     private struct Spec {
         let count: Int
-        let finalPositions: [Int]
+        let finalIndices: [Int]
         let bucketElements: Int
     }
 
@@ -167,12 +167,12 @@ import Testing
             for size in sizes { positions.append(positions[positions.count - 1] + size) }
             let count = positions.removeLast()
             let spec = Spec(
-                count: count, finalPositions: positions.reversed(),
+                count: count, finalIndices: positions.reversed(),
                 bucketElements: Int.random(in: 1...(6 * Self.block), using: &random))
             let ranks = Int.random(in: 1...17, using: &random)
             body(
                 Partition(
-                    count: count, finalPositions: spec.finalPositions, bucketElements: spec.bucketElements,
+                    count: count, finalIndices: spec.finalIndices, bucketElements: spec.bucketElements,
                     rankCount: ranks), spec)
         }
     }

@@ -8,7 +8,7 @@ import Testing
 
     @Test func unevenShares() {
         func sequences(_ rank: Int) -> [Range<Int>] {
-            WorkShare.units(globalBatchSize: 10, microBatchSize: 2, rank: rank, rankCount: 3).map(\.sequences)
+            WorkShare.microBatches(globalBatchSize: 10, microBatchSize: 2, rank: rank, rankCount: 3).map(\.sequences)
         }
         #expect(sequences(0) == [0..<2, 2..<3])
         #expect(sequences(1) == [3..<5, 5..<6])
@@ -17,7 +17,7 @@ import Testing
 
     @Test func ranksBeyondTheBatchAreIdle() {
         let shares = (0..<5).map {
-            WorkShare.units(globalBatchSize: 2, microBatchSize: 4, rank: $0, rankCount: 5).map(\.sequences)
+            WorkShare.microBatches(globalBatchSize: 2, microBatchSize: 4, rank: $0, rankCount: 5).map(\.sequences)
         }
         #expect(shares.filter(\.isEmpty).count == 3)
         #expect(shares.flatMap { $0 } == [0..<1, 1..<2])
@@ -31,17 +31,17 @@ import Testing
                     var next = 0
                     var shares: [Int] = []
                     for rank in 0..<ranks {
-                        let units = WorkShare.units(
+                        let microBatches = WorkShare.microBatches(
                             globalBatchSize: batch, microBatchSize: micro, rank: rank, rankCount: ranks)
-                        for unit in units {
-                            #expect(unit.sequences.lowerBound == next)
-                            #expect((1...micro).contains(unit.sequences.count))
-                            #expect(unit.microStep == 0 && unit.part == 0)
-                            next = unit.sequences.upperBound
+                        for microBatch in microBatches {
+                            #expect(microBatch.sequences.lowerBound == next)
+                            #expect((1...micro).contains(microBatch.sequences.count))
+                            #expect(microBatch.accumulationStep == 0 && microBatch.part == 0)
+                            next = microBatch.sequences.upperBound
                         }
-                        let share = units.reduce(0) { $0 + $1.sequences.count }
-                        // As few units as possible.
-                        #expect(units.count == (share + micro - 1) / micro)
+                        let share = microBatches.reduce(0) { $0 + $1.sequences.count }
+                        // As few micro-batches as possible.
+                        #expect(microBatches.count == (share + micro - 1) / micro)
                         shares.append(share)
                     }
                     #expect(next == batch)
@@ -53,13 +53,13 @@ import Testing
 
     // MARK: - training.reproducible
 
-    @Test func reproducibleUnitsAreTheSameOnAnyNumberOfRanks() {
+    @Test func reproducibleMicroBatchesAreTheSameOnAnyNumberOfRanks() {
         for batch in 1...24 {
             for micro in 1...7 {
                 let expected = stride(from: 0, to: batch, by: micro).map { $0..<min($0 + micro, batch) }
                 for ranks in 1...9 {
                     let shares = (0..<ranks).map { rank in
-                        WorkShare.reproducibleUnits(
+                        WorkShare.reproducibleMicroBatches(
                             globalBatchSize: batch, microBatchSize: micro, rank: rank, rankCount: ranks
                         ).map(\.sequences)
                     }
@@ -69,58 +69,59 @@ import Testing
                 }
             }
         }
-        // Ordinary units are not: that is what the promise costs.
+        // Ordinary micro-batches are not: that is what the promise costs.
         let ordinary = (0..<3).flatMap {
-            WorkShare.units(globalBatchSize: 10, microBatchSize: 4, rank: $0, rankCount: 3).map(\.sequences)
+            WorkShare.microBatches(globalBatchSize: 10, microBatchSize: 4, rank: $0, rankCount: 3).map(\.sequences)
         }
         #expect(ordinary != [0..<4, 4..<8, 8..<10])
     }
 
     // MARK: - normalization: reference
 
-    @Test func referenceUnitsOfTwoMicroSteps() {
-        func units(_ rank: Int) -> [WorkUnit] {
-            WorkShare.referenceUnits(
+    @Test func referenceMicroBatchesOfTwoAccumulationSteps() {
+        func microBatches(_ rank: Int) -> [MicroBatch] {
+            WorkShare.referenceMicroBatches(
                 globalBatchSize: 12, microBatchSize: 2, referenceRanks: 3, rank: rank, rankCount: 2)
         }
-        #expect(units(0).map(\.sequences) == [0..<2, 6..<8])
-        #expect(units(0).map(\.microStep) == [0, 1])
-        #expect(units(0).map(\.part) == [0, 0])
-        #expect(units(1).map(\.sequences) == [2..<4, 4..<6, 8..<10, 10..<12])
-        #expect(units(1).map(\.microStep) == [0, 0, 1, 1])
-        #expect(units(1).map(\.part) == [1, 2, 1, 2])
+        #expect(microBatches(0).map(\.sequences) == [0..<2, 6..<8])
+        #expect(microBatches(0).map(\.accumulationStep) == [0, 1])
+        #expect(microBatches(0).map(\.part) == [0, 0])
+        #expect(microBatches(1).map(\.sequences) == [2..<4, 4..<6, 8..<10, 10..<12])
+        #expect(microBatches(1).map(\.accumulationStep) == [0, 0, 1, 1])
+        #expect(microBatches(1).map(\.part) == [1, 2, 1, 2])
     }
 
-    /// Up to 3 micro-steps of up to 5 parts of up to 3 sequences, on up to 7 ranks.
-    @Test func everyReferenceUnitIsComputedOnce() {
-        for microSteps in 1...3 {
+    /// Up to 3 accumulation steps of up to 5 parts of up to 3 sequences, on up to 7 ranks.
+    @Test func everyReferenceMicroBatchIsComputedOnce() {
+        for accumulationSteps in 1...3 {
             for parts in 1...5 {
                 for micro in 1...3 {
                     for ranks in 1...7 {
-                        checkReference(microSteps: microSteps, parts: parts, micro: micro, ranks: ranks)
+                        checkReference(accumulationSteps: accumulationSteps, parts: parts, micro: micro, ranks: ranks)
                     }
                 }
             }
         }
     }
 
-    private func checkReference(microSteps: Int, parts: Int, micro: Int, ranks: Int) {
+    private func checkReference(accumulationSteps: Int, parts: Int, micro: Int, ranks: Int) {
         let all = (0..<ranks).map {
-            WorkShare.referenceUnits(
-                globalBatchSize: microSteps * parts * micro, microBatchSize: micro, referenceRanks: parts, rank: $0,
+            WorkShare.referenceMicroBatches(
+                globalBatchSize: accumulationSteps * parts * micro, microBatchSize: micro, referenceRanks: parts,
+                rank: $0,
                 rankCount: ranks)
         }
-        for microStep in 0..<microSteps {
-            // Ranks in order hold the parts in order: so gathered sums come in the units' order.
-            let units = all.flatMap { $0.filter { $0.microStep == microStep } }
-            #expect(units.map(\.part) == Array(0..<parts))
-            for unit in units {
-                let start = (microStep * parts + unit.part) * micro
-                #expect(unit.sequences == start..<(start + micro))
+        for accumulationStep in 0..<accumulationSteps {
+            // Ranks in order hold the parts in order: so gathered sums come in the micro-batches' order.
+            let microBatches = all.flatMap { $0.filter { $0.accumulationStep == accumulationStep } }
+            #expect(microBatches.map(\.part) == Array(0..<parts))
+            for microBatch in microBatches {
+                let start = (accumulationStep * parts + microBatch.part) * micro
+                #expect(microBatch.sequences == start..<(start + micro))
             }
-            let counts = all.map { $0.filter { $0.microStep == microStep }.count }
+            let counts = all.map { $0.filter { $0.accumulationStep == accumulationStep }.count }
             #expect((counts.max() ?? 0) - (counts.min() ?? 0) <= 1)
         }
-        #expect(all.reduce(0) { $0 + $1.count } == microSteps * parts)
+        #expect(all.reduce(0) { $0 + $1.count } == accumulationSteps * parts)
     }
 }

@@ -48,9 +48,9 @@ extension ThreadPool {
     public func load(_ values: FloatSlice, into replica: ParameterReplica) {
         switch replica {
         case .fp32(let flat): copy(values, into: flat)
-        case .bf16(let flat, let exact):
+        case .bf16(let flat, let fp32Tensors):
             convert(values, into: flat)
-            for part in exact.parts { part.values.copy(from: values[part.flat]) }
+            for part in fp32Tensors.parts { part.values.copy(from: values[part.flat]) }
         }
     }
 

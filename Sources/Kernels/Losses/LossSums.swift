@@ -1,6 +1,6 @@
-// LossSums - what one unit of work (a micro-batch) adds to the loss, and how sums become the step's numbers.
+// LossSums - sums of one micro-batch for the loss, and the step's numbers that follow from them.
 
-/// Sums over the targets of one unit, in double. Those of several units and ranks are added element by element.
+/// Sums over the targets of one micro-batch, in double. Sums of several micro-batches and ranks are added one by one.
 public struct LossSums: Sendable, Equatable {
     /// Sum of w * CE over non-ignored targets.
     public var weightedCrossEntropy = 0.0
@@ -52,7 +52,7 @@ public struct NormalizedLoss: Sendable, Equatable {
     public let crossEntropy: Double
     /// Mean H over non-ignored targets, nats.
     public let entropy: Double
-    /// `N / sum w` for `global`; the mean of the micro-steps' alpha for `reference`.
+    /// `N / sum w` for `global`; the mean of the accumulation steps' alpha for `reference`.
     public let alpha: Double
 
     public init(loss: Double, crossEntropy: Double, entropy: Double, alpha: Double) {
@@ -87,23 +87,25 @@ extension LossSums {
     public var globalGradientScale: Double { weight != 0 ? 1 / weight : 0 }
 }
 
-/// One micro-step of the authors' trainer (`normalization: reference`): each unit plays one of its ranks.
-public struct ReferenceMicroStep: Sendable, Equatable {
-    /// Mean over the units of `1 / mean(w)`, the mean over all positions of the unit.
+/// One accumulation step of the authors' trainer (`normalization: reference`): each micro-batch plays one of its ranks.
+public struct ReferenceAccumulationStep: Sendable, Equatable {
+    /// Mean over the micro-batches of `1 / mean(w)`, the mean over all positions of the micro-batch.
     public let alpha: Double
-    /// `alpha` times the mean over the units of `mean(w * CE)`.
+    /// `alpha` times the mean over the micro-batches of `mean(w * CE)`.
     public let loss: Double
-    /// Per unit: factor on its unnormalised gradient `sum w dCE`.
-    public let unitScales: [Double]
+    /// Per micro-batch: factor on its unnormalised gradient `sum w dCE`.
+    public let scales: [Double]
 
-    /// - Parameter units: sums of the units that form the micro-step, at least one.
-    public init(units: [LossSums]) {
-        precondition(!units.isEmpty, "a micro-step has at least one unit")
-        let count = Double(units.count)
+    /// - Parameter microBatches: sums of the micro-batches that form the accumulation step, at least one.
+    public init(microBatches: [LossSums]) {
+        precondition(!microBatches.isEmpty, "an accumulation step has at least one micro-batch")
+        let count = Double(microBatches.count)
         let alpha =
-            units.reduce(0) { $0 + ($1.weightOfAllPositions != 0 ? $1.positions / $1.weightOfAllPositions : 0) } / count
+            microBatches.reduce(0) {
+                $0 + ($1.weightOfAllPositions != 0 ? $1.positions / $1.weightOfAllPositions : 0)
+            } / count
         self.alpha = alpha
-        unitScales = units.map { $0.positions != 0 ? alpha / (count * $0.positions) : 0 }
-        loss = zip(units, unitScales).reduce(0) { $0 + $1.0.weightedCrossEntropy * $1.1 }
+        scales = microBatches.map { $0.positions != 0 ? alpha / (count * $0.positions) : 0 }
+        loss = zip(microBatches, scales).reduce(0) { $0 + $1.0.weightedCrossEntropy * $1.1 }
     }
 }

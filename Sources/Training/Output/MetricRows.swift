@@ -52,7 +52,7 @@ public struct StepMetrics: Sendable {
 }
 
 extension StepMetrics {
-    /// What depends on the ranks, and on nothing else of a row: who computed how much, and who took longest.
+    /// The only part of a row that depends on the ranks: who computed how much, and who took longest.
     private var ranks: JSONValue? {
         guard let slowest = rankSeconds.indices.max(by: { rankSeconds[$0] < rankSeconds[$1] }),
             let fastest = rankSeconds.indices.min(by: { rankSeconds[$0] < rankSeconds[$1] })

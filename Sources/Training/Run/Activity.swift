@@ -1,4 +1,4 @@
-// Activity - what a run is doing, in words for whoever finds it hanging.
+// Activity - the current work of a run, in words, for the report on a run that hangs.
 
 internal import Kernels
 

@@ -37,7 +37,7 @@ extension CheckpointIndex {
     /// Weights are numbers of one function: with other heads, rotary frequencies or token ids they are numbers of none.
     ///
     /// - Parameter path: as the user gave it.
-    /// - Returns: what may differ and does, and what could not be compared, in words.
+    /// - Returns: in words, permitted differences, and settings that could not be compared.
     /// - Throws: status 2 naming every difference that may not be.
     func requireSameFunction(
         as configuration: RunConfiguration, tokenizer: (any Tokenizers.Tokenizer)?, path: String

@@ -1,10 +1,10 @@
-// MixtureReport - what a run takes of each domain: planned at the start, achieved at the end.
+// MixtureReport - a run's sequences by domain: planned at the start, counted at the end.
 
 internal import Foundation
 internal import Reporting
 internal import TokenData
 
-/// The domains of a training stream at any position; computed from the position, so right after a resume.
+/// The domains of a training stream; computed from the number of sequences, so right after a resume.
 struct MixtureReport {
     /// Repeating text this often is nearly as good as new text; beyond it brings little and in the end nothing (Muennighoff et
     /// al. 2023, arXiv 2305.16264).
@@ -39,7 +39,7 @@ struct MixtureReport {
         }
     }
 
-    /// What is to be warned of when a run's steps take this many sequences.
+    /// Warnings for a run whose steps take this many sequences.
     func warnings(steps: Int, sequences: Int) -> [String] {
         zip(stream.domains, stream.uses(before: sequences)).compactMap { domain, uses in
             guard let epochs = epochs(of: domain, uses: uses), epochs > Self.usefulEpochs else { return nil }
@@ -49,7 +49,7 @@ struct MixtureReport {
         }
     }
 
-    /// What was taken of every domain up to `position`, as a table.
+    /// A table of the domains of the first `position` sequences.
     func table(_ position: Int) -> [String] {
         guard isWorthATable, position > 0 else { return [] }
         let (shares, uses) = (shares, stream.uses(before: position))

@@ -1,4 +1,4 @@
-// Profiler - `logging.profile`: what every rank does when, gathered on rank 0 after each step.
+// Profiler - `logging.profile`: the phases of every rank, gathered on rank 0 after each step.
 
 internal import JobRuntime
 internal import Kernels
@@ -13,7 +13,7 @@ final class Profiler {
     private let communicator: Communicator
     private let phases: PhaseRecorder
     private let trace: TraceFile?
-    /// What the recorder's clock showed when all ranks had met: their common zero.
+    /// The recorder's clock when all ranks had met: their common zero, nanoseconds.
     private let origin: UInt64
     private var remaining = Profiler.tracedSteps
 

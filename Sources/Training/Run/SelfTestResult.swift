@@ -27,7 +27,7 @@ struct SelfTestResult {
         let console = run.process.console
         guard run.state.progress.step == run.configuration.schedule.totalSteps else { return .done }
         if run.process.communicator.rank == 0, let tokenizer = run.data.tokenizer {
-            console.line("sample: \(sample(tokenizer))")
+            console.line("sample: \(try sample(tokenizer))")
         }
         guard let bestPossibleLoss = run.bestPossibleLoss, let evaluation = run.lastEvaluation else {
             throw ProgramFailure(.runtimeFailure, "the embedded job ended without an evaluation", isShared: true)
@@ -44,10 +44,10 @@ struct SelfTestResult {
         return .done
     }
 
-    private func sample(_ tokenizer: any Tokenizer) -> String {
+    private func sample(_ tokenizer: any Tokenizer) throws -> String {
         let length = run.configuration.data.sequenceLength
         let generator = TextGenerator(
-            run.configuration.model, parameters: run.state.wideParameters, capacity: length, pool: run.pool)
+            run.configuration.model, parameters: try run.state.gatheredParameters(), capacity: length, pool: run.pool)
         var sampler = TokenSampler(temperature: 0.8, seed: run.configuration.training.seed)
         var tokens = [Int32(UInt8(ascii: " "))]
         while tokens.count < length { tokens.append(sampler.next(generator.feed([tokens[tokens.count - 1]]))) }

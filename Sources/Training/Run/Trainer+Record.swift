@@ -1,4 +1,4 @@
-// Trainer+Record - what a start writes into the run directory about itself.
+// Trainer+Record - the record of a start in the run directory.
 
 package import Checkpointing
 internal import Configuration
@@ -14,8 +14,8 @@ extension Trainer {
     /// Rank 0 only. A start that computes nothing leaves no trace: the files tell how the model came about.
     ///
     /// - Parameters:
-    ///   - checkpoint: what the run continues from; nil for a new one.
-    ///   - weights: what a new run begins with, unless the seed decides it.
+    ///   - checkpoint: the checkpoint that the run continues from; nil for a new run.
+    ///   - weights: the initial weights of a new run; nil where the seed decides them.
     package func record(
         in directory: RunDirectory, _ checkpoint: CheckpointReader?, _ weights: InitialWeights?
     ) throws {

@@ -1,4 +1,4 @@
-// Trainer+Start - what happens before the first step: data, checks, directory, checkpoint, initial state.
+// Trainer+Start - the work before the first step: data, checks, directory, checkpoint, initial state.
 
 package import Checkpointing
 internal import Configuration
@@ -50,7 +50,7 @@ extension Trainer {
             validation: Array(all.suffix(loaded.validation.count)))
     }
 
-    /// What depends on the number of ranks and so is not the configuration's to check.
+    /// Checks that depend on the number of ranks, which the configuration does not know.
     func requireWork() throws {
         let training = configuration.training
         let layout = StepLayout(configuration, ranks: communicator.size)
@@ -126,7 +126,7 @@ extension Trainer {
         if options.isDryRun { for line in layout.details(threads: pool.threadCount) { console.line(line) } }
     }
 
-    /// What the run takes of each domain by its last step, going on after `step` at `position`.
+    /// Prints the run's sequences by domain up to its last step, from `step` and the sequence `position` on.
     func describeMixture(_ data: RunData, after step: Int, position: Int) {
         guard !options.isQuiet else { return }
         let mixture = MixtureReport(data.training)
@@ -194,7 +194,7 @@ extension Trainer {
         return Branch(name: name, store: store, directory: directory)
     }
 
-    /// Removes what an earlier self-test job left: its checkpoints and metrics, nothing else.
+    /// Removes the checkpoints and metrics of an earlier self-test job, nothing else.
     func startOver(_ directory: RunDirectory?, _ store: CheckpointStore) throws {
         try communicator.agreed {
             guard let directory else { return }
@@ -308,7 +308,7 @@ extension Trainer {
         return CheckpointIndex.Tokenizer(data.tokenizer, origin: origin?.tokenizer)
     }
 
-    /// Opens the metrics, after what must not stand before the next rows is out of the way; rank 0 only.
+    /// Moves rows aside that must not stand before the next ones, then opens the metrics; rank 0 only.
     func openRun(
         _ directory: RunDirectory, _ checkpoint: CheckpointReader?, _ store: CheckpointStore
     ) throws -> MetricsSinks {

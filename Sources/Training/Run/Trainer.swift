@@ -46,7 +46,7 @@ public struct TrainOptions: Sendable {
         self.printedOrder = printedOrder
     }
 
-    /// What is wrong with a combination of options, in words; nil for none.
+    /// The mistake in a combination of options, in words; nil for none.
     public var problem: String? {
         if let branch {
             guard case .path = resume else { return "--branch needs --resume PATH, the checkpoint to go back to." }
@@ -75,7 +75,7 @@ public final class Trainer {
         self.options = options
     }
 
-    /// Data and threads, and what is to be said about them; collective.
+    /// Loads data, makes the thread pool, and prints warnings about both; collective.
     package func prepare() throws -> (RunData, ThreadPool) {
         let data = try loadData()
         try requireWork()
@@ -131,7 +131,7 @@ public final class Trainer {
         try requireMemory(pool)
         let state = TrainingState(configuration, communicator: communicator, pool: pool)
         let tokenizer = try fill(state, from: checkpoint, weights, data, pool: pool)
-        // Whoever changes something to mend a run that skips its steps gets all of the allowed ones again.
+        // A change may mend a run that skips its steps, so all allowed skips are there again.
         if isChanged { state.progress.skippedInARow = 0 }
         try countTokens(data, state, pool)
 
@@ -178,7 +178,7 @@ public final class Trainer {
     }
 }
 
-/// What a run reads.
+/// Tokenizer and data of a run.
 package struct RunData {
     /// Nil for data.tokenizer none: all data are prepared.
     package let tokenizer: (any Tokenizers.Tokenizer)?

@@ -56,7 +56,7 @@ final class TrainingRun {
         self.earlier = earlier
         self.pool = pool
         self.started = started
-        step = try TrainingStep(state, communicator: process.communicator, pool: pool, stream: data.training)
+        step = try TrainingStep(state, communicator: process.communicator, stream: data.training)
         evaluator = Evaluator(
             communicator: process.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
@@ -156,7 +156,7 @@ final class TrainingRun {
                 + "checkpoints moved away.", isShared: true)
     }
 
-    /// A step was given up for a stop: what is saved is the step before.
+    /// Saves the step before one that was given up for a stop.
     private func stopWithinStep() throws -> ExitStatus {
         activity = .save(step: state.progress.step)
         try state.optimizer.finishGather()
@@ -168,7 +168,7 @@ final class TrainingRun {
         return .stoppedEarly
     }
 
-    /// What was taken of every domain since step 1.
+    /// Prints the sequences of every domain since step 1.
     private func reportMixture() {
         for line in mixture.table(state.progress.position) { console.line(line) }
     }
@@ -189,13 +189,13 @@ final class TrainingRun {
         activity = .step(number)
         profiler?.stepBegins()
         let outcome = try step.run(
-            step: number, update: state.progress.updates + 1, position: state.progress.position,
+            step: number, update: state.progress.updates + 1, firstSequence: state.progress.position,
             isSpike: state.spikes.isSpike, mustGiveUp: mustGiveUp, finishesGather: false,
             isStopRequested: isStopRequested)
         guard let outcome else { return nil }
         state.progress.step = number
         state.progress.position += configuration.training.globalBatchSize
-        state.progress.tokens += outcome.positions
+        state.progress.tokens += outcome.tokens
         if !outcome.isSkipped {
             state.progress.updates += 1
             state.spikes.record(outcome.loss.loss)
@@ -207,7 +207,7 @@ final class TrainingRun {
             step: number, tokens: state.progress.tokens, loss: outcome.loss.loss,
             crossEntropy: outcome.loss.crossEntropy, entropy: outcome.loss.entropy, alpha: outcome.loss.alpha,
             learningRate: outcome.learningRate, gradientNorm: outcome.gradientNorm, stepSeconds: elapsed,
-            tokensPerSecond: Double(outcome.positions) / elapsed, isSkipped: outcome.isSkipped,
+            tokensPerSecond: Double(outcome.tokens) / elapsed, isSkipped: outcome.isSkipped,
             isWithoutTargets: outcome.isWithoutTargets, rankSequences: outcome.rankSequences,
             rankSeconds: outcome.rankSeconds,
             mixture: metrics == nil ? nil : mixture.fractions(state.progress.position), phases: phases)
@@ -297,7 +297,7 @@ final class TrainingRun {
         return true
     }
 
-    /// This rank's wish to stop after what it is doing: a signal, or, on rank 0, the time limit coming near.
+    /// This rank's wish to stop after the current step: a signal, or on rank 0 the time limit coming near.
     private func isStopRequested() -> Bool {
         // Room for the step and the evaluation that may follow, and for the last save.
         StopRequest.signalNumber != 0 || isTimeUp(reserving: longestStepSeconds + longestEvaluationSeconds)

@@ -10,7 +10,7 @@ internal import Synchronization
 final class BackgroundTask<Value: Sendable>: Sendable {
     private let outcome = Mutex<Result<Value, any Error>?>(nil)
 
-    /// Starts `body`, after what `queue` was given before.
+    /// Starts `body`, behind the earlier tasks of `queue`.
     init(on queue: DispatchQueue, _ body: @escaping @Sendable () throws -> Value) {
         queue.async {
             let result = Result { try body() }
@@ -18,6 +18,6 @@ final class BackgroundTask<Value: Sendable>: Sendable {
         }
     }
 
-    /// What `body` returned or threw; nil while it runs.
+    /// The result or error of `body`; nil while it runs.
     var result: Result<Value, any Error>? { outcome.withLock { $0 } }
 }

@@ -58,10 +58,10 @@ final class CheckpointSaver {
     /// Takes the memory of the snapshot.
     ///
     /// - Parameters:
-    ///   - optimizer: of this rank; what it owns is saved.
+    ///   - optimizer: of this rank; the owned parameters and state are saved.
     ///   - keep: newest checkpoints to keep; 0: all.
     ///   - keepEvery: steps whose multiples stay for good; 0: none.
-    ///   - write: what writes a shard; tests put failures here.
+    ///   - write: writes a shard; tests put failures here.
     ///   - beforePublishing: brings to the disk, on rank 0 and in the background, what has to be there before a
     ///     checkpoint that follows it; its failure is reported with the save, which it does not stop.
     init(
@@ -106,11 +106,11 @@ final class CheckpointSaver {
         }
     }
 
-    /// Starts a save: returns once what is to be written has been copied, and training may change it.
+    /// Starts a save: returns once the shard has been copied, and training may change it.
     ///
     /// Traps while another save is in flight: there is one snapshot.
     ///
-    /// - Parameter index: what the checkpoint says about the run, without shards.
+    /// - Parameter index: the index of the checkpoint, without shards.
     /// - Returns: nil, or why the save could not begin.
     func start(_ index: CheckpointIndex) throws -> SaveFailure? {
         precondition(!isInFlight, "a save is started while another one is in flight")
@@ -196,7 +196,7 @@ final class CheckpointSaver {
         }
     }
 
-    /// Rank 0: checks all shards, publishes the checkpoint and removes what is no longer kept.
+    /// Rank 0: checks all shards, publishes the checkpoint and removes older ones beyond the kept number.
     private func complete(_ save: Save, records: [[UInt8]]) -> BackgroundTask<Completion> {
         BackgroundTask(on: queue) { [store, keep, keepEvery, beforePublishing] in
             var index = save.index

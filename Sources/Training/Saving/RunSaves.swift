@@ -1,4 +1,4 @@
-// RunSaves - when a run saves, what it says about it, and which failures it survives.
+// RunSaves - when a run saves, its messages about saves, and the failures that it survives.
 
 internal import Checkpointing
 internal import Configuration
@@ -181,7 +181,7 @@ final class RunSaves {
         return min((step + every - 1) / every * every, configuration.lastStep)
     }
 
-    /// What the checkpoint of the current step says about the run; its shards follow.
+    /// The index of the current step's checkpoint, without its shards.
     private func index() -> CheckpointIndex {
         let progress = state.progress
         return CheckpointIndex(

@@ -12,7 +12,7 @@ struct SavedCheckpoint: Sendable, Equatable {
     var stallSeconds: Double
     /// Seconds from the beginning of the save to the end of its last part, the removal of older checkpoints.
     let writeSeconds: Double
-    /// What went wrong beside the save itself; known to rank 0.
+    /// Problems beside the save itself; known to rank 0.
     let problems: [String]
 
     /// The row of `metrics.jsonl`; no other kind of row has the key `saved`.
@@ -28,7 +28,7 @@ struct SavedCheckpoint: Sendable, Equatable {
 struct SaveFailure: Sendable, Equatable {
     /// Rank, host, file and cause.
     var message: String
-    /// The checkpoints directory is not the same one on all ranks: no later save can succeed either.
+    /// Ranks see different checkpoints directories: no later save can succeed either.
     let isNotShared: Bool
 
     init(message: String, isNotShared: Bool = false) {
@@ -36,7 +36,7 @@ struct SaveFailure: Sendable, Equatable {
         self.isNotShared = isNotShared
     }
 
-    /// What went wrong at `place`, a rank and its host.
+    /// The failure at `place`, a rank and its host.
     init(_ error: any Error, at place: String) {
         self.init(
             message: "\(place): \(error)", isNotShared: (error as? CheckpointError)?.kind == .notShared)
@@ -66,7 +66,7 @@ enum SaveMessage: Sendable, Equatable {
         }
     }
 
-    /// Reads what ``bytes`` returned on another rank.
+    /// Reads the ``bytes`` of another rank.
     init(bytes: [UInt8]) {
         let text = String(decoding: bytes.dropFirst(), as: UTF8.self)
         switch bytes.first {

@@ -1,4 +1,4 @@
-// Snapshot - a copy of what a rank owns, from which a shard is written while training goes on.
+// Snapshot - a copy of a rank's shard, which is written while training goes on.
 
 internal import Kernels
 internal import Sharding
@@ -26,7 +26,7 @@ final class Snapshot: Sendable {
         state = stateTensors.map { StateTensor(name: $0, values: Arena(count: count).all) }
     }
 
-    /// Copies what `optimizer` owns and holds it until ``release()``.
+    /// Copies the owned parameters and state of `optimizer` and holds them until ``release()``.
     ///
     /// Traps while an earlier content is still held: its reader would write a mixture of two steps.
     func take(_ optimizer: ShardedOptimizer, pool: ThreadPool) {

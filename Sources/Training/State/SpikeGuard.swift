@@ -1,6 +1,6 @@
 // SpikeGuard - steps whose loss stands far above the last ones' (configuration key `training.spike_z_score`).
 
-/// The losses of the last steps that were applied, and what counts as a spike above them. The same on every rank, because
+/// The losses of the last steps that were applied, and the bound of a spike above them. Equal on every rank, because
 /// the losses are; its history is part of a checkpoint, so that a resumed run decides as an undisturbed one.
 struct SpikeGuard: Sendable, Equatable {
     /// Losses that are remembered, and how many of them a judgement needs.
@@ -29,7 +29,7 @@ struct SpikeGuard: Sendable, Equatable {
         guard zScore > 0, loss.isFinite, losses.count >= Self.least else { return nil }
         let mean = losses.reduce(0, +) / Double(losses.count)
         let variance = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(losses.count - 1)
-        // Losses that are all alike say nothing about what is usual.
+        // Without any variance no distance from the mean is unusual.
         return variance > 0 ? (loss - mean) / variance.squareRoot() : nil
     }
 

@@ -18,13 +18,13 @@ internal import TokenData
 public struct Progress: Sendable, Equatable {
     /// Optimizer steps taken, skipped ones included.
     public var step = 0
-    /// Sequences consumed: the global position of the next one.
+    /// Sequences consumed: the number of the next one in the training stream.
     public var position = 0
-    /// Positions consumed since step 1, ignored targets included.
+    /// Target tokens consumed since step 1, ignored targets included.
     public var tokens = 0
     /// Updates that the optimizer has applied.
     public var updates = 0
-    /// Steps up to this one that were skipped, without one in between that was not.
+    /// Consecutive skipped steps up to this one.
     public var skippedInARow = 0
 
     public init() {}
@@ -35,17 +35,17 @@ public final class TrainingState {
     public var progress = Progress()
     /// Occurrences of every token id in the training data; empty until they are counted.
     public var tokenCounts: [Int] = []
-    /// What an export of the model must leave out, as the checkpoint that it began from says.
+    /// Token roles that an export of the model must leave out, from the checkpoint that the run began with.
     var withheldTokens: Set<TokenRole> = []
     /// Losses of the last steps, for `training.spike_z_score`.
     var spikes: SpikeGuard
     public let configuration: RunConfiguration
     public let table: TensorTable
-    public let parameters: ParameterReplica
-    public let gradient: FloatSlice
+    /// The parameters that forward reads; mixed precision keeps them in bf16.
+    private let replica: ParameterReplica
     public let transformer: Transformer
     public let optimizer: ShardedOptimizer
-    /// What a step tells its progress to.
+    /// Receives the phases of every step.
     public let phases = PhaseRecorder()
     private let pool: ThreadPool
 
@@ -57,45 +57,48 @@ public final class TrainingState {
         table = configuration.model.tensorTable
         self.pool = pool
         switch configuration.training.precision {
-        case .fp32: parameters = .fp32(table)
-        case .bf16: parameters = .bf16(table, isExact: \.kind.staysFloat)
+        case .fp32: replica = .fp32(table)
+        case .bf16: replica = .bf16(table, staysFP32: \.kind.staysFloat)
         }
-        gradient = Arena(count: table.count).all
         transformer = Transformer(
-            configuration.model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,
+            configuration.model, parameters: replica, sequenceLength: configuration.data.sequenceLength,
             maximumSequences: layout.largestMicroBatch, forTraining: true,
             recomputesLayers: configuration.training.activationCheckpointing == .layer,
-            sharedGradient: layout.writesGradientOnce(rank: communicator.rank)
-                ? gradient : nil, phases: phases, pool: pool)
+            sharesGradient: layout.writesGradientOnce(rank: communicator.rank), phases: phases, pool: pool)
         optimizer = ShardedOptimizer(
             communicator: communicator, partition: layout.partition,
             reduction: configuration.training.gradientReduction, stateTensors: configuration.optimizer.stateTensors,
             table: table, decays: \.kind.decays,
-            isSparse: configuration.model.hasSparseGradient, replica: parameters, gradient: gradient,
-            fixedPoint: layout.fixedPoint, pool: pool)
+            isSparse: configuration.model.hasSparseGradient, replica: replica,
+            gradient: transformer.gradient,
+            accumulationSteps: layout.accumulationSteps, fixedPoint: layout.fixedPoint, pool: pool)
     }
 
     /// The BLAS that computes the matmuls of this run: bits are comparable only where it is the same.
     var gemmIdentity: String { pool.gemmIdentity(configuration.training.precision) }
 
-    /// Sets all parameters to what `fill` writes into a flat fp32 buffer.
+    /// Sets all parameters: `fill` writes them into a flat fp32 buffer, `[P]`.
     ///
-    /// The buffer is the replica itself or, where that is bf16, the gradient, which nothing needs before the first step.
+    /// The buffer is the replica itself or, with mixed precision, the gradient, which nothing needs before the first step.
     func setParameters(_ fill: (FloatSlice) throws -> Void) rethrows {
-        if case .fp32(let flat) = parameters { return try fill(flat) }
-        try fill(gradient)
-        optimizer.load(gradient)
+        if case .fp32(let flat) = replica { return try fill(flat) }
+        try fill(transformer.gradient)
+        optimizer.load(transformer.gradient)
     }
 
-    /// All parameters as the network sees them, in fp32.
-    var wideParameters: FloatSlice {
-        switch parameters {
+    /// All parameters as the network sees them, in fp32, `[P]`, once every one has arrived.
+    ///
+    /// Collective while an all-gather is in flight.
+    ///
+    /// - Throws: `MPIError`.
+    func gatheredParameters() throws -> FloatSlice {
+        switch try optimizer.gatheredParameters() {
         case .fp32(let flat): return flat
-        case .bf16(let flat, let exact):
-            let wide = Arena(count: flat.count).all
-            pool.upcast(flat, into: wide)
-            for part in exact.parts { wide[part.flat].copy(from: part.values) }
-            return wide
+        case .bf16(let flat, let fp32Tensors):
+            let values = Arena(count: flat.count).all
+            pool.upcast(flat, into: values)
+            for part in fp32Tensors.parts { values[part.flat].copy(from: part.values) }
+            return values
         }
     }
 

@@ -1,4 +1,4 @@
-// NormalizationTests - what the sums of units become: the global normaliser and the authors' own.
+// NormalizationTests - what the sums of micro-batches become: the global normaliser and the authors' own.
 
 import Foundation
 import Kernels
@@ -129,32 +129,32 @@ struct NormalizationTests {
         return [Float(low)] + [Float](repeating: 0, count: V - 1)
     }
 
-    /// Two units with mean weights 2 and 4: alpha = (1/2 + 1/4) / 2 = 0.375, not the 1/3 of the pooled mean. One
-    /// position of each unit is ignored and counts in the means all the same.
+    /// Two micro-batches with mean weights 2 and 4: alpha = (1/2 + 1/4) / 2 = 0.375, not the 1/3 of the pooled mean. One
+    /// position of each micro-batch is ignored and counts in the means all the same.
     @Test func alphaIsTheMeanOfInverseMeans() {
-        // With sigma 2, H = 0 gives w = 2. The second unit's H are 2, 1.5 (ignored) and 2.5: w = 4 on average, but 4.25
+        // With sigma 2, H = 0 gives w = 2. The second micro-batch's H are 2, 1.5 (ignored) and 2.5: w = 4 on average, but 4.25
         // over its targets.
         let loss = LossConfiguration(kind: .mile, gamma: 1, sigma: 2, normalization: .reference)
-        let units = [[0, 0, 0], [2, 1.5, 2.5]].map { entropies in
+        let microBatches = [[0, 0, 0], [2, 1.5, 2.5]].map { entropies in
             HeadCase(logits: entropies.flatMap { logits(entropy: $0, V: 16) }, targets: [0, -1, 3], loss).run()
         }
-        #expect(units.map { $0.sums.positions } == [3, 3] && units.map { $0.sums.targets } == [2, 2])
-        let step = ReferenceMicroStep(units: units.map(\.sums))
+        #expect(microBatches.map { $0.sums.positions } == [3, 3] && microBatches.map { $0.sums.targets } == [2, 2])
+        let step = ReferenceAccumulationStep(microBatches: microBatches.map(\.sums))
         #expect(abs(step.alpha - 0.375) < 1e-6)
         #expect(abs(step.alpha - 1.0 / 3) > 0.04)
-        // Loss = alpha times the mean over units of mean(w CE) over all positions; the gradient is scaled alike.
-        let meanLoss = (units[0].sums.weightedCrossEntropy + units[1].sums.weightedCrossEntropy) / 6
+        // Loss = alpha times the mean over micro-batches of mean(w CE) over all positions; the gradient is scaled alike.
+        let meanLoss = (microBatches[0].sums.weightedCrossEntropy + microBatches[1].sums.weightedCrossEntropy) / 6
         #expect(abs(step.loss - step.alpha * meanLoss) < 1e-12 * step.loss)
-        #expect(disagreement(step.unitScales, [0.0625, 0.0625], within: 1e-6) == nil)
+        #expect(disagreement(step.scales, [0.0625, 0.0625], within: 1e-6) == nil)
     }
 
-    @Test func unitsOfDifferentSizesAreMeansOfMeans() {
-        // Unit 1: 2 positions, sum w 4, sum w CE 10; unit 2: 8 positions, sum w 4, sum w CE 6; one ignored in each.
-        let units = [LossSums(values: [10, 3, 4, 0, 0, 1, 2]), LossSums(values: [6, 3, 4, 0, 0, 7, 8])]
-        let step = ReferenceMicroStep(units: units)
+    @Test func microBatchesOfDifferentSizesAreMeansOfMeans() {
+        // Micro-batch 1: 2 positions, sum w 4, sum w CE 10; micro-batch 2: 8 positions, sum w 4, sum w CE 6; one ignored in each.
+        let microBatches = [LossSums(values: [10, 3, 4, 0, 0, 1, 2]), LossSums(values: [6, 3, 4, 0, 0, 7, 8])]
+        let step = ReferenceAccumulationStep(microBatches: microBatches)
         #expect(step.alpha == (0.5 + 2) / 2)
         #expect(step.loss == 1.25 * (10.0 / 2 + 6.0 / 8) / 2)
-        #expect(step.unitScales == [1.25 / 4, 1.25 / 16])
+        #expect(step.scales == [1.25 / 4, 1.25 / 16])
     }
 
     /// At gamma 0 the reference is CE * N_valid / N.
@@ -162,14 +162,14 @@ struct NormalizationTests {
     func atGammaZeroTheReferenceDividesByAllPositions(kind: LossConfiguration.Kind) {
         let head = HeadCase(60, 8, 33, LossConfiguration(kind: kind, gamma: 0, normalization: .reference), ignoring: 4)
         let parts = [0..<20, 20..<40, 40..<60].map { head.part($0).run() }
-        let step = ReferenceMicroStep(units: parts.map(\.sums))
+        let step = ReferenceAccumulationStep(microBatches: parts.map(\.sums))
         let all = parts.map(\.sums).reduce(LossSums(), +)
         #expect(all.targets == 45)
         #expect(step.alpha == 1)
         #expect(abs(step.loss - all.normalizedGlobally.crossEntropy * 45 / 60) < 1e-12)
         // So is its gradient: p - onehot over all positions.
         let expected = head.reference.dlogits
-        let gradient = zip(parts, step.unitScales).flatMap { part, scale in part.dhidden.map { Double($0) * scale } }
+        let gradient = zip(parts, step.scales).flatMap { part, scale in part.dhidden.map { Double($0) * scale } }
         let dhidden = Reference.matmul(expected, head.weight.doubles, m: 60, n: 8, k: 33).map { $0 / 60 }
         #expect(disagreement(gradient, dhidden, within: 2e-6) == nil)
     }
