@@ -12,9 +12,10 @@ public enum Operand: Sendable {
 ///
 /// Traps when the sizes do not match.
 ///
-/// Threads belong to the caller (``Kernels``' pool). Why: panels, and with them the result's bits, then do not depend on how
-/// many threads there are. There is no factor. Why: some kernels of oneDNN have none, and pass over the result once more,
-/// number by number.
+/// Threads belong to the caller, the thread pool of `Kernels`. Why: panels, and with them the bits of the result, then do not
+/// depend on the number of threads.
+///
+/// The result has no factor. Why: some kernels of oneDNN lack one and would pass over the result once more.
 public func multiply(
     _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false,
     backend: any BLASBackend

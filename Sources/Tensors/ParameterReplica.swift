@@ -1,10 +1,11 @@
-// ParameterReplica - the parameters that one rank computes with, in the format that matmuls read.
+// ParameterReplica - the parameters that one rank computes with, in the compute dtype of matmuls.
 
-/// All parameters in the order of the tensor table.
+/// One rank's copy of all parameters, in the order of the tensor table.
 public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
-    /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
-    /// from.
+    /// All parameters rounded to bf16, and a few tensors (norm gains) also in fp32.
+    ///
+    /// Why: gains start at 1, where a step of bf16 is 1/128, larger than an update.
     case bf16(BFloat16Slice, exact: ExactTensors)
 
     /// Number of parameters.
@@ -37,7 +38,7 @@ public struct ExactTensors: Sendable {
         values = Arena(count: ranges.reduce(0) { $0 + $1.count }).all
     }
 
-    /// The tensor at a flat range; traps when it is none of these.
+    /// The tensor at a flat range; traps when the replica does not hold that range in fp32.
     public func tensor(at range: Range<Int>) -> FloatSlice {
         guard let part = parts.first(where: { $0.flat == range }) else {
             preconditionFailure("the tensor at \(range) is not kept in fp32")
