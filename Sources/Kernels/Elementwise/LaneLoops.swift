@@ -2,13 +2,13 @@
 
 public import Tensors
 
-// Every element goes through the same vector code whatever its position: a remainder is padded to full lanes, never
-// computed by other (scalar) code, so that a value's bits do not depend on how a buffer is cut.
+// One piece of vector code computes every element. A remainder is padded to full lanes instead of computed by scalar
+// code. Why: the bits of a value then do not depend on how a buffer is cut.
 //
-// A loop calls its function at one place, for whole and for padded lanes: one that is called at two is not inlined, and its
-// vectors then travel through memory (RMSNorm's backward pass took three times as long).
+// A loop calls its function once in its source, for whole and for padded lanes. Why: the compiler does not inline a function
+// with two calls, and vectors then travel through memory.
 
-/// What the loops read and write: fp32 or bf16 numbers. Loops are inlined with the concrete type.
+/// A buffer that the loops read or write: fp32 or bf16 numbers. The compiler inlines loops with the concrete type.
 @usableFromInline package protocol LaneBuffer: Sendable {
     var count: Int { get }
     func advanced(by offset: Int, count: Int) -> Self
@@ -22,20 +22,20 @@ extension FloatView: LaneBuffer {}
 extension BFloat16View: LaneBuffer {}
 
 extension LaneBuffer {
-    /// Sixteen elements, or as many as `place` has, padded.
+    /// The elements at `place`, padded to sixteen.
     @inlinable @inline(__always)
     package func lanes(at place: LanePlace, padding: Float = 0) -> Lanes {
         place.isPartial ? partialLanes(at: place.index, padding: padding) : lanes(at: place.index)
     }
 
-    /// Stores as many lanes as `place` has.
+    /// Stores the lanes of `value` that `place` has.
     @inlinable @inline(__always)
     package func store(_ value: Lanes, at place: LanePlace) {
         if place.isPartial { storePartial(value, at: place.index) } else { store(value, at: place.index) }
     }
 }
 
-/// Where a loop is: the next sixteen elements, or the fewer ones at the end.
+/// The elements of one iteration of a loop: sixteen, or fewer at the end.
 @usableFromInline package struct LanePlace {
     @usableFromInline package let index: Int
     @usableFromInline package let isPartial: Bool
@@ -106,7 +106,7 @@ func sumLanes(_ a: FloatView, _ b: FloatView, _ f: (Lanes, Lanes) -> Lanes) -> F
     return horizontalSum(total)
 }
 
-/// `target[i] = f(a[i])`; returns the sum of the results of whole and padded lanes: `f(-infinity)` must be 0.
+/// `target[i] = f(a[i])`; returns the sum of all results. Padding is minus infinity, so `f(-infinity)` must be 0.
 @inline(__always)
 func mapSumLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) -> Float {
     assert(a.count == target.count)
@@ -159,7 +159,7 @@ func hasElement(_ a: FloatView, equalTo value: Float) -> Bool {
     return horizontalSum(found) > 0
 }
 
-/// The sum of the lanes, halves first: one fixed order.
+/// The sum of the lanes in one fixed order: both halves added, then the halves of the result, and so on.
 @inline(__always)
 func horizontalSum(_ value: Lanes) -> Float {
     let eight = value.lowHalf + value.highHalf
