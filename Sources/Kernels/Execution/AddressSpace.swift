@@ -1,4 +1,4 @@
-// AddressSpace - the limit on this process's address space (`ulimit -v`, SGE's h_vmem), and what is left below it.
+// AddressSpace - the limit on this process's address space (`ulimit -v`, SGE's h_vmem), and the bytes left below it.
 
 internal import Glibc
 

@@ -1,12 +1,12 @@
 // Attention - causal grouped-query attention over whole sequences, in blocks of queries.
 //
 // Legend: B sequences, T positions, H query heads, K key/value heads (H / K query heads share one), Dh features per head.
-// qkv rows hold [q: H * Dh | k: K * Dh | v: K * Dh] of one token. lse_BHT = logsumexp of a query's scaled scores.
+// A row of qkv holds [q: H * Dh | k: K * Dh | v: K * Dh] of one token. lse_BHT is the log-sum-exp of a query's scaled scores.
 
 internal import LinearAlgebra
 public import Tensors
 
-/// Sizes of one attention layer, and its two passes.
+/// The sizes of an attention layer, and its forward and backward passes.
 public struct Attention: Sendable {
     public let heads: Int
     public let keyValueHeads: Int
@@ -14,14 +14,14 @@ public struct Attention: Sendable {
     /// T.
     public let positions: Int
 
-    /// Queries per block: a block's scores stay in the second-level cache, and the masked half beyond it is skipped.
+    /// Queries per block. Why: a block's scores stay in the second-level cache, and keys behind the block are skipped.
     private static let queryBlock = 64
-    /// Blocks that a task of the forward pass computes with the keys and values that it has packed, at most: packing is then
-    /// some 2 % of its work.
+    /// Most blocks of a forward task. Why: packing keys and values once per task is then a small part of its work.
     private static let mostBlocksPerTask = 8
-    /// With fewer tasks for each thread, tasks become smaller, down to a block, so that threads have something to share. How
-    /// blocks are grouped changes no bit of the result. Messages move between tasks only: where there are tasks enough,
-    /// those of long sequences run for milliseconds.
+    /// Least number of tasks per thread. With fewer, tasks become smaller, down to a block, so that all threads work.
+    ///
+    /// The number of blocks in a task changes no bit of the result. The progress hook runs between tasks only; tasks of long
+    /// sequences take milliseconds.
     private static let fewestTasksPerThread = 4
 
     public init(heads: Int, keyValueHeads: Int, headSize: Int, positions: Int) {
@@ -45,7 +45,7 @@ public struct Attention: Sendable {
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
     /// - Parameters:
-    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied; its format is that of the matmuls.
+    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied, in the compute dtype of matmuls.
     ///   - output: `[B * T, H * Dh]`.
     ///   - lse: receives the log-sum-exp of the scaled scores, `[B, H, T]`, for the backward pass.
     ///   - scratch: ``scratchCount(threads:)`` floats.
@@ -62,7 +62,7 @@ public struct Attention: Sendable {
         pool.run(B * heads * tasks) { task, worker in
             let sequence = task / (heads * tasks)
             let head = task / tasks % heads
-            // A head's late tasks are the long ones: handed out first, so that the last thread to finish is not in one of them.
+            // Late queries see more keys, so their tasks are long and come first. Threads then finish at nearly one time.
             let first = (tasks - 1 - task % tasks) * blocksPerTask
             let range = first..<min(first + blocksPerTask, blocks)
             let own = AttentionScratch(self, scratchView, worker: worker)
@@ -89,9 +89,11 @@ public struct Attention: Sendable {
 
     /// Gradients of q, k and v.
     ///
-    /// Probabilities are recomputed from q, k and `lse`. With `delta = sum(dout * out)` per query:
-    /// `dS = P * (dout v^T - delta) / sqrt(Dh)`, `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`. One task owns one key/value
-    /// head of one sequence and adds its queries, heads in order, so that the sums have one order.
+    /// The pass recomputes the probabilities P from q, k and `lse`. With `delta = sum(dout * out)` per query:
+    /// `dS = P * (dout v^T - delta) / sqrt(Dh)`, `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`.
+    ///
+    /// One task owns one key/value head of one sequence and adds up its query heads in order. Why: every sum then has one
+    /// order, whatever the number of threads.
     ///
     /// - Parameters:
     ///   - doutput: gradient of the output, `[B * T, H * Dh]`.
@@ -157,7 +159,7 @@ public struct Attention: Sendable {
         }
     }
 
-    // MARK: - Where things lie
+    // MARK: - Layout of the buffers
 
     private var groupSize: Int { heads / keyValueHeads }
 

@@ -6,7 +6,9 @@
 public import Tensors
 
 extension Attention {
-    /// Appends the new tokens' keys and values to the cache and attends over everything up to each token.
+    /// Appends keys and values of the new tokens to the cache, and attends over all positions up to each token.
+    ///
+    /// Traps when the tokens or the buffers do not fit the cache.
     ///
     /// - Parameters:
     ///   - qkv: `[n, (H + 2K) * Dh]` of the new tokens, rotary already applied.

@@ -4,10 +4,11 @@
 
 public import Tensors
 
+/// The token embedding: a lookup of rows, and its gradient.
 public enum Embedding {
-    /// `x[n] = table[tokens[n]]`.
+    /// `x[n] = table[tokens[n]]`, x `[N, D]`, table `[V, D]`.
     ///
-    /// Traps on a token outside of the table: data is checked when it is loaded.
+    /// Traps on a token outside of the table. Why: data is checked when it is loaded.
     public static func forward(
         _ pool: ThreadPool, tokens: [Int32], table: OperandSlice, features D: Int, into x: FloatSlice
     ) {
@@ -37,7 +38,7 @@ public enum Embedding {
 
     /// `dtable[tokens[n]] += dx[n]`, tokens in order.
     ///
-    /// Tasks are fixed ranges of columns, so that every element is added up in token order whatever the threads.
+    /// Tasks are fixed ranges of columns. Why: every element is then summed in token order, whatever the number of threads.
     /// Traps on a token outside of the table.
     ///
     /// - Parameter dtable: `[V, D]`; cleared first unless `adding`.

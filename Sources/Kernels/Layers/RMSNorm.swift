@@ -4,16 +4,19 @@
 
 public import Tensors
 
-/// Tokens per task. Sums over tokens run over tiles of this many, in tile order, so that they have one shape.
+/// Tokens per task, and tokens per tile of a sum over tokens.
+///
+/// Why: sums over fixed tiles, in tile order, have one order whatever the number of threads.
 let tokenTile = 64
 
+/// The normalization of a token's features by their root mean square.
 public enum RMSNorm {
     /// `y = gain * x * rstd`, row by row.
     ///
     /// - Parameters:
     ///   - x: input, `[N, D]`.
     ///   - gain: `[D]`.
-    ///   - y: output, `[N, D]`, in the format that the matmuls read.
+    ///   - y: output, `[N, D]`, in the compute dtype of matmuls.
     ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per token, `[N]`.
     public static func forward(
         _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: OperandSlice, rstd: FloatSlice
@@ -51,8 +54,9 @@ public enum RMSNorm {
     /// Floats of scratch that ``backward(_:dy:x:gain:rstd:dx:dgain:adding:output:scratch:)`` needs.
     public static func scratchCount(tokens N: Int, features D: Int) -> Int { (N + tokenTile - 1) / tokenTile * D }
 
-    /// Adds the input's gradient to `dx`, writes or adds the gain's, and forms the output once more, which is cheaper than to
-    /// store `[N, D]` per norm.
+    /// The gradients of input and gain, and the recomputed output.
+    ///
+    /// Why it recomputes the output: that is cheaper than to store `[N, D]` per norm.
     ///
     /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy * xhat`.
     ///
@@ -60,7 +64,7 @@ public enum RMSNorm {
     ///   - dy: gradient of the output, `[N, D]`.
     ///   - dx: gradient of the residual stream, `[N, D]`; added to.
     ///   - dgain: `[D]`; overwritten unless `adding`.
-    ///   - y: where wanted, receives the output, `[N, D]`.
+    ///   - y: receives the output, `[N, D]`; nil: it is not recomputed.
     ///   - scratch: ``scratchCount(tokens:features:)`` floats.
     public static func backward(
         _ pool: ThreadPool, dy: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, dx: FloatSlice,
@@ -85,12 +89,12 @@ public enum RMSNorm {
                 let xRow = x_ND.advanced(by: n * D, count: D)
                 let dxRow = dx_ND.advanced(by: n * D, count: D)
                 let rstd = Lanes(repeating: rstd_N[n])
-                // A function: as a closure it is not inlined into this loop.
+                // Why a function: a closure is not inlined into this loop.
                 @inline(__always)
                 func gainAndProjection(_ partial: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> (Lanes, Lanes) {
                     (partial.addingProduct(dy, x * rstd), dy * gain * x)
                 }
-                // mean(g * xhat) with g = gain * dy; dy * gain is formed twice rather than stored.
+                // mean(g * xhat) with g = gain * dy. Both loops compute dy * gain instead of storing it.
                 let sum = mapSumLanes(partial_D, dyRow, gain_D, xRow, into: partial_D, gainAndProjection)
                 let factor = Lanes(repeating: sum * rstd_N[n] / Float(D)) * rstd
                 mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow) { dx, dy, gain, x in

@@ -1,9 +1,10 @@
 // SwiGLU - the gated activation of the MLP (Shazeer, arXiv 2002.05202): s = silu(gate) * up, silu(g) = g / (1 + e^-g).
 //
-// Legend: N tokens, F features. gateUp_N2F holds a token's gate and up side by side: they come from one matmul.
+// Legend: N tokens, F features. A row of gateUp_N2F holds gate and up of one token side by side, from one matmul.
 
 public import Tensors
 
+/// The gated activation between the linear layers of the MLP.
 public enum SwiGLU {
     /// `s = silu(gate) * up`.
     ///
@@ -32,16 +33,17 @@ public enum SwiGLU {
         }
     }
 
-    /// Gradients of gate and up, and the output once more: backward recomputes it instead of storing `[N, F]`, and both need
-    /// the same exponential.
+    /// The gradients of gate and up, and the recomputed output.
+    ///
+    /// Why it recomputes the output: that needs no stored `[N, F]`, and the gradients need the exponential anyway.
     ///
     /// `dup = ds * silu(gate)`, `dgate = ds * up * sig * (1 + gate * (1 - sig))` with `sig = sigmoid(gate)`.
     ///
     /// - Parameters:
     ///   - ds: gradient of the output, `[N, F]`.
     ///   - gateUp: `[N, 2F]`.
-    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the format that the matmuls read; may be `gateUp`.
-    ///   - s: receives the output, `[N, F]`, in the same format.
+    ///   - dgateUp: receives the gradients, `[N, 2F]`, in the compute dtype of matmuls; may be `gateUp`.
+    ///   - s: receives the output, `[N, F]`, in the compute dtype of matmuls.
     public static func backward(
         _ pool: ThreadPool, ds: FloatSlice, features F: Int, gateUp: FloatSlice, into dgateUp: OperandSlice,
         output s: OperandSlice
@@ -70,7 +72,7 @@ public enum SwiGLU {
                     into: dgateUp_N2F.advanced(by: gateAt, count: F), dgateUp_N2F.advanced(by: upAt, count: F),
                     s_NF.advanced(by: n * F, count: F)
                 ) { ds, gate, up in
-                    // Spelt out: as a function of its own it is not inlined into the bf16 loop.
+                    // Why spelt out: a function of its own is not inlined into the bf16 loop.
                     let one = Lanes(repeating: 1)
                     let sig = one / (one + exponential(Lanes(repeating: 0) - gate))
                     let silu = gate * sig

@@ -1,6 +1,6 @@
-// LossSums - what one unit of work (a micro-batch) adds to the loss, and how sums become the step's numbers.
+// LossSums - a micro-batch's sums for the loss, and the normalized numbers of a step.
 
-/// Sums over the targets of one unit, in double. Those of several units and ranks are added element by element.
+/// Sums over the targets of one micro-batch, in double. Sums of micro-batches and ranks are added element by element.
 public struct LossSums: Sendable, Equatable {
     /// Sum of w * CE over non-ignored targets.
     public var weightedCrossEntropy = 0.0
@@ -44,7 +44,7 @@ public struct LossSums: Sendable, Equatable {
     }
 }
 
-/// The loss of an optimizer step, and the factor that turns the accumulated gradient into its gradient.
+/// The loss and other normalized numbers of an optimizer step.
 public struct NormalizedLoss: Sendable, Equatable {
     /// The objective.
     public let loss: Double
@@ -52,7 +52,7 @@ public struct NormalizedLoss: Sendable, Equatable {
     public let crossEntropy: Double
     /// Mean H over non-ignored targets, nats.
     public let entropy: Double
-    /// `N / sum w` for `global`; the mean of the micro-steps' alpha for `reference`.
+    /// `N / sum w` for `global`; the mean of alpha over accumulation steps for `reference`.
     public let alpha: Double
 
     public init(loss: Double, crossEntropy: Double, entropy: Double, alpha: Double) {
@@ -64,10 +64,10 @@ public struct NormalizedLoss: Sendable, Equatable {
 }
 
 extension LossSums {
-    /// The step's numbers under `normalization: global`: everything over `sum w`, which counts every target of the step.
+    /// The step's numbers under `normalization: global`: all sums divided by `sum w` over every target of the step.
     ///
-    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. A step without any weight (all targets
-    /// ignored) has loss and gradient 0.
+    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. Loss and gradient are 0 in a step whose
+    /// targets are all ignored.
     public var normalizedGlobally: NormalizedLoss {
         NormalizedLoss(
             loss: weight != 0 ? weightedCrossEntropy / weight : 0,
@@ -75,28 +75,27 @@ extension LossSums {
             alpha: weight != 0 ? targets / weight : 0)
     }
 
-    /// The numbers of a step whose weights sum to 0: what divides by 0 is not a number. Where there are targets all the same,
-    /// CE and entropy are theirs.
+    /// The numbers of a step whose weights sum to 0: loss and alpha are NaN. CE and entropy are NaN without targets.
     public var undefinedLoss: NormalizedLoss {
         NormalizedLoss(
             loss: .nan, crossEntropy: targets != 0 ? crossEntropy / targets : .nan,
             entropy: targets != 0 ? entropy / targets : .nan, alpha: .nan)
     }
 
-    /// Factor on the accumulated gradient under `global`.
+    /// Factor on the accumulated gradient under `normalization: global`: `1 / sum w`.
     public var globalGradientScale: Double { weight != 0 ? 1 / weight : 0 }
 }
 
-/// One micro-step of the authors' trainer (`normalization: reference`): each unit plays one of its ranks.
+/// One accumulation step of the authors' trainer (`normalization: reference`). Each micro-batch stands for one of its ranks.
 public struct ReferenceMicroStep: Sendable, Equatable {
-    /// Mean over the units of `1 / mean(w)`, the mean over all positions of the unit.
+    /// Mean over micro-batches of `1 / mean(w)`. `mean(w)` is the mean over all positions of a micro-batch.
     public let alpha: Double
-    /// `alpha` times the mean over the units of `mean(w * CE)`.
+    /// `alpha` times the mean over micro-batches of `mean(w * CE)`.
     public let loss: Double
-    /// Per unit: factor on its unnormalised gradient `sum w dCE`.
+    /// For each micro-batch, the factor on its unnormalised gradient `sum w dCE`.
     public let unitScales: [Double]
 
-    /// - Parameter units: sums of the units that form the micro-step, at least one.
+    /// - Parameter units: sums of the accumulation step's micro-batches, at least one.
     public init(units: [LossSums]) {
         precondition(!units.isEmpty, "a micro-step has at least one unit")
         let count = Double(units.count)
