@@ -1,4 +1,4 @@
-// GemmBench - `mile-dist bench gemm`: every matmul of a model's step, by each library and in each format.
+// GemmBench - `mile-dist bench gemm`: every matmul of a model's step, by each BLAS backend and in each dtype.
 
 internal import BLASSelection
 internal import Foundation
@@ -14,7 +14,7 @@ package struct GemmBench {
     private let sizes: BenchModel
     private let pool: ThreadPool
 
-    /// - Parameter threads: 0: the cores bound to the process.
+    /// - Parameter threads: threads of the pool; 0: the cores bound to the process.
     package init(_ process: ProcessContext, _ sizes: BenchModel, threads: Int) throws {
         self.sizes = sizes
         pool = try process.makePool(requested: threads)
@@ -31,7 +31,7 @@ package struct GemmBench {
         var isWeightGradient: Bool { aOperand == .transposed }
     }
 
-    /// A column: what computes the matmuls.
+    /// A column of the table: one way to compute the matmuls.
     private struct Way {
         let name: String
         let pool: ThreadPool
@@ -110,7 +110,7 @@ package struct GemmBench {
                 ways.append(Way(name: name, pool: try pool(backends), isBFloat16: true))
             }
         }
-        // The last column, because only some rows have it.
+        // It is the last column, because only some rows have it.
         ways.append(Way(name: "copied", pool: try pool(copies)))
         return ways
     }

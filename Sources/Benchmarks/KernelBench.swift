@@ -1,4 +1,4 @@
-// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain matmul, against its bound.
+// KernelBench - `mile-dist bench kernels`: each pass of a step besides plain matmuls, against its peak rate.
 
 internal import BLASSelection
 internal import Configuration
@@ -16,7 +16,7 @@ package struct KernelBench {
     private let sizes: BenchModel
     private let pool: ThreadPool
 
-    /// - Parameter threads: 0: the cores bound to the process.
+    /// - Parameter threads: threads of the pool; 0: the cores bound to the process.
     package init(_ process: ProcessContext, _ sizes: BenchModel, threads: Int) throws {
         self.sizes = sizes
         pool = try process.makePool(
@@ -25,13 +25,13 @@ package struct KernelBench {
                 GEMMSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 
-    /// A measured pass: what it works through, and what bounds it.
+    /// A measured pass: its elements, the work that bounds it, and its time.
     private struct Row {
         let name: String
         let elements: Double
-        /// Bytes that it reads and writes at least; 0 where matmuls bound it.
+        /// Least number of bytes that the pass reads and writes; 0 where matmuls bound it.
         let bytes: Double
-        /// Operations of its matmuls; 0 where memory bounds it.
+        /// Floating-point operations of the pass's matmuls; 0 where memory bounds it.
         let operations: Double
         let seconds: Double
 
@@ -125,7 +125,7 @@ package struct KernelBench {
         let lse = PeakRates.filled(sizes.tokens * model.attentionHeadCount)
         let scratch = PeakRates.filled(attention.scratchCount(threads: pool.threadCount))
         let (B, T) = (sizes.sequences, sizes.sequenceLength)
-        // Two matmuls forward and five backward over the causal half.
+        // The forward pass has two matmuls over the causal half, the backward pass five.
         let gemm = Double(B * T * (T + 1) * attention.outputStride)
         let scores = Double(B * model.attentionHeadCount * T * (T + 1) / 2)
         return [
@@ -144,7 +144,7 @@ package struct KernelBench {
         ]
     }
 
-    /// The head's pass over logits: what a chunk takes beyond its three matmuls.
+    /// The head's pass over the logits of a chunk.
     private func lossRow() -> Row {
         let (D, V) = (16, sizes.model.vocabularySize)
         let head = FusedHead(features: D, vocabulary: V)
@@ -154,7 +154,7 @@ package struct KernelBench {
         let scratch = PeakRates.filled(head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         let targets = [Int32](repeating: 1, count: N)
-        // Its matmuls are counted: with 16 features they are small.
+        // The row counts the three matmuls, too. With 16 features they are small.
         return Row(
             name: "loss of logits", elements: Double(N * V), bytes: 4 * Double(4 * N * V),
             operations: 6 * Double(N * V * D),

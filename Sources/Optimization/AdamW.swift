@@ -5,8 +5,7 @@ internal import Glibc
 public import Kernels
 public import Tensors
 
-/// One update of a run of the flat space, as `torch.optim.AdamW` makes it: decay first, bias-corrected moments, epsilon
-/// outside of the root.
+/// One update of AdamW: decay first, bias-corrected moments, epsilon outside of the root, as in `torch.optim.AdamW`.
 public struct AdamW: UpdateRule {
     public static let title = "AdamW"
     /// Running means of the gradients and of the squared gradients.

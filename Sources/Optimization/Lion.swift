@@ -3,8 +3,9 @@
 public import Kernels
 public import Tensors
 
-/// One update of a run of the flat space: `u = sign(beta1 m + (1 - beta1) g)`, `p -= rate (u + decay p)`,
-/// `m = beta2 m + (1 - beta2) g`. The sign of 0 is 0. Epsilon and the number of the update have no effect.
+/// One update of Lion: `u = sign(beta1 m + (1 - beta1) g)`, `p -= rate (u + decay p)`, `m = beta2 m + (1 - beta2) g`.
+///
+/// The sign of 0 is 0. Epsilon and the number of the update have no effect.
 public struct Lion: UpdateRule {
     public static let title = "Lion"
     /// The momentum: a running mean of the gradients.

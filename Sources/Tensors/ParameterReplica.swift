@@ -3,9 +3,8 @@
 /// One rank's copy of all parameters, in the order of the tensor table.
 public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
-    /// All parameters rounded to bf16, and a few tensors (norm gains) also in fp32.
-    ///
-    /// Why: gains start at 1, where a step of bf16 is 1/128, larger than an update.
+    /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
+    /// from.
     case bf16(BFloat16Slice, exact: ExactTensors)
 
     /// Number of parameters.

@@ -16,7 +16,7 @@ public struct LossConfiguration: Sendable, Equatable {
     public enum Normalization: String, Sendable, CaseIterable {
         /// The sum of all weights of the optimizer step: independent of ranks and micro-batches.
         case global
-        /// The factor of the authors' published trainer: per accumulation step, the mean over ranks of `1 / mean(w)`.
+        /// The authors' published trainer: per accumulation step, the mean over ranks of `1 / mean(w)`.
         case reference
     }
 

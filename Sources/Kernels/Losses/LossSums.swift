@@ -1,6 +1,6 @@
-// LossSums - a micro-batch's sums for the loss, and the normalized numbers of a step.
+// LossSums - sums of one micro-batch for the loss, and the step's numbers that follow from them.
 
-/// Sums over the targets of one micro-batch, in double. Sums of micro-batches and ranks are added element by element.
+/// Sums over the targets of one micro-batch, in double. Sums of several micro-batches and ranks are added one by one.
 public struct LossSums: Sendable, Equatable {
     /// Sum of w * CE over non-ignored targets.
     public var weightedCrossEntropy = 0.0
@@ -52,7 +52,7 @@ public struct NormalizedLoss: Sendable, Equatable {
     public let crossEntropy: Double
     /// Mean H over non-ignored targets, nats.
     public let entropy: Double
-    /// `N / sum w` for `global`; the mean of alpha over accumulation steps for `reference`.
+    /// `N / sum w` for `global`; the mean of the accumulation steps' alpha for `reference`.
     public let alpha: Double
 
     public init(loss: Double, crossEntropy: Double, entropy: Double, alpha: Double) {
@@ -86,16 +86,16 @@ extension LossSums {
     public var globalGradientScale: Double { weight != 0 ? 1 / weight : 0 }
 }
 
-/// One accumulation step of the authors' trainer (`normalization: reference`). Each micro-batch stands for one of its ranks.
+/// One micro-step of the authors' trainer (`normalization: reference`): each unit plays one of its ranks.
 public struct ReferenceMicroStep: Sendable, Equatable {
-    /// Mean over micro-batches of `1 / mean(w)`. `mean(w)` is the mean over all positions of a micro-batch.
+    /// Mean over the units of `1 / mean(w)`, the mean over all positions of the unit.
     public let alpha: Double
-    /// `alpha` times the mean over micro-batches of `mean(w * CE)`.
+    /// `alpha` times the mean over the units of `mean(w * CE)`.
     public let loss: Double
-    /// For each micro-batch, the factor on its unnormalised gradient `sum w dCE`.
+    /// Per unit: factor on its unnormalised gradient `sum w dCE`.
     public let unitScales: [Double]
 
-    /// - Parameter units: sums of the accumulation step's micro-batches, at least one.
+    /// - Parameter units: sums of the units that form the micro-step, at least one.
     public init(units: [LossSums]) {
         precondition(!units.isEmpty, "a micro-step has at least one unit")
         let count = Double(units.count)
