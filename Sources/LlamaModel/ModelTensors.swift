@@ -45,7 +45,7 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// Whether a tensor's gradient is zero except in the rows of tokens that occurred: the embedding's, unless it is tied.
+    /// Whether a tensor's gradient is zero except in the rows of tokens that occurred: an untied embedding.
     public func hasSparseGradient(_ entry: TensorTable.Entry) -> Bool {
         entry.name == "model.embed_tokens.weight" && !tieWordEmbeddings
     }
@@ -55,13 +55,13 @@ extension ModelConfiguration {
     /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for everything.
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable
-        // Falling: final norm, layers from the last to the first, 0. A layer ends where the next or the final norm begins.
+        // The indices fall: final norm, layers from the last to the first, 0. A layer ends where the next tensor begins.
         let starts = gradientFinalPositions.dropLast()
         return (starts.last ?? table.count, starts.dropLast().reversed(), table.count)
     }
 }
 
-/// Tensors by role. Norm gains are fp32; matrices are operands of matmuls (weights) or fp32 (gradients).
+/// The tensors of a model by role. Norm gains are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
 struct ModelSlices<Matrices: Sendable>: Sendable {
     /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head size.
     struct Layer: Sendable {
@@ -88,8 +88,8 @@ struct ModelSlices<Matrices: Sendable>: Sendable {
     let head: Matrices
 
     /// - Parameters:
-    ///   - gain: the norm gain at a flat range.
-    ///   - matrix: the matrix at a flat range.
+    ///   - gain: gives the norm gain at a flat range.
+    ///   - matrix: gives the matrix at a flat range.
     init(
         _ configuration: ModelConfiguration, gain: (Range<Int>) -> FloatSlice, matrix: (Range<Int>) -> Matrices
     ) {

@@ -12,7 +12,7 @@ public final class Transformer {
     public let sequenceLength: Int
     /// The largest number of sequences that one pass takes.
     public let maximumSequences: Int
-    /// Whether there are buffers for gradients.
+    /// Whether the transformer has buffers for the backward pass.
     public let forTraining: Bool
     /// Whether backward recomputes each layer from its input instead of keeping its activations.
     public let recomputesLayers: Bool
@@ -64,8 +64,9 @@ public final class Transformer {
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
-    /// Bytes that a transformer's activations take, for planning: what `init` allocates for a pool of `threads`, without
-    /// the per-token losses and the rotary table.
+    /// Bytes of a transformer's activations with a pool of `threads`, for planning.
+    ///
+    /// They leave out the per-token losses and the rotary table.
     public static func activationBytes(
         _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
         recomputesLayers: Bool = false, sharesGradient: Bool = false, dtype: ComputeDType = .fp32

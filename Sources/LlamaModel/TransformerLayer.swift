@@ -14,7 +14,7 @@ internal import Kernels
 internal import LinearAlgebra
 internal import Tensors
 
-/// The layer that training, evaluation and generation compute, over buffers that the caller hands in.
+/// A decoder layer of training, evaluation and generation, over buffers that the caller provides.
 struct TransformerLayer {
     typealias Weights = ModelSlices<OperandSlice>.Layer
     typealias Gradients = ModelSlices<FloatSlice>.Layer
@@ -24,7 +24,7 @@ struct TransformerLayer {
     let rotary: Rotary
     let pool: ThreadPool
 
-    /// - Parameter positions: T: positions of a sequence, or of the key/value cache.
+    /// - Parameter positions: T: number of positions of a sequence, or of the key/value cache.
     init(_ configuration: ModelConfiguration, positions: Int, pool: ThreadPool) {
         self.configuration = configuration
         attention = Attention(configuration, positions: positions)
@@ -40,11 +40,11 @@ struct TransformerLayer {
 
     // MARK: - Forward
 
-    /// The layer's output, from its input in `kept`.
+    /// Computes the layer's output from its input in `kept`.
     ///
     /// - Parameters:
     ///   - kept: the layer's own activations; all but the input are overwritten.
-    ///   - buffers: what all layers share.
+    ///   - buffers: the buffers that all layers share.
     ///   - cache: the layer's part of the pass's key/value cache; nil in a pass over whole sequences.
     ///   - output: `[N, D]`; may be the memory of the input.
     func forward(
@@ -58,12 +58,12 @@ struct TransformerLayer {
         linear(gated, weights.down, pass, inputs: F, outputs: D, into: output, adding: true)
     }
 
-    /// Computes again what forward left in `kept`, from the layer's input: activation checkpointing.
+    /// Recomputes the layer's activations in `kept` from its input, for activation checkpointing.
     func recompute(_ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations) {
         activate(pass, weights, kept, buffers, cache: nil)
     }
 
-    /// Everything of forward that backward reads: the layer up to gate and up.
+    /// Computes all activations that backward reads: the layer up to gate and up.
     private func activate(
         _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, cache: KeyValueCache.Layer?
     ) {
@@ -97,7 +97,7 @@ struct TransformerLayer {
         linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: pass.rows(kept.inner.gateUp, 2 * F))
     }
 
-    /// Attention over whole sequences, or of new tokens over the cache, to which it appends their keys and values.
+    /// Attention over whole sequences, or of new tokens over the cache. It appends keys and values of new tokens to the cache.
     private func attend(
         _ pass: Pass, _ qkv: OperandSlice, _ cache: KeyValueCache.Layer?, _ kept: Activations.Layer,
         _ buffers: Activations
@@ -114,7 +114,7 @@ struct TransformerLayer {
             scratch: buffers.scratch)
     }
 
-    /// Turns queries and keys, which lie side by side in the rows of `qkv` `[N, S]`.
+    /// Applies rotary to queries and keys, which lie side by side in the rows of `qkv` `[N, S]`.
     private func applyRotary(_ pass: Pass, to qkv: FloatSlice, inverse: Bool) {
         let (T, start) = (pass.sequenceLength, pass.start)
         rotary.apply(
@@ -125,11 +125,11 @@ struct TransformerLayer {
 
     // MARK: - Backward
 
-    /// Weight gradients of the layer, and the residual stream's gradient from the layer's output to its input.
+    /// Computes the weight gradients of the layer, and the gradient of its input.
     ///
     /// - Parameters:
-    ///   - kept: what forward left there; used up.
-    ///   - buffers: `residualGradient` holds the output's gradient and receives the input's.
+    ///   - kept: the activations of forward; backward may overwrite them.
+    ///   - buffers: `residualGradient` holds the gradient of the layer's output and receives the gradient of its input.
     ///   - gradients: overwritten unless `adding`.
     func backward(
         _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, _ gradients: Gradients,
@@ -150,7 +150,7 @@ struct TransformerLayer {
         let gated = pass.rows(buffers.gated, F)
         let gatedGradient = pass.rows(buffers.gatedGradient, F)
 
-        // Input gradients come first: the pass after each one also forms the input that the weight gradient reads.
+        // Input gradients come first. Why: the elementwise pass after each also recomputes the weight gradient's operand.
         let outputGradient = operand(residualGradient, buffers.downcastInput)
         inputGradient(outputGradient, weights.down, pass, inputs: F, outputs: D, into: gatedGradient)
         let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
@@ -201,7 +201,7 @@ struct TransformerLayer {
 
     // MARK: - Matmuls
 
-    /// `values` as a matmul's operand: downcast into `memory` where matmuls read bf16, otherwise as they are.
+    /// `values` as a matmul operand: a bf16 copy in `memory`, or the values themselves where `memory` is nil.
     private func operand(_ values: FloatSlice, _ memory: BFloat16Slice?) -> OperandSlice {
         guard let memory else { return .fp32(values) }
         let downcast = memory[0..<values.count]
