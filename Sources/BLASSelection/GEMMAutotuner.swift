@@ -29,8 +29,8 @@ extension ProcessContext {
 
     /// The fastest BLAS backend for each kind of fp32 matmul, by measurement. Collective.
     ///
-    /// Rank 0 measures the backends, and whether weight gradients copy an operand. Its answer counts for all ranks. With
-    /// bf16, each rank also measures whether its own processor should upcast operands to fp32.
+    /// Rank 0 measures the backends, and whether weight gradients copy an operand. Its answer counts for all ranks.
+    /// With bf16, each rank also measures whether its own processor should upcast operands to fp32.
     ///
     /// - Parameters:
     ///   - threads: `training.threads`.
@@ -63,7 +63,8 @@ extension ProcessContext {
 }
 
 extension ThreadPool {
-    /// Versions and kernels that compute matmuls in this precision. Two runs give the same bits only where they are equal.
+    /// Versions and kernels that compute matmuls in this precision. Two runs give the same bits only where they are
+    /// equal.
     package func gemmIdentity(_ precision: TrainingConfiguration.Precision) -> String {
         switch precision {
         case .fp32: backends.identity
@@ -93,11 +94,11 @@ enum GEMMAutotuner {
 
     /// The backends that compute panels of the run's sizes in the least time.
     ///
-    /// All threads multiply at once. Why: they share caches and memory, as in training. The measurement takes about half a
-    /// second on a fast core, and as long again for copies.
+    /// All threads multiply at once. Why: they share caches and memory, as in training. The measurement takes about
+    /// half a second on a fast core, and as long again for copies.
     ///
-    /// - Parameter precision: dtype of operands. bf16 operands are upcast, which cuts other panels and copies already. For fp32
-    ///   it also measures whether weight gradients copy an operand.
+    /// - Parameter precision: dtype of operands. bf16 operands are upcast, which cuts other panels and copies already.
+    ///   For fp32 it also measures whether weight gradients copy an operand.
     static func fastest(
         _ sizes: GEMMSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
     ) throws -> GEMMBackends {
@@ -133,8 +134,8 @@ enum GEMMAutotuner {
 
     /// Whether matmuls of bf16 operands take less time on upcast operands, in fp32.
     ///
-    /// Why: some processors do half as many operations a second in bf16 as in fp32. One forward matmul decides, because dtypes
-    /// differ by more than backends or kinds of matmuls do. It takes a third of a second on a fast core.
+    /// Why: some processors do half as many operations a second in bf16 as in fp32. One forward matmul decides, because
+    /// dtypes differ by more than backends or kinds of matmuls do. It takes a third of a second on a fast core.
     ///
     /// It needs ``BLASBackends/hasBFloat16GEMM``.
     static func favoursUpcasting(_ sizes: GEMMSizes, threads: Int) throws -> Bool {
@@ -160,8 +161,8 @@ enum GEMMAutotuner {
 
     /// Whether weight gradients take less time where the transposed operand is copied first.
     ///
-    /// The rows of this trial have the stride of the run's gate_up. Why: the speed of packing depends on the stride. It takes
-    /// half a second on a fast core.
+    /// The rows of this trial have the stride of the run's gate_up. Why: the speed of packing depends on the stride. It
+    /// takes half a second on a fast core.
     private static func favoursCopies(_ sizes: GEMMSizes, threads: Int, backend: any BLASBackend) throws -> Bool {
         // gate_up has the most panels of a layer's matmuls.
         let k = min(sizes.tokens, longestReduction)
@@ -190,10 +191,11 @@ enum GEMMAutotuner {
         return secondIsFaster(Stopwatch.pairedRatios({ multiply(pools[0]) }, { multiply(pools[1]) }))
     }
 
-    /// Whether the median of `ratios` (time of the first candidate over time of the second, in adjacent runs) is above 1.
+    /// Whether the median of `ratios` (time of the first candidate over time of the second, in adjacent runs) is above
+    /// 1.
     ///
-    /// Why ratios of adjacent runs: the clock of a shared machine drifts by more than backends differ. The faster candidate
-    /// wins by any margin. A run that needs equal bits at every start sets `reproducible: true`.
+    /// Why ratios of adjacent runs: the clock of a shared machine drifts by more than backends differ. The faster
+    /// candidate wins by any margin. A run that needs equal bits at every start sets `reproducible: true`.
     static func secondIsFaster(_ ratios: [Double]) -> Bool { Stopwatch.median(ratios) > 1 }
 }
 

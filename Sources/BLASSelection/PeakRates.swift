@@ -15,7 +15,8 @@ package struct PeakRates {
     ///
     /// A rate is the faster one of the pool's panels and the backend's own threads.
     package let gemms: [(backend: any BLASBackend, gflops: Double)]
-    /// GF/s of such a matmul of bf16 operands by a BLAS backend, not upcast; nil where the processor has no bf16 matmuls.
+    /// GF/s of such a matmul of bf16 operands by a BLAS backend, not upcast; nil where the processor has no bf16
+    /// matmuls.
     package let bfloat16GEMM: Double?
     /// GF/s of such a matmul of bf16 operands by ``TileGEMM``; nil where the processor has no tiles.
     package let tileGEMM: Double?
@@ -24,7 +25,8 @@ package struct PeakRates {
     /// GB/s read and written by `a += s * b` over arrays larger than any cache; NaN where it was not measured.
     package let bandwidth: Double
 
-    /// GF/s of the fastest matmul of a BLAS backend in the run's precision. Upcast bf16 operands count with both dtypes.
+    /// GF/s of the fastest matmul of a BLAS backend in the run's precision. Upcast bf16 operands count with both
+    /// dtypes.
     package func backendGEMM(isBFloat16: Bool) -> Double {
         let wide = gemms.map(\.gflops).max() ?? 0
         guard isBFloat16, let bfloat16GEMM else { return wide }
@@ -40,7 +42,8 @@ package struct PeakRates {
     ///
     /// - Throws: ``ThreadPoolError``.
     package static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) throws -> PeakRates {
-        // 2^18 rounds are the most whose sums stay exact. They take half a millisecond or more, far longer than a wake-up.
+        // 2^18 rounds are the most whose sums stay exact. They take half a millisecond or more, far longer than a
+        // wake-up.
         let rounds = 1 << 18
         let fma = Stopwatch.median { keep(pool.fusedMultiplyAdds(rounds: rounds)) }
         var dot: Double?

@@ -1,4 +1,4 @@
-// CollectivesBench - `mile-dist bench collectives`: the exchange of a training step by size, with and without shared memory.
+// CollectivesBench - `mile-dist bench collectives`: the exchange of a training step, with and without shared memory.
 
 internal import BLASSelection
 internal import Foundation

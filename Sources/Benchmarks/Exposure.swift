@@ -30,8 +30,8 @@ struct Exposure {
 
     /// Median of the seconds that a step takes longer than a weighted mean of its neighbours without exchange.
     ///
-    /// The weights are 1/3 for the neighbour before and 2/3 for the neighbour behind. Why: another step lies between the
-    /// first neighbour and the timed step. A speed that drifts evenly then cancels.
+    /// The weights are 1/3 for the neighbour before and 2/3 for the neighbour behind. Why: another step lies between
+    /// the first neighbour and the timed step. A speed that drifts evenly then cancels.
     ///
     /// - Parameters:
     ///   - with: seconds of the timed steps with exchange.

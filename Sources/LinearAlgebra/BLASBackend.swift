@@ -2,14 +2,14 @@
 
 /// A library that computes GEMMs, fp32 and possibly bf16.
 ///
-/// A new backend is a file of its own that adopts this protocol, and an element of ``BLASBackends/all``. That list gives the
-/// values of `training.blas`, the trials of the autotuner, and the rows of `doctor` and `bench gemm`.
+/// A new backend is a file of its own that adopts this protocol, and an element of ``BLASBackends/all``. That list
+/// gives the values of `training.blas`, the trials of the autotuner, and the rows of `doctor` and `bench gemm`.
 ///
-/// Threads: the pool's threads call ``gemm(_:_:_:_:into:k:adding:)-(Matrix,_,_,_,_,_,_)`` at one time, each for a panel of its
-/// own. A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
+/// Threads: the pool's threads call ``gemm(_:_:_:_:into:k:adding:)-(Matrix,_,_,_,_,_,_)`` at one time, each for a panel
+/// of its own. A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
 ///
-/// Bits: a result depends on the sizes, the strides and the operands of the call alone, not on the thread. It may depend on
-/// the panel, so panels follow from the shape of the whole GEMM.
+/// Bits: a result depends on the sizes, the strides and the operands of the call alone, not on the thread. It may
+/// depend on the panel, so panels follow from the shape of the whole GEMM.
 public protocol BLASBackend: Sendable {
     /// Value of `training.blas`, and the name in messages between ranks and in the output of `bench`.
     var name: String { get }

@@ -69,7 +69,8 @@ public struct GEMMBackends: Sendable, Equatable {
             + (copiesForWeightGradient ? " on copies" : "")
     }
 
-    /// Versions and kernels that compute GEMMs of bf16 operands. It names upcasting where the processor leaves a choice.
+    /// Versions and kernels that compute GEMMs of bf16 operands. It names upcasting where the processor leaves a
+    /// choice.
     public var bfloat16Identity: String {
         if !upcastsBFloat16 {
             return (TileGEMM.isAvailable ? "AMX tiles, small products " : "") + bfloat16.identity

@@ -5,11 +5,12 @@ package import Tensors
 
 /// A packed operand, in the order in which AMX tiles read it. It does not own its memory.
 ///
-/// The operand is a list of groups, 32 rows of `a` or 32 columns of `b` each. A group is a list of steps, each 32 numbers
-/// along the reduction. Zeros fill the last group and the last step.
+/// The operand is a list of groups, 32 rows of `a` or 32 columns of `b` each. A group is a list of steps, each 32
+/// numbers along the reduction. Zeros fill the last group and the last step.
 ///
-/// A step of a group is 32 x 32 numbers, in two tiles of 16 rows or columns. A tile of `a` stores row after row. A tile of `b`
-/// stores pairs along the reduction: the first pair of every column, then the second pair of every column, and so on.
+/// A step of a group is 32 x 32 numbers, in two tiles of 16 rows or columns. A tile of `a` stores row after row. A tile
+/// of `b` stores pairs along the reduction: the first pair of every column, then the second pair of every column, and
+/// so on.
 package struct TileOperand: Sendable {
     /// Rows or columns of a group, and length of a step.
     package static let edge = Int(ctiles_edge)
@@ -48,7 +49,8 @@ package struct TileOperand: Sendable {
 
 /// Matmuls of bf16 operands on AMX tiles, by this program's own kernel.
 ///
-/// Why: oneDNN's kernel waits for the stores of a result block before the next block. It reaches half of this speed or less.
+/// Why: oneDNN's kernel waits for the stores of a result block before the next block. It reaches half of this speed or
+/// less.
 package enum TileGEMM {
     /// Whether this process may use tiles, and oneDNN uses them. The environment variable `ONEDNN_MAX_CPU_ISA` counts.
     package static let isAvailable = OneDNNBackend.usesTiles && hasTiles
@@ -56,7 +58,8 @@ package enum TileGEMM {
     /// Whether the processor has tiles that this process may use.
     package static let hasTiles = exist && ctiles_are_permitted() != 0
 
-    /// Whether the processor has tiles. The system, or a container's filter of system calls, may still forbid their use.
+    /// Whether the processor has tiles. The system, or a container's filter of system calls, may still forbid their
+    /// use.
     package static let exist = ctiles_exist() != 0
 
     /// Floating-point operations of one round of ``dots(rounds:)``.

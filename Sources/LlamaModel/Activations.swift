@@ -54,7 +54,8 @@ struct Activations {
     let gated: OperandSlice
     /// Gradient of SwiGLU's output, `[N, F]`. With fp32 matmuls it shares the memory of `gated`.
     let gatedGradient: FloatSlice
-    /// Gradient of the attention output, `[N, Q]`. It shares the memory of `normedGradient`, which backward forms later.
+    /// Gradient of the attention output, `[N, Q]`. It shares the memory of `normedGradient`, which backward forms
+    /// later.
     let attentionGradient: FloatSlice
     /// Gradient of q, k and v, `[N, S]`. With bf16 matmuls, forward applies rotary to their fp32 values here.
     let qkvGradient: FloatSlice
@@ -190,7 +191,8 @@ extension Activations {
         /// Whether all layers share one ``Inner``, because backward recomputes it.
         let sharesInner: Bool
         let dtype: ComputeDType
-        /// Number of gradient floats that each layer's activations may use; empty where the gradient's memory is not shared.
+        /// Number of gradient floats that each layer's activations may use; empty where the gradient's memory is not
+        /// shared.
         let gradientCapacities: [Int]
         let scratch: Int
         let headScratch: Int

@@ -7,8 +7,8 @@ internal import Tensors
 
 /// The network without its head, over buffers that the caller provides.
 ///
-/// Training and evaluation run whole sequences through it. Generation runs new tokens of one sequence, with a cache of keys
-/// and values.
+/// Training and evaluation run whole sequences through it. Generation runs new tokens of one sequence, with a cache of
+/// keys and values.
 struct DecoderStack {
     let configuration: ModelConfiguration
     let weights: ModelSlices<OperandSlice>
@@ -16,7 +16,8 @@ struct DecoderStack {
     /// Whether backward recomputes each layer from its input.
     let recomputesLayers: Bool
     let phases: PhaseRecorder
-    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for everything.
+    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for
+    /// everything.
     private let parameterEnds: (embedding: Int, layers: [Int], all: Int)
     private var pool: ThreadPool { layer.pool }
     private var D: Int { configuration.hiddenSize }
@@ -38,7 +39,8 @@ struct DecoderStack {
     ///
     /// - Parameters:
     ///   - buffers: buffers for N tokens. All layers share the activations where there is one layer's only.
-    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read next.
+    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read
+    ///     next.
     func forward(_ pass: Pass, _ buffers: Activations, isNeeded: (_ before: Int) throws -> Void) rethrows {
         phases.enter(.forward)
         try isNeeded(parameterEnds.embedding)

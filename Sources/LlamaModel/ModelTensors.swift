@@ -5,8 +5,8 @@ public import Tensors
 extension ModelConfiguration {
     /// Every parameter tensor, in the order of the forward pass: embedding, layers, final norm, head.
     ///
-    /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, so that one matmul computes them.
-    /// Gate and up do too. A tied model has no `lm_head.weight`.
+    /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, so that one matmul computes
+    /// them. Gate and up do too. A tied model has no `lm_head.weight`.
     public var tensorTable: TensorTable {
         var tensors: [(name: String, shape: [Int], kind: TensorTable.Kind)] = []
         let D = hiddenSize
@@ -33,8 +33,8 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// Flat indices in the order in which backward reports them: the start of the final norm (an untied head lies behind
-    /// it), of the layers from the last to the first, and 0.
+    /// Flat indices in the order in which backward reports them: the start of the final norm (an untied head lies
+    /// behind it), of the layers from the last to the first, and 0.
     ///
     /// Every gradient at or behind an index is final once backward has reported the index.
     public var gradientFinalPositions: [Int] {
@@ -52,10 +52,12 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for everything.
+    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for
+    /// everything.
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable
-        // The indices fall: final norm, layers from the last to the first, 0. A layer ends where the next tensor begins.
+        // The indices fall: final norm, layers from the last to the first, 0. A layer ends where the next tensor
+        // begins.
         let starts = gradientFinalPositions.dropLast()
         return (starts.last ?? table.count, starts.dropLast().reversed(), table.count)
     }
@@ -63,7 +65,8 @@ extension ModelConfiguration {
 
 /// The tensors of a model by role. Norm gains are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
 struct ModelSlices<Matrices: Sendable>: Sendable {
-    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head size.
+    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head
+    /// size.
     struct Layer: Sendable {
         /// `[D]`
         let inputNorm: FloatSlice

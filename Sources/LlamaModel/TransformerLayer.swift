@@ -97,7 +97,8 @@ struct TransformerLayer {
         linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: pass.rows(kept.inner.gateUp, 2 * F))
     }
 
-    /// Attention over whole sequences, or of new tokens over the cache. It appends keys and values of new tokens to the cache.
+    /// Attention over whole sequences, or of new tokens over the cache. It appends keys and values of new tokens to the
+    /// cache.
     private func attend(
         _ pass: Pass, _ qkv: OperandSlice, _ cache: KeyValueCache.Layer?, _ kept: Activations.Layer,
         _ buffers: Activations
@@ -150,7 +151,8 @@ struct TransformerLayer {
         let gated = pass.rows(buffers.gated, F)
         let gatedGradient = pass.rows(buffers.gatedGradient, F)
 
-        // Input gradients come first. Why: the elementwise pass after each also recomputes the weight gradient's operand.
+        // Input gradients come first. Why: the elementwise pass after each also recomputes the weight gradient's
+        // operand.
         let outputGradient = operand(residualGradient, buffers.downcastInput)
         inputGradient(outputGradient, weights.down, pass, inputs: F, outputs: D, into: gatedGradient)
         let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)

@@ -48,7 +48,8 @@ extension OptimizerConfiguration {
     /// Bytes that a checkpoint holds per parameter: parameter and state in fp32.
     public var savedBytesPerParameter: Int { MemoryLayout<Float>.stride * (1 + stateTensors.count) }
 
-    /// The rule with the numbers of one update; see ``UpdateRule/init(configuration:learningRate:update:gradientScale:)``.
+    /// The rule with the numbers of one update; see
+    /// ``UpdateRule/init(configuration:learningRate:update:gradientScale:)``.
     public func makeUpdate(learningRate: Double, number: Int, gradientScale: Double) -> any UpdateRule {
         kind.rule.init(configuration: self, learningRate: learningRate, update: number, gradientScale: gradientScale)
     }

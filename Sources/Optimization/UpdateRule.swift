@@ -49,7 +49,8 @@ public struct UpdateRuleHelp: Sendable {
 }
 
 extension UpdateRule {
-    /// Bytes that memory moves for one fp32 parameter: a pass reads gradient, parameter and state and writes the last two.
+    /// Bytes that memory moves for one fp32 parameter: a pass reads gradient, parameter and state and writes the last
+    /// two.
     public static var bytesPerParameter: Int { MemoryLayout<Float>.stride * (3 + 2 * stateTensors.count) }
 
     /// Traps unless all buffers of an update have `count` elements, and there is one for each state tensor.

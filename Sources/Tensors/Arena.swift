@@ -4,8 +4,8 @@ internal import Glibc
 
 /// One aligned, zero-filled allocation of 32-bit floats, freed when the last slice of it is gone.
 ///
-/// The program creates an arena once per role (parameters, gradients, activations, ...) and cuts it into slices. Nothing
-/// else owns float memory, so nothing else can leak or double-free it.
+/// The program creates an arena once per role (parameters, gradients, activations, ...) and cuts it into slices.
+/// Nothing else owns float memory, so nothing else can leak or double-free it.
 public final class Arena: Sendable {
     /// Alignment of small arenas in bytes: a cache line.
     private static let lineBytes = 64

@@ -2,8 +2,8 @@
 
 /// A contiguous run of floats that keeps its arena alive.
 ///
-/// Modules pass slices to each other. Cutting a slice checks bounds; holding a slice keeps the memory. An operation takes
-/// a ``FloatView`` from it once, for its inner loops.
+/// Modules pass slices to each other. Cutting a slice checks bounds; holding a slice keeps the memory. An operation
+/// takes a ``FloatView`` from it once, for its inner loops.
 public struct FloatSlice: Sendable {
     public let arena: Arena
     /// Index of the first element in the arena.

@@ -14,7 +14,8 @@ public let laneCount = 16
 ///
 /// A kernel's entry checks bounds once, where it takes views from slices. Here only builds with assertions check.
 ///
-/// `@unchecked Sendable`: the thread pool hands parts of one view to several threads. The kernel keeps the parts disjoint.
+/// `@unchecked Sendable`: the thread pool hands parts of one view to several threads. The kernel keeps the parts
+/// disjoint.
 @safe public struct FloatView: @unchecked Sendable {
     @usableFromInline let base: UnsafeMutablePointer<Float>
     public let count: Int

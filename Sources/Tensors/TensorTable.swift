@@ -19,8 +19,8 @@ public struct TensorTable: Sendable, Equatable {
         /// Whether weight decay applies: to matrices and embeddings, as usual for transformers.
         public var decays: Bool { self == .matrix || self == .embedding }
 
-        /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128, larger than
-        /// an update.
+        /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128,
+        /// larger than an update.
         public var staysFloat: Bool { self == .gain }
     }
 

@@ -5,11 +5,11 @@ public import Tensors
 
 /// The number format in which `training.reproducible` adds gradients: 64-bit integers that count a power of two.
 ///
-/// The quantum is `2^-40 * 2^ceil(log2 N)` for N targets per step. Why: after division by a normaliser near N, a quantum lies
-/// 13 bits below AdamW's usual epsilon.
+/// The quantum is `2^-40 * 2^ceil(log2 N)` for N targets per step. Why: after division by a normaliser near N, a
+/// quantum lies 13 bits below AdamW's usual epsilon.
 ///
-/// A term must be below `2^50` quanta, and a sum has at most `2^12` terms. A sum therefore stays below `2^62` quanta and
-/// cannot wrap around.
+/// A term must be below `2^50` quanta, and a sum has at most `2^12` terms. A sum therefore stays below `2^62` quanta
+/// and cannot wrap around.
 public struct FixedPoint: Sendable, Equatable {
     /// Largest number of terms of a sum.
     public static let mostTerms = 1 << 12
@@ -92,10 +92,11 @@ extension ThreadPool {
     }
 }
 
-/// Converts the elements in `range` to integers and combines them with `target`; returns the bits of the largest magnitude.
+/// Converts the elements in `range` to integers and combines them with `target`; returns the bits of the largest
+/// magnitude.
 ///
-/// Adding `0x1.8p52` rounds, because the last mantissa bit of the sum is worth 1. Why: a conversion to integers does not
-/// vectorise.
+/// Adding `0x1.8p52` rounds, because the last mantissa bit of the sum is worth 1. Why: a conversion to integers does
+/// not vectorise.
 @inline(__always)
 private func addFixed(
     _ source: FloatView, _ target: Int64View, _ range: Range<Int>, scale: Double, _ combine: (Int64, Int64) -> Int64

@@ -5,8 +5,8 @@ public import Tensors
 // One piece of vector code computes every element. A remainder is padded to full lanes instead of computed by scalar
 // code. Why: the bits of a value then do not depend on how a buffer is cut.
 //
-// A loop calls its function once in its source, for whole and for padded lanes. Why: the compiler does not inline a function
-// with two calls, and vectors then travel through memory.
+// A loop calls its function once in its source, for whole and for padded lanes. Why: the compiler does not inline a
+// function with two calls, and vectors then travel through memory.
 
 /// A buffer that the loops read or write: fp32 or bf16 numbers. The compiler inlines loops with the concrete type.
 @usableFromInline package protocol LaneBuffer: Sendable {

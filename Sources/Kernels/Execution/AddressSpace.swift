@@ -7,8 +7,8 @@ internal import Glibc
 /// Why: libraries do not expect a limit. OpenBLAS asks for its buffers forever, libdispatch for its threads, and other
 /// libraries crash. The program therefore checks first.
 public struct AddressSpace: Sendable, Equatable {
-    /// Bytes that `threads` compute threads take. Each has a buffer of OpenBLAS. Each thread that the pool starts also has a
-    /// stack and an arena of malloc.
+    /// Bytes that `threads` compute threads take. Each has a buffer of OpenBLAS. Each thread that the pool starts also
+    /// has a stack and an arena of malloc.
     public static func bytes(threads: Int) -> Int { (128 * threads + (8 + 64) * max(threads - 1, 0)) << 20 }
     /// Bytes that libraries take besides: stacks of their own threads, buffers of HDF5 and MPI.
     public static let reserveBytes = 64 << 20

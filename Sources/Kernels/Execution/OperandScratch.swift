@@ -1,16 +1,16 @@
-// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: upcast bf16 operands, or strided fp32 ones.
+// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: upcast bf16, or dense fp32.
 
 internal import LinearAlgebra
 internal import Tensors
 
 /// Workspace for copied blocks of operands, one or two per thread, and the matmuls over them.
 ///
-/// Upcasting: blocks of bf16 operands become fp32. Why: a processor may lack bf16 matmuls, or its bf16 instruction may do
-/// half as many operations a second as fp32.
+/// Upcasting: blocks of bf16 operands become fp32. Why: a processor may lack bf16 matmuls, or its bf16 instruction may
+/// do half as many operations a second as fp32.
 ///
-/// Copying: blocks of the first operand of a weight gradient become dense. Why: BLAS backends read that operand down its
-/// columns. With a large stride each element lies in another page, all in a few sets of the caches (``isSlow(stride:)``).
-/// Some backends then spend much of the matmul's time on packing.
+/// Copying: blocks of the first operand of a weight gradient become dense. Why: BLAS backends read that operand down
+/// its columns. With a large stride each element lies in another page, all in a few sets of the caches
+/// (``isSlow(stride:)``). Some backends then spend much of the matmul's time on packing.
 final class OperandScratch: Sendable {
     /// Largest edge of a block.
     private static let edge = 512
@@ -30,8 +30,8 @@ final class OperandScratch: Sendable {
 
     /// Whether reading down a column is slow in a matrix with rows `stride` floats apart.
     ///
-    /// It is slow for strides of a page or more that are multiples of 1 KiB. The lines of a column then share a sixteenth of
-    /// the cache sets or fewer.
+    /// It is slow for strides of a page or more that are multiples of 1 KiB. The lines of a column then share a
+    /// sixteenth of the cache sets or fewer.
     static func isSlow(stride: Int) -> Bool { stride >= 1024 && stride % 256 == 0 }
 
     /// `target = op(a) op(b) + (adding ? target : 0)` of upcast operands on the calling thread, `worker`.
@@ -74,7 +74,8 @@ final class OperandScratch: Sendable {
         }
     }
 
-    /// Equal parts of `0..<count`, the last one possibly shorter. An empty reduction is one empty part, whose matmul is zero.
+    /// Equal parts of `0..<count`, the last one possibly shorter. An empty reduction is one empty part, whose matmul is
+    /// zero.
     static func blocks(_ count: Int) -> [Range<Int>] {
         guard count > 0 else { return [0..<0] }
         let parts = (count + edge - 1) / edge

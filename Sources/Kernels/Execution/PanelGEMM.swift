@@ -6,8 +6,8 @@ internal import Tensors
 extension ThreadPool {
     /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)`, its panels shared among the pool's threads.
     ///
-    /// ``backends`` decide whether bf16 operands are multiplied directly or upcast to fp32. Sums and result are fp32. Traps
-    /// when the sizes do not match, and for operands of two dtypes.
+    /// ``backends`` decide whether bf16 operands are multiplied directly or upcast to fp32. Sums and result are fp32.
+    /// Traps when the sizes do not match, and for operands of two dtypes.
     public func multiply(
         _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
@@ -19,11 +19,13 @@ extension ThreadPool {
         }
     }
 
-    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of fp32 operands; traps when the sizes do not match.
+    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of fp32 operands; traps when the sizes do
+    /// not match.
     public func multiply(
         _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false
     ) {
-        // The check covers the whole matmul. Why: panels follow the target's sizes, so the sizes of panels always match.
+        // The check covers the whole matmul. Why: panels follow the target's sizes, so the sizes of panels always
+        // match.
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
         let backend = backends[aOperand, bOperand]
@@ -43,7 +45,8 @@ extension ThreadPool {
         }
     }
 
-    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of bf16 operands; traps when the sizes do not match.
+    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of bf16 operands; traps when the sizes do
+    /// not match.
     public func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false

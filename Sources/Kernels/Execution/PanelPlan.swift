@@ -6,9 +6,9 @@ internal import LinearAlgebra
 ///
 /// AMX GEMMs give the same bits for any panels. Other BLAS calls do not, so their panel sizes depend on the shape only.
 ///
-/// Panels of 256 x 512 reach the speed of the whole matmul in OpenBLAS and oneDNN, for both dtypes and every transpose. Smaller
-/// panels pay for packing both operands again. Panels of 512 x 512 are faster with a long reduction. They are also faster
-/// where panels upcast their operands, if enough panels are left.
+/// Panels of 256 x 512 reach the speed of the whole matmul in OpenBLAS and oneDNN, for both dtypes and every transpose.
+/// Smaller panels pay for packing both operands again. Panels of 512 x 512 are faster with a long reduction. They are
+/// also faster where panels upcast their operands, if enough panels are left.
 struct PanelPlan: Equatable {
     let panelRows: Int
     let panelColumns: Int
@@ -17,7 +17,8 @@ struct PanelPlan: Equatable {
     private static let largeTargetRows = 512
     private static let longReduction = 1024
     private static let targetColumns = 512
-    /// Least number of large upcast panels with a short reduction. With fewer, panels are small, so that more threads work.
+    /// Least number of large upcast panels with a short reduction. With fewer, panels are small, so that more threads
+    /// work.
     private static let enoughUpcastPanels = 8
     /// Least number of panels: a matmul with fewer is cut further, so that a few threads can share it.
     private static let fewestPanels = 4
@@ -45,8 +46,8 @@ struct PanelPlan: Equatable {
     /// A plan for a matmul on tiles. Its bits do not depend on the cut, so the cut may follow the number of threads.
     init(tilesFor sizes: (m: Int, n: Int, k: Int), threads: Int) {
         let (m, n, k) = sizes
-        // A long panel packs its columns once for many rows. A flat matmul packs its rows once for many columns. But with a
-        // reduction longer than one packed part, the panel's sums are read again and must fit a cache.
+        // A long panel packs its columns once for many rows. A flat matmul packs its rows once for many columns. But
+        // with a reduction longer than one packed part, the panel's sums are read again and must fit a cache.
         let isShort = k <= PackingWorkspace.reduction
         let mostRows = isShort ? Self.longPanel : PackingWorkspace.rows
         let mostColumns = isShort && m <= PackingWorkspace.rows ? Self.longPanel : PackingWorkspace.columns

@@ -12,8 +12,8 @@ extension ThreadPool {
 
     /// Twelve independent chains of fused multiply-adds on every thread: the peak rate of fp32.
     ///
-    /// Vectors are as wide as the processor has them, whatever this program was built for. Why: BLAS backends choose their
-    /// kernels by the processor, too. Traps on a processor without FMA.
+    /// Vectors are as wide as the processor has them, whatever this program was built for. Why: BLAS backends choose
+    /// their kernels by the processor, too. Traps on a processor without FMA.
     ///
     /// - Returns: a number that depends on every operation.
     public func fusedMultiplyAdds(rounds: Int) -> Float {

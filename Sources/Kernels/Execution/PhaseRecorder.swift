@@ -39,8 +39,8 @@ public struct PhaseEvent: Equatable, Sendable {
 
 /// A stopwatch that charges all time between `begin` and `end` to phases, with one clock read per switch.
 ///
-/// `enter` charges the time since the last switch to the phase that it leaves. The phases of a stretch therefore add up to
-/// its whole duration.
+/// `enter` charges the time since the last switch to the phase that it leaves. The phases of a stretch therefore add up
+/// to its whole duration.
 ///
 /// It is not `Sendable`: the thread that runs the step owns it. While it is off, a switch reads no clock.
 public final class PhaseRecorder {

@@ -8,8 +8,9 @@ internal import Tensors
 
 /// A fixed set of threads that run the tasks of one operation at a time.
 ///
-/// The calling thread takes part. Each thread begins with its own range of tasks, an equal part of every operation. Why: its
-/// caches then hold the rows that it wrote in the operation before. A thread that has finished takes tasks of other threads.
+/// The calling thread takes part. Each thread begins with its own range of tasks, an equal part of every operation.
+/// Why: its caches then hold the rows that it wrote in the operation before. A thread that has finished takes tasks of
+/// other threads.
 ///
 /// A task's result must depend on its index only. Results then do not depend on the number of threads.
 public final class ThreadPool: Sendable {
@@ -61,7 +62,8 @@ public final class ThreadPool: Sendable {
 
     deinit { shared.stop() }
 
-    /// Threads of the largest pool so far. Why: libraries keep the buffers of ended threads, and a later pool reuses them.
+    /// Threads of the largest pool so far. Why: libraries keep the buffers of ended threads, and a later pool reuses
+    /// them.
     private static let mostThreads = Atomic<Int>(0)
     /// Bytes that this process has mapped once all threads hold the most that they may take.
     private static let addressSpaceEnd = Atomic<Int>(0)
@@ -86,14 +88,14 @@ public final class ThreadPool: Sendable {
 
     /// Sets the progress hook: short work that keeps messages moving while threads compute.
     ///
-    /// The thread that calls ``run(_:_:)`` calls the hook now and then between tasks. That thread alone may set it. Of the pool
-    /// the hook may call ``runForProgressHook(_:_:)`` only.
+    /// The thread that calls ``run(_:_:)`` calls the hook now and then between tasks. That thread alone may set it. Of
+    /// the pool the hook may call ``runForProgressHook(_:_:)`` only.
     public func setProgressHook(_ hook: (() -> Void)?) { shared.progressHook = hook.map { ProgressHook($0) } }
 
     /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
     ///
-    /// `worker` is in `0..<threadCount` and numbers the running thread, for scratch memory. A pool runs one operation at a
-    /// time: `body` may not call this method, nor may two threads at once.
+    /// `worker` is in `0..<threadCount` and numbers the running thread, for scratch memory. A pool runs one operation
+    /// at a time: `body` may not call this method, nor may two threads at once.
     public func run(_ taskCount: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         if taskCount <= 1 || threadCount == 1 {
             for task in 0..<taskCount {
@@ -173,13 +175,15 @@ public struct ThreadPoolError: Error, CustomStringConvertible {
 
 /// The state that the threads of a pool share.
 ///
-/// `@unchecked Sendable`: the calling thread writes `job` only while every worker is idle, and publishes it with `generation`.
+/// `@unchecked Sendable`: the calling thread writes `job` only while every worker is idle, and publishes it with
+/// `generation`.
 private final class Shared: @unchecked Sendable {
     typealias Job = (_ task: Int, _ worker: Int) -> Void
 
     /// Polls before a worker sleeps, and before the calling thread yields its core: half a millisecond or so.
     ///
-    /// Why: that is mostly longer than the gaps between the operations of a step, and a wake-up takes far longer than a poll.
+    /// Why: that is mostly longer than the gaps between the operations of a step, and a wake-up takes far longer than a
+    /// poll.
     private static let pollsBeforeSleep = 400_000
     private static let stopped = -1
 

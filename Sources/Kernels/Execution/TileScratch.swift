@@ -11,14 +11,16 @@ final class TileScratch: Sendable {
 
     init(threads: Int) { workspaces = (0..<threads).map { _ in PackingWorkspace() } }
 
-    /// Whether tiles compute a matmul of these sizes. Why: a few rows, or little work, do not pay for packing the operands.
+    /// Whether tiles compute a matmul of these sizes. Why: a few rows, or little work, do not pay for packing the
+    /// operands.
     ///
     /// Only the sizes decide, so that the bits of the result depend on nothing else.
     static func takes(m: Int, n: Int, k: Int) -> Bool { m >= 16 && n >= 16 && m * n * k >= 1 << 17 }
 
     /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` on the calling thread, `worker`.
     ///
-    /// The order of each element's sum depends on k alone, not on the sizes of `target`. Traps when the sizes do not match.
+    /// The order of each element's sum depends on k alone, not on the sizes of `target`. Traps when the sizes do not
+    /// match.
     func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int

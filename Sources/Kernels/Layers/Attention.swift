@@ -1,7 +1,8 @@
 // Attention - causal grouped-query attention over whole sequences, in blocks of queries.
 //
-// Legend: B sequences, T positions, H query heads, K key/value heads (H / K query heads share one), Dh features per head.
-// A row of qkv holds [q: H * Dh | k: K * Dh | v: K * Dh] of one token. lse_BHT is the log-sum-exp of a query's scaled scores.
+// Legend: B sequences, T positions, H query heads, K key/value heads (H / K query heads share one), Dh features per
+// head. A row of qkv holds [q: H * Dh | k: K * Dh | v: K * Dh] of one token. lse_BHT is the log-sum-exp of a query's
+// scaled scores.
 
 internal import LinearAlgebra
 public import Tensors
@@ -20,8 +21,8 @@ public struct Attention: Sendable {
     private static let mostBlocksPerTask = 8
     /// Least number of tasks per thread. With fewer, tasks become smaller, down to a block, so that all threads work.
     ///
-    /// The number of blocks in a task changes no bit of the result. The progress hook runs between tasks only; tasks of long
-    /// sequences take milliseconds.
+    /// The number of blocks in a task changes no bit of the result. The progress hook runs between tasks only; tasks of
+    /// long sequences take milliseconds.
     private static let fewestTasksPerThread = 4
 
     public init(heads: Int, keyValueHeads: Int, headSize: Int, positions: Int) {
@@ -62,7 +63,8 @@ public struct Attention: Sendable {
         pool.run(B * heads * tasks) { task, worker in
             let sequence = task / (heads * tasks)
             let head = task / tasks % heads
-            // Late queries see more keys, so their tasks are long and come first. Threads then finish at nearly one time.
+            // Late queries see more keys, so their tasks are long and come first. Threads then finish at nearly one
+            // time.
             let first = (tasks - 1 - task % tasks) * blocksPerTask
             let range = first..<min(first + blocksPerTask, blocks)
             let own = AttentionScratch(self, scratchView, worker: worker)
@@ -92,8 +94,8 @@ public struct Attention: Sendable {
     /// The pass recomputes the probabilities P from q, k and `lse`. With `delta = sum(dout * out)` per query:
     /// `dS = P * (dout v^T - delta) / sqrt(Dh)`, `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`.
     ///
-    /// One task owns one key/value head of one sequence and adds up its query heads in order. Why: every sum then has one
-    /// order, whatever the number of threads.
+    /// One task owns one key/value head of one sequence and adds up its query heads in order. Why: every sum then has
+    /// one order, whatever the number of threads.
     ///
     /// - Parameters:
     ///   - doutput: gradient of the output, `[B * T, H * Dh]`.

@@ -60,7 +60,8 @@ struct ScoreBlock {
     }
 }
 
-/// Turns a row of `p` from unscaled scores into probabilities, and a row of `ds` from `dout v^T` into the scores' gradient.
+/// Turns a row of `p` from unscaled scores into probabilities, and a row of `ds` from `dout v^T` into the scores'
+/// gradient.
 @inline(__always)
 func scoreGradient(
     p: ScoreBlock, ds: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float

@@ -5,8 +5,8 @@ internal import Tensors
 
 /// The scratch memory of one thread for one task.
 ///
-/// Keys, values and their gradients are packed, row after row. Why: rows of one head lie a whole token apart in `qkv`, mostly
-/// a multiple of 2 KiB. They would fall into a few sets of the caches and evict each other.
+/// Keys, values and their gradients are packed, row after row. Why: rows of one head lie a whole token apart in `qkv`,
+/// mostly a multiple of 2 KiB. They would fall into a few sets of the caches and evict each other.
 struct AttentionScratch {
     /// Packed rows of one head, `[T, Dh]`.
     enum Rows: Int, CaseIterable {

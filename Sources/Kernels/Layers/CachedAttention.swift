@@ -1,7 +1,7 @@
 // CachedAttention - attention of new tokens over the keys and values of earlier ones, for generation.
 //
-// Legend: n new tokens at positions start ..< start + n, H query heads, K key/value heads, Dh features per head, T cache
-// positions. keys_TKDh and values_TKDh hold one row of K * Dh features per position.
+// Legend: n new tokens at positions start ..< start + n, H query heads, K key/value heads, Dh features per head, T
+// cache positions. keys_TKDh and values_TKDh hold one row of K * Dh features per position.
 
 public import Tensors
 

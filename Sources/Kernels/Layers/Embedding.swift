@@ -38,8 +38,8 @@ public enum Embedding {
 
     /// `dtable[tokens[n]] += dx[n]`, tokens in order.
     ///
-    /// Tasks are fixed ranges of columns. Why: every element is then summed in token order, whatever the number of threads.
-    /// Traps on a token outside of the table.
+    /// Tasks are fixed ranges of columns. Why: every element is then summed in token order, whatever the number of
+    /// threads. Traps on a token outside of the table.
     ///
     /// - Parameter dtable: `[V, D]`; cleared first unless `adding`.
     public static func backward(

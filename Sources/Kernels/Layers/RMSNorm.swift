@@ -58,7 +58,8 @@ public enum RMSNorm {
     ///
     /// Why it recomputes the output: that is cheaper than to store `[N, D]` per norm.
     ///
-    /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy * xhat`.
+    /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy *
+    /// xhat`.
     ///
     /// - Parameters:
     ///   - dy: gradient of the output, `[N, D]`.

@@ -17,8 +17,8 @@ public struct Rotary: Sendable {
 
     /// Tabulates the angles as Hugging Face does: frequency and angle are rounded to single precision.
     ///
-    /// Why: the roundings are part of a trained model. At position 1000 an angle differs from the unrounded one by up to 1e-4.
-    /// The CE of a token would differ by some 1e-4 nat.
+    /// Why: the roundings are part of a trained model. At position 1000 an angle differs from the unrounded one by up
+    /// to 1e-4. The CE of a token would differ by some 1e-4 nat.
     public init(headSize: Int, positions: Int, theta: Double) {
         precondition(headSize > 0 && headSize % 2 == 0 && positions > 0, "rotary: head size \(headSize) must be even")
         self.headSize = headSize

@@ -1,4 +1,4 @@
-// FusedHead - output projection, weighted loss and their gradients in chunks of tokens; logits [N, V] never exist as a whole.
+// FusedHead - output projection, weighted loss and their gradients in chunks of tokens, never over all logits [N, V].
 //
 // Legend: N tokens, C tokens of a chunk, D features, V vocabulary. hidden_ND, weight_VD, logits_CV.
 

@@ -17,8 +17,8 @@ struct LogitStatistics {
 
 /// Replaces a row of logits z `[V]` by unscaled probabilities, and returns its statistics.
 ///
-/// With `d = z - max z`, `s = sum e^d` and `t = sum d e^d`: `CE = ln s - d_y` and `H = ln s - t / s`. The entropy costs one
-/// multiply-add per logit. The largest probability is `1 / s`.
+/// With `d = z - max z`, `s = sum e^d` and `t = sum d e^d`: `CE = ln s - d_y` and `H = ln s - t / s`. The entropy costs
+/// one multiply-add per logit. The largest probability is `1 / s`.
 ///
 /// - Parameters:
 ///   - target: index of the target y; below 0: ignored.

@@ -66,8 +66,8 @@ public struct NormalizedLoss: Sendable, Equatable {
 extension LossSums {
     /// The step's numbers under `normalization: global`: all sums divided by `sum w` over every target of the step.
     ///
-    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. Loss and gradient are 0 in a step whose
-    /// targets are all ignored.
+    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. Loss and gradient are 0 in a step
+    /// whose targets are all ignored.
     public var normalizedGlobally: NormalizedLoss {
         NormalizedLoss(
             loss: weight != 0 ? weightedCrossEntropy / weight : 0,

@@ -37,8 +37,8 @@ public struct TokenWeighting: Sendable {
 extension LossConfiguration {
     /// The weighting of ``kind``.
     ///
-    /// It is `(sigma + H)^gamma` (Su et al., arXiv 2310.19531, equation 5), `(1 - p_y)^gamma` (Lin et al., arXiv 1708.02002)
-    /// or 1.
+    /// It is `(sigma + H)^gamma` (Su et al., arXiv 2310.19531, equation 5), `(1 - p_y)^gamma` (Lin et al., arXiv
+    /// 1708.02002) or 1.
     public var tokenWeighting: TokenWeighting {
         let (sigma, gamma) = (sigma, gamma)
         switch kind {
