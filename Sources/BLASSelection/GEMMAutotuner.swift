@@ -210,7 +210,7 @@ private struct Trial {
     private let bOperand: Operand
     /// All operands and results. Numbers fill it. Why: a processor may run at another clock on zeros.
     private let memory: FloatSlice
-    private let places: Int
+    private let copyCount: Int
     /// Passes over all copies per timing, so that a timing takes a millisecond or more.
     private let rounds: Int
 
@@ -222,10 +222,10 @@ private struct Trial {
     init(m: Int, n: Int, k: Int, _ aOperand: Operand, _ bOperand: Operand) {
         (self.m, self.n, self.k, self.aOperand, self.bOperand) = (m, n, k, aOperand, bOperand)
         let count = m * k + k * n + m * n
-        places = max(2, min(8, Self.bytes / (MemoryLayout<Float>.stride * count)))
-        let operations = 2 * Double(m) * Double(n) * Double(k) * Double(places)
+        copyCount = max(2, min(8, Self.bytes / (MemoryLayout<Float>.stride * count)))
+        let operations = 2 * Double(m) * Double(n) * Double(k) * Double(copyCount)
         rounds = min(Int((Self.leastOperations / operations).rounded(.up)), Self.mostRounds)
-        memory = PeakRates.filled(places * count)
+        memory = PeakRates.filled(copyCount * count)
     }
 
     func multiply(_ backend: any BLASBackend) {
@@ -236,7 +236,7 @@ private struct Trial {
         }
         for _ in 0..<rounds {
             offset = 0
-            for _ in 0..<places {
+            for _ in 0..<copyCount {
                 let a = aOperand == .asStored ? matrix(m, k) : matrix(k, m)
                 let b = bOperand == .asStored ? matrix(k, n) : matrix(n, k)
                 LinearAlgebra.multiply(a, aOperand, b, bOperand, into: matrix(m, n), backend: backend)

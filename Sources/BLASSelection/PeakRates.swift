@@ -50,11 +50,11 @@ package struct PeakRates {
         if ThreadPool.hasBFloat16Dot {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
-        let downcast = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
+        let bfloat16 = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
         return PeakRates(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             gemms: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
-            bfloat16GEMM: downcast?.library, tileGEMM: downcast?.tiles,
+            bfloat16GEMM: bfloat16?.backend, tileGEMM: bfloat16?.tiles,
             upcastsBFloat16: pool.backends.upcastsBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
@@ -82,7 +82,7 @@ package struct PeakRates {
         return cubeOperations / min(panels, threads) / 1e9
     }
 
-    private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
+    private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (backend: Double, tiles: Double?) {
         let operands = (0..<2).map { _ in filledBFloat16(edge * edge, pool) }
         let target = Arena(count: edge * edge).all
         defer { withExtendedLifetime((operands, target)) {} }
@@ -106,15 +106,15 @@ package struct PeakRates {
                     matrices[0], .asStored, matrices[1], .asStored, into: result, backend: BLASBackends.bfloat16)
             }
         }
-        let library = cubeOperations / min(panels, threads) / 1e9
-        guard ThreadPool.multipliesOnTiles else { return (library, nil) }
+        let backend = cubeOperations / min(panels, threads) / 1e9
+        guard ThreadPool.multipliesOnTiles else { return (backend, nil) }
         let own = try ThreadPool(
             threadCount: pool.threadCount, spins: pool.spins,
             backends: GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: false))
         let tiles = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
         }
-        return (library, cubeOperations / tiles / 1e9)
+        return (backend, cubeOperations / tiles / 1e9)
     }
 
     /// GB/s read and written by `a += s * b` over two arrays of `count` floats.

@@ -59,7 +59,7 @@ package struct CollectivesBench {
     private static let repetitions = 3...50
     private static let smallRepetitions = 200
     /// Floats of each of the two arrays that measure memory bandwidth: more than all caches hold.
-    private static let ceilingCount = 16 << 20
+    private static let bandwidthCount = 16 << 20
 
     /// - Parameters:
     ///   - sizes: bytes of the buffers.
@@ -69,7 +69,7 @@ package struct CollectivesBench {
         let pool = try process.makePool(requested: threads)
         try communicator.barrier()
         // All ranks measure at once. Why: the ranks of a node share its memory.
-        let memory = try communicator.sumInRankOrder([PeakRates.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
+        let memory = try communicator.sumInRankOrder([PeakRates.memoryBandwidth(pool, count: Self.bandwidthCount)])[0]
         let nodes = try communicator.sum([communicator.nodeRank == 0 ? 1 : 0])[0]
         let link = try PingPong.measure(communicator)
         let small = try smallMessages(communicator)
@@ -149,7 +149,7 @@ extension CollectivesBench {
         private let collective: Collective
         private let floats: FloatSlice
         private let integers: Int64Slice
-        private let downcast: BFloat16Slice
+        private let bfloat16s: BFloat16Slice
         private let floatShard: FloatSlice
         private let integerShard: Int64Slice
 
@@ -162,7 +162,7 @@ extension CollectivesBench {
             floatShard = Arena(count: needed(share, by: .reduceScatter)).all
             integers = Int64Slice(count: needed(count, by: .reduceScatterInteger))
             integerShard = Int64Slice(count: needed(share, by: .reduceScatterInteger))
-            downcast = BFloat16Slice(count: needed(count, by: .allGatherBFloat16))
+            bfloat16s = BFloat16Slice(count: needed(count, by: .allGatherBFloat16))
             floats.fill(0)
         }
 
@@ -184,7 +184,8 @@ extension CollectivesBench {
             case .allGather:
                 try communicator.startAllGather(inPlace: floats[0..<count], counts: counts, parallel: parallel).wait()
             case .allGatherBFloat16:
-                try communicator.startAllGather(inPlace: downcast[0..<count], counts: counts, parallel: parallel).wait()
+                try communicator.startAllGather(inPlace: bfloat16s[0..<count], counts: counts, parallel: parallel)
+                    .wait()
             }
         }
     }

@@ -64,8 +64,8 @@ package struct GemmBench {
         console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
         for row in rows {
             let cells = row.columns.map { name, rate in
-                let share = rate / peakRates.gemm(isBFloat16: name == "bf16")
-                return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
+                let shareOfPeak = rate / peakRates.gemm(isBFloat16: name == "bf16")
+                return "\(name) " + String(format: "%6.1f (%.2f)", rate, shareOfPeak)
             }
             console.line(
                 row.name.padding(toLength: 18, withPad: " ", startingAt: 0)

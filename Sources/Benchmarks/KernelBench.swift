@@ -35,7 +35,7 @@ package struct KernelBench {
         let operations: Double
         let seconds: Double
 
-        func share(_ peakRates: PeakRates) -> Double {
+        func shareOfPeak(_ peakRates: PeakRates) -> Double {
             let time = bytes / (peakRates.bandwidth * 1e9) + operations / (peakRates.gemm(isBFloat16: false) * 1e9)
             return time / seconds
         }
@@ -52,7 +52,7 @@ package struct KernelBench {
                         ("seconds", .number(row.seconds)), ("elements_per_second", .number(row.elements / row.seconds)),
                         ("gb_per_second", .number(row.bytes / row.seconds / 1e9)),
                         ("gflops", .number(row.operations / row.seconds / 1e9)),
-                        ("share", .number(row.share(peakRates))),
+                        ("share", .number(row.shareOfPeak(peakRates))),
                     ])
                 )
             }
@@ -69,17 +69,17 @@ package struct KernelBench {
                 row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
                     + String(
                         format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
-                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(peakRates)))
+                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.shareOfPeak(peakRates)))
         }
     }
 
     private func layerRows() -> [Row] {
         let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
-        let (x, y, dx) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
-        let (gain, dgain, rstd) = (PeakRates.filled(D), PeakRates.filled(D), PeakRates.filled(N))
+        let (x, y, inputGradient) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
+        let (gain, gainGradient, rstd) = (PeakRates.filled(D), PeakRates.filled(D), PeakRates.filled(N))
         let scratch = PeakRates.filled(RMSNorm.scratchCount(tokens: N, features: D))
         let (gateUp, s) = (PeakRates.filled(2 * N * F), PeakRates.filled(N * F))
-        let dgateUp = PeakRates.filled(2 * N * F)
+        let gateUpGradient = PeakRates.filled(2 * N * F)
         let rotary = Rotary(
             headSize: sizes.model.headSize, positions: sizes.sequenceLength, theta: sizes.model.ropeTheta)
         let table = PeakRates.filled(sizes.model.vocabularySize * D)
@@ -96,7 +96,8 @@ package struct KernelBench {
             },
             row("RMSNorm backward", N * D, 4) {
                 RMSNorm.backward(
-                    pool, dy: y, x: x, gain: gain, rstd: rstd, dx: dx, dgain: dgain, adding: false, scratch: scratch)
+                    pool, outputGradient: y, x: x, gain: gain, rstd: rstd, inputGradient: inputGradient,
+                    gainGradient: gainGradient, adding: false, scratch: scratch)
             },
             row("rotary", N * D, 2) {
                 rotary.apply(pool, to: y, stride: D, heads: D / sizes.model.headSize) { $0 % T }
@@ -105,7 +106,8 @@ package struct KernelBench {
                 SwiGLU.forward(pool, gateUp: gateUp, features: F, into: .fp32(s))
             },
             row("SwiGLU backward", N * F, 6) {
-                SwiGLU.backward(pool, ds: s, features: F, gateUp: gateUp, into: .fp32(dgateUp), output: .fp32(s))
+                SwiGLU.backward(
+                    pool, outputGradient: s, features: F, gateUp: gateUp, into: .fp32(gateUpGradient), output: .fp32(s))
             },
             row("embedding forward", N * D, 2) {
                 Embedding.forward(pool, tokens: ids, table: .fp32(table), features: D, into: x)
@@ -119,9 +121,9 @@ package struct KernelBench {
             heads: model.attentionHeadCount, keyValueHeads: model.keyValueHeadCount, headSize: model.headSize,
             positions: sizes.sequenceLength)
         let qkv = PeakRates.filled(sizes.tokens * attention.qkvStride)
-        let dqkv = PeakRates.filled(qkv.count)
+        let qkvGradient = PeakRates.filled(qkv.count)
         let output = PeakRates.filled(sizes.tokens * attention.outputStride)
-        let doutput = PeakRates.filled(output.count)
+        let outputGradient = PeakRates.filled(output.count)
         let lse = PeakRates.filled(sizes.tokens * model.attentionHeadCount)
         let scratch = PeakRates.filled(attention.scratchCount(threads: pool.threadCount))
         let (B, T) = (sizes.sequences, sizes.sequenceLength)
@@ -138,7 +140,8 @@ package struct KernelBench {
                 name: "attention backward", elements: scores, bytes: 0, operations: 5 * gemm,
                 seconds: Stopwatch.median {
                     attention.backward(
-                        pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, doutput: doutput, dqkv: dqkv,
+                        pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, outputGradient: outputGradient,
+                        qkvGradient: qkvGradient,
                         scratch: scratch)
                 }),
         ]
@@ -150,7 +153,7 @@ package struct KernelBench {
         let head = FusedHead(features: D, vocabulary: V)
         let N = min(head.chunkTokens, sizes.tokens)
         let (hidden, weight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
-        let (dhidden, dweight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
+        let (hiddenGradient, weightGradient) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
         let scratch = PeakRates.filled(head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         let targets = [Int32](repeating: 1, count: N)
@@ -162,7 +165,8 @@ package struct KernelBench {
                 head.lossAndGradient(
                     pool, hidden: .fp32(hidden), weight: .fp32(weight), targets: targets,
                     weighting: LossConfiguration().tokenWeighting,
-                    dhidden: dhidden, dweight: dweight, adding: false, losses: losses, scratch: scratch)
+                    hiddenGradient: hiddenGradient, weightGradient: weightGradient, adding: false, losses: losses,
+                    scratch: scratch)
             })
     }
 

@@ -20,9 +20,9 @@ struct PingPong {
     /// Measures the link; nil with one rank. Collective. Only rank 0 gets the numbers.
     static func measure(_ communicator: Communicator) throws -> PingPong? {
         guard communicator.size > 1 else { return nil }
-        let places = try communicator.allGather(
+        let nodeRanks = try communicator.allGather(
             [Double(communicator.nodeRank)], counts: [Int](repeating: 1, count: communicator.size))
-        let other = places.indices.dropFirst().first { places[$0] == 0 }
+        let other = nodeRanks.indices.dropFirst().first { nodeRanks[$0] == 0 }
         let partner = other ?? 1
         let short = try oneWay(communicator, partner, bytes: MemoryLayout<Int>.size, rounds: 200)
         let long = try oneWay(communicator, partner, bytes: longBytes, rounds: 5)

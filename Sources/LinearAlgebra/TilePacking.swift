@@ -44,18 +44,18 @@ extension TileOperand {
         let (outer, inner) = (tile * Self.tileEdge, step * Self.edge)
         let (row, column) = isAlong ? (outer, inner) : (inner, outer)
         let (rows, columns) = isAlong ? (Self.tileEdge, Self.edge) : (Self.edge, Self.tileEdge)
-        let place = self.tile(group: tile / 2, step: step, half: tile % 2)
+        let target = self.tile(group: tile / 2, step: step, half: tile % 2)
         if row + rows <= matrix.rows && column + columns <= matrix.columns {
             let start = row * matrix.stride + column
             let window = matrix.view.advanced(by: start, count: (rows - 1) * matrix.stride + columns)
-            packTile(window, stride: matrix.stride, isAlong: isAlong, side, into: place)
+            packTile(window, stride: matrix.stride, isAlong: isAlong, side, into: target)
         } else {
             edge.view.advanced(by: 0, count: Self.edge * Self.edge).fill(0)
             let window = matrix.block(
                 rows: min(row, matrix.rows)..<min(row + rows, matrix.rows),
                 columns: min(column, matrix.columns)..<min(column + columns, matrix.columns))
             window.copy(to: edge.block(rows: 0..<window.rows, columns: 0..<window.columns))
-            packTile(edge.view, stride: edge.stride, isAlong: isAlong, side, into: place)
+            packTile(edge.view, stride: edge.stride, isAlong: isAlong, side, into: target)
         }
     }
 

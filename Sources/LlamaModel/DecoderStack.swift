@@ -75,8 +75,10 @@ struct DecoderStack {
         let residualGradient = pass.rows(buffers.residualGradient, D)
         pool.clear(residualGradient)
         RMSNorm.backward(
-            pool, dy: pass.rows(buffers.normedGradient, D), x: pass.rows(buffers.final, D), gain: weights.finalNorm,
-            rstd: pass.rows(buffers.finalRstd, 1), dx: residualGradient, dgain: gradients.finalNorm, adding: adding,
+            pool, outputGradient: pass.rows(buffers.normedGradient, D), x: pass.rows(buffers.final, D),
+            gain: weights.finalNorm,
+            rstd: pass.rows(buffers.finalRstd, 1), inputGradient: residualGradient, gainGradient: gradients.finalNorm,
+            adding: adding,
             scratch: buffers.scratch)
         // The embedding comes first in the flat space, so its offset is the origin of flat indices.
         try isFinal(gradients.finalNorm.offset - gradients.embedding.offset)
@@ -93,7 +95,8 @@ struct DecoderStack {
         phases.enter(.backward)
         // A tied head has already written its part of the embedding's gradient.
         Embedding.backward(
-            pool, tokens: pass.inputs, dx: residualGradient, features: D, dtable: gradients.embedding,
+            pool, tokens: pass.inputs, outputGradient: residualGradient, features: D,
+            tableGradient: gradients.embedding,
             adding: adding || configuration.tieWordEmbeddings)
         try isFinal(0)
     }

@@ -107,7 +107,8 @@ public final class Transformer {
         head.lossAndGradient(
             pool, hidden: pass.rows(activations.normed, configuration.hiddenSize), weight: stack.weights.head,
             targets: targets, weighting: weighting,
-            dhidden: pass.rows(activations.normedGradient, configuration.hiddenSize), dweight: gradients.head,
+            hiddenGradient: pass.rows(activations.normedGradient, configuration.hiddenSize),
+            weightGradient: gradients.head,
             adding: adding, losses: losses, scratch: activations.headScratch)
         phases.enter(.backward)
         try stack.backward(pass, activations, gradients: gradients, adding: adding, isFinal: isFinal)

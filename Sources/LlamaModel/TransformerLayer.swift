@@ -156,13 +156,15 @@ struct TransformerLayer {
         let outputGradient = operand(residualGradient, buffers.downcastInput)
         inputGradient(outputGradient, weights.down, pass, inputs: F, outputs: D, into: gatedGradient)
         let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
-        SwiGLU.backward(pool, ds: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
+        SwiGLU.backward(
+            pool, outputGradient: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
         weightGradient(outputGradient, x: gated, pass, inputs: F, outputs: D, into: gradients.down, adding: adding)
 
         inputGradient(gateUpGradient, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: normedGradient)
         RMSNorm.backward(
-            pool, dy: normedGradient, x: pass.rows(kept.inner.middle, D), gain: weights.postAttentionNorm,
-            rstd: pass.rows(kept.inner.middleRstd, 1), dx: residualGradient, dgain: gradients.postAttentionNorm,
+            pool, outputGradient: normedGradient, x: pass.rows(kept.inner.middle, D), gain: weights.postAttentionNorm,
+            rstd: pass.rows(kept.inner.middleRstd, 1), inputGradient: residualGradient,
+            gainGradient: gradients.postAttentionNorm,
             adding: adding, output: normed, scratch: buffers.scratch)
         weightGradient(
             gateUpGradient, x: normed, pass, inputs: D, outputs: 2 * F, into: gradients.gateUp, adding: adding)
@@ -188,15 +190,16 @@ struct TransformerLayer {
         if let downcast { pool.convert(attentionGradient, into: downcast) }
         attention.backward(
             pool, sequences: pass.sequences, qkv: pass.rows(kept.inner.qkv, S), output: attended,
-            lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), doutput: attentionGradient,
-            downcast: downcast, dqkv: qkvGradient, scratch: buffers.scratch)
+            lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), outputGradient: attentionGradient,
+            downcast: downcast, qkvGradient: qkvGradient, scratch: buffers.scratch)
         applyRotary(pass, to: qkvGradient, inverse: true)
 
         let projectionGradient = operand(qkvGradient, buffers.downcastGradient)
         inputGradient(projectionGradient, weights.qkv, pass, inputs: D, outputs: S, into: normedGradient)
         RMSNorm.backward(
-            pool, dy: normedGradient, x: pass.rows(kept.input, D), gain: weights.inputNorm,
-            rstd: pass.rows(kept.inner.inputRstd, 1), dx: residualGradient, dgain: gradients.inputNorm, adding: adding,
+            pool, outputGradient: normedGradient, x: pass.rows(kept.input, D), gain: weights.inputNorm,
+            rstd: pass.rows(kept.inner.inputRstd, 1), inputGradient: residualGradient,
+            gainGradient: gradients.inputNorm, adding: adding,
             output: normed, scratch: buffers.scratch)
         weightGradient(projectionGradient, x: normed, pass, inputs: D, outputs: S, into: gradients.qkv, adding: adding)
     }
@@ -222,23 +225,25 @@ struct TransformerLayer {
             into: Matrix(y, rows: pass.tokens, columns: outputs), adding: adding)
     }
 
-    /// `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
+    /// The input gradient `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
     private func inputGradient(
-        _ dy: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into dx: FloatSlice
+        _ outputGradient: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int,
+        into inputGradient: FloatSlice
     ) {
         pool.multiply(
-            OperandMatrix(dy, rows: pass.tokens, columns: outputs), .asStored,
+            OperandMatrix(outputGradient, rows: pass.tokens, columns: outputs), .asStored,
             OperandMatrix(weight, rows: outputs, columns: inputs), .asStored,
-            into: Matrix(dx, rows: pass.tokens, columns: inputs))
+            into: Matrix(inputGradient, rows: pass.tokens, columns: inputs))
     }
 
-    /// `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
+    /// The weight gradient `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
     private func weightGradient(
-        _ dy: OperandSlice, x: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into weightGradient: FloatSlice,
+        _ outputGradient: OperandSlice, x: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int,
+        into weightGradient: FloatSlice,
         adding: Bool
     ) {
         pool.multiply(
-            OperandMatrix(dy, rows: pass.tokens, columns: outputs), .transposed,
+            OperandMatrix(outputGradient, rows: pass.tokens, columns: outputs), .transposed,
             OperandMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
             into: Matrix(weightGradient, rows: outputs, columns: inputs), adding: adding)
     }

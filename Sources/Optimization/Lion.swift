@@ -40,11 +40,11 @@ public struct Lion: UpdateRule {
             let part = { (view: FloatView) in view.advanced(by: range.lowerBound, count: range.count) }
             let (p, g, m) = (part(p), part(g), part(m))
             let half = half?.advanced(by: range.lowerBound, count: range.count)
-            forEachLanes(range.count) { place in
-                let (newP, newM) = step.update(p.lanes(at: place), g.lanes(at: place), m.lanes(at: place))
-                p.store(newP, at: place)
-                half?.store(newP, at: place)
-                m.store(newM, at: place)
+            forEachLanes(range.count) { index in
+                let (newP, newM) = step.update(p.lanes(at: index), g.lanes(at: index), m.lanes(at: index))
+                p.store(newP, at: index)
+                half?.store(newP, at: index)
+                m.store(newM, at: index)
             }
         }
     }

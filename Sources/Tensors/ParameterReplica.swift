@@ -47,10 +47,10 @@ public struct ExactTensors: Sendable {
 
     /// Each tensor's flat range and values.
     public var parts: [(flat: Range<Int>, values: FloatSlice)] {
-        var place = 0
+        var offset = 0
         return ranges.map { range in
-            defer { place += range.count }
-            return (range, values[place..<(place + range.count)])
+            defer { offset += range.count }
+            return (range, values[offset..<(offset + range.count)])
         }
     }
 }

@@ -72,10 +72,10 @@ struct GEMMAutotunerTests {
         let start = ContinuousClock.now
         let sizes = GEMMSizes(model, tokens: tokens)
         for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
-            let libraries = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
-            #expect(GEMMBackends(names: libraries.names) == libraries)
+            let backends = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
+            #expect(GEMMBackends(names: backends.names) == backends)
             // Upcast operands are copies already, and only rows of 2 x 512 floats are slow to read across.
-            #expect(!libraries.copiesForWeightGradient || precision == .fp32 && intermediate == 512)
+            #expect(!backends.copiesForWeightGradient || precision == .fp32 && intermediate == 512)
         }
         if BLASBackends.hasBFloat16GEMM {
             _ = try GEMMAutotuner.favoursUpcasting(sizes, threads: 2)

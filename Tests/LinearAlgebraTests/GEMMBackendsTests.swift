@@ -9,15 +9,15 @@ import Testing
     ]
 
     private static var mixed: GEMMBackends {
-        var libraries = GEMMBackends(.openBLAS)
-        libraries.weightGradient = .oneDNN
-        return libraries
+        var backends = GEMMBackends(.openBLAS)
+        backends.weightGradient = .oneDNN
+        return backends
     }
 
     private static var copying: GEMMBackends {
-        var libraries = mixed
-        libraries.copiesForWeightGradient = true
-        return libraries
+        var backends = mixed
+        backends.copiesForWeightGradient = true
+        return backends
     }
 
     @Test func eachKindHasItsOwn() {
@@ -30,9 +30,9 @@ import Testing
     @Test func namesReadBack() {
         #expect(Self.mixed.names == "openblas openblas onednn direct")
         #expect(Self.copying.names == "openblas openblas onednn copied")
-        for libraries in [Self.mixed, Self.copying] {
-            #expect(GEMMBackends(names: libraries.names) == libraries)
-            #expect(GEMMBackends(names: "openblas openblas openblas direct") != libraries)
+        for backends in [Self.mixed, Self.copying] {
+            #expect(GEMMBackends(names: backends.names) == backends)
+            #expect(GEMMBackends(names: "openblas openblas openblas direct") != backends)
         }
         #expect(Self.mixed != Self.copying)
         for wrong in [

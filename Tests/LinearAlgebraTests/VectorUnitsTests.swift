@@ -35,8 +35,8 @@ import Testing
     #if arch(x86_64)
         /// The names that both libraries give in their identities stand for units that are known.
         @Test func theLibrariesHereAreKnown() {
-            for library in BLASBackends.all {
-                #expect(library.vectorUnits != nil, "\(library.identity)")
+            for backend in BLASBackends.all {
+                #expect(backend.vectorUnits != nil, "\(backend.identity)")
             }
         }
     #endif

@@ -22,38 +22,40 @@ extension FloatView: LaneBuffer {}
 extension BFloat16View: LaneBuffer {}
 
 extension LaneBuffer {
-    /// The elements at `place`, padded to sixteen.
+    /// The elements at `index`, padded to sixteen.
     @inlinable @inline(__always)
-    package func lanes(at place: LanePlace, padding: Float = 0) -> Lanes {
-        place.isPartial ? partialLanes(at: place.index, padding: padding) : lanes(at: place.index)
+    package func lanes(at index: LaneIndex, padding: Float = 0) -> Lanes {
+        index.isPartial ? partialLanes(at: index.start, padding: padding) : lanes(at: index.start)
     }
 
-    /// Stores the lanes of `value` that `place` has.
+    /// Stores the lanes of `value` that `index` has.
     @inlinable @inline(__always)
-    package func store(_ value: Lanes, at place: LanePlace) {
-        if place.isPartial { storePartial(value, at: place.index) } else { store(value, at: place.index) }
+    package func store(_ value: Lanes, at index: LaneIndex) {
+        if index.isPartial { storePartial(value, at: index.start) } else { store(value, at: index.start) }
     }
 }
 
-/// The elements of one iteration of a loop: sixteen, or fewer at the end.
-@usableFromInline package struct LanePlace {
-    @usableFromInline package let index: Int
+/// The index of one iteration of a loop, which covers sixteen elements, or fewer at the end.
+@usableFromInline package struct LaneIndex {
+    /// Index of the first element.
+    @usableFromInline package let start: Int
+    /// Whether fewer than sixteen elements are left.
     @usableFromInline package let isPartial: Bool
 
     @inlinable @inline(__always)
-    package init(index: Int, isPartial: Bool) {
-        self.index = index
+    package init(start: Int, isPartial: Bool) {
+        self.start = start
         self.isPartial = isPartial
     }
 }
 
 /// Calls `body` for every sixteen of `count` elements and once more for the rest.
 @inlinable @inline(__always)
-package func forEachLanes(_ count: Int, _ body: (_ place: LanePlace) -> Void) {
-    var index = 0
-    while index < count {
-        body(LanePlace(index: index, isPartial: index + laneCount > count))
-        index += laneCount
+package func forEachLanes(_ count: Int, _ body: (_ index: LaneIndex) -> Void) {
+    var start = 0
+    while start < count {
+        body(LaneIndex(start: start, isPartial: start + laneCount > count))
+        start += laneCount
     }
 }
 

@@ -78,8 +78,8 @@ public final class ThreadPool: Sendable {
         guard threadCount > before else { return }
         let space = AddressSpace.current
         func bytes(_ threads: Int) -> Int { AddressSpace.bytes(threads: threads) - AddressSpace.bytes(threads: before) }
-        if let room = space.availableBytes, room < bytes(threadCount) + AddressSpace.reserveBytes {
-            let fitting = (before..<threadCount).last { bytes($0) + AddressSpace.reserveBytes <= room }
+        if let available = space.availableBytes, available < bytes(threadCount) + AddressSpace.reserveBytes {
+            let fitting = (before..<threadCount).last { bytes($0) + AddressSpace.reserveBytes <= available }
             throw ThreadPoolError(threadCount: threadCount, startedCount: fitting ?? before, code: ENOMEM)
         }
         mostThreads.max(threadCount, ordering: .relaxed)

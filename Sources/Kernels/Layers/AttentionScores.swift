@@ -60,32 +60,33 @@ struct ScoreBlock {
     }
 }
 
-/// Turns a row of `p` from unscaled scores into probabilities, and a row of `ds` from `dout v^T` into the scores'
-/// gradient.
+/// Turns a row of `p` from unscaled scores into probabilities, and a row of `gradient` from dP into dS.
+///
+/// `dP = dout v^T` is the gradient of the probabilities, dS the gradient of the unscaled scores.
 @inline(__always)
 func scoreGradient(
-    p: ScoreBlock, ds: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
+    p: ScoreBlock, gradient: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
 ) {
     let (shift, deltas, scales) = (Lanes(repeating: lse), Lanes(repeating: delta), Lanes(repeating: scale))
     let scores = masked(p.wideRow(row), visible: visible)
-    let dscores = ds.wideRow(row).advanced(by: 0, count: scores.count)
-    @inline(__always) func finish(_ pRow: some LaneBuffer, _ dsRow: some LaneBuffer) {
+    let probabilityGradients = gradient.wideRow(row).advanced(by: 0, count: scores.count)
+    @inline(__always) func finish(_ pRow: some LaneBuffer, _ gradientRow: some LaneBuffer) {
         mapLanePairs(
-            scores, dscores, into: pRow.advanced(by: 0, count: scores.count),
-            dsRow.advanced(by: 0, count: scores.count)
-        ) { score, dp in
+            scores, probabilityGradients, into: pRow.advanced(by: 0, count: scores.count),
+            gradientRow.advanced(by: 0, count: scores.count)
+        ) { score, probabilityGradient in
             let probability = exponential(score * scales - shift)
-            return (probability, probability * (dp - deltas) * scales)
+            return (probability, probability * (probabilityGradient - deltas) * scales)
         }
         clear(pRow.advanced(by: scores.count, count: pRow.count - scores.count))
-        clear(dsRow.advanced(by: scores.count, count: dsRow.count - scores.count))
+        clear(gradientRow.advanced(by: scores.count, count: gradientRow.count - scores.count))
     }
-    switch (p.operand, ds.operand) {
-    case (.bf16(let pMatrix), .bf16(let dsMatrix)):
+    switch (p.operand, gradient.operand) {
+    case (.bf16(let pMatrix), .bf16(let gradientMatrix)):
         finish(
             pMatrix.view.advanced(by: row * pMatrix.stride, count: pMatrix.columns),
-            dsMatrix.view.advanced(by: row * dsMatrix.stride, count: dsMatrix.columns))
-    default: finish(p.wideRow(row), ds.wideRow(row))
+            gradientMatrix.view.advanced(by: row * gradientMatrix.stride, count: gradientMatrix.columns))
+    default: finish(p.wideRow(row), gradient.wideRow(row))
     }
 }
 

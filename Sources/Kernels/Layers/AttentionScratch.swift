@@ -40,12 +40,12 @@ struct AttentionScratch {
         let headSize = attention.headSize
         switch source {
         case .fp32(let matrix):
-            let copy = Matrix(place(rows), rows: matrix.rows, columns: headSize)
+            let copy = Matrix(memory(rows), rows: matrix.rows, columns: headSize)
             matrix.copy(to: copy)
             return .fp32(copy)
         case .bf16(let matrix):
             let copy = BFloat16Matrix(
-                BFloat16View(over: place(rows)), rows: matrix.rows, columns: headSize, stride: headSize)
+                BFloat16View(over: memory(rows)), rows: matrix.rows, columns: headSize, stride: headSize)
             matrix.copy(to: copy)
             return .bf16(copy)
         }
@@ -53,11 +53,11 @@ struct AttentionScratch {
 
     /// `[T, Dh]` zeros, to add gradients to.
     func zeros(in rows: Rows) -> Matrix {
-        place(rows).fill(0)
-        return Matrix(place(rows), rows: attention.positions, columns: attention.headSize)
+        memory(rows).fill(0)
+        return Matrix(memory(rows), rows: attention.positions, columns: attention.headSize)
     }
 
-    private func place(_ rows: Rows) -> FloatView {
+    private func memory(_ rows: Rows) -> FloatView {
         let count = attention.positions * attention.headSize
         return view.advanced(by: Self.scoreBlocks * attention.scoreCount + rows.rawValue * count, count: count)
     }

@@ -89,29 +89,30 @@ public struct FusedHead: Sendable {
     ///   - hidden: `[N, D]`, after the final norm, in the compute dtype of matmuls.
     ///   - weight: `[V, D]`, in the dtype of `hidden`.
     ///   - targets: `[N]`; the loss ignores a target below 0.
-    ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.
-    ///   - dweight: `[V, D]`; overwritten unless `adding`.
     ///   - weighting: gives w.
+    ///   - hiddenGradient: dhidden, `[N, D]`; overwritten; may not be `hidden`.
+    ///   - weightGradient: dW, `[V, D]`; overwritten unless `adding`.
     ///   - losses: receives the per-token results.
     ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func lossAndGradient(
         _ pool: ThreadPool, hidden: OperandSlice, weight: OperandSlice, targets: [Int32], weighting: TokenWeighting,
-        dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
+        hiddenGradient: FloatSlice, weightGradient: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
     ) {
-        precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
+        precondition(
+            hiddenGradient.count == hidden.count && weightGradient.count == weight.count, "head: gradient sizes differ")
         // The first chunk overwrites the gradient. Without a chunk the gradient is an empty sum.
-        if targets.isEmpty && !adding { pool.clear(dweight) }
+        if targets.isEmpty && !adding { pool.clear(weightGradient) }
         precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
         let weight_VD = OperandMatrix(weight, rows: vocabulary, columns: features)
-        let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
+        let weightGradient_VD = Matrix(weightGradient, rows: vocabulary, columns: features)
         forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, hidden_CD, logits_CV in
-            let dlogits_CV = turnIntoGradient(pool, logits_CV, tokens, targets, weighting, losses, format: hidden)
+            let logitGradient_CV = turnIntoGradient(pool, logits_CV, tokens, targets, weighting, losses, format: hidden)
             let range = (tokens.lowerBound * features)..<(tokens.upperBound * features)
             pool.multiply(
-                dlogits_CV, .asStored, weight_VD, .asStored,
-                into: Matrix(dhidden[range], rows: tokens.count, columns: features))
+                logitGradient_CV, .asStored, weight_VD, .asStored,
+                into: Matrix(hiddenGradient[range], rows: tokens.count, columns: features))
             pool.multiply(
-                dlogits_CV, .transposed, hidden_CD, .asStored, into: dweight_VD,
+                logitGradient_CV, .transposed, hidden_CD, .asStored, into: weightGradient_VD,
                 adding: adding || tokens.lowerBound > 0)
         }
     }
@@ -140,9 +141,9 @@ public struct FusedHead: Sendable {
                     mapLanes(logits, into: logits) { $0 * lanes }
                     if target >= 0 { logits[target] = atTarget }
                 case .bf16:
-                    let dlogits = halves.advanced(by: 2 * row * V, count: V)
-                    mapLanes(logits, into: dlogits) { $0 * lanes }
-                    if target >= 0 { dlogits[target] = atTarget }
+                    let logitGradient = halves.advanced(by: 2 * row * V, count: V)
+                    mapLanes(logits, into: logitGradient) { $0 * lanes }
+                    if target >= 0 { logitGradient[target] = atTarget }
                 }
             }
         }

@@ -56,15 +56,15 @@ func reduceLogits(_ row: FloatView, target: Int, largest: Float, floor: Float) -
     let logSum = Lanes(repeating: Float(Double(largest) + logarithm))
     let (floors, logFloors) = (Lanes(repeating: floor), Lanes(repeating: logf(floor)))
     var entropy = Lanes(repeating: 0)
-    forEachLanes(row.count) { place in
-        let logProbability = row.lanes(at: place, padding: largest) - logSum
+    forEachLanes(row.count) { index in
+        let logProbability = row.lanes(at: index, padding: largest) - logSum
         let probability = exponential(logProbability)
         let isBelow = probability .< floors
         var term =
             probability.replacing(with: floors, where: isBelow)
             * logProbability.replacing(with: logFloors, where: isBelow)
-        if place.isPartial { for lane in (row.count - place.index)..<laneCount { term[lane] = 0 } }
-        row.store(probability, at: place)
+        if index.isPartial { for lane in (row.count - index.start)..<laneCount { term[lane] = 0 } }
+        row.store(probability, at: index)
         entropy -= term
     }
     return LogitStatistics(

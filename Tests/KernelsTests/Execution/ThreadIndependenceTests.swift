@@ -24,7 +24,7 @@ struct ThreadIndependenceTests {
                 var norm = RMSNormTests.Case(300, 530)
                 nudge(&norm.x)
                 let (forward, backward) = (norm.forward(pool), norm.backward(pool, adding: true))
-                return forward.y + forward.rstd + backward.dx + backward.dgain
+                return forward.y + forward.rstd + backward.inputGradient + backward.gainGradient
             case .rotary:
                 var rotary = RotaryTests.Case(300, positions: 65, heads: 3, headSize: 20, padding: 7)
                 nudge(&rotary.x)

@@ -63,11 +63,11 @@ struct RotaryTests {
     /// The map is linear, so that differences are exact but for rounding.
     @Test func inverseIsTheSlope() {
         var rotary = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0)
-        let dy = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0).x
+        let outputGradient = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0).x
         let gradient = rotary.run(makePool(), inverse: true)
         let slope = numericalGradient(at: rotary.x.doubles, step: 0.5) {
             rotary.x = $0.floats
-            return dot(dy.doubles, rotary.run(makePool()).doubles)
+            return dot(outputGradient.doubles, rotary.run(makePool()).doubles)
         }
         #expect(disagreement(gradient, slope, within: 1e-5) == nil)
     }

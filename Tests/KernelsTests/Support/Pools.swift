@@ -23,9 +23,9 @@ func makeUpcastingPool(_ threads: Int = 1) throws -> ThreadPool {
 /// One that copies the transposed operand of gradients of weights.
 func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
-    var libraries = GEMMBackends(.openBLAS)
-    libraries.copiesForWeightGradient = true
-    return try ThreadPool(threadCount: threads, spins: false, backends: libraries)
+    var backends = GEMMBackends(.openBLAS)
+    backends.copiesForWeightGradient = true
+    return try ThreadPool(threadCount: threads, spins: false, backends: backends)
 }
 
 /// A slice that holds `values` at an address that no vector width divides.

@@ -17,10 +17,10 @@ extension Reference {
     }
 
     /// The gradient of the input: the transpose of the rotation's matrix, which is read off from its columns.
-    public static func rotaryGradient(_ dy: [Double], position: Int, theta: Double) -> [Double] {
-        dy.indices.map { column in
-            let unit = dy.indices.map { $0 == column ? 1.0 : 0 }
-            return dot(dy, rotary(unit, position: position, theta: theta))
+    public static func rotaryGradient(_ outputGradient: [Double], position: Int, theta: Double) -> [Double] {
+        outputGradient.indices.map { column in
+            let unit = outputGradient.indices.map { $0 == column ? 1.0 : 0 }
+            return dot(outputGradient, rotary(unit, position: position, theta: theta))
         }
     }
 }
