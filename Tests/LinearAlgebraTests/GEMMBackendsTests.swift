@@ -1,4 +1,4 @@
-// GEMMBackendsTests - one library per kind of matmul.
+// GEMMBackendsTests - one BLAS backend per kind of matmul.
 
 import LinearAlgebra
 import Testing
@@ -53,7 +53,7 @@ import Testing
         #expect(uniform.identity == "forward \(dnn), dx \(dnn), dweight \(dnn) on copies")
         let tiles = TileGEMM.isAvailable ? "AMX tiles, small products " : ""
         #expect(GEMMBackends(.openBLAS, upcastsBFloat16: false).bfloat16Identity == tiles + dnn)
-        // Where there are two ways they give different bits, with the same library too.
+        // Direct and upcast bf16 matmuls give different bits, even by one backend, so their identities differ.
         let prefix = BLASBackends.hasBFloat16GEMM ? "bf16 widened to fp32, " : ""
         #expect(GEMMBackends(.oneDNN, upcastsBFloat16: true).bfloat16Identity == prefix + dnn)
     }

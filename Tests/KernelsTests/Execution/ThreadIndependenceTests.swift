@@ -74,11 +74,11 @@ struct ThreadIndependenceTests {
             let result = kernel.run(makePool(threads), nudged: false)
             #expect(bitDifference(result, alone) == nil, "\(threads) threads")
         }
-        // The comparison does see the smallest change of an input.
+        // Negative control: the comparison notices the smallest change of an input.
         #expect(bitDifference(kernel.run(makePool(2), nudged: true), alone) != nil)
     }
 
-    /// Matmuls of copied and of upcast operands: each thread has blocks of its own.
+    /// Matmuls of copied and of upcast operands, for which each thread has its own blocks.
     @Test func bitsOfCopiesDoNotDependOnThreads() throws {
         let gemm = PanelGEMMTests.Case(1024, 700, 600)
         let (a, b) = (downcast(gemm.a), downcast(gemm.b))

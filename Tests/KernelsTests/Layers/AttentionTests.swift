@@ -65,14 +65,16 @@ struct AttentionTests {
         }
     }
 
-    /// Group sizes 1, 2 and 4; one block of 64 queries, exactly one, several with a remainder, more than a task's eight.
+    /// Group sizes 1, 2 and 4. Less than a block of 64 queries, one block, several and a remainder, more than a task's
+    /// eight.
     static let cases = [
         Case(1, 1, 1, 1, 1), Case(2, 5, 4, 4, 20), Case(1, 64, 4, 2, 16), Case(2, 65, 4, 1, 33), Case(1, 130, 4, 2, 48),
         Case(3, 70, 2, 1, 8), Case(1, 128, 1, 1, 64), Case(0, 7, 2, 2, 4), Case(1, 512, 1, 1, 4),
         Case(2, 580, 2, 1, 12),
     ]
 
-    /// Tolerance: an exponential of scores near 1, and sums over up to 2 * 580 terms whose roundings of 2^-24 mostly cancel.
+    /// Tolerance: an exponential of scores near 1, and sums over up to 2 * 580 terms whose roundings of 2^-24 mostly
+    /// cancel.
     @Test(arguments: cases)
     func equalsTheDefinition(attention: Case) {
         let pool = makePool(2)
@@ -84,9 +86,9 @@ struct AttentionTests {
         #expect(disagreement(attention.backward(pool), expected, within: 2e-6) == nil)
     }
 
-    /// Probabilities and gradients of scores become bf16 operands, each rounded by at most 2^-9 of itself: so are the sums
-    /// over them, whose errors mostly cancel but for a row that sees one or two keys. With keys, values or gradients of
-    /// another head or row the error would be near 1.
+    /// Tolerance: bf16 operands (probabilities, gradients of scores) round by at most 2^-9 of themselves. Errors of
+    /// sums mostly cancel, except in a row that sees one or two keys. Operands of another head or row would make an
+    /// error near 1.
     @Test(arguments: cases)
     func bfloat16OperandsEqualTheDefinition(attention: Case) throws {
         var rounded = attention
@@ -102,8 +104,9 @@ struct AttentionTests {
         }
     }
 
-    /// Scores of several hundred would overflow an exponential without the shift; they also cost their own rounding
-    /// (300 * 2^-24 = 2e-5) in the exponent.
+    /// Scores of several hundred would overflow the exponential without the shift by their maximum.
+    ///
+    /// Tolerance: their rounding in the exponent is 300 * 2^-24 = 2e-5.
     @Test func largeScores() {
         let attention = Case(1, 70, 2, 1, 16, deviation: 10)
         let (output, lse) = attention.forward(makePool())
@@ -145,8 +148,7 @@ struct AttentionTests {
         #expect(bitDifference(second.forward(makePool()).output, Array(output[(output.count / 2)...])) == nil)
     }
 
-    /// The cache is filled by a prompt and then token by token; each row equals that of whole-sequence attention up to
-    /// the order of its sums.
+    /// A prompt fills the cache, then single tokens. Each row equals whole-sequence attention up to the order of sums.
     @Test(arguments: [Case(1, 1, 1, 1, 4), Case(1, 70, 4, 2, 20), Case(1, 33, 4, 1, 33), Case(1, 20, 2, 2, 16)])
     func cachedAttentionEqualsTheWhole(attention: Case) {
         let pool = makePool(2)

@@ -39,7 +39,7 @@ struct EmbeddingTests {
         }
     }
 
-    /// Few different tokens: many gradients meet in one row, and rows without a token stay.
+    /// Few different tokens, so that many gradients meet in one row. Rows without a token stay unchanged.
     @Test(arguments: [
         Case(1, 1, 1), Case(7, 20, 5), Case(200, 33, 3), Case(65, 48, 100), Case(70, 130, 10), Case(0, 4, 3),
     ])

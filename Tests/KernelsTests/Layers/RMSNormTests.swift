@@ -57,7 +57,7 @@ struct RMSNormTests {
         #expect(
             disagreement(y, Reference.rmsNorm(norm.x.doubles, gain: norm.gain.doubles, epsilon: epsilon), within: 4e-7)
                 == nil)
-        // Backward forms the output once more, with the same bits.
+        // Backward recomputes the output with the bits of forward.
         let (again, inputGradient) = (GuardedBuffer(count: norm.N * norm.D), GuardedBuffer(norm.inputGradient))
         let gainGradient = GuardedBuffer(count: norm.D)
         let scratch = GuardedBuffer(count: RMSNorm.scratchCount(tokens: norm.N, features: norm.D))
@@ -68,7 +68,7 @@ struct RMSNormTests {
             output: .fp32(again.slice),
             scratch: scratch.slice)
         #expect(bitDifference(again.array, y) == nil && again.isIntact)
-        // In bf16 it is the rounded output.
+        // A bf16 output is the rounded fp32 output.
         let downcast = BFloat16Slice(count: norm.N * norm.D)
         RMSNorm.forward(
             makePool(), x: unaligned(norm.x), gain: unaligned(norm.gain), epsilon: Case.epsilon, into: .bf16(downcast),

@@ -33,7 +33,7 @@ struct SwiGLUTests {
                 into: .fp32(buffer.slice),
                 output: .fp32(output.slice))
             #expect(buffer.isIntact && output.isIntact)
-            // The output is formed once more, with the same bits.
+            // Backward recomputes the output with the bits of forward.
             #expect(output.array == forward(pool))
             return buffer.array
         }
@@ -56,7 +56,7 @@ struct SwiGLUTests {
         for gate in [-1e30, -100, -88, 88, 100, 1e30] as [Float] {
             let s = Arena(count: 1).all
             SwiGLU.forward(makePool(), gateUp: unaligned([gate, 1]), features: 1, into: .fp32(s))
-            // Below, what is left of e^-88 is multiplied by the gate.
+            // For gates below -88 the result is e^-88 times the gate.
             #expect(gate > 0 ? s[0] == gate : abs(s[0]) <= 1e-38 * -gate)
             let gradients = unaligned([gate, 1])
             SwiGLU.backward(

@@ -1,4 +1,4 @@
-// FusedHeadTests - the fused projection and loss against logits that are written out.
+// FusedHeadTests - the fused projection and loss against a reference with all logits in memory.
 
 import Foundation
 import Kernels
@@ -34,7 +34,8 @@ struct FusedHeadTests {
         }
     }
 
-    /// Chunks hold 1024 tokens of a small vocabulary: exactly one, one and a rest, two and a single token.
+    /// A chunk holds 1024 tokens of a small vocabulary. The cases are one chunk, one and a rest, two and a single
+    /// token.
     @Test(arguments: [(1024, 8, 40), (1100, 20, 100), (2049, 5, 17)], [false, true])
     func chunksJoin(size: (N: Int, D: Int, V: Int), adding: Bool) {
         #expect(FusedHead(features: size.D, vocabulary: size.V).chunkTokens == 1024)
@@ -57,7 +58,7 @@ struct FusedHeadTests {
             let values = [expected.crossEntropy[0], expected.entropy[0], expected.weight[0]]
             #expect(disagreement(actual, values, within: 2e-6) == nil)
         }
-        // One pass is the passes over its chunks, each adding to the weight's gradient.
+        // One pass equals passes over its chunks that add up their weight gradients.
         let parts = [0..<384, 384..<768, 768..<800].map { head.part($0).run().weightGradient.doubles }
         let sum = parts[0].indices.map { parts[0][$0] + parts[1][$0] + parts[2][$0] }
         #expect(disagreement(result.weightGradient, sum, within: 1e-6) == nil)
@@ -78,7 +79,7 @@ struct FusedHeadTests {
         #expect(sums.weightOfAllPositions == (0..<9).reduce(0) { $0 + Double(trained.weight[$1]) })
     }
 
-    /// The most likely token of written-out probabilities: every other target is it.
+    /// Every other target is the most likely token by the reference's probabilities.
     @Test(arguments: losses)
     func confidenceAndCorrectnessEqualTheDefinition(loss: LossConfiguration) {
         for (N, D, V) in [(3, 1, 2), (20, 20, 33), (1100, 8, 40)] {
@@ -89,7 +90,7 @@ struct FusedHeadTests {
             head.targets[N - 1] = -1
             let result = head.evaluate(makePool(2))
             let expected = (0..<N).map { p[$0 * V + tops[$0]] }
-            // As for the cross-entropies: roundings of the logits become relative errors of the probabilities.
+            // Tolerance: roundings of the logits become relative errors of the probabilities.
             #expect(disagreement(result.confidence.array, expected, within: 2e-6) == nil)
             let isCorrect = (0..<N).map { Int(head.targets[$0]) == tops[$0] }
             #expect(result.isCorrect.array == isCorrect.map { $0 ? 1 : 0 })
@@ -97,7 +98,7 @@ struct FusedHeadTests {
         }
     }
 
-    /// Of equal logits the lowest id is the prediction, in whole vectors and in the remainder of a row.
+    /// Among equal logits the lowest id is the prediction, in whole vectors and in the remainder of a row.
     @Test(arguments: [(0, 19), (3, 9), (3, 18), (15, 16), (16, 17), (18, 19)])
     func ofEqualLogitsTheLowestIdIsThePrediction(tops: (Int, Int)) {
         let row = (0..<20).map { Float($0 == tops.0 || $0 == tops.1 ? 3 : -1) }

@@ -1,6 +1,6 @@
 // ReferenceHead - logits, losses, weights and gradients of the token-weighted loss (design section 2).
 
-/// Which weight a token gets.
+/// The rule of token weights.
 public enum ReferenceWeight: Sendable, Equatable {
     /// `(sigma + H)^gamma` (Su et al., arXiv 2310.19531).
     case mile(gamma: Double, sigma: Double)
@@ -9,7 +9,7 @@ public enum ReferenceWeight: Sendable, Equatable {
     case crossEntropy
 }
 
-/// What the head says about `[N]` tokens over a vocabulary of V.
+/// The head's results for N tokens over a vocabulary of V.
 public struct ReferenceHead: Sendable {
     /// `[N, V]`.
     public private(set) var probabilities: [Double] = []

@@ -10,7 +10,7 @@ extension Reference {
         }
     }
 
-    /// Gradients of gate and up, laid out as they are, by the quotient rule.
+    /// Gradients of gate and up by the quotient rule, `[N, 2F]`, gate first.
     public static func swiGLUGradient(outputGradient: [Double], gateUp: [Double], features F: Int) -> [Double] {
         var result = gateUp
         for index in outputGradient.indices {
