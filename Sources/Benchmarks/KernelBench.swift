@@ -35,42 +35,37 @@ package struct KernelBench {
         let operations: Double
         let seconds: Double
 
+        /// Time that the pass needs at peak rates over its measured time.
         func shareOfPeak(_ peakRates: PeakRates) -> Double {
             let time = bytes / (peakRates.bandwidth * 1e9) + operations / (peakRates.gemm(isBFloat16: false) * 1e9)
             return time / seconds
+        }
+
+        func json(_ peakRates: PeakRates) -> JSONValue {
+            .object([
+                ("seconds", .number(seconds)), ("elements_per_second", .number(elements / seconds)),
+                ("gb_per_second", .number(bytes / seconds / 1e9)), ("gflops", .number(operations / seconds / 1e9)),
+                ("share", .number(shareOfPeak(peakRates))),
+            ])
+        }
+
+        func text(_ peakRates: PeakRates) -> String {
+            name.padding(toLength: 20, withPad: " ", startingAt: 0)
+                + String(
+                    format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * seconds,
+                    elements / seconds / 1e9, bytes / seconds / 1e9, shareOfPeak(peakRates))
         }
     }
 
     package func run(_ console: Console, isJSON: Bool) throws {
         let peakRates = try PeakRates.measure(pool)
-        let rows = layerRows() + attentionRows() + [lossRow()] + optimizerRows()
-        if isJSON {
-            let pairs = rows.map { row in
-                (
-                    row.name,
-                    JSONValue.object([
-                        ("seconds", .number(row.seconds)), ("elements_per_second", .number(row.elements / row.seconds)),
-                        ("gb_per_second", .number(row.bytes / row.seconds / 1e9)),
-                        ("gflops", .number(row.operations / row.seconds / 1e9)),
-                        ("share", .number(row.shareOfPeak(peakRates))),
-                    ])
-                )
-            }
-            console.raw(
-                JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("kernels", .object(pairs)),
-                ]).text + "\n")
-            return
+        let rows = (layerRows() + attentionRows() + [lossRow()] + optimizerRows()).map { row in
+            BenchReport.Row(name: row.name, json: row.json(peakRates), text: row.text(peakRates))
         }
-        peakRates.show(on: console)
-        console.line("share: of the time that memory traffic and products need at the ceilings' rates")
-        for row in rows {
-            console.line(
-                row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
-                    + String(
-                        format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
-                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.shareOfPeak(peakRates)))
-        }
+        BenchReport(
+            threads: pool.threadCount, peakRates: peakRates, key: "kernels",
+            heading: "share: of the time that memory traffic and products need at the ceilings' rates", rows: rows
+        ).write(to: console, isJSON: isJSON)
     }
 
     private func layerRows() -> [Row] {
