@@ -15,7 +15,7 @@ package struct TileOperand: Sendable {
     /// Rows or columns of a group, and length of a step.
     package static let edge = Int(ctiles_edge)
     /// Rows or columns of a tile.
-    package static let tileEdge = edge / 2
+    static let tileEdge = edge / 2
 
     package let view: BFloat16View
     package let groups: Int

@@ -27,9 +27,9 @@ public struct AddressSpace: Sendable, Equatable {
     }
 
     /// Bytes; nil: no limit.
-    public let limitBytes: Int?
+    let limitBytes: Int?
     /// Bytes that are mapped, used or not.
-    public let usedBytes: Int
+    let usedBytes: Int
 
     public init(limitBytes: Int?, usedBytes: Int) {
         self.limitBytes = limitBytes

@@ -1,4 +1,4 @@
-// LogitRow - cross-entropy, entropy and probabilities of one row of logits.
+// LogitStatistics - cross-entropy, entropy and probabilities of one row of logits.
 
 internal import Glibc
 internal import Tensors

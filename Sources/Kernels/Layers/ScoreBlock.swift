@@ -1,4 +1,4 @@
-// AttentionScores - a block of attention scores in scratch memory, and the softmax over its rows, forward and backward.
+// ScoreBlock - a block of attention scores in scratch memory, and the softmax over its rows, forward and backward.
 
 internal import Glibc
 internal import LinearAlgebra
