@@ -46,7 +46,7 @@ struct Exposure {
     /// - Parameters:
     ///   - steps: timed ones with communication. Without, with and the exchange alone take turns.
     ///   - sample: runs and times a step, whose gathers may still run at its end.
-    /// - Returns: the samples with communication, and what the comparison says.
+    /// - Returns: the samples with communication, and the comparison.
     static func measure<Sample>(
         _ optimizer: ShardedOptimizer, _ communicator: Communicator, steps: Int, sample: () throws -> Sample,
         seconds: (Sample) -> Double

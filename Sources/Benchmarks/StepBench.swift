@@ -120,7 +120,8 @@ package struct StepBench {
         return (samples, nil, tokens)
     }
 
-    /// GF/s of this rank while it computes: a step without reduction, optimizer and waiting. `plan --gflops` takes it.
+    /// GF/s of this rank while it computes its units: the step without reduction, optimizer and waiting. What
+    /// `plan --gflops` takes.
     private func computeRate(
         _ configuration: RunConfiguration, _ communicator: Communicator, _ sample: Sample
     ) -> Double {

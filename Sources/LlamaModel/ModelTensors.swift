@@ -56,8 +56,7 @@ extension ModelConfiguration {
     /// everything.
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable
-        // The indices fall: final norm, layers from the last to the first, 0. A layer ends where the next tensor
-        // begins.
+        // Falling: final norm, layers from the last to the first, 0. A layer ends where the next or the final norm begins.
         let starts = gradientFinalPositions.dropLast()
         return (starts.last ?? table.count, starts.dropLast().reversed(), table.count)
     }

@@ -32,10 +32,10 @@ public final class Transformer {
     ///
     /// - Parameters:
     ///   - forTraining: false leaves out the buffers that only backward needs.
-    ///   - recomputesLayers: keeps only each layer's input for backward, which recomputes the layer: a third more work
-    ///     in the layers for a fraction of the memory.
-    ///   - sharedGradient: the gradient, where every pass writes it and none adds to it. Layers keep their activations
-    ///     in its memory until backward writes there, so its contents do not survive a pass.
+    ///   - recomputesLayers: keeps only each layer's input for backward, which recomputes the layer: a third more work in
+    ///     the layers for a fraction of the memory.
+    ///   - sharedGradient: the gradient, where every pass writes it and none adds to it. Layers keep their activations in
+    ///     its memory until backward writes there, so its contents do not survive a pass.
     public init(
         _ configuration: ModelConfiguration, parameters: ParameterReplica, sequenceLength: Int, maximumSequences: Int,
         forTraining: Bool, recomputesLayers: Bool = false, sharedGradient: FloatSlice? = nil,
@@ -84,10 +84,10 @@ public final class Transformer {
     /// - Parameters:
     ///   - batch: at most ``maximumSequences`` sequences of ``sequenceLength`` tokens; traps otherwise.
     ///   - gradient: flat buffer; overwritten unless `adding`.
-    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read
-    ///     next. The caller may still be waiting for the others.
-    ///   - isFinal: called as soon as every gradient element at or behind a flat index is final, with falling indices,
-    ///     last with 0. The caller may start to reduce these elements.
+    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read next.
+    ///     The caller may still be waiting for the others.
+    ///   - isFinal: called as soon as every gradient element at or behind a flat index is final, with falling indices, last
+    ///     with 0. The caller may start to reduce these elements.
     /// - Returns: the micro-batch's sums.
     public func lossAndGradient(
         _ batch: borrowing TokenBatch, weighting: TokenWeighting, gradient: FloatSlice, adding: Bool,

@@ -3,8 +3,8 @@
 /// One rank's copy of all parameters, in the order of the tensor table.
 public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
-    /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they
-    /// start from.
+    /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
+    /// from.
     case bf16(BFloat16Slice, exact: ExactTensors)
 
     /// Number of parameters.
