@@ -1,4 +1,4 @@
-// GEMMAutotuner - what computes the matmuls of a run (configuration key `training.blas`).
+// GEMMAutotuner - the choice of BLAS backends for a run, by measurement (configuration key `training.blas`).
 
 package import Configuration
 internal import JobRuntime
@@ -12,12 +12,12 @@ internal import Tensors
 internal import TokenData
 
 extension ProcessContext {
-    /// The libraries that `configuration` asks for. Collective.
+    /// The BLAS backends that `configuration` asks for. Collective.
     package func gemmBackends(_ configuration: RunConfiguration) throws -> GEMMBackends {
         let training = configuration.training
         switch training.blas {
         case .backend(let backend): return GEMMBackends(backend)
-        // A measurement would choose anew at each start.
+        // Why no measurement: it could choose another backend at each start.
         case .auto where training.reproducible: return GEMMBackends(.openBLAS)
         case .auto:
             let sequences = StepLayout(configuration, ranks: communicator.size).largestMicroBatch
@@ -27,12 +27,15 @@ extension ProcessContext {
         }
     }
 
-    /// The faster library for each kind of fp32 matmul, and whether gradients of weights copy an operand: measured on rank 0, whose
-    /// answer counts for all; with bf16 also whether operands are upcast to fp32, which each rank measures for its own processor.
-    /// Collective.
+    /// The fastest BLAS backend for each kind of fp32 matmul, by measurement. Collective.
     ///
-    /// - Parameter threads: `training.threads`.
-    /// - Parameter precision: where it is bf16 and no rank upcasts, there are no fp32 matmuls, and no library is measured.
+    /// Rank 0 measures the backends, and whether weight gradients copy an operand. Its answer counts for all ranks.
+    /// With bf16, each rank also measures whether its own processor should upcast operands to fp32.
+    ///
+    /// - Parameters:
+    ///   - threads: `training.threads`.
+    ///   - precision: with bf16, and where no rank upcasts, there are no fp32 matmuls to measure.
+    /// - Throws: ``ThreadPoolError``, or an error of MPI.
     package func fastestBackends(
         _ sizes: GEMMSizes, threads: Int, precision: TrainingConfiguration.Precision
     ) throws -> GEMMBackends {
@@ -60,7 +63,8 @@ extension ProcessContext {
 }
 
 extension ThreadPool {
-    /// The BLAS that computes matmuls of operands in this precision: bits are comparable only where it is the same.
+    /// Versions and kernels that compute matmuls in this precision. Two runs give the same bits only where they are
+    /// equal.
     package func gemmIdentity(_ precision: TrainingConfiguration.Precision) -> String {
         switch precision {
         case .fp32: backends.identity
@@ -69,9 +73,9 @@ extension ThreadPool {
     }
 }
 
-/// What the sizes of a run's matmuls follow from.
+/// The numbers that give the sizes of a run's matmuls.
 package struct GEMMSizes {
-    /// Of a micro-batch.
+    /// Tokens of a micro-batch.
     package let tokens: Int
     package let hidden: Int
     package let intermediate: Int
@@ -83,15 +87,18 @@ package struct GEMMSizes {
     }
 }
 
+/// Measurements that compare BLAS backends on the matmuls of a run.
 enum GEMMAutotuner {
-    /// Reductions are measured no longer than this.
+    /// Longest reduction of a measured matmul.
     private static let longestReduction = 1024
 
-    /// The libraries that compute panels like the run's in less time, on all threads at once, which share a cache and memory as
-    /// in training: some 60 GFLOP a thread, half a second on a fast core, and without copies as long again for those.
+    /// The backends that compute panels of the run's sizes in the least time.
     ///
-    /// - Parameter precision: of operands. Those of bf16 are upcast, which has panels of its own and is a copy already; for fp32
-    ///   it is also measured whether one of a gradient of weights is copied.
+    /// All threads multiply at once. Why: they share caches and memory, as in training. The measurement takes about
+    /// half a second on a fast core, and as long again for copies.
+    ///
+    /// - Parameter precision: dtype of operands. bf16 operands are upcast, which cuts other panels and copies already.
+    ///   For fp32 it also measures whether weight gradients copy an operand.
     static func fastest(
         _ sizes: GEMMSizes, _ pool: ThreadPool, precision: TrainingConfiguration.Precision
     ) throws -> GEMMBackends {
@@ -103,7 +110,7 @@ enum GEMMAutotuner {
                 return Trial(m: panel.rows, n: panel.columns, k: min(k, longestReduction), a, b)
             }
         }
-        // The largest matmul of a layer decides for its kind.
+        // The largest matmul of each kind decides for the kind.
         fastest.forward = choice(tokens, F, D, .asStored, .transposed)
         fastest.inputGradient = choice(tokens, D, F, .asStored, .asStored)
         fastest.weightGradient = choice(F, D, tokens, .transposed, .asStored)
@@ -125,12 +132,14 @@ enum GEMMAutotuner {
         }
     }
 
-    /// Whether matmuls of bf16 operands take less time in fp32, on upcast operands: some processors do half as many operations
-    /// a second with their instruction for bf16 as with that for fp32. Measured on the forward pass, with oneDNN, or tiles
-    /// against oneDNN: the two formats differ by more than kinds of matmuls and libraries do. A third of a second on a fast core; needs
-    /// ``BLASBackends/hasBFloat16GEMM``.
+    /// Whether matmuls of bf16 operands take less time on upcast operands, in fp32.
+    ///
+    /// Why: some processors do half as many operations a second in bf16 as in fp32. One forward matmul decides, because
+    /// dtypes differ by more than backends or kinds of matmuls do. It takes a third of a second on a fast core.
+    ///
+    /// It needs ``BLASBackends/hasBFloat16GEMM``.
     static func favoursUpcasting(_ sizes: GEMMSizes, threads: Int) throws -> Bool {
-        // The largest matmul of a layer, of which there is a panel for each thread and more, and enough for the run's panels.
+        // The trial is a part of the largest matmul of a layer, with a panel or more for each thread.
         let rows = 512 * max(threads, 4)
         let m = min(sizes.tokens, rows)
         let n = min(2 * sizes.intermediate, 1024 * (rows / m))
@@ -150,11 +159,12 @@ enum GEMMAutotuner {
         }
     }
 
-    /// Whether gradients of weights take less time where the transposed operand is copied first. The rows of this trial lie as far
-    /// apart as those of the run's gate_up, unlike those of a ``Trial``: how they are packed depends on it. Half a second on a fast
-    /// core.
+    /// Whether weight gradients take less time where the transposed operand is copied first.
+    ///
+    /// The rows of this trial have the stride of the run's gate_up. Why: the speed of packing depends on the stride. It
+    /// takes half a second on a fast core.
     private static func favoursCopies(_ sizes: GEMMSizes, threads: Int, backend: any BLASBackend) throws -> Bool {
-        // The matmul of a layer that has the most panels.
+        // gate_up has the most panels of a layer's matmuls.
         let k = min(sizes.tokens, longestReduction)
         let (outputs, inputs) = (2 * sizes.intermediate, sizes.hidden)
         guard ThreadPool.copiesForWeightGradient(stride: outputs) else { return false }
@@ -172,48 +182,50 @@ enum GEMMAutotuner {
         }
     }
 
-    /// Whether a pool with the libraries `second` takes less time for `multiply` than one with `first`.
+    /// Whether a pool with the backends `second` takes less time for `multiply` than a pool with `first`.
     private static func secondIsFaster(
         _ first: GEMMBackends, _ second: GEMMBackends, threads: Int, _ multiply: (ThreadPool) -> Void
     ) throws -> Bool {
-        // An idle thread that polls would take its core from the other pool.
+        // No pool spins. Why: an idle thread that polls would take its core from the other pool.
         let pools = try [first, second].map { try ThreadPool(threadCount: threads, spins: false, backends: $0) }
         return secondIsFaster(Stopwatch.pairedRatios({ multiply(pools[0]) }, { multiply(pools[1]) }))
     }
 
-    /// Judges by `ratios`, the first one's time over the second one's in neighbouring runs: the clock of a shared machine drifts
-    /// by more than libraries differ, which the shortest run of each does not tell apart. However little one gains, it is
-    /// taken: to ask for more than nothing would only favour the other. Who needs the same bits in every run sets
-    /// `reproducible: true`.
+    /// Whether the median of `ratios` (time of the first candidate over time of the second, in adjacent runs) is above
+    /// 1.
+    ///
+    /// Why ratios of adjacent runs: the clock of a shared machine drifts by more than backends differ. The faster
+    /// candidate wins by any margin. A run that needs equal bits at every start sets `reproducible: true`.
     static func secondIsFaster(_ ratios: [Double]) -> Bool { Stopwatch.median(ratios) > 1 }
 }
 
-/// Matmuls of one shape. Operands lie in two places or more, because those of training come from beyond a core's first caches,
-/// in which the libraries differ by less.
+/// Matmuls of one shape over two or more copies of their operands.
+///
+/// Why: operands of training come from beyond a core's first caches, where backends differ more.
 private struct Trial {
     private let m: Int
     private let n: Int
     private let k: Int
     private let aOperand: Operand
     private let bOperand: Operand
-    /// A matrix does not own its memory. Filled with numbers: zeros may be multiplied at another clock.
+    /// All operands and results. Numbers fill it. Why: a processor may run at another clock on zeros.
     private let memory: FloatSlice
-    private let places: Int
-    /// Of all places, so that a timing takes a millisecond or more.
+    private let copyCount: Int
+    /// Passes over all copies per timing, so that a timing takes a millisecond or more.
     private let rounds: Int
 
     private static let bytes = 4 << 20
     private static let leastOperations = 1e8
-    /// Where matmuls are so small that this is less, it hardly matters who computes them.
+    /// Most passes per timing. Why: the backend hardly matters for matmuls so small that more would be needed.
     private static let mostRounds = 200
 
     init(m: Int, n: Int, k: Int, _ aOperand: Operand, _ bOperand: Operand) {
         (self.m, self.n, self.k, self.aOperand, self.bOperand) = (m, n, k, aOperand, bOperand)
         let count = m * k + k * n + m * n
-        places = max(2, min(8, Self.bytes / (MemoryLayout<Float>.stride * count)))
-        let operations = 2 * Double(m) * Double(n) * Double(k) * Double(places)
+        copyCount = max(2, min(8, Self.bytes / (MemoryLayout<Float>.stride * count)))
+        let operations = 2 * Double(m) * Double(n) * Double(k) * Double(copyCount)
         rounds = min(Int((Self.leastOperations / operations).rounded(.up)), Self.mostRounds)
-        memory = PeakRates.filled(places * count)
+        memory = PeakRates.filled(copyCount * count)
     }
 
     func multiply(_ backend: any BLASBackend) {
@@ -224,7 +236,7 @@ private struct Trial {
         }
         for _ in 0..<rounds {
             offset = 0
-            for _ in 0..<places {
+            for _ in 0..<copyCount {
                 let a = aOperand == .asStored ? matrix(m, k) : matrix(k, m)
                 let b = bOperand == .asStored ? matrix(k, n) : matrix(n, k)
                 LinearAlgebra.multiply(a, aOperand, b, bOperand, into: matrix(m, n), backend: backend)

@@ -1,54 +1,60 @@
-// PeakRates - what this machine can do at most with a pool's threads, measured: what every benchmark is a share of.
+// PeakRates - measured peak rates of this machine with a pool's threads: matmuls, vector instructions, memory.
 
 package import Kernels
 package import LinearAlgebra
 internal import Reporting
 package import Tensors
 
-/// Rates in units of 1e9 per second.
+/// Peak rates of one process: GF/s of matmuls and instructions, GB/s of memory.
 package struct PeakRates {
-    /// fp32 fused multiply-adds.
+    /// GF/s of fp32 fused multiply-adds.
     package let fmaPeak: Double
-    /// The widest instruction for bf16 dot products; nil where the processor has none.
+    /// GF/s of the widest instruction for bf16 dot products; nil where the processor has none.
     package let dotPeak: Double?
-    /// Matmuls of 2048 x 2048 x 2048 in fp32, per library: on the pool's panels or the library's own threads, whichever is
-    /// faster.
+    /// GF/s of fp32 matmuls of 2048 x 2048 x 2048, for each BLAS backend.
+    ///
+    /// A rate is the faster one of the pool's panels and the backend's own threads.
     package let gemms: [(backend: any BLASBackend, gflops: Double)]
-    /// The same of bf16 operands by oneDNN, not upcast; nil where the processor has no such matmuls.
+    /// GF/s of such a matmul of bf16 operands by a BLAS backend, not upcast; nil where the processor has no bf16
+    /// matmuls.
     package let bfloat16GEMM: Double?
-    /// The same on tiles, by this program; nil where the processor has none.
+    /// GF/s of such a matmul of bf16 operands by ``TileGEMM``; nil where the processor has no tiles.
     package let tileGEMM: Double?
     /// Whether the pool upcasts bf16 operands to fp32.
     package let upcastsBFloat16: Bool
-    /// Bytes read and written by `a += s * b` over arrays larger than any cache.
+    /// GB/s read and written by `a += s * b` over arrays larger than any cache; NaN where it was not measured.
     package let bandwidth: Double
 
-    /// The libraries' fastest matmul in a run's format; where bf16 operands are upcast, of both formats.
+    /// GF/s of the fastest matmul of a BLAS backend in the run's precision. Upcast bf16 operands count with both
+    /// dtypes.
     package func backendGEMM(isBFloat16: Bool) -> Double {
         let wide = gemms.map(\.gflops).max() ?? 0
         guard isBFloat16, let bfloat16GEMM else { return wide }
         return upcastsBFloat16 ? max(wide, bfloat16GEMM) : bfloat16GEMM
     }
 
-    /// The fastest matmul in a run's format, whoever computes it.
+    /// GF/s of the fastest matmul in the run's precision, by a BLAS backend or ``TileGEMM``.
     package func gemm(isBFloat16: Bool) -> Double {
         max(backendGEMM(isBFloat16: isBFloat16), isBFloat16 ? tileGEMM ?? 0 : 0)
     }
 
-    /// Takes some two seconds for each thread's worth of 2048-cubes; measures on this rank alone.
+    /// Measures the peak rates of this rank alone, in some two seconds.
+    ///
+    /// - Throws: ``ThreadPoolError``.
     package static func measure(_ pool: ThreadPool, withBandwidth: Bool = true) throws -> PeakRates {
-        // Half a millisecond or more, beside which it is little to start the threads; as many as the sums stay exact for.
+        // 2^18 rounds are the most whose sums stay exact. They take half a millisecond or more, far longer than a
+        // wake-up.
         let rounds = 1 << 18
         let fma = Stopwatch.median { keep(pool.fusedMultiplyAdds(rounds: rounds)) }
         var dot: Double?
         if ThreadPool.hasBFloat16Dot {
             dot = pool.operations(ofDotRounds: rounds) / Stopwatch.median { keep(pool.bfloat16Dots(rounds: rounds)) }
         }
-        let downcast = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
+        let bfloat16 = BLASBackends.hasBFloat16GEMM ? try bfloat16Cubes(pool) : nil
         return PeakRates(
             fmaPeak: pool.operations(ofMultiplyAddRounds: rounds) / fma / 1e9, dotPeak: dot.map { $0 / 1e9 },
             gemms: try BLASBackends.all.map { ($0, try cube(pool, $0)) },
-            bfloat16GEMM: downcast?.library, tileGEMM: downcast?.tiles,
+            bfloat16GEMM: bfloat16?.backend, tileGEMM: bfloat16?.tiles,
             upcastsBFloat16: pool.backends.upcastsBFloat16,
             bandwidth: withBandwidth ? memoryBandwidth(pool) : .nan)
     }
@@ -76,13 +82,13 @@ package struct PeakRates {
         return cubeOperations / min(panels, threads) / 1e9
     }
 
-    private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (library: Double, tiles: Double?) {
+    private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (backend: Double, tiles: Double?) {
         let operands = (0..<2).map { _ in filledBFloat16(edge * edge, pool) }
         let target = Arena(count: edge * edge).all
         defer { withExtendedLifetime((operands, target)) {} }
         let matrices = operands.map { BFloat16Matrix($0, rows: edge, columns: edge) }
         let result = Matrix(target, rows: edge, columns: edge)
-        // The library's own panels, whatever the pool would do.
+        // The panels go to the BLAS backend, whatever the pool would do with them.
         let panels = Stopwatch.median(repetitions: 5) {
             let (rows, columns) = ThreadPool.panelSize(m: edge, n: edge, k: edge, upcasts: false)
             pool.run((edge / rows) * (edge / columns)) { panel, _ in
@@ -100,15 +106,15 @@ package struct PeakRates {
                     matrices[0], .asStored, matrices[1], .asStored, into: result, backend: BLASBackends.bfloat16)
             }
         }
-        let library = cubeOperations / min(panels, threads) / 1e9
-        guard ThreadPool.multipliesOnTiles else { return (library, nil) }
+        let backend = cubeOperations / min(panels, threads) / 1e9
+        guard ThreadPool.multipliesOnTiles else { return (backend, nil) }
         let own = try ThreadPool(
             threadCount: pool.threadCount, spins: pool.spins,
             backends: GEMMBackends(BLASBackends.bfloat16, upcastsBFloat16: false))
         let tiles = Stopwatch.median(repetitions: 5) {
             own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: result)
         }
-        return (library, cubeOperations / tiles / 1e9)
+        return (backend, cubeOperations / tiles / 1e9)
     }
 
     /// GB/s read and written by `a += s * b` over two arrays of `count` floats.
@@ -117,21 +123,21 @@ package struct PeakRates {
         return 12 * Double(count) / Stopwatch.median(repetitions: 5) { pool.add(b, scaledBy: 1e-3, to: a) } / 1e9
     }
 
-    /// Numbers without denormals among them.
+    /// A new slice of `count` numbers, none of them denormal.
     package static func filled(_ count: Int) -> FloatSlice {
         let slice = Arena(count: count).all
         for index in 0..<count { slice.view[index] = Float(index % 251) * 0.01 - 1.25 }
         return slice
     }
 
-    /// The same numbers in bf16.
+    /// A new slice of `count` bf16 numbers, none of them denormal.
     static func filledBFloat16(_ count: Int, _ pool: ThreadPool) -> BFloat16Slice {
         let slice = BFloat16Slice(count: count)
         pool.convert(filled(count), into: slice)
         return slice
     }
 
-    /// Where results go that must be computed.
+    /// Uses a result, so that the compiler does not drop its computation.
     @inline(never) package static func keep(_ value: Float) {
         precondition(!value.isNaN, "a rate was measured on NaNs")
     }

@@ -1,4 +1,4 @@
-// BenchModel - the sizes that `bench gemm` and `bench kernels` measure: a configuration's model, or one of 60M parameters.
+// BenchModel - the model of `bench gemm` and `bench kernels`: a configuration's, or one of 60M parameters.
 
 internal import Configuration
 package import JobRuntime
@@ -9,7 +9,7 @@ internal import Optimization
 internal import Reporting
 internal import TokenData
 
-/// A model, the tokens of a micro-batch and their sequences.
+/// A model and the sizes of a micro-batch.
 package struct BenchModel {
     let model: ModelConfiguration
     let tokens: Int
@@ -18,7 +18,10 @@ package struct BenchModel {
 
     var sequences: Int { tokens / sequenceLength }
 
-    /// - Parameter config: a configuration file; nil: hidden 512, 8 layers, ffn 1536, V 32000, T 512.
+    /// - Parameters:
+    ///   - config: path of a configuration file; nil: hidden 512, 8 layers, ffn 1536, V 32000, T 512.
+    ///   - tokens: tokens of a micro-batch, a multiple of the sequence length.
+    /// - Throws: `ProgramFailure` for several ranks, an unreadable configuration, or another number of tokens.
     package init(_ process: ProcessContext, config: String?, tokens: Int) throws {
         guard process.communicator.size == 1 else {
             throw ProgramFailure(

@@ -1,4 +1,4 @@
-// CollectivesBench - `mile-dist bench collectives`: the exchange of a training step by size, and what it is without shared memory.
+// CollectivesBench - `mile-dist bench collectives`: the exchange of a training step, with and without shared memory.
 
 internal import BLASSelection
 internal import Foundation
@@ -14,10 +14,10 @@ internal import Tensors
 package struct CollectivesBench {
     package init() {}
 
-    /// What training calls for its buffers.
+    /// The collectives of a training step.
     enum Collective: String, CaseIterable {
         case reduceScatter = "reduce_scatter"
-        /// Of 64-bit integers: `training.reproducible`.
+        /// Reduce-scatter of 64-bit integers, as `training.reproducible` does it.
         case reduceScatterInteger = "reduce_scatter_int64"
         case allReduce = "all_reduce"
         case allGather = "all_gather"
@@ -32,7 +32,7 @@ package struct CollectivesBench {
             }
         }
 
-        /// Bytes that each rank must send, and receive, for each byte of the buffer (as nccl-tests define bus bandwidth).
+        /// Bytes that each rank must send, and receive, per byte of the buffer: the bus bandwidth of nccl-tests.
         func busFactor(ranks: Int) -> Double {
             let share = Double(ranks - 1) / Double(ranks)
             return self == .allReduce ? 2 * share : share
@@ -42,7 +42,7 @@ package struct CollectivesBench {
     /// One collective at one size.
     struct Row {
         let collective: Collective
-        /// `training`: as a run does it; `messages`: between all ranks, without the memory that those of a node share.
+        /// `training`: the way of a run; `messages`: between all ranks, without shared memory.
         let path: String
         let bytes: Int
         /// Seconds until the last rank had its result.
@@ -54,22 +54,22 @@ package struct CollectivesBench {
         var busBandwidth: Double { collective.busFactor(ranks: ranks) * algorithmBandwidth }
     }
 
-    /// Seconds of all repetitions of a size together, about.
+    /// Seconds of all repetitions of one size together, roughly.
     private static let secondsPerRow = 0.1
     private static let repetitions = 3...50
     private static let smallRepetitions = 200
-    /// Floats of each of the two arrays that the memory's rate is measured with: beyond all caches.
-    private static let ceilingCount = 16 << 20
+    /// Floats of each of the two arrays that measure memory bandwidth: more than all caches hold.
+    private static let bandwidthCount = 16 << 20
 
     /// - Parameters:
     ///   - sizes: bytes of the buffers.
-    ///   - threads: of each rank; 0: the cores bound to it.
+    ///   - threads: threads of each rank; 0: the cores bound to it.
     package func run(_ process: ProcessContext, sizes: [Int], threads: Int, isJSON: Bool) throws {
         let communicator = process.communicator
         let pool = try process.makePool(requested: threads)
         try communicator.barrier()
-        // All ranks at once: those of a node share its memory.
-        let memory = try communicator.sumInRankOrder([PeakRates.memoryBandwidth(pool, count: Self.ceilingCount)])[0]
+        // All ranks measure at once. Why: the ranks of a node share its memory.
+        let memory = try communicator.sumInRankOrder([PeakRates.memoryBandwidth(pool, count: Self.bandwidthCount)])[0]
         let nodes = try communicator.sum([communicator.nodeRank == 0 ? 1 : 0])[0]
         let link = try PingPong.measure(communicator)
         let small = try smallMessages(communicator)
@@ -95,7 +95,7 @@ package struct CollectivesBench {
     private static func algorithm(_ shape: (nodes: Int, ranksPerNode: Int)?) -> String {
         guard let shape else { return "messages between all ranks" }
         let window = "shared window of \(shape.ranksPerNode) ranks of a node"
-        // Gathering on one node goes by messages in either path.
+        // On one node, gathers go by messages on either path.
         return shape.nodes == 1 ? window : window + ", then messages between \(shape.nodes) nodes, one rank of each"
     }
 
@@ -113,7 +113,7 @@ package struct CollectivesBench {
         }
     }
 
-    /// Seconds of each repetition on the slowest rank; the same on all, as is their number.
+    /// Seconds of each repetition on the slowest rank. All ranks get equal numbers.
     private func time(_ communicator: Communicator, _ body: () throws -> Void) throws -> [Double] {
         try communicator.barrier()
         let once = try Stopwatch.seconds(body)
@@ -144,12 +144,12 @@ package struct CollectivesBench {
 }
 
 extension CollectivesBench {
-    /// Memory of one collective, used for all sizes.
+    /// The buffers of one collective, shared by all sizes.
     private struct Buffers {
         private let collective: Collective
         private let floats: FloatSlice
         private let integers: Int64Slice
-        private let downcast: BFloat16Slice
+        private let bfloat16s: BFloat16Slice
         private let floatShard: FloatSlice
         private let integerShard: Int64Slice
 
@@ -162,11 +162,11 @@ extension CollectivesBench {
             floatShard = Arena(count: needed(share, by: .reduceScatter)).all
             integers = Int64Slice(count: needed(count, by: .reduceScatterInteger))
             integerShard = Int64Slice(count: needed(share, by: .reduceScatterInteger))
-            downcast = BFloat16Slice(count: needed(count, by: .allGatherBFloat16))
+            bfloat16s = BFloat16Slice(count: needed(count, by: .allGatherBFloat16))
             floats.fill(0)
         }
 
-        /// Runs the collective on the first `bytes` to its end.
+        /// Runs the collective on the first `bytes` bytes and waits for its end.
         func run(bytes: Int, _ communicator: Communicator, _ parallel: ParallelLoop?) throws {
             let (count, size) = (bytes / collective.stride, communicator.size)
             let counts = (0..<size).map { count * ($0 + 1) / size - count * $0 / size }
@@ -184,18 +184,19 @@ extension CollectivesBench {
             case .allGather:
                 try communicator.startAllGather(inPlace: floats[0..<count], counts: counts, parallel: parallel).wait()
             case .allGatherBFloat16:
-                try communicator.startAllGather(inPlace: downcast[0..<count], counts: counts, parallel: parallel).wait()
+                try communicator.startAllGather(inPlace: bfloat16s[0..<count], counts: counts, parallel: parallel)
+                    .wait()
             }
         }
     }
 
-    /// All that was measured.
+    /// All measurements of a run of the benchmark.
     private struct Report {
         let ranks: Int
         let nodes: Int
         let threads: Int
         let algorithm: String
-        /// GB/s of a node.
+        /// Memory bandwidth of a node, GB/s.
         let memory: Double
         let link: PingPong?
         let small: [(name: String, median: Double, best: Double)]

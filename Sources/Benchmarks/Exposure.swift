@@ -1,21 +1,21 @@
-// Exposure - how much of the communication of a step is not hidden behind its computation.
+// Exposure - the part of a step's communication that computation does not hide.
 
 internal import MessagePassing
 internal import Optimization
 internal import Reporting
 internal import Sharding
 
-/// The same steps with and without the exchange of gradients and parameters, and that exchange with nothing beside it.
+/// A comparison of steps with and without the exchange of gradients and parameters, and of the exchange alone.
 struct Exposure {
     /// Median step without communication.
     let secondsWithout: Double
     /// See ``exposedSeconds(with:without:)``.
     let exposedSeconds: Double
-    /// The reductions and gathers of a step alone, medians.
+    /// Median seconds of a step's reductions alone.
     let reductionSeconds: Double
+    /// Median seconds of a step's gathers alone.
     let gatherSeconds: Double
-    /// Bytes that all ranks together send in the reduce-scatters of a step by messages; nil where gradients are reduced by
-    /// the library.
+    /// Bytes that all ranks together send as messages in a step's reduce-scatters; nil where MPI reduces the gradients.
     let sentReductionBytes: Int?
 
     var pairs: [(key: String, value: JSONValue)] {
@@ -28,10 +28,14 @@ struct Exposure {
         ] + (sentReductionBytes.map { [("sent_reduction_bytes", .integer($0))] } ?? [])
     }
 
-    /// Median of what a step takes longer than those without exchange before and behind it. From the one before to the one
-    /// behind there are three steps, this one the second: a speed that drifts evenly makes no difference.
+    /// Median of the seconds that a step takes longer than a weighted mean of its neighbours without exchange.
     ///
-    /// - Parameter without: one more than `with`.
+    /// The weights are 1/3 for the neighbour before and 2/3 for the neighbour behind. Why: another step lies between
+    /// the first neighbour and the timed step. A speed that drifts evenly then cancels.
+    ///
+    /// - Parameters:
+    ///   - with: seconds of the timed steps with exchange.
+    ///   - without: seconds of the steps without exchange, one more than `with`.
     static func exposedSeconds(with: [Double], without: [Double]) -> Double {
         precondition(
             without.count == with.count + 1, "\(without.count) steps without exchange for \(with.count) with it")
@@ -42,7 +46,7 @@ struct Exposure {
     /// - Parameters:
     ///   - steps: timed ones with communication. Without, with and the exchange alone take turns.
     ///   - sample: runs and times a step, whose gathers may still run at its end.
-    /// - Returns: the samples with communication, and what the comparison says.
+    /// - Returns: the samples with communication, and the comparison.
     static func measure<Sample>(
         _ optimizer: ShardedOptimizer, _ communicator: Communicator, steps: Int, sample: () throws -> Sample,
         seconds: (Sample) -> Double

@@ -1,4 +1,4 @@
-// GemmBench - `mile-dist bench gemm`: every matmul of a model's step, by each library and in each format.
+// GemmBench - `mile-dist bench gemm`: every matmul of a model's step, by each BLAS backend and in each dtype.
 
 internal import BLASSelection
 internal import Foundation
@@ -14,7 +14,7 @@ package struct GemmBench {
     private let sizes: BenchModel
     private let pool: ThreadPool
 
-    /// - Parameter threads: 0: the cores bound to the process.
+    /// - Parameter threads: threads of the pool; 0: the cores bound to the process.
     package init(_ process: ProcessContext, _ sizes: BenchModel, threads: Int) throws {
         self.sizes = sizes
         pool = try process.makePool(requested: threads)
@@ -31,7 +31,7 @@ package struct GemmBench {
         var isWeightGradient: Bool { aOperand == .transposed }
     }
 
-    /// A column: what computes the matmuls.
+    /// A column of the table: one way to compute the matmuls.
     private struct Way {
         let name: String
         let pool: ThreadPool
@@ -45,32 +45,23 @@ package struct GemmBench {
 
     package func run(_ console: Console, isJSON: Bool) throws {
         let peakRates = try PeakRates.measure(pool, withBandwidth: false)
-        var rows: [(name: String, shape: String, columns: [(String, Double)])] = []
         let ways = try ways(like: pool)
-        for gemm in gemms() {
-            rows.append((gemm.name, "\(gemm.m) x \(gemm.n) x \(gemm.k)", rates(gemm, ways)))
-        }
-        if isJSON {
-            let pairs = rows.map { row in
-                (row.name, JSONValue.object(row.columns.map { ($0.0, .number($0.1)) }))
+        let rows = gemms().map { gemm in
+            let columns = rates(gemm, ways)
+            let cells = columns.map { name, rate in
+                let shareOfPeak = rate / peakRates.gemm(isBFloat16: name == "bf16")
+                return "\(name) " + String(format: "%6.1f (%.2f)", rate, shareOfPeak)
             }
-            console.raw(
-                JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("gflops", .object(pairs)),
-                ]).text + "\n")
-            return
+            return BenchReport.Row(
+                name: gemm.name, json: .object(columns.map { ($0.0, .number($0.1)) }),
+                text: gemm.name.padding(toLength: 18, withPad: " ", startingAt: 0)
+                    + "\(gemm.m) x \(gemm.n) x \(gemm.k)".padding(toLength: 24, withPad: " ", startingAt: 0)
+                    + cells.joined(separator: "  "))
         }
-        peakRates.show(on: console)
-        console.line("GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:")
-        for row in rows {
-            let cells = row.columns.map { name, rate in
-                let share = rate / peakRates.gemm(isBFloat16: name == "bf16")
-                return "\(name) " + String(format: "%6.1f (%.2f)", rate, share)
-            }
-            console.line(
-                row.name.padding(toLength: 18, withPad: " ", startingAt: 0)
-                    + row.shape.padding(toLength: 24, withPad: " ", startingAt: 0) + cells.joined(separator: "  "))
-        }
+        BenchReport(
+            threads: pool.threadCount, peakRates: peakRates, key: "gflops",
+            heading: "GF/s on \(pool.threadCount) threads, and the share of the format's fastest 2048-cube:", rows: rows
+        ).write(to: console, isJSON: isJSON)
     }
 
     /// The three matmuls of every linear layer, and the head's for a chunk.
@@ -110,7 +101,7 @@ package struct GemmBench {
                 ways.append(Way(name: name, pool: try pool(backends), isBFloat16: true))
             }
         }
-        // The last column, because only some rows have it.
+        // It is the last column, because only some rows have it.
         ways.append(Way(name: "copied", pool: try pool(copies)))
         return ways
     }
@@ -134,29 +125,5 @@ package struct GemmBench {
             }
             return (way.name, gemm.operations / seconds / 1e9)
         }
-    }
-}
-
-extension PeakRates {
-    package var json: JSONValue {
-        .object([
-            ("fma_peak_gflops", .number(fmaPeak)), ("dot_peak_gflops", .number(dotPeak ?? .nan)),
-            ("products_fp32", .object(gemms.map { ($0.backend.name, .number($0.gflops)) })),
-            ("products_bf16", .number(bfloat16GEMM ?? .nan)),
-            ("products_on_tiles", .number(tileGEMM ?? .nan)), ("bandwidth_gb_per_second", .number(bandwidth)),
-        ])
-    }
-
-    package func show(on console: Console) {
-        let rates = gemms.map { "\($0.backend.name) " + String(format: "%.1f", $0.gflops) }
-        var parts = [String(format: "FMA %.1f GF/s", fmaPeak)]
-        if let dotPeak { parts.append(String(format: "bf16 dot %.1f GF/s", dotPeak)) }
-        parts.append("2048-cube " + rates.joined(separator: ", ") + " GF/s")
-        if let bfloat16GEMM {
-            parts.append("in bf16 \(BLASBackends.bfloat16.name) " + String(format: "%.1f GF/s", bfloat16GEMM))
-        }
-        if let tileGEMM { parts.append(String(format: "on tiles %.1f GF/s", tileGEMM)) }
-        if bandwidth.isFinite { parts.append(String(format: "memory %.1f GB/s", bandwidth)) }
-        console.line("ceilings: " + parts.joined(separator: "; "))
     }
 }

@@ -1,4 +1,4 @@
-// KernelBench - `mile-dist bench kernels`: each pass of a step that is no plain matmul, against its bound.
+// KernelBench - `mile-dist bench kernels`: each pass of a step besides plain matmuls, against its peak rate.
 
 internal import BLASSelection
 internal import Configuration
@@ -16,7 +16,7 @@ package struct KernelBench {
     private let sizes: BenchModel
     private let pool: ThreadPool
 
-    /// - Parameter threads: 0: the cores bound to the process.
+    /// - Parameter threads: threads of the pool; 0: the cores bound to the process.
     package init(_ process: ProcessContext, _ sizes: BenchModel, threads: Int) throws {
         self.sizes = sizes
         pool = try process.makePool(
@@ -25,61 +25,56 @@ package struct KernelBench {
                 GEMMSizes(sizes.model, tokens: sizes.tokens), threads: threads, precision: .fp32))
     }
 
-    /// A measured pass: what it works through, and what bounds it.
+    /// A measured pass: its elements, the work that bounds it, and its time.
     private struct Row {
         let name: String
         let elements: Double
-        /// Bytes that it reads and writes at least; 0 where matmuls bound it.
+        /// Least number of bytes that the pass reads and writes; 0 where matmuls bound it.
         let bytes: Double
-        /// Operations of its matmuls; 0 where memory bounds it.
+        /// Floating-point operations of the pass's matmuls; 0 where memory bounds it.
         let operations: Double
         let seconds: Double
 
-        func share(_ peakRates: PeakRates) -> Double {
+        /// Time that the pass needs at peak rates over its measured time.
+        func shareOfPeak(_ peakRates: PeakRates) -> Double {
             let time = bytes / (peakRates.bandwidth * 1e9) + operations / (peakRates.gemm(isBFloat16: false) * 1e9)
             return time / seconds
+        }
+
+        func json(_ peakRates: PeakRates) -> JSONValue {
+            .object([
+                ("seconds", .number(seconds)), ("elements_per_second", .number(elements / seconds)),
+                ("gb_per_second", .number(bytes / seconds / 1e9)), ("gflops", .number(operations / seconds / 1e9)),
+                ("share", .number(shareOfPeak(peakRates))),
+            ])
+        }
+
+        func text(_ peakRates: PeakRates) -> String {
+            name.padding(toLength: 20, withPad: " ", startingAt: 0)
+                + String(
+                    format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * seconds,
+                    elements / seconds / 1e9, bytes / seconds / 1e9, shareOfPeak(peakRates))
         }
     }
 
     package func run(_ console: Console, isJSON: Bool) throws {
         let peakRates = try PeakRates.measure(pool)
-        let rows = layerRows() + attentionRows() + [lossRow()] + optimizerRows()
-        if isJSON {
-            let pairs = rows.map { row in
-                (
-                    row.name,
-                    JSONValue.object([
-                        ("seconds", .number(row.seconds)), ("elements_per_second", .number(row.elements / row.seconds)),
-                        ("gb_per_second", .number(row.bytes / row.seconds / 1e9)),
-                        ("gflops", .number(row.operations / row.seconds / 1e9)),
-                        ("share", .number(row.share(peakRates))),
-                    ])
-                )
-            }
-            console.raw(
-                JSONValue.object([
-                    ("threads", .integer(pool.threadCount)), ("ceilings", peakRates.json), ("kernels", .object(pairs)),
-                ]).text + "\n")
-            return
+        let rows = (layerRows() + attentionRows() + [lossRow()] + optimizerRows()).map { row in
+            BenchReport.Row(name: row.name, json: row.json(peakRates), text: row.text(peakRates))
         }
-        peakRates.show(on: console)
-        console.line("share: of the time that memory traffic and products need at the ceilings' rates")
-        for row in rows {
-            console.line(
-                row.name.padding(toLength: 20, withPad: " ", startingAt: 0)
-                    + String(
-                        format: "%9.3f ms  %6.2f G elements/s  %6.1f GB/s  share %.2f", 1e3 * row.seconds,
-                        row.elements / row.seconds / 1e9, row.bytes / row.seconds / 1e9, row.share(peakRates)))
-        }
+        BenchReport(
+            threads: pool.threadCount, peakRates: peakRates, key: "kernels",
+            heading: "share: of the time that memory traffic and products need at the ceilings' rates", rows: rows
+        ).write(to: console, isJSON: isJSON)
     }
 
     private func layerRows() -> [Row] {
         let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
-        let (x, y, dx) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
-        let (gain, dgain, rstd) = (PeakRates.filled(D), PeakRates.filled(D), PeakRates.filled(N))
+        let (x, y, inputGradient) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
+        let (gain, gainGradient, rstd) = (PeakRates.filled(D), PeakRates.filled(D), PeakRates.filled(N))
         let scratch = PeakRates.filled(RMSNorm.scratchCount(tokens: N, features: D))
         let (gateUp, s) = (PeakRates.filled(2 * N * F), PeakRates.filled(N * F))
-        let dgateUp = PeakRates.filled(2 * N * F)
+        let gateUpGradient = PeakRates.filled(2 * N * F)
         let rotary = Rotary(
             headSize: sizes.model.headSize, positions: sizes.sequenceLength, theta: sizes.model.ropeTheta)
         let table = PeakRates.filled(sizes.model.vocabularySize * D)
@@ -96,7 +91,8 @@ package struct KernelBench {
             },
             row("RMSNorm backward", N * D, 4) {
                 RMSNorm.backward(
-                    pool, dy: y, x: x, gain: gain, rstd: rstd, dx: dx, dgain: dgain, adding: false, scratch: scratch)
+                    pool, outputGradient: y, x: x, gain: gain, rstd: rstd, inputGradient: inputGradient,
+                    gainGradient: gainGradient, adding: false, scratch: scratch)
             },
             row("rotary", N * D, 2) {
                 rotary.apply(pool, to: y, stride: D, heads: D / sizes.model.headSize) { $0 % T }
@@ -105,7 +101,8 @@ package struct KernelBench {
                 SwiGLU.forward(pool, gateUp: gateUp, features: F, into: .fp32(s))
             },
             row("SwiGLU backward", N * F, 6) {
-                SwiGLU.backward(pool, ds: s, features: F, gateUp: gateUp, into: .fp32(dgateUp), output: .fp32(s))
+                SwiGLU.backward(
+                    pool, outputGradient: s, features: F, gateUp: gateUp, into: .fp32(gateUpGradient), output: .fp32(s))
             },
             row("embedding forward", N * D, 2) {
                 Embedding.forward(pool, tokens: ids, table: .fp32(table), features: D, into: x)
@@ -119,13 +116,13 @@ package struct KernelBench {
             heads: model.attentionHeadCount, keyValueHeads: model.keyValueHeadCount, headSize: model.headSize,
             positions: sizes.sequenceLength)
         let qkv = PeakRates.filled(sizes.tokens * attention.qkvStride)
-        let dqkv = PeakRates.filled(qkv.count)
+        let qkvGradient = PeakRates.filled(qkv.count)
         let output = PeakRates.filled(sizes.tokens * attention.outputStride)
-        let doutput = PeakRates.filled(output.count)
+        let outputGradient = PeakRates.filled(output.count)
         let lse = PeakRates.filled(sizes.tokens * model.attentionHeadCount)
         let scratch = PeakRates.filled(attention.scratchCount(threads: pool.threadCount))
         let (B, T) = (sizes.sequences, sizes.sequenceLength)
-        // Two matmuls forward and five backward over the causal half.
+        // The forward pass has two matmuls over the causal half, the backward pass five.
         let gemm = Double(B * T * (T + 1) * attention.outputStride)
         let scores = Double(B * model.attentionHeadCount * T * (T + 1) / 2)
         return [
@@ -138,23 +135,24 @@ package struct KernelBench {
                 name: "attention backward", elements: scores, bytes: 0, operations: 5 * gemm,
                 seconds: Stopwatch.median {
                     attention.backward(
-                        pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, doutput: doutput, dqkv: dqkv,
+                        pool, sequences: B, qkv: .fp32(qkv), output: output, lse: lse, outputGradient: outputGradient,
+                        qkvGradient: qkvGradient,
                         scratch: scratch)
                 }),
         ]
     }
 
-    /// The head's pass over logits: what a chunk takes beyond its three matmuls.
+    /// The head's pass over the logits of a chunk.
     private func lossRow() -> Row {
         let (D, V) = (16, sizes.model.vocabularySize)
         let head = FusedHead(features: D, vocabulary: V)
         let N = min(head.chunkTokens, sizes.tokens)
         let (hidden, weight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
-        let (dhidden, dweight) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
+        let (hiddenGradient, weightGradient) = (PeakRates.filled(N * D), PeakRates.filled(V * D))
         let scratch = PeakRates.filled(head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         let targets = [Int32](repeating: 1, count: N)
-        // Its matmuls are counted: with 16 features they are small.
+        // The row counts the three matmuls, too. With 16 features they are small.
         return Row(
             name: "loss of logits", elements: Double(N * V), bytes: 4 * Double(4 * N * V),
             operations: 6 * Double(N * V * D),
@@ -162,7 +160,8 @@ package struct KernelBench {
                 head.lossAndGradient(
                     pool, hidden: .fp32(hidden), weight: .fp32(weight), targets: targets,
                     weighting: LossConfiguration().tokenWeighting,
-                    dhidden: dhidden, dweight: dweight, adding: false, losses: losses, scratch: scratch)
+                    hiddenGradient: hiddenGradient, weightGradient: weightGradient, adding: false, losses: losses,
+                    scratch: scratch)
             })
     }
 

@@ -1,12 +1,12 @@
-// PingPong - latency and bandwidth of the way between two ranks: what `plan` takes for the links of a cluster.
+// PingPong - latency and bandwidth between two ranks, the numbers that `plan` takes for the links of a cluster.
 
 internal import Kernels
 internal import MessagePassing
 internal import Reporting
 
-/// A message that goes forth and back between rank 0 and another one.
+/// The measured link between rank 0 and another rank.
 struct PingPong {
-    /// The other rank: the first of another node, where there is one.
+    /// The other rank: the first rank of another node, or rank 1 on a single node.
     let partner: Int
     let isBetweenNodes: Bool
     /// Seconds one way of a message of eight bytes.
@@ -17,12 +17,12 @@ struct PingPong {
     /// Bytes of the long message.
     static let longBytes = 16 << 20
 
-    /// Nil with one rank. All ranks call it; the numbers are rank 0's.
+    /// Measures the link; nil with one rank. Collective. Only rank 0 gets the numbers.
     static func measure(_ communicator: Communicator) throws -> PingPong? {
         guard communicator.size > 1 else { return nil }
-        let places = try communicator.allGather(
+        let nodeRanks = try communicator.allGather(
             [Double(communicator.nodeRank)], counts: [Int](repeating: 1, count: communicator.size))
-        let other = places.indices.dropFirst().first { places[$0] == 0 }
+        let other = nodeRanks.indices.dropFirst().first { nodeRanks[$0] == 0 }
         let partner = other ?? 1
         let short = try oneWay(communicator, partner, bytes: MemoryLayout<Int>.size, rounds: 200)
         let long = try oneWay(communicator, partner, bytes: longBytes, rounds: 5)
@@ -31,7 +31,7 @@ struct PingPong {
             partner: partner, isBetweenNodes: other != nil, latency: short, bandwidth: Double(longBytes) / long)
     }
 
-    /// Median seconds from rank 0 to another, after one round to warm up; NaN on all ranks but 0.
+    /// Median seconds one way, after one round to warm up; NaN on all ranks but 0.
     private static func oneWay(
         _ communicator: Communicator, _ partner: Int, bytes: Int, rounds: Int
     ) throws -> Double {

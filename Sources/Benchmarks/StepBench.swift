@@ -70,7 +70,7 @@ package struct StepBench {
                 ("gflops", .number(6 * Double(model.tensorTable.count) * rate / 1e9)),
                 ("gflops_model", .number(modelRate)),
                 ("gflops_compute", .number(computing / Double(communicator.size))),
-                // Of the libraries' fastest matmul, then of whoever's: tiles' matmuls are this program's own.
+                // MFU by the fastest matmul of a BLAS backend, then by the fastest matmul of all, tiles included.
                 ("ceiling_gflops", .number(sums[0])), ("share", .number(modelRate / sums[0])),
                 ("fastest_product_gflops", .number(sums[3])), ("share_of_fastest", .number(modelRate / sums[3])),
                 ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
@@ -149,7 +149,7 @@ package struct StepBench {
         for (key, value) in pairs {
             let name = key.padding(toLength: width, withPad: " ", startingAt: 0)
             switch value {
-            // What there is none of, a bf16 peak for example.
+            // A rate that this machine lacks, for example the bf16 peak.
             case .number(let number) where !number.isFinite: continue
             case .number(let number):
                 console.line(name + String(format: "%.4g", number))

@@ -1,4 +1,4 @@
-// BFloat16Matrix - a row-major window of bfloat16 numbers: what mixed-precision matmuls read.
+// BFloat16Matrix - a row-major window of bfloat16 numbers, the operand of mixed-precision matmuls.
 
 public import Tensors
 
@@ -44,7 +44,7 @@ public struct BFloat16Matrix: Sendable {
     public func block(rows rowRange: Range<Int>) -> BFloat16Matrix { block(rows: rowRange, columns: 0..<columns) }
     public func block(columns columnRange: Range<Int>) -> BFloat16Matrix { block(rows: 0..<rows, columns: columnRange) }
 
-    /// Copies all elements to a matrix of the same sizes, which does not overlap.
+    /// Copies all elements to `target`, which has equal sizes and does not overlap.
     package func copy(to target: BFloat16Matrix) {
         precondition(target.rows == rows && target.columns == columns, "copy between matrices of different sizes")
         guard columns > 0 else { return }

@@ -2,14 +2,14 @@
 
 /// A library that computes GEMMs, fp32 and possibly bf16.
 ///
-/// A new backend is a file of its own that adopts this protocol, and its place in ``BLASBackends/all``. The configuration key
-/// `training.blas`, the autotuner, `doctor`, `bench gemm` and the identities in the run directory follow from that list.
+/// A new backend is a file of its own that adopts this protocol, and an element of ``BLASBackends/all``. That list
+/// gives the values of `training.blas`, the trials of the autotuner, and the rows of `doctor` and `bench gemm`.
 ///
-/// Threads: each thread of the pool calls ``gemm(_:_:_:_:into:k:adding:)-(Matrix,_,_,_,_,_,_)`` for one panel at a time, while other
-/// threads do so for other panels. A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
+/// Threads: the pool's threads call ``gemm(_:_:_:_:into:k:adding:)-(Matrix,_,_,_,_,_,_)`` at one time, each for a panel
+/// of its own. A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
 ///
-/// Bits: a result depends on the sizes, the strides and the operands of the call alone, not on the thread. It may depend on
-/// the panel, so panels follow from the shape of the whole GEMM.
+/// Bits: a result depends on the sizes, the strides and the operands of the call alone, not on the thread. It may
+/// depend on the panel, so panels follow from the shape of the whole GEMM.
 public protocol BLASBackend: Sendable {
     /// Value of `training.blas`, and the name in messages between ranks and in the output of `bench`.
     var name: String { get }
@@ -24,10 +24,10 @@ public protocol BLASBackend: Sendable {
 
     /// Vector units that the kernels use on this processor; nil where that is not known.
     ///
-    /// Environment variables that the library obeys count.
+    /// Environment variables that the backend obeys count.
     var vectorUnits: VectorUnits? { get }
 
-    /// Environment variables that limit which kernels the library chooses; the first one that is set counts.
+    /// Environment variables that limit the backend's choice of kernels; the first one that is set counts.
     var kernelVariables: [String] { get }
 
     /// Remedy for kernels that leave vector units of a processor with `units` idle: the end of a sentence of `doctor`.

@@ -29,7 +29,7 @@ public enum BLASBackends {
 
     /// Lets the backends compute on `count` threads of their own while `body` runs on the calling thread.
     ///
-    /// Why: peak rates are those of the faster way to use threads.
+    /// Why: a peak rate is the faster one of the pool's panels and the backend's own threads.
     public static func withOwnThreads(_ count: Int, _ body: () -> Void) {
         for backend in all { backend.useThreads(count) }
         body()

@@ -12,9 +12,10 @@ public enum Operand: Sendable {
 ///
 /// Traps when the sizes do not match.
 ///
-/// Threads belong to the caller (``Kernels``' pool). Why: panels, and with them the result's bits, then do not depend on how
-/// many threads there are. There is no factor. Why: some kernels of oneDNN have none, and pass over the result once more,
-/// number by number.
+/// Threads belong to the caller, the thread pool of `Kernels`. Why: panels, and with them the bits of the result, then
+/// do not depend on the number of threads.
+///
+/// The result has no factor. Why: some kernels of oneDNN lack one and would pass over the result once more.
 public func multiply(
     _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false,
     backend: any BLASBackend
@@ -24,7 +25,8 @@ public func multiply(
     backend.gemm(a, aOperand, b, bOperand, into: target, k: k, adding: adding)
 }
 
-/// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of bf16 operands, summed in fp32, on the calling thread.
+/// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of bf16 operands, summed in fp32, on the calling
+/// thread.
 ///
 /// Traps when the sizes do not match. `backend` needs ``BLASBackend/bfloat16`` to be ``BFloat16GEMM/available``.
 public func multiply(

@@ -1,6 +1,6 @@
-// GEMMBackends - which BLAS backend computes which kind of GEMM.
+// GEMMBackends - the BLAS backend of each kind of GEMM.
 
-/// A BLAS backend for each kind of fp32 GEMM, told apart by the transposed operand, and the way of bf16 operands.
+/// A BLAS backend for each kind of fp32 GEMM, told apart by the transposed operand, and the choice for bf16 operands.
 ///
 /// Why: on some processors one backend is faster for the forward pass and another one for weight gradients.
 public struct GEMMBackends: Sendable, Equatable {
@@ -29,7 +29,7 @@ public struct GEMMBackends: Sendable, Equatable {
         a.names == b.names && a.upcastsBFloat16 == b.upcastsBFloat16
     }
 
-    /// The backend for fp32 operands that enter a GEMM like these.
+    /// The backend of an fp32 GEMM whose operands enter as `a` and `b` say.
     public subscript(_ a: Operand, _ b: Operand) -> any BLASBackend {
         switch (a, b) {
         case (.asStored, .transposed), (.transposed, .transposed): forward
@@ -69,7 +69,8 @@ public struct GEMMBackends: Sendable, Equatable {
             + (copiesForWeightGradient ? " on copies" : "")
     }
 
-    /// Versions and kernels that compute GEMMs of bf16 operands. It names upcasting where the processor leaves a choice.
+    /// Versions and kernels that compute GEMMs of bf16 operands. It names upcasting where the processor leaves a
+    /// choice.
     public var bfloat16Identity: String {
         if !upcastsBFloat16 {
             return (TileGEMM.isAvailable ? "AMX tiles, small products " : "") + bfloat16.identity

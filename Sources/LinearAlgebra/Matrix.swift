@@ -1,10 +1,10 @@
-// Matrix - a row-major window of a float view: what matmuls read and write.
+// Matrix - a row-major window of a float view, operand or result of a matmul.
 
 public import Tensors
 
 /// A row-major matrix whose consecutive rows lie `stride` floats apart.
 ///
-/// Like ``FloatView`` it does not own its memory: it lives within one operation.
+/// It does not own its memory and lives within one operation.
 public struct Matrix: Sendable {
     package let view: FloatView
     public let rows: Int
@@ -52,7 +52,7 @@ public struct Matrix: Sendable {
     public func block(rows rowRange: Range<Int>) -> Matrix { block(rows: rowRange, columns: 0..<columns) }
     public func block(columns columnRange: Range<Int>) -> Matrix { block(rows: 0..<rows, columns: columnRange) }
 
-    /// Copies all elements to a matrix of the same sizes, which does not overlap.
+    /// Copies all elements to `target`, which has equal sizes and does not overlap.
     package func copy(to target: Matrix) {
         precondition(target.rows == rows && target.columns == columns, "copy between matrices of different sizes")
         guard columns > 0 else { return }

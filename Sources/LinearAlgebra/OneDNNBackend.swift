@@ -41,7 +41,7 @@ public struct OneDNNBackend: BLASBackend {
 
     /// Whether oneDNN uses the instructions of `isa`.
     ///
-    /// The library's numbers are sets of bits: a later instruction set contains those of the earlier ones.
+    /// oneDNN's numbers are sets of bits: a later instruction set contains the bits of each earlier one.
     private static func uses(_ isa: dnnl_cpu_isa_t) -> Bool {
         dnnl_get_effective_cpu_isa().rawValue & isa.rawValue == isa.rawValue
     }
@@ -76,10 +76,12 @@ public struct OneDNNBackend: BLASBackend {
             "dnnl_gemm_bf16bf16f32")
     }
 
-    /// Sizes are checked before a call, so the library can only refuse for want of memory or of an instruction set.
+    /// Traps when oneDNN refused a call.
+    ///
+    /// Why: sizes are checked before, so only memory or an instruction set can be missing.
     private func require(_ status: dnnl_status_t, _ function: String) {
         if status == dnnl_success { return }
-        // Not a precondition: optimised builds print nothing for those, and this message has a reader.
+        // Why no precondition: optimised builds do not print its message.
         fatalError(
             "\(function) failed with oneDNN's status \(status.rawValue): out of memory, or a CPU that it does not serve"
         )

@@ -29,7 +29,7 @@ public struct OpenBLASBackend: BLASBackend {
             + "or set OPENBLAS_CORETYPE=\(units == .avx512 ? "SkylakeX" : "Haswell")"
     }
 
-    /// Counts for the process, although every thread sets it. The corresponding C function is `openblas_set_num_threads`.
+    /// Sets the number for the whole process. The corresponding C function is `openblas_set_num_threads`.
     public func useThreads(_ count: Int) { openblas_set_num_threads(Int32(count)) }
 
     /// The corresponding C function is `cblas_sgemm`.
@@ -52,7 +52,7 @@ extension Operand {
 }
 
 extension VectorUnits {
-    /// Vector units of OpenBLAS's kernels for `core`; nil for a core that is not known here.
+    /// Vector units of OpenBLAS's kernels for `core`; nil for an unknown core.
     public init?(openBLASCore core: String) {
         switch core.lowercased() {
         case "skylakex", "cooperlake", "sapphirerapids": self = .avx512

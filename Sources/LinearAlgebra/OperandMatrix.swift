@@ -1,8 +1,8 @@
-// OperandMatrix - an operand of a matmul in the run's format: fp32 or bf16.
+// OperandMatrix - an operand of a matmul in the run's compute dtype: fp32 or bf16.
 
 public import Tensors
 
-/// A matrix in either format; the two operands of a matmul have the same one.
+/// A matrix of fp32 or bf16 numbers. Both operands of a matmul have one dtype.
 public enum OperandMatrix: Sendable {
     case fp32(Matrix)
     case bf16(BFloat16Matrix)

@@ -3,22 +3,25 @@
 internal import CTiles
 package import Tensors
 
-/// An operand in the order in which tiles read it: groups of 32 rows of `a`, or of 32 columns of `b`, each of some steps of 32
-/// along the reduction; what a last group or step lacks is zero.
+/// A packed operand, in the order in which AMX tiles read it. It does not own its memory.
 ///
-/// A step of a group is 32 x 32 numbers, in two tiles of 16 rows or columns. A tile of `a` has the 32 numbers of each row one
-/// behind the other, a tile of `b` pairs along the reduction: the pair of each column, then the next pair of each. Does not own
-/// its memory.
+/// The operand is a list of groups, 32 rows of `a` or 32 columns of `b` each. A group is a list of steps, each 32
+/// numbers along the reduction. Zeros fill the last group and the last step.
+///
+/// A step of a group is 32 x 32 numbers, in two tiles of 16 rows or columns. A tile of `a` stores row after row. A tile
+/// of `b` stores pairs along the reduction: the first pair of every column, then the second pair of every column, and
+/// so on.
 package struct TileOperand: Sendable {
     /// Rows or columns of a group, and length of a step.
     package static let edge = Int(ctiles_edge)
     /// Rows or columns of a tile.
-    package static let tileEdge = edge / 2
+    static let tileEdge = edge / 2
 
     package let view: BFloat16View
     package let groups: Int
     package let steps: Int
-    /// Groups one behind the other, over the start of `view`. Traps when the last one would end outside of it.
+
+    /// An operand of `groups` groups over the start of `view`; traps when it does not fit.
     package init(_ view: BFloat16View, groups: Int, steps: Int) {
         precondition(groups > 0 && steps > 0, "impossible packed operand")
         precondition(groups * steps * Int(ctiles_step_numbers) <= view.count, "a packed operand outside its memory")
@@ -30,10 +33,10 @@ package struct TileOperand: Sendable {
     /// Numbers from the start of one group to the start of the next.
     var stride: Int { steps * Int(ctiles_step_numbers) }
 
-    /// Numbers that a packed operand of `count` rows or columns and a reduction of `k` takes.
+    /// Number of elements of a packed operand of `count` rows or columns with reduction length `k`.
     package static func count(_ count: Int, k: Int) -> Int { parts(count) * parts(k) * Int(ctiles_step_numbers) }
 
-    /// Groups of `count` rows or columns, or steps of a reduction of `count`.
+    /// Number of groups of `count` rows or columns, or of steps of a reduction of length `count`.
     package static func parts(_ count: Int) -> Int { (count + edge - 1) / edge }
 
     /// One of the two tiles of a step.
@@ -44,23 +47,27 @@ package struct TileOperand: Sendable {
     }
 }
 
-/// Matmuls on tiles. Not oneDNN's: the kernel of its gemm waits for the stores of each block of the result before it begins the
-/// next one, and reaches half of this speed with long reductions and a quarter with short ones.
+/// Matmuls of bf16 operands on AMX tiles, by this program's own kernel.
+///
+/// Why: oneDNN's kernel waits for the stores of a result block before the next block. It reaches half of this speed or
+/// less.
 package enum TileGEMM {
-    /// Whether this processor has tiles, and oneDNN uses them too; its environment variable `ONEDNN_MAX_CPU_ISA` counts.
+    /// Whether this process may use tiles, and oneDNN uses them. The environment variable `ONEDNN_MAX_CPU_ISA` counts.
     package static let isAvailable = OneDNNBackend.usesTiles && hasTiles
 
     /// Whether the processor has tiles that this process may use.
     package static let hasTiles = exist && ctiles_are_permitted() != 0
 
-    /// Whether the processor has tiles; the system, or a container's filter of system calls, may keep them from this process.
+    /// Whether the processor has tiles. The system, or a container's filter of system calls, may still forbid their
+    /// use.
     package static let exist = ctiles_exist() != 0
 
-    /// Floating-point operations of a round of ``dots(rounds:)``.
+    /// Floating-point operations of one round of ``dots(rounds:)``.
     package static let operationsPerRound = Int(ctiles_dot_operations)
 
-    /// Matmuls of tiles that stay in registers, at the highest rate there is; needs ``hasTiles``. Returns 2^-24 for each operation,
-    /// exactly but for the last sums, up to 2^18 rounds.
+    /// Matmuls of tiles that stay in registers: the peak rate of bf16 operations. It needs ``hasTiles``.
+    ///
+    /// - Returns: 2^-24 for each operation, exact but for the last sums, up to 2^18 rounds.
     package static func dots(rounds: Int) -> Float {
         precondition(hasTiles, "this processor has no tiles")
         return ctiles_dot_rounds(Int64(rounds))
@@ -68,7 +75,7 @@ package enum TileGEMM {
 
     /// `target = a b + (adding ? target : 0)` on the calling thread; needs ``isAvailable``.
     ///
-    /// - Parameter edge: room for a block that `target` has only a part of, 32 x 32.
+    /// - Parameter edge: workspace `[32, 32]` for blocks that reach beyond `target`.
     package static func multiply(
         _ a: TileOperand, _ b: TileOperand, into target: Matrix, adding: Bool, edge: Matrix
     ) {

@@ -12,7 +12,7 @@ extension TileOperand {
 
     /// Packs `op(matrix)`, which stands on `side`, into this operand's memory; needs ``TileGEMM/isAvailable``.
     ///
-    /// - Parameter edge: room for a tile of which the matrix has only a part, 32 x 32.
+    /// - Parameter edge: workspace `[32, 32]` for tiles that reach beyond `matrix`.
     package func pack(_ matrix: BFloat16Matrix, _ operand: Operand, side: Side, edge: BFloat16Matrix) {
         // Rows of `a` and of a transposed `b` run along the reduction.
         let isAlong = (side == .a) == (operand == .asStored)
@@ -22,7 +22,7 @@ extension TileOperand {
         precondition(
             edge.rows == Self.edge && edge.columns == Self.edge && edge.stride == Self.edge,
             "room for a tile of other sizes")
-        // A row's numbers one after the other, for a tile's rows at a time: so lines of the caches are used as a whole.
+        // The loops follow the rows of the matrix, so that each cache line is used as a whole.
         if isAlong {
             for tile in 0..<(2 * groups) {
                 for step in 0..<steps { packTile(matrix, isAlong: true, side, tile: tile, step: step, edge) }
@@ -36,7 +36,7 @@ extension TileOperand {
         }
     }
 
-    /// One tile, the `tile`-th along the rows or columns of the matmul.
+    /// Packs one tile of a step, tile number `tile` along the rows or columns of the matmul.
     @inline(__always)
     private func packTile(
         _ matrix: BFloat16Matrix, isAlong: Bool, _ side: Side, tile: Int, step: Int, _ edge: BFloat16Matrix
@@ -44,18 +44,18 @@ extension TileOperand {
         let (outer, inner) = (tile * Self.tileEdge, step * Self.edge)
         let (row, column) = isAlong ? (outer, inner) : (inner, outer)
         let (rows, columns) = isAlong ? (Self.tileEdge, Self.edge) : (Self.edge, Self.tileEdge)
-        let place = self.tile(group: tile / 2, step: step, half: tile % 2)
+        let target = self.tile(group: tile / 2, step: step, half: tile % 2)
         if row + rows <= matrix.rows && column + columns <= matrix.columns {
             let start = row * matrix.stride + column
             let window = matrix.view.advanced(by: start, count: (rows - 1) * matrix.stride + columns)
-            packTile(window, stride: matrix.stride, isAlong: isAlong, side, into: place)
+            packTile(window, stride: matrix.stride, isAlong: isAlong, side, into: target)
         } else {
             edge.view.advanced(by: 0, count: Self.edge * Self.edge).fill(0)
             let window = matrix.block(
                 rows: min(row, matrix.rows)..<min(row + rows, matrix.rows),
                 columns: min(column, matrix.columns)..<min(column + columns, matrix.columns))
             window.copy(to: edge.block(rows: 0..<window.rows, columns: 0..<window.columns))
-            packTile(edge.view, stride: edge.stride, isAlong: isAlong, side, into: place)
+            packTile(edge.view, stride: edge.stride, isAlong: isAlong, side, into: target)
         }
     }
 

@@ -1,18 +1,18 @@
-// VectorUnits - how wide the vector instructions are that a processor has and that a library uses.
+// VectorUnits - the vector instructions of a processor, or of a BLAS backend's kernels, by width.
 
-/// Steps of the x86 instruction set that matter for matmuls, each at least twice as fast as the one before.
+/// Steps of the x86 instruction set that matter for matmuls. Each is at least twice as fast as the step before.
 public enum VectorUnits: Int, Codable, Sendable, Comparable {
     /// SSE of any version.
     case sse
     case avx
     /// AVX2 with FMA.
     case avx2
-    /// The F, BW, DQ and VL parts, as servers have had them since 2017.
+    /// AVX-512 with the F, BW, DQ and VL parts, which servers have since 2017.
     case avx512
 
     public static func < (a: VectorUnits, b: VectorUnits) -> Bool { a.rawValue < b.rawValue }
 
-    /// What a processor has, by the flags of `/proc/cpuinfo`; nil for flags of another architecture.
+    /// The vector units of a processor with these flags of `/proc/cpuinfo`; nil for flags of another architecture.
     public init?(flags: some Collection<String>) {
         let flags = Set(flags)
         guard flags.contains("sse2") else { return nil }

@@ -1,4 +1,4 @@
-// Activations - buffers of the model's passes: what forward keeps for backward, and scratch; one arena, cut once.
+// Activations - buffers of the model's passes: activations that forward keeps for backward, and scratch, in one arena.
 //
 // Legend: B sequences, T positions, N = B * T tokens, D hidden, F ffn, H heads, Q = H * head size,
 // S = q, k and v of one token, V vocabulary.
@@ -10,28 +10,28 @@ internal import Tensors
 ///
 /// Layers may keep their activations in the gradient's memory, see ``SharedGradientMemory``.
 struct Activations {
-    /// What one layer keeps. Normalised inputs and the output of SwiGLU are recomputed instead.
+    /// The activations that one layer keeps. Backward recomputes normalised inputs and the output of SwiGLU.
     struct Layer {
         /// Residual stream entering the layer, `[N, D]`.
         let input: FloatSlice
         let inner: Inner
     }
 
-    /// What forward computes from a layer's input. With activation checkpointing all layers share one.
+    /// The activations that forward computes from a layer's input. With activation checkpointing all layers share them.
     struct Inner {
-        /// `[N]`
+        /// Reciprocal root mean square of the layer's input, `[N]`.
         let inputRstd: FloatSlice
-        /// `[N, S]`, rotary applied; an operand of matmuls.
+        /// q, k and v, `[N, S]`, rotary applied; an operand of matmuls.
         let qkv: OperandSlice
-        /// `[N, Q]`
+        /// Output of attention, `[N, Q]`.
         let attention: FloatSlice
-        /// `[B, H, T]`
+        /// Log-sum-exp of attention scores, `[B, H, T]`.
         let lse: FloatSlice
         /// Residual stream after attention, `[N, D]`.
         let middle: FloatSlice
-        /// `[N]`
+        /// Reciprocal root mean square of `middle`, `[N]`.
         let middleRstd: FloatSlice
-        /// `[N, 2F]`; backward with fp32 matmuls overwrites it with its gradient.
+        /// Gate and up, `[N, 2F]`. Backward with fp32 matmuls overwrites them with their gradients.
         let gateUp: FloatSlice
     }
 
@@ -39,7 +39,7 @@ struct Activations {
     let layers: [Layer]
     /// Residual stream after the last layer, `[N, D]`.
     let final: FloatSlice
-    /// `[N]`
+    /// Reciprocal root mean square of `final`, `[N]`.
     let finalRstd: FloatSlice
     /// Output of the norm that was applied last, `[N, D]`; an operand of matmuls.
     let normed: OperandSlice
@@ -48,43 +48,44 @@ struct Activations {
     /// Gradient of a norm's output, `[N, D]`.
     let normedGradient: FloatSlice
 
-    // Buffers of one layer's passes, in the memory that the head uses between forward and backward.
+    // The buffers below serve one layer's pass at a time. Between forward and backward the head uses their memory.
 
     /// Output of SwiGLU, `[N, F]`; an operand of matmuls.
     let gated: OperandSlice
-    /// Its gradient, `[N, F]`. With fp32 matmuls the output, formed again, takes its place.
+    /// Gradient of SwiGLU's output, `[N, F]`. With fp32 matmuls it shares the memory of `gated`.
     let gatedGradient: FloatSlice
-    /// Gradient of the attention output, `[N, Q]`: used up before `normedGradient`, in the same memory, is formed.
+    /// Gradient of the attention output, `[N, Q]`. It shares the memory of `normedGradient`, which backward forms
+    /// later.
     let attentionGradient: FloatSlice
-    /// Gradient of q, k and v, `[N, S]`. With bf16 matmuls, forward has their fp32 values here until rotary is applied.
+    /// Gradient of q, k and v, `[N, S]`. With bf16 matmuls, forward applies rotary to their fp32 values here.
     let qkvGradient: FloatSlice
-    /// With bf16 matmuls: memory for the downcast copy of a gradient.
+    /// Downcast copy of a gradient; nil with fp32 matmuls.
     let downcastGradient: BFloat16Slice?
-    /// With bf16 matmuls: memory for the downcast copy of an input.
+    /// Downcast copy of an input; nil with fp32 matmuls.
     let downcastInput: BFloat16Slice?
-    /// Scratch of the layers' kernels, never live across two of them.
+    /// Scratch of one kernel at a time.
     let scratch: FloatSlice
 
-    /// Logits: those of a chunk of tokens, or in generation those of the last token. In the memory of a layer's passes.
+    /// Logits of a chunk of tokens, or of the last token in generation. They share the memory of the layers' buffers.
     let headScratch: FloatSlice
 
     /// Allocates one arena and cuts it.
     ///
-    /// - Parameter shared: memory of the gradient, for activations of layers.
+    /// - Parameter shared: memory of the gradient, for activations of layers; nil: not shared.
     init(_ sizes: Sizes, shared: SharedGradientMemory? = nil) {
         let arena = Arena(count: Self.floatCount(sizes))
         var cut = Cut(arena.all)
         self.init(sizes, &cut, shared)
     }
 
-    /// Floats of all buffers: the same cut, of nothing.
+    /// Number of floats of all buffers. It makes the cut without memory.
     static func floatCount(_ sizes: Sizes) -> Int {
         var cut = Cut(nil)
         _ = Activations(sizes, &cut, nil)
         return cut.end
     }
 
-    /// The cut: takes every buffer in turn.
+    /// Cuts every buffer from `cut` in turn.
     private init(_ sizes: Sizes, _ cut: inout Cut, _ shared: SharedGradientMemory?) {
         let (N, D, F) = (sizes.tokens, sizes.hidden, sizes.intermediate)
         let (Q, S) = (sizes.attention.outputStride, sizes.attention.qkvStride)
@@ -102,7 +103,7 @@ struct Activations {
         final = cut.take(N * D)
         finalRstd = cut.take(N)
         normed = cut.take(N * D, sizes.dtype)
-        // Only backward needs these.
+        // Gradient buffers are empty without a backward pass.
         let backwardTokens = sizes.forTraining ? N : 0
         residualGradient = cut.take(backwardTokens * D)
         let gradients = cut.take(backwardTokens * max(D, Q))
@@ -127,7 +128,7 @@ struct Activations {
 }
 
 extension Activations.Layer {
-    /// - Parameter common: the part that all layers share; nil where each has its own.
+    /// - Parameter common: the activations that all layers share; nil where each layer has its own.
     fileprivate init(_ sizes: Activations.Sizes, _ cut: inout Cut, _ common: Activations.Inner?) {
         input = cut.take(sizes.tokens * sizes.hidden)
         inner = common ?? Activations.Inner(sizes, &cut)
@@ -147,7 +148,7 @@ extension Activations.Inner {
     }
 }
 
-/// Takes buffers from memory one after another, or, without memory, adds up what they need.
+/// Takes buffers from memory one after another. Without memory it only counts their floats.
 private struct Cut {
     private let memory: FloatSlice?
     var position = 0
@@ -177,7 +178,7 @@ private struct Cut {
 }
 
 extension Activations {
-    /// Numbers from which the sizes of the buffers follow.
+    /// The numbers that give the sizes of all buffers.
     struct Sizes {
         let hidden: Int
         let intermediate: Int
@@ -187,10 +188,11 @@ extension Activations {
         let tokens: Int
         /// False for evaluation and generation, where all layers share one layer's buffers.
         let forTraining: Bool
-        /// Whether layers share what is recomputed.
+        /// Whether all layers share one ``Inner``, because backward recomputes it.
         let sharesInner: Bool
         let dtype: ComputeDType
-        /// Floats of the gradient that each layer's activations may use; empty where the gradient's memory is not shared.
+        /// Number of gradient floats that each layer's activations may use; empty where the gradient's memory is not
+        /// shared.
         let gradientCapacities: [Int]
         let scratch: Int
         let headScratch: Int
@@ -234,7 +236,7 @@ extension Activations {
 }
 
 extension Activations.Sizes {
-    /// Floats of what one layer keeps, where nothing of it is shared.
+    /// Number of floats of one layer's activations, none of them shared.
     private var layerCount: Int {
         var cut = Cut(nil)
         _ = Activations.Layer(self, &cut, nil)
@@ -245,7 +247,7 @@ extension Activations.Sizes {
     func sharesGradient(layer: Int) -> Bool { !gradientCapacities.isEmpty && layerCount <= gradientCapacities[layer] }
 }
 
-/// Number format of the operands that matmuls read.
+/// The number format of matmul operands.
 public enum ComputeDType: Sendable {
     case fp32
     case bf16

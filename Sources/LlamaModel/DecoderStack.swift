@@ -5,9 +5,10 @@
 internal import Kernels
 internal import Tensors
 
-/// The passes of a model over buffers that the caller hands in.
+/// The network without its head, over buffers that the caller provides.
 ///
-/// Training and evaluation run whole sequences through it, generation new tokens of one sequence with a key/value cache.
+/// Training and evaluation run whole sequences through it. Generation runs new tokens of one sequence, with a cache of
+/// keys and values.
 struct DecoderStack {
     let configuration: ModelConfiguration
     let weights: ModelSlices<OperandSlice>
@@ -15,12 +16,13 @@ struct DecoderStack {
     /// Whether backward recomputes each layer from its input.
     let recomputesLayers: Bool
     let phases: PhaseRecorder
-    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for everything.
+    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for
+    /// everything.
     private let parameterEnds: (embedding: Int, layers: [Int], all: Int)
     private var pool: ThreadPool { layer.pool }
     private var D: Int { configuration.hiddenSize }
 
-    /// - Parameter positions: T: positions of a sequence, or of the key/value cache.
+    /// - Parameter positions: T: number of positions of a sequence, or of the key/value cache.
     init(
         _ configuration: ModelConfiguration, _ parameters: ParameterReplica, positions: Int, recomputesLayers: Bool,
         phases: PhaseRecorder, pool: ThreadPool
@@ -33,11 +35,12 @@ struct DecoderStack {
         parameterEnds = configuration.layerParameterEnds
     }
 
-    /// Runs the network; leaves the normalised final hidden states, `[N, D]`, in `buffers.normed`.
+    /// Runs the network forward. The normalised final hidden states `[N, D]` are then in `buffers.normed`.
     ///
     /// - Parameters:
-    ///   - buffers: hold N tokens; where they have one layer's activations only, all layers share it.
-    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read next.
+    ///   - buffers: buffers for N tokens. All layers share the activations where there is one layer's only.
+    ///   - isNeeded: called before parameters are read, with rising flat indices: parameters before the index are read
+    ///     next.
     func forward(_ pass: Pass, _ buffers: Activations, isNeeded: (_ before: Int) throws -> Void) rethrows {
         phases.enter(.forward)
         try isNeeded(parameterEnds.embedding)
@@ -72,15 +75,17 @@ struct DecoderStack {
         let residualGradient = pass.rows(buffers.residualGradient, D)
         pool.clear(residualGradient)
         RMSNorm.backward(
-            pool, dy: pass.rows(buffers.normedGradient, D), x: pass.rows(buffers.final, D), gain: weights.finalNorm,
-            rstd: pass.rows(buffers.finalRstd, 1), dx: residualGradient, dgain: gradients.finalNorm, adding: adding,
+            pool, outputGradient: pass.rows(buffers.normedGradient, D), x: pass.rows(buffers.final, D),
+            gain: weights.finalNorm,
+            rstd: pass.rows(buffers.finalRstd, 1), inputGradient: residualGradient, gainGradient: gradients.finalNorm,
+            adding: adding,
             scratch: buffers.scratch)
-        // The embedding comes first in the flat space.
+        // The embedding comes first in the flat space, so its offset is the origin of flat indices.
         try isFinal(gradients.finalNorm.offset - gradients.embedding.offset)
         for index in (0..<configuration.hiddenLayerCount).reversed() {
             let (weights, kept) = (weights.layers[index], buffers.layers[index])
             phases.enter(.backward, index)
-            // The last layer's activations are still there.
+            // The shared buffers still hold the last layer's activations.
             if recomputesLayers && index + 1 < configuration.hiddenLayerCount {
                 layer.recompute(pass, weights, kept, buffers)
             }
@@ -88,9 +93,10 @@ struct DecoderStack {
             try isFinal(gradients.layers[index].inputNorm.offset - gradients.embedding.offset)
         }
         phases.enter(.backward)
-        // A tied head wrote its part into the embedding's gradient before.
+        // A tied head has already written its part of the embedding's gradient.
         Embedding.backward(
-            pool, tokens: pass.inputs, dx: residualGradient, features: D, dtable: gradients.embedding,
+            pool, tokens: pass.inputs, outputGradient: residualGradient, features: D,
+            tableGradient: gradients.embedding,
             adding: adding || configuration.tieWordEmbeddings)
         try isFinal(0)
     }

@@ -38,7 +38,7 @@ extension ModelConfiguration {
     }
 }
 
-/// Random numbers by position: SplitMix64's finaliser over key + index (Steele et al., OOPSLA 2014).
+/// Random numbers that follow from key and index: SplitMix64's finaliser over their sum (Steele et al., OOPSLA 2014).
 enum CounterGenerator {
     /// A key that differs for every seed and tensor name (FNV-1a of the name, mixed with the seed).
     static func key(seed: UInt64, name: String) -> UInt64 {
@@ -51,7 +51,7 @@ enum CounterGenerator {
     static func normalPair(key: UInt64, index: UInt64) -> (Double, Double) {
         let first = SplitMix64.mix(key &+ (2 &* index &+ 1) &* SplitMix64.increment)
         let second = SplitMix64.mix(key &+ (2 &* index &+ 2) &* SplitMix64.increment)
-        // In (0, 1]: the logarithm is finite.
+        // The argument of the logarithm is in (0, 1], so the logarithm is finite.
         let radius = (-2 * log((Double(first >> 11) + 1) * 0x1p-53)).squareRoot()
         let angle = 2 * Double.pi * Double(second >> 11) * 0x1p-53
         return (radius * cos(angle), radius * sin(angle))

@@ -13,7 +13,7 @@ struct KeyValueCache {
     }
 
     let layers: [Layer]
-    /// Positions that are filled: where the next token stands.
+    /// Number of filled positions, which is the position of the next token.
     var count = 0
 
     /// Allocates a cache for `positions` tokens.

@@ -51,7 +51,8 @@ extension ModelConfiguration {
     /// Every key of a model, in the order of a run's configuration.
     ///
     /// The configuration's schema and reference, the checkpoint's model record, import, export, and the comparison of a
-    /// run with a checkpoint follow from this list. A line names the key, its property, the allowed sizes, and its help.
+    /// run with a checkpoint follow from this list. A line names the key, its property, the allowed sizes, and its
+    /// help.
     ///
     /// - `huggingFace`: the value of a `config.json` without the key. A key that has none there must be stated.
     /// - `earlier`: the value of a checkpoint from before the key existed. Each key that is added needs one.

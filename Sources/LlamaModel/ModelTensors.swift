@@ -5,8 +5,8 @@ public import Tensors
 extension ModelConfiguration {
     /// Every parameter tensor, in the order of the forward pass: embedding, layers, final norm, head.
     ///
-    /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, so that one matmul computes them.
-    /// Gate and up do too. A tied model has no `lm_head.weight`.
+    /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, so that one matmul computes
+    /// them. Gate and up do too. A tied model has no `lm_head.weight`.
     public var tensorTable: TensorTable {
         var tensors: [(name: String, shape: [Int], kind: TensorTable.Kind)] = []
         let D = hiddenSize
@@ -33,8 +33,8 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// Flat indices in the order in which backward reports them: the start of the final norm (an untied head lies behind
-    /// it), of the layers from the last to the first, and 0.
+    /// Flat indices in the order in which backward reports them: the start of the final norm (an untied head lies
+    /// behind it), of the layers from the last to the first, and 0.
     ///
     /// Every gradient at or behind an index is final once backward has reported the index.
     public var gradientFinalIndices: [Int] {
@@ -45,14 +45,15 @@ extension ModelConfiguration {
 }
 
 extension ModelConfiguration {
-    /// Whether a tensor's gradient is zero except in the rows of tokens that occurred: the embedding's, unless it is tied.
+    /// Whether a tensor's gradient is zero except in the rows of tokens that occurred: an untied embedding.
     public func hasSparseGradient(_ entry: TensorTable.Entry) -> Bool {
         entry.name == "model.embed_tokens.weight" && !tieWordEmbeddings
     }
 }
 
 extension ModelConfiguration {
-    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for everything.
+    /// End (exclusive flat index) of the parameters that forward reads for the embedding, for each layer, for
+    /// everything.
     var layerParameterEnds: (embedding: Int, layers: [Int], all: Int) {
         let table = tensorTable
         // Falling: final norm, layers from the last to the first, 0. A layer ends where the next or the final norm begins.
@@ -61,9 +62,10 @@ extension ModelConfiguration {
     }
 }
 
-/// Tensors by role. Norm gains are fp32; matrices are operands of matmuls (weights) or fp32 (gradients).
+/// The tensors of a model by role. Norm gains are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
 struct ModelSlices<Matrices: Sendable>: Sendable {
-    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head size.
+    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head
+    /// size.
     struct Layer: Sendable {
         /// `[D]`
         let inputNorm: FloatSlice
@@ -88,8 +90,8 @@ struct ModelSlices<Matrices: Sendable>: Sendable {
     let head: Matrices
 
     /// - Parameters:
-    ///   - gain: the norm gain at a flat range.
-    ///   - matrix: the matrix at a flat range.
+    ///   - gain: gives the norm gain at a flat range.
+    ///   - matrix: gives the matrix at a flat range.
     init(
         _ configuration: ModelConfiguration, gain: (Range<Int>) -> FloatSlice, matrix: (Range<Int>) -> Matrices
     ) {

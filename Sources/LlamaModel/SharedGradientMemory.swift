@@ -1,12 +1,14 @@
-// SharedGradientMemory - activations in memory of the gradient that is not written yet.
+// SharedGradientMemory - activations of layers in the memory of the gradient, until backward writes it.
 
 internal import Tensors
 
-/// The gradient's memory as each layer may use it: the gradient of the layer below (of the embedding for the first layer).
+/// The part of the gradient's memory that each layer may use for activations: the gradient of the layer below it.
 ///
-/// Backward writes the gradient from the head down. A layer's activations are used up when backward reaches the layer
-/// below. A step that writes its gradient once, without adding to an earlier micro-batch's, can therefore keep them there
-/// if they are not larger than that gradient: a long sequence at a time through a wide model.
+/// The first layer uses the embedding's gradient. Backward writes the gradient from the head down. It no longer needs a
+/// layer's activations when it reaches the layer below.
+///
+/// The step must write its gradient once, without adding to an earlier micro-batch's gradient. Activations must not be
+/// larger than the gradient below: one long sequence at a time through a wide model.
 struct SharedGradientMemory {
     let gradient: FloatSlice
     private let ranges: [Range<Int>]
@@ -27,7 +29,7 @@ struct SharedGradientMemory {
             else { preconditionFailure("the tensor table lacks layer \(layer)") }
             return first.range.lowerBound..<last.range.upperBound
         }
-        // A tied head writes into the embedding's gradient first.
+        // A tied embedding has nothing to share, because the head writes its gradient first.
         let lowest = configuration.tieWordEmbeddings ? 0..<0 : embedding.range
         return [lowest] + layers.dropLast()
     }

@@ -1,4 +1,4 @@
-// TextGenerator - one sequence, token by token, with a cache of keys and values.
+// TextGenerator - logits of one growing sequence, with a cache of keys and values.
 //
 // Legend: n new tokens, D hidden, V vocabulary.
 
@@ -11,9 +11,9 @@ public import Tensors
 /// Each token is computed once: its keys and values stay in the cache.
 public final class TextGenerator {
     public let configuration: ModelConfiguration
-    /// Tokens that the cache can hold.
+    /// Number of tokens that the cache can hold.
     public let capacity: Int
-    /// Tokens fed so far.
+    /// Number of tokens fed so far.
     public var position: Int { cache.count }
 
     private let stack: DecoderStack
@@ -24,8 +24,8 @@ public final class TextGenerator {
     private let pool: ThreadPool
 
     /// - Parameters:
-    ///   - parameters: flat buffer of the model.
-    ///   - capacity: at most `max_position_embeddings`, which the model was trained for.
+    ///   - parameters: flat fp32 buffer of all parameters.
+    ///   - capacity: number of tokens that the cache can hold, at most `max_position_embeddings`.
     public init(_ configuration: ModelConfiguration, parameters: FloatSlice, capacity: Int, pool: ThreadPool) {
         precondition(capacity >= 1 && capacity <= configuration.maxPositionEmbeddings, "capacity \(capacity)")
         self.configuration = configuration
@@ -40,7 +40,7 @@ public final class TextGenerator {
 
     /// Appends `tokens` and returns the logits after the last one, `[V]`.
     ///
-    /// Traps when the cache is full: callers bound the length by ``capacity``.
+    /// Traps when the cache is full. The caller bounds the length by ``capacity``.
     public func feed(_ tokens: [Int32]) -> [Float] {
         let n = tokens.count
         precondition(n >= 1 && position + n <= capacity, "\(n) tokens at position \(position) of \(capacity)")

@@ -1,16 +1,17 @@
-// TokenSampler - choosing the next token from logits: greedy, temperature, top-k, top-p.
+// TokenSampler - the choice of the next token from logits: greedy, temperature, top-k, top-p.
 
 internal import Glibc
 internal import Primitives
 
-/// How `generate` picks tokens, with a seeded random generator of its own.
+/// The choice of tokens in `generate`, with a seeded random generator of its own.
 public struct TokenSampler: Sendable {
-    /// 0: greedy.
+    /// Divisor of the logits; 0: greedy.
     public var temperature: Double
     /// Number of most probable tokens to choose from; 0: all.
     public var topK: Int
-    /// Probability that the most probable tokens to choose from must reach together (Holtzman et al., arXiv 1904.09751);
-    /// 1: all tokens.
+    /// Least total probability of the most probable tokens to choose from; 1: all tokens.
+    ///
+    /// Holtzman et al., arXiv 1904.09751.
     public var topP: Double
     private var random: SplitMix64
 

@@ -12,7 +12,7 @@ public final class Transformer {
     public let sequenceLength: Int
     /// The largest number of sequences that one pass takes.
     public let maximumSequences: Int
-    /// Whether there are buffers for gradients.
+    /// Whether the transformer has buffers for the backward pass.
     public let forTraining: Bool
     /// Whether backward recomputes each layer from its input instead of keeping its activations.
     public let recomputesLayers: Bool
@@ -73,8 +73,9 @@ public final class Transformer {
         losses = TokenLosses(count: maximumSequences * sequenceLength)
     }
 
-    /// Bytes that a transformer's activations take, for planning: what `init` allocates for a pool of `threads`, without
-    /// the per-token losses and the rotary table.
+    /// Bytes of a transformer's activations with a pool of `threads`, for planning.
+    ///
+    /// They leave out the per-token losses and the rotary table.
     public static func activationBytes(
         _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
         recomputesLayers: Bool = false, sharesGradient: Bool = false, dtype: ComputeDType = .fp32
@@ -110,7 +111,8 @@ public final class Transformer {
         head.lossAndGradient(
             pool, hidden: pass.rows(activations.normed, configuration.hiddenSize), weight: stack.weights.head,
             targets: targets, weighting: weighting,
-            dhidden: pass.rows(activations.normedGradient, configuration.hiddenSize), dweight: gradients.head,
+            hiddenGradient: pass.rows(activations.normedGradient, configuration.hiddenSize),
+            weightGradient: gradients.head,
             adding: adding, losses: losses, scratch: activations.headScratch)
         phases.enter(.backward)
         try stack.backward(pass, activations, gradients: gradients, adding: adding, isFinal: isFinal)

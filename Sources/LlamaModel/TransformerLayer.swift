@@ -14,7 +14,7 @@ internal import Kernels
 internal import LinearAlgebra
 internal import Tensors
 
-/// The layer that training, evaluation and generation compute, over buffers that the caller hands in.
+/// A decoder layer of training, evaluation and generation, over buffers that the caller provides.
 struct TransformerLayer {
     typealias Weights = ModelSlices<OperandSlice>.Layer
     typealias Gradients = ModelSlices<FloatSlice>.Layer
@@ -24,7 +24,7 @@ struct TransformerLayer {
     let rotary: Rotary
     let pool: ThreadPool
 
-    /// - Parameter positions: T: positions of a sequence, or of the key/value cache.
+    /// - Parameter positions: T: number of positions of a sequence, or of the key/value cache.
     init(_ configuration: ModelConfiguration, positions: Int, pool: ThreadPool) {
         self.configuration = configuration
         attention = Attention(configuration, positions: positions)
@@ -40,11 +40,11 @@ struct TransformerLayer {
 
     // MARK: - Forward
 
-    /// The layer's output, from its input in `kept`.
+    /// Computes the layer's output from its input in `kept`.
     ///
     /// - Parameters:
     ///   - kept: the layer's own activations; all but the input are overwritten.
-    ///   - buffers: what all layers share.
+    ///   - buffers: the buffers that all layers share.
     ///   - cache: the layer's part of the pass's key/value cache; nil in a pass over whole sequences.
     ///   - output: `[N, D]`; may be the memory of the input.
     func forward(
@@ -58,12 +58,12 @@ struct TransformerLayer {
         linear(gated, weights.down, pass, inputs: F, outputs: D, into: output, adding: true)
     }
 
-    /// Computes again what forward left in `kept`, from the layer's input: activation checkpointing.
+    /// Recomputes the layer's activations in `kept` from its input, for activation checkpointing.
     func recompute(_ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations) {
         activate(pass, weights, kept, buffers, cache: nil)
     }
 
-    /// Everything of forward that backward reads: the layer up to gate and up.
+    /// Computes all activations that backward reads: the layer up to gate and up.
     private func activate(
         _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, cache: KeyValueCache.Layer?
     ) {
@@ -97,7 +97,8 @@ struct TransformerLayer {
         linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: pass.rows(kept.inner.gateUp, 2 * F))
     }
 
-    /// Attention over whole sequences, or of new tokens over the cache, to which it appends their keys and values.
+    /// Attention over whole sequences, or of new tokens over the cache. It appends keys and values of new tokens to the
+    /// cache.
     private func attend(
         _ pass: Pass, _ qkv: OperandSlice, _ cache: KeyValueCache.Layer?, _ kept: Activations.Layer,
         _ buffers: Activations
@@ -114,7 +115,7 @@ struct TransformerLayer {
             scratch: buffers.scratch)
     }
 
-    /// Turns queries and keys, which lie side by side in the rows of `qkv` `[N, S]`.
+    /// Applies rotary to queries and keys, which lie side by side in the rows of `qkv` `[N, S]`.
     private func applyRotary(_ pass: Pass, to qkv: FloatSlice, inverse: Bool) {
         let (T, start) = (pass.sequenceLength, pass.start)
         rotary.apply(
@@ -125,11 +126,11 @@ struct TransformerLayer {
 
     // MARK: - Backward
 
-    /// Weight gradients of the layer, and the residual stream's gradient from the layer's output to its input.
+    /// Computes the weight gradients of the layer, and the gradient of its input.
     ///
     /// - Parameters:
-    ///   - kept: what forward left there; used up.
-    ///   - buffers: `residualGradient` holds the output's gradient and receives the input's.
+    ///   - kept: the activations of forward; backward may overwrite them.
+    ///   - buffers: `residualGradient` holds the gradient of the layer's output and receives the gradient of its input.
     ///   - gradients: overwritten unless `adding`.
     func backward(
         _ pass: Pass, _ weights: Weights, _ kept: Activations.Layer, _ buffers: Activations, _ gradients: Gradients,
@@ -150,17 +151,20 @@ struct TransformerLayer {
         let gated = pass.rows(buffers.gated, F)
         let gatedGradient = pass.rows(buffers.gatedGradient, F)
 
-        // Input gradients come first: the pass after each one also forms the input that the weight gradient reads.
+        // Input gradients come first. Why: the elementwise pass after each also recomputes the weight gradient's
+        // operand.
         let outputGradient = operand(residualGradient, buffers.downcastInput)
         inputGradient(outputGradient, weights.down, pass, inputs: F, outputs: D, into: gatedGradient)
         let gateUpGradient = buffers.downcastGradient.map { .bf16($0[0..<gateUp.count]) } ?? OperandSlice.fp32(gateUp)
-        SwiGLU.backward(pool, ds: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
+        SwiGLU.backward(
+            pool, outputGradient: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
         weightGradient(outputGradient, x: gated, pass, inputs: F, outputs: D, into: gradients.down, adding: adding)
 
         inputGradient(gateUpGradient, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: normedGradient)
         RMSNorm.backward(
-            pool, dy: normedGradient, x: pass.rows(kept.inner.middle, D), gain: weights.postAttentionNorm,
-            rstd: pass.rows(kept.inner.middleRstd, 1), dx: residualGradient, dgain: gradients.postAttentionNorm,
+            pool, outputGradient: normedGradient, x: pass.rows(kept.inner.middle, D), gain: weights.postAttentionNorm,
+            rstd: pass.rows(kept.inner.middleRstd, 1), inputGradient: residualGradient,
+            gainGradient: gradients.postAttentionNorm,
             adding: adding, output: normed, scratch: buffers.scratch)
         weightGradient(
             gateUpGradient, x: normed, pass, inputs: D, outputs: 2 * F, into: gradients.gateUp, adding: adding)
@@ -186,22 +190,23 @@ struct TransformerLayer {
         if let downcast { pool.convert(attentionGradient, into: downcast) }
         attention.backward(
             pool, sequences: pass.sequences, qkv: pass.rows(kept.inner.qkv, S), output: attended,
-            lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), doutput: attentionGradient,
-            downcast: downcast, dqkv: qkvGradient, scratch: buffers.scratch)
+            lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), outputGradient: attentionGradient,
+            downcast: downcast, qkvGradient: qkvGradient, scratch: buffers.scratch)
         applyRotary(pass, to: qkvGradient, inverse: true)
 
         let projectionGradient = operand(qkvGradient, buffers.downcastGradient)
         inputGradient(projectionGradient, weights.qkv, pass, inputs: D, outputs: S, into: normedGradient)
         RMSNorm.backward(
-            pool, dy: normedGradient, x: pass.rows(kept.input, D), gain: weights.inputNorm,
-            rstd: pass.rows(kept.inner.inputRstd, 1), dx: residualGradient, dgain: gradients.inputNorm, adding: adding,
+            pool, outputGradient: normedGradient, x: pass.rows(kept.input, D), gain: weights.inputNorm,
+            rstd: pass.rows(kept.inner.inputRstd, 1), inputGradient: residualGradient,
+            gainGradient: gradients.inputNorm, adding: adding,
             output: normed, scratch: buffers.scratch)
         weightGradient(projectionGradient, x: normed, pass, inputs: D, outputs: S, into: gradients.qkv, adding: adding)
     }
 
     // MARK: - Matmuls
 
-    /// `values` as a matmul's operand: downcast into `memory` where matmuls read bf16, otherwise as they are.
+    /// `values` as a matmul operand: a bf16 copy in `memory`, or the values themselves where `memory` is nil.
     private func operand(_ values: FloatSlice, _ memory: BFloat16Slice?) -> OperandSlice {
         guard let memory else { return .fp32(values) }
         let downcast = memory[0..<values.count]
@@ -220,23 +225,25 @@ struct TransformerLayer {
             into: Matrix(y, rows: pass.tokens, columns: outputs), adding: adding)
     }
 
-    /// `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
+    /// The input gradient `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
     private func inputGradient(
-        _ dy: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into dx: FloatSlice
+        _ outputGradient: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int,
+        into inputGradient: FloatSlice
     ) {
         pool.multiply(
-            OperandMatrix(dy, rows: pass.tokens, columns: outputs), .asStored,
+            OperandMatrix(outputGradient, rows: pass.tokens, columns: outputs), .asStored,
             OperandMatrix(weight, rows: outputs, columns: inputs), .asStored,
-            into: Matrix(dx, rows: pass.tokens, columns: inputs))
+            into: Matrix(inputGradient, rows: pass.tokens, columns: inputs))
     }
 
-    /// `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
+    /// The weight gradient `dW = dy^T x (+ dW)`: dy `[N, outputs]`, x `[N, inputs]`, dW `[outputs, inputs]`.
     private func weightGradient(
-        _ dy: OperandSlice, x: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into weightGradient: FloatSlice,
+        _ outputGradient: OperandSlice, x: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int,
+        into weightGradient: FloatSlice,
         adding: Bool
     ) {
         pool.multiply(
-            OperandMatrix(dy, rows: pass.tokens, columns: outputs), .transposed,
+            OperandMatrix(outputGradient, rows: pass.tokens, columns: outputs), .transposed,
             OperandMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
             into: Matrix(weightGradient, rows: outputs, columns: inputs), adding: adding)
     }

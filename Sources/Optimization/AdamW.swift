@@ -5,8 +5,7 @@ internal import Glibc
 public import Kernels
 public import Tensors
 
-/// One update of a run of the flat space, as `torch.optim.AdamW` makes it: decay first, bias-corrected moments, epsilon
-/// outside of the root.
+/// One update of AdamW: decay first, bias-corrected moments, epsilon outside of the root, as in `torch.optim.AdamW`.
 public struct AdamW: UpdateRule {
     public static let title = "AdamW"
     /// Running means of the gradients and of the squared gradients.
@@ -40,13 +39,13 @@ public struct AdamW: UpdateRule {
             let part = { (view: FloatView) in view.advanced(by: range.lowerBound, count: range.count) }
             let (p, g, m, v) = (part(p), part(g), part(m), part(v))
             let half = half?.advanced(by: range.lowerBound, count: range.count)
-            forEachLanes(range.count) { place in
+            forEachLanes(range.count) { index in
                 let (newP, newM, newV) = step.update(
-                    p.lanes(at: place), g.lanes(at: place), m.lanes(at: place), v.lanes(at: place))
-                p.store(newP, at: place)
-                half?.store(newP, at: place)
-                m.store(newM, at: place)
-                v.store(newV, at: place)
+                    p.lanes(at: index), g.lanes(at: index), m.lanes(at: index), v.lanes(at: index))
+                p.store(newP, at: index)
+                half?.store(newP, at: index)
+                m.store(newM, at: index)
+                v.store(newV, at: index)
             }
         }
     }

@@ -3,11 +3,12 @@
 public import Kernels
 public import Tensors
 
+/// The parts of the gradient's norm, and gradient clipping.
 public enum GradientNorm {
     /// Sums of squares of consecutive blocks of `blockSize` elements of `gradient` (the last one may be shorter).
     ///
-    /// The sums of a block do not depend on who computes it; whoever needs the norm adds blocks in order, in double.
-    /// Within a block, 1,024-element pieces are summed in fp32 lanes and added in double.
+    /// The sum of a block does not depend on thread or rank. The norm adds blocks in order, in double. Within a block,
+    /// pieces of 1,024 elements are summed in fp32 lanes and added in double.
     public static func blockSquares(_ pool: ThreadPool, _ gradient: FloatSlice, blockSize: Int) -> [Double] {
         let blocks = (gradient.count + blockSize - 1) / blockSize
         var sums = [Double](repeating: 0, count: blocks)

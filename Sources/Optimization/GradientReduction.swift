@@ -1,9 +1,9 @@
-// GradientReduction - how the gradients of the ranks become one (configuration key `training.gradient_reduction`).
+// GradientReduction - the collective that sums the ranks' gradients (configuration key `training.gradient_reduction`).
 
-/// What is sent, and kept, when gradients are reduced. Both leave the same sums with the owner of each element.
+/// The collective that sums gradients. Both choices give the owner of an element the same sum.
 public enum GradientReduction: String, Sendable, CaseIterable {
-    /// Each rank receives the sum of what it owns.
+    /// Each rank receives the sums of the elements that it owns.
     case reduceScatter = "reduce_scatter"
-    /// Each rank receives the whole sum.
+    /// Each rank receives the sums of all elements.
     case allReduce = "all_reduce"
 }

@@ -34,7 +34,8 @@ public struct LearningRateSchedule: Sendable, Equatable {
     public var kind: Kind
     public var warmupSteps: Int
     public var totalSteps: Int
-    /// Share of the base learning rate that the decay would reach at update `totalSteps + 1`, the first one after the run.
+    /// Share of the base learning rate that the decay would reach at update `totalSteps + 1`, the first one after the
+    /// run.
     public var minimumRatio: Double
     /// Updates of the decay of ``Kind/wsd``, the last ones of the run; 0: no decay.
     public var decaySteps: Int
@@ -54,11 +55,11 @@ public struct LearningRateSchedule: Sendable, Equatable {
 
     /// The factor on the base learning rate for update `step` (1 ... totalSteps).
     ///
-    /// The decay's progress is 0 at the first update after the warm-up and 1 at update `totalSteps + 1`. Update s has the
-    /// factor of index s - 1 in `transformers.get_cosine_schedule_with_warmup` and `torch`'s `CosineAnnealingLR`.
+    /// The decay's progress is 0 at the first update after the warm-up and 1 at update `totalSteps + 1`. Update s has
+    /// the factor of index s - 1 in `transformers.get_cosine_schedule_with_warmup` and `torch`'s `CosineAnnealingLR`.
     ///
-    /// The decay of `wsd` has the progress 0 at update `totalSteps - decaySteps + 1`, which still has the base, and 1 at
-    /// update `totalSteps + 1`. The last update has the progress `(decaySteps - 1) / decaySteps`. After the warm-up,
+    /// The decay of `wsd` has the progress 0 at update `totalSteps - decaySteps + 1`, which still has the base, and 1
+    /// at update `totalSteps + 1`. The last update has the progress `(decaySteps - 1) / decaySteps`. After the warm-up,
     /// update s has the factor of index s - 1 in `transformers.get_wsd_schedule`.
     public func factor(step: Int) -> Double {
         if step <= warmupSteps { return Double(step) / Double(warmupSteps) }

@@ -3,8 +3,9 @@
 public import Kernels
 public import Tensors
 
-/// One update of a run of the flat space: `u = sign(beta1 m + (1 - beta1) g)`, `p -= rate (u + decay p)`,
-/// `m = beta2 m + (1 - beta2) g`. The sign of 0 is 0. Epsilon and the number of the update have no effect.
+/// One update of Lion: `u = sign(beta1 m + (1 - beta1) g)`, `p -= rate (u + decay p)`, `m = beta2 m + (1 - beta2) g`.
+///
+/// The sign of 0 is 0. Epsilon and the number of the update have no effect.
 public struct Lion: UpdateRule {
     public static let title = "Lion"
     /// The momentum: a running mean of the gradients.
@@ -39,11 +40,11 @@ public struct Lion: UpdateRule {
             let part = { (view: FloatView) in view.advanced(by: range.lowerBound, count: range.count) }
             let (p, g, m) = (part(p), part(g), part(m))
             let half = half?.advanced(by: range.lowerBound, count: range.count)
-            forEachLanes(range.count) { place in
-                let (newP, newM) = step.update(p.lanes(at: place), g.lanes(at: place), m.lanes(at: place))
-                p.store(newP, at: place)
-                half?.store(newP, at: place)
-                m.store(newM, at: place)
+            forEachLanes(range.count) { index in
+                let (newP, newM) = step.update(p.lanes(at: index), g.lanes(at: index), m.lanes(at: index))
+                p.store(newP, at: index)
+                half?.store(newP, at: index)
+                m.store(newM, at: index)
             }
         }
     }

@@ -7,6 +7,7 @@ public struct OptimizerConfiguration: Sendable, Equatable {
         case adamw
         case lion
 
+        /// The type that implements the rule.
         public var rule: any UpdateRule.Type {
             switch self {
             case .adamw: AdamW.self
@@ -21,7 +22,7 @@ public struct OptimizerConfiguration: Sendable, Equatable {
     public var beta1: Double
     public var beta2: Double
     public var epsilon: Double
-    /// Decoupled decay of every tensor but norm gains.
+    /// Decoupled weight decay of matrices and embeddings.
     public var weightDecay: Double
     /// Largest norm of the normalised gradient over all parameters; 0: no clipping.
     public var gradientClip: Double
@@ -44,15 +45,16 @@ extension OptimizerConfiguration {
     /// Names of the tensors that the rule keeps beside the parameters.
     public var stateTensors: [String] { kind.rule.stateTensors }
 
-    /// Bytes of a checkpoint for one parameter: parameter and state in fp32.
+    /// Bytes that a checkpoint holds per parameter: parameter and state in fp32.
     public var savedBytesPerParameter: Int { MemoryLayout<Float>.stride * (1 + stateTensors.count) }
 
-    /// The rule with the numbers of one update; see ``UpdateRule/init(configuration:learningRate:update:gradientScale:)``.
+    /// The rule with the numbers of one update; see
+    /// ``UpdateRule/init(configuration:learningRate:update:gradientScale:)``.
     public func makeUpdate(learningRate: Double, number: Int, gradientScale: Double) -> any UpdateRule {
         kind.rule.init(configuration: self, learningRate: learningRate, update: number, gradientScale: gradientScale)
     }
 
-    /// What each rule does with a key, in one sentence.
+    /// The effect of a key under each rule, in one sentence for the configuration's help.
     public static func help(_ key: KeyPath<UpdateRuleHelp, String>) -> String {
         Kind.allCases.map { "\($0.rawValue): \($0.rule.help[keyPath: key])" }.joined(separator: "; ") + "."
     }

@@ -6,8 +6,9 @@ public import Tensors
 /// One update of an optimizer, with the numbers that hold for all elements of the step.
 ///
 /// A rule is elementwise: an element's new values depend on the element's own parameter, gradient and state only. The
-/// bits of an update therefore depend neither on threads nor on ranks. Sharding, checkpoints, memory plan, prediction
-/// and benchmarks follow from ``stateTensors``.
+/// bits of an update therefore depend neither on threads nor on ranks.
+///
+/// Sharding, checkpoints, memory plan, prediction and benchmarks follow from ``stateTensors``.
 public protocol UpdateRule: Sendable {
     /// The name that people know the rule by.
     static var title: String { get }
@@ -15,7 +16,7 @@ public protocol UpdateRule: Sendable {
     ///
     /// Checkpoints and `inspect --json` use the names: lower-case letters, digits and `_`.
     static var stateTensors: [String] { get }
-    /// What the rule does with the keys of `optimizer`.
+    /// The effect of the keys of `optimizer` under this rule.
     static var help: UpdateRuleHelp { get }
 
     /// - Parameters:
@@ -25,20 +26,20 @@ public protocol UpdateRule: Sendable {
     ///   - gradientScale: the factor on the raw gradient: normaliser times clip factor.
     init(configuration: OptimizerConfiguration, learningRate: Double, update: Int, gradientScale: Double)
 
-    /// Updates parameters and state of one run of the flat space in one pass over memory.
+    /// Updates parameters and state of a contiguous range of the flat space in one pass over memory.
     ///
     /// - Parameters:
-    ///   - parameters: the run's parameters in fp32.
+    ///   - parameters: the range's parameters in fp32.
     ///   - gradient: raw, unscaled; as many elements as `parameters`.
-    ///   - state: the run's part of each tensor of ``stateTensors``, in their order.
-    ///   - rounded: receives the new parameters in bf16 too, where the replica is bf16.
+    ///   - state: the range's part of each tensor of ``stateTensors``, in their order.
+    ///   - rounded: receives the new parameters in bf16; nil for an fp32 replica.
     ///   - decays: whether weight decay applies (not to norm gains).
     func apply(
         _ pool: ThreadPool, parameters: FloatSlice, gradient: FloatSlice, state: [FloatSlice],
         rounded: BFloat16Slice?, decays: Bool)
 }
 
-/// What a rule does with the keys of `optimizer` that all rules share, as the help of the configuration says it.
+/// The effect of the keys that all rules share, in words for the configuration's help.
 public struct UpdateRuleHelp: Sendable {
     /// Source and kind of the rule.
     public let kind: String
@@ -48,7 +49,8 @@ public struct UpdateRuleHelp: Sendable {
 }
 
 extension UpdateRule {
-    /// Bytes that memory moves for one fp32 parameter: a pass reads gradient, parameter and state and writes the last two.
+    /// Bytes that memory moves for one fp32 parameter: a pass reads gradient, parameter and state and writes the last
+    /// two.
     public static var bytesPerParameter: Int { MemoryLayout<Float>.stride * (3 + 2 * stateTensors.count) }
 
     /// Traps unless all buffers of an update have `count` elements, and there is one for each state tensor.

@@ -4,11 +4,12 @@ internal import Glibc
 
 /// One aligned, zero-filled allocation of 32-bit floats, freed when the last slice of it is gone.
 ///
-/// An arena is created once per role (parameters, gradients, activations, ...) and cut into ``FloatSlice``s; nothing
-/// else in the program owns float memory, so nothing else can leak or double-free it.
+/// The program creates an arena once per role (parameters, gradients, activations, ...) and cuts it into slices.
+/// Nothing else owns float memory, so nothing else can leak or double-free it.
 public final class Arena: Sendable {
-    /// Cache-line alignment; large arenas are aligned to huge pages instead.
+    /// Alignment of small arenas in bytes: a cache line.
     private static let lineBytes = 64
+    /// Alignment of large arenas in bytes: a huge page.
     private static let hugePageBytes = 2 << 20
 
     /// The whole allocation, unowned.
@@ -22,7 +23,7 @@ public final class Arena: Sendable {
 
     /// Allocates `count` zeros.
     ///
-    /// Traps when the machine has no memory left: nothing useful can be done after that, and the kernel's
+    /// Traps when the machine has no memory left. Why: the program can do nothing useful then, and the kernel's
     /// out-of-memory killer usually comes first.
     public init(count: Int) {
         precondition(count >= 0, "an arena cannot have a negative size (\(count))")
@@ -31,13 +32,13 @@ public final class Arena: Sendable {
         var memory: UnsafeMutableRawPointer?
         let status = unsafe posix_memalign(&memory, isLarge ? Self.hugePageBytes : Self.lineBytes, byteCount)
         guard status == 0, let memory = unsafe memory else {
-            // Not a precondition: optimised builds print nothing for those, and this message has a reader.
+            // Why no precondition: optimised builds do not print its message.
             fatalError(
                 "out of memory: \(byteCount >> 20) MiB could not be allocated; use more ranks on more nodes, or a smaller "
                     + "training.micro_batch_size")
         }
-        // Huge pages spare most of the TLB misses of matmuls over whole weight matrices. Advice only: a kernel
-        // that refuses it still gives correct memory.
+        // Huge pages spare most TLB misses of matmuls over whole weight matrices. A kernel may refuse the advice; the
+        // memory is correct all the same.
         if isLarge { _ = unsafe madvise(memory, byteCount, MADV_HUGEPAGE) }
         unsafe memset(memory, 0, byteCount)
         unsafe view = FloatView(base: memory.bindMemory(to: Float.self, capacity: max(count, 1)), count: count)

@@ -1,13 +1,13 @@
 // BFloat16Slice - a bounds-checked, owning window of bfloat16 numbers in an arena.
 
-/// A contiguous run of bfloat16 numbers that keeps its arena alive: what ``FloatSlice`` is for fp32.
+/// A contiguous run of bfloat16 numbers that keeps its arena alive. ``FloatSlice`` is its fp32 counterpart.
 public struct BFloat16Slice: Sendable {
     public let arena: Arena
-    /// Position of the first element in the arena, in bfloat16 numbers.
+    /// Index of the first element in the arena, in bfloat16 numbers.
     public let offset: Int
     public let count: Int
 
-    /// Creates a slice; traps when it does not lie inside the arena, each float of which holds two elements.
+    /// Creates a slice; traps when it does not lie inside the arena. Each float of the arena holds two elements.
     public init(arena: Arena, offset: Int, count: Int) {
         precondition(
             offset >= 0 && count >= 0 && offset <= 2 * arena.count - count,
@@ -22,13 +22,15 @@ public struct BFloat16Slice: Sendable {
         self.init(arena: Arena(count: Self.floatCount(count)), offset: 0, count: count)
     }
 
-    /// The memory of `floats`, for the first `count` elements that fit: scratch is shared between the formats.
+    /// `count` elements over the start of `floats`; traps when they do not fit.
+    ///
+    /// Why: fp32 and bf16 passes share scratch memory.
     public init(over floats: FloatSlice, count: Int) {
         precondition(count <= 2 * floats.count, "\(count) bfloat16 numbers do not fit into \(floats.count) floats")
         self.init(arena: floats.arena, offset: 2 * floats.offset, count: count)
     }
 
-    /// Floats that hold `count` bfloat16 numbers.
+    /// Number of floats that hold `count` bfloat16 numbers.
     public static func floatCount(_ count: Int) -> Int { (count + 1) / 2 }
 
     /// The elements in `range`, counted from this slice's start.
@@ -37,10 +39,10 @@ public struct BFloat16Slice: Sendable {
         return BFloat16Slice(arena: arena, offset: offset + range.lowerBound, count: range.count)
     }
 
-    /// The memory of this slice, unowned: valid while the slice is.
+    /// The memory of this slice, unowned; valid as long as the slice lives.
     package var view: BFloat16View { BFloat16View(over: arena.view).advanced(by: offset, count: count) }
 
-    /// The elements as an array, exactly.
+    /// The elements as an array of floats, without rounding.
     public var array: [Float] {
         let source = view
         return (0..<count).map { source[$0] }

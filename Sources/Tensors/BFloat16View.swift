@@ -2,10 +2,11 @@
 
 internal import Glibc
 
-/// The upper 16 bits of fp32 numbers, contiguous, without an owner. Swift has no such type, so elements are bit patterns, and
-/// vector code upcasts them on loading and rounds on storing.
+/// Contiguous bfloat16 numbers (the upper 16 bits of fp32 numbers) without an owner.
 ///
-/// Bounds are checked where a kernel takes its views from slices, as with ``FloatView``.
+/// Elements are bit patterns, because Swift has no bfloat16 type. Vector code upcasts on loading and rounds on storing.
+///
+/// A kernel's entry checks bounds once, where it takes views from slices. Here only builds with assertions check.
 @safe public struct BFloat16View: @unchecked Sendable {
     @usableFromInline let base: UnsafeMutablePointer<UInt16>
     public let count: Int
@@ -41,12 +42,12 @@ internal import Glibc
         }
     }
 
-    /// Sixteen elements from `index` on, exactly.
+    /// Sixteen elements from `index` on, upcast without rounding.
     @inlinable @inline(__always)
     package func lanes(at index: Int) -> Lanes {
         assert(index >= 0 && index + laneCount <= count)
         let bits = bits(at: index)
-        // Upper halves of floats whose lower halves are zero, little-endian.
+        // Each element is the upper half of a float whose lower half is zero, little-endian.
         let halves = SIMD32<UInt16>(
             0, bits[0], 0, bits[1], 0, bits[2], 0, bits[3], 0, bits[4], 0, bits[5], 0, bits[6], 0, bits[7],
             0, bits[8], 0, bits[9], 0, bits[10], 0, bits[11], 0, bits[12], 0, bits[13], 0, bits[14], 0, bits[15])
@@ -82,8 +83,8 @@ internal import Glibc
         storePartial(&copy, at: index)
     }
 
-    // These pass vectors through memory: the calling convention cuts a vector into quarters, and the compiler then computes in
-    // quarters before and after such a call.
+    // `inout` passes vectors through memory. Why: the calling convention cuts a vector argument into quarters, and the
+    // compiler then computes in quarters before and after the call, too.
 
     @usableFromInline @inline(never)
     func loadPartial(_ value: inout Lanes, at index: Int) {
@@ -103,24 +104,24 @@ internal import Glibc
         for index in 0..<count { unsafe base[index] = bits }
     }
 
-    /// Copies as many elements as this view has.
+    /// Copies all elements of `source`, which has as many as this view.
     package func copy(from source: BFloat16View) {
         assert(source.count == count)
         unsafe _ = memmove(base, source.base, count * MemoryLayout<UInt16>.stride)
     }
 }
 
-/// The bfloat16 bit patterns nearest to sixteen floats, ties to even; a NaN stays one.
+/// The bfloat16 bit patterns nearest to sixteen floats, ties to even; a NaN stays NaN.
 @inlinable @inline(__always)
 func bfloat16Bits(_ value: Lanes) -> SIMD16<UInt16> {
     let bits = unsafe unsafeBitCast(value, to: SIMD16<UInt32>.self)
     let one = SIMD16<UInt32>(repeating: 1)
     let half = SIMD16<UInt32>(repeating: 0x7FFF)
     var rounded = bits &+ half &+ ((bits &>> 16) & one)
-    // Rounding could carry a NaN's payload into the sign: it becomes the quiet one instead.
+    // Every NaN becomes the quiet NaN. Why: rounding could carry a NaN's payload into the sign.
     rounded.replace(with: SIMD16<UInt32>(repeating: 0x7FC0_0000), where: value .!= value)
-    // The upper halves, which become one instruction when they are spelt out; `oddHalf` and
-    // `init(truncatingIfNeeded:)` are calls.
+    // The upper halves, spelt out, compile to one instruction. `oddHalf` and `init(truncatingIfNeeded:)` compile to
+    // calls.
     let halves = unsafe unsafeBitCast(rounded, to: SIMD32<UInt16>.self)
     return SIMD16(
         halves[1], halves[3], halves[5], halves[7], halves[9], halves[11], halves[13], halves[15],

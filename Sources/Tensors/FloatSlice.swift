@@ -1,12 +1,12 @@
-// FloatSlice - a bounds-checked, owning window into an arena: what crosses module boundaries.
+// FloatSlice - a bounds-checked, owning window of floats in an arena.
 
 /// A contiguous run of floats that keeps its arena alive.
 ///
-/// Slices are what every module passes to every other: cutting one checks bounds, and holding one keeps the memory.
-/// Inner loops take a ``FloatView`` from it, once per operation.
+/// Modules pass slices to each other. Cutting a slice checks bounds; holding a slice keeps the memory. An operation
+/// takes a ``FloatView`` from it once, for its inner loops.
 public struct FloatSlice: Sendable {
     public let arena: Arena
-    /// Position of the first element in the arena.
+    /// Index of the first element in the arena.
     public let offset: Int
     public let count: Int
 
@@ -38,7 +38,7 @@ public struct FloatSlice: Sendable {
         }
     }
 
-    /// The memory of this slice, unowned: valid while the slice is.
+    /// The memory of this slice, unowned; valid as long as the slice lives.
     package var view: FloatView { arena.view.advanced(by: offset, count: count) }
 
     /// Sets every element to `value`.

@@ -2,8 +2,9 @@
 
 internal import Glibc
 
-/// The vector that element-wise kernels work in. Sixteen lanes are one AVX-512 register or two AVX2 ones, and the lane
-/// count is part of the result's bits: never make it depend on the machine.
+/// The vector type of elementwise kernels: sixteen floats, one AVX-512 register or two AVX2 registers.
+///
+/// The lane count decides the bits of sums. It must therefore not depend on the machine.
 public typealias Lanes = SIMD16<Float>
 
 /// Number of elements in ``Lanes``.
@@ -11,9 +12,10 @@ public let laneCount = 16
 
 /// Contiguous floats without an owner.
 ///
-/// Bounds are checked once, where a kernel takes its views from slices (``FloatSlice``); here they are asserted in debug
-/// builds only. It is `Sendable` because the thread pool hands disjoint parts of one view to several threads; that
-/// the parts are disjoint is the kernel's promise.
+/// A kernel's entry checks bounds once, where it takes views from slices. Here only builds with assertions check.
+///
+/// `@unchecked Sendable`: the thread pool hands parts of one view to several threads. The kernel keeps the parts
+/// disjoint.
 @safe public struct FloatView: @unchecked Sendable {
     @usableFromInline let base: UnsafeMutablePointer<Float>
     public let count: Int
@@ -71,8 +73,8 @@ public let laneCount = 16
         storePartial(&copy, at: index)
     }
 
-    // These pass vectors through memory: the calling convention cuts a vector into quarters, and the compiler then computes in
-    // quarters before and after such a call.
+    // `inout` passes vectors through memory. Why: the calling convention cuts a vector argument into quarters, and the
+    // compiler then computes in quarters before and after the call, too.
 
     @usableFromInline @inline(never)
     func loadPartial(_ value: inout Lanes, at index: Int) {
@@ -90,7 +92,7 @@ public let laneCount = 16
     /// Sets every element.
     package func fill(_ value: Float) { unsafe base.update(repeating: value, count: count) }
 
-    /// Copies as many elements as this view has.
+    /// Copies all elements of `source`, which has as many as this view.
     package func copy(from source: FloatView) {
         assert(source.count == count)
         unsafe _ = memmove(base, source.base, count * MemoryLayout<Float>.stride)

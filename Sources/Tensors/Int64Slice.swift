@@ -1,13 +1,13 @@
 // Int64Slice - a bounds-checked, owning window of 64-bit integers in an arena, and the unowned view of it.
 
-/// A contiguous run of 64-bit integers that keeps its arena alive: what ``FloatSlice`` is for fp32.
+/// A contiguous run of 64-bit integers that keeps its arena alive. ``FloatSlice`` is its fp32 counterpart.
 public struct Int64Slice: Sendable {
     public let arena: Arena
-    /// Position of the first element in the arena, in integers.
+    /// Index of the first element in the arena, in integers.
     public let offset: Int
     public let count: Int
 
-    /// Creates a slice; traps when it does not lie inside the arena, two floats of which hold one element.
+    /// Creates a slice; traps when it does not lie inside the arena. Two floats of the arena hold one element.
     public init(arena: Arena, offset: Int, count: Int) {
         precondition(
             offset >= 0 && count >= 0 && offset <= arena.count / 2 - count,
@@ -28,7 +28,7 @@ public struct Int64Slice: Sendable {
         return Int64Slice(arena: arena, offset: offset + range.lowerBound, count: range.count)
     }
 
-    /// The memory of this slice, unowned: valid while the slice is.
+    /// The memory of this slice, unowned; valid as long as the slice lives.
     package var view: Int64View { Int64View(over: arena.view, offset: offset, count: count) }
 
     /// The elements as an array.
@@ -45,8 +45,9 @@ public struct Int64Slice: Sendable {
     }
 }
 
-/// Contiguous 64-bit integers without an owner; bounds are checked where a kernel takes it from a slice, as with
-/// ``FloatView``.
+/// Contiguous 64-bit integers without an owner.
+///
+/// A kernel's entry checks bounds once, where it takes views from slices. Here only builds with assertions check.
 @safe public struct Int64View: @unchecked Sendable {
     @usableFromInline let base: UnsafeMutablePointer<Int64>
     public let count: Int

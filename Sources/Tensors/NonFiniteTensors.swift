@@ -1,19 +1,20 @@
-// NonFiniteTensors - which tensors of a model hold NaN or infinite numbers, and how many.
+// NonFiniteTensors - the tensors of a model that hold NaN or infinite numbers, with counts.
 
 extension FloatSlice {
-    /// How many elements are NaN or infinite.
+    /// Number of elements that are NaN or infinite.
     public var nonFiniteCount: Int {
         let source = view
         var found = 0
-        // All bits of the exponent are set in these, and only in these.
+        // A number is NaN or infinite exactly when all bits of its exponent are set.
         for index in 0..<count { found &+= source[index].bitPattern & 0x7F80_0000 == 0x7F80_0000 ? 1 : 0 }
         withExtendedLifetime(self) {}
         return found
     }
 }
 
-/// The tensors of a model that a model cannot compute with.
+/// The tensors of a model that hold NaN or infinite numbers.
 public struct NonFiniteTensors: Sendable, Equatable, CustomStringConvertible {
+    /// One tensor of the model.
     public struct Tensor: Sendable, Equatable {
         public let name: String
         /// Elements that are NaN or infinite.
@@ -27,25 +28,25 @@ public struct NonFiniteTensors: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Most tensors that a message names.
+    /// Largest number of tensors that a message names.
     private static let mostNamed = 16
 
-    /// In the order of the model's table.
+    /// The tensors with NaN or infinite elements, in the order of the model's table.
     public let tensors: [Tensor]
-    /// Number of all tensors that were looked at.
+    /// Number of all tensors of the model.
     public let tensorCount: Int
 
     public var isEmpty: Bool { tensors.isEmpty }
 
     /// - Parameters:
-    ///   - tensors: those with a count above 0 are kept.
+    ///   - tensors: candidates; tensors with a count of 0 are left out.
     ///   - tensorCount: number of all tensors of the model.
     public init(_ tensors: [Tensor], of tensorCount: Int) {
         self.tensors = tensors.filter { $0.count > 0 }
         self.tensorCount = tensorCount
     }
 
-    /// Looks at every element of the flat space.
+    /// Checks every element of `flat`, the flat space of `table`.
     public init(_ table: TensorTable, in flat: FloatSlice) {
         precondition(flat.count == table.count, "\(flat.count) floats for a table of \(table.count)")
         self.init(

@@ -1,6 +1,6 @@
-// OperandSlice - numbers in the format that a run's matmuls read: fp32 or bf16.
+// OperandSlice - an operand of matmuls in the run's compute dtype: fp32 or bf16.
 
-/// A slice in either format. Kernels that make or read operands of matmuls take one and choose their loop once.
+/// A slice of fp32 or bf16 numbers that matmuls read. A kernel switches over it once, outside of its loops.
 public enum OperandSlice: Sendable {
     case fp32(FloatSlice)
     case bf16(BFloat16Slice)

@@ -1,6 +1,6 @@
-// ParameterReplica - the parameters that one rank computes with, in the format that matmuls read.
+// ParameterReplica - the parameters that one rank computes with, in the compute dtype of matmuls.
 
-/// All parameters in the order of the tensor table.
+/// One rank's copy of all parameters, in the order of the tensor table.
 public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
     /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
@@ -38,7 +38,7 @@ public struct FP32Tensors: Sendable {
         values = Arena(count: ranges.reduce(0) { $0 + $1.count }).all
     }
 
-    /// The tensor at a flat range; traps when it is none of these.
+    /// The tensor at a flat range; traps when the replica does not hold that range in fp32.
     public func tensor(at range: Range<Int>) -> FloatSlice {
         guard let part = parts.first(where: { $0.flat == range }) else {
             preconditionFailure("the tensor at \(range) is not kept in fp32")
@@ -48,10 +48,10 @@ public struct FP32Tensors: Sendable {
 
     /// Each tensor's flat range and values.
     public var parts: [(flat: Range<Int>, values: FloatSlice)] {
-        var place = 0
+        var offset = 0
         return ranges.map { range in
-            defer { place += range.count }
-            return (range, values[place..<(place + range.count)])
+            defer { offset += range.count }
+            return (range, values[offset..<(offset + range.count)])
         }
     }
 }

@@ -1,11 +1,11 @@
-// Streaming - copies that go past the caches, for what this core will not read again soon.
+// Streaming - copies that bypass the caches, for data that this core does not read again soon.
 
 internal import CMemory
 
-/// Copies `byteCount` bytes to memory that does not overlap `source`, and waits until they have arrived there.
+/// Copies `byteCount` bytes past the caches and returns when memory holds them; `target` must not overlap `source`.
 ///
-/// For buffers larger than the caches this takes a third less traffic than an ordinary copy, and for what another core is
-/// about to read it is faster there, too. What is to be read on this core next should be copied the ordinary way.
+/// Why: buffers larger than the caches take a third less memory traffic than with an ordinary copy. Another core also
+/// reads the copy faster. Data that this core reads next should be copied the ordinary way.
 package func copyStreaming(
     _ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, byteCount: Int
 ) {

@@ -2,10 +2,10 @@
 
 /// An ordered list of named tensors laid out one after another in a flat index space.
 ///
-/// The flat space is what is reduced, sharded, optimised and stored: position `i` means the same parameter in the
-/// parameter, gradient and moment buffers of every rank, and in every checkpoint.
+/// Reduction, sharding, optimizer and checkpoints work on the flat space. Index `i` means the same parameter in the
+/// parameter, gradient and optimizer state buffers of every rank, and in every checkpoint.
 public struct TensorTable: Sendable, Equatable {
-    /// The part that a tensor plays in the model, which decides how it starts, decays and is stored.
+    /// The role of a tensor in the model. It decides initial values, weight decay and storage.
     public enum Kind: Sendable, Equatable {
         /// A weight matrix `[out, in]`.
         case matrix
@@ -16,21 +16,22 @@ public struct TensorTable: Sendable, Equatable {
         /// An addend of a linear layer, `[out]`.
         case bias
 
-        /// Whether weight decay applies: to what is multiplied with other matrices, as usual for transformers.
+        /// Whether weight decay applies: to matrices and embeddings, as usual for transformers.
         public var decays: Bool { self == .matrix || self == .embedding }
 
-        /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128, larger than
-        /// an update.
+        /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128,
+        /// larger than an update.
         public var staysFloat: Bool { self == .gain }
     }
 
+    /// One tensor of the table.
     public struct Entry: Sendable, Equatable {
         /// Hugging Face's name, for example `model.layers.0.self_attn.q_proj.weight`.
         public let name: String
         /// Sizes, slowest first (row-major).
         public let shape: [Int]
         public let kind: Kind
-        /// Positions in the flat space.
+        /// Indices in the flat space.
         public let range: Range<Int>
 
         public var count: Int { range.count }
@@ -56,7 +57,7 @@ public struct TensorTable: Sendable, Equatable {
         self.indexByName = indexByName
     }
 
-    /// Lays out tensors that are all matrices, whatever their shape.
+    /// Lays out tensors of the kind `matrix`, whatever their shape.
     public init(_ tensors: [(name: String, shape: [Int])]) {
         self.init(tensors.map { ($0.name, $0.shape, .matrix) })
     }

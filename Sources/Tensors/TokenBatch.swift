@@ -60,8 +60,8 @@ public struct TokenBatch: ~Copyable, Sendable {
 
     /// Appends the sequence that `source` writes; traps unless it writes T + 1 ids, or when the batch is full.
     ///
-    /// - Parameter source: appends the T inputs and the target of the last one to a span with room for no more.
-    /// - Throws: what `source` throws; the batch is then as it was.
+    /// - Parameter source: appends the T inputs and the target of the last one to an empty span of capacity T + 1.
+    /// - Throws: the error of `source`; the batch then keeps its earlier sequences.
     public mutating func append<Failure: Error>(
         _ source: (inout OutputSpan<Int32>) throws(Failure) -> Void
     ) throws(Failure) {

@@ -1,4 +1,4 @@
-// GEMMAutotunerTests - what a list of measured ratios speaks for.
+// GEMMAutotunerTests - the decision for a list of measured ratios, and the autotuner on small sizes.
 
 import Configuration
 import Kernels
@@ -10,7 +10,7 @@ import Testing
 @testable import Reporting
 
 struct GEMMAutotunerTests {
-    /// Ratios are the first one's time over the second one's; one disturbed pair decides nothing.
+    /// A ratio is the first candidate's time over the second's. One disturbed pair does not decide.
     @Test func theMedianDecides() {
         #expect(GEMMAutotuner.secondIsFaster([1.08, 1.07, 1.09]))
         #expect(GEMMAutotuner.secondIsFaster([1.08, 0.5, 1.09]))
@@ -20,7 +20,7 @@ struct GEMMAutotunerTests {
         #expect(!GEMMAutotuner.secondIsFaster([0.9, 0.95, 0.92]))
     }
 
-    /// Each comes first in every second pair, and the ratio is the first argument's time over the second's all the same.
+    /// Each argument comes first in every second pair. The ratio is always the first argument's time over the second's.
     @Test func pairsAlternate() {
         var order = ""
         let ratios = Stopwatch.pairedRatios(
@@ -29,8 +29,8 @@ struct GEMMAutotunerTests {
                 pass()
             }, { order += "b" })
         #expect(order == "ab" + "abba" + "abba" + "abba" + "abba" + "abba" + "ab")
-        // Milliseconds over the time of an appended letter. A pause of the machine may fall into some; five would be less than
-        // one if every second pair had its ratio the wrong way round.
+        // Milliseconds over the time of an appended letter. A pause of the machine may fall into some; five would be
+        // less than one if every second pair had its ratio the wrong way round.
         #expect(ratios.count == 11 && ratios.filter { $0 > 2 }.count >= 8)
     }
 
@@ -45,7 +45,7 @@ struct GEMMAutotunerTests {
         while ContinuousClock.now < end {}
     }
 
-    /// What a run is a share of: the faster format where it upcasts, otherwise its own.
+    /// The peak rate that MFU refers to: the faster dtype where the pool upcasts, otherwise the run's own dtype.
     @Test func theCeilingIsThatOfWhatComputes() {
         func peakRates(_ downcast: Double?, tiles: Double? = nil, upcasts: Bool) -> PeakRates {
             PeakRates(
@@ -62,7 +62,7 @@ struct GEMMAutotunerTests {
         #expect(peakRates(900, tiles: 1500, upcasts: false).backendGEMM(isBFloat16: true) == 900)
     }
 
-    /// Sizes below a panel's edge and a vector's, and above both: whoever is faster, it is measured without a trap and at once.
+    /// Sizes below a panel's edge and a vector's length, and above both. The measurement neither traps nor takes long.
     @Test(arguments: [(2, 3, 1), (8, 16, 8), (130, 257, 1000), (130, 512, 1000)])
     func everySizeIsMeasured(hidden: Int, intermediate: Int, tokens: Int) throws {
         let model = ModelConfiguration(
@@ -72,15 +72,16 @@ struct GEMMAutotunerTests {
         let start = ContinuousClock.now
         let sizes = GEMMSizes(model, tokens: tokens)
         for precision in [TrainingConfiguration.Precision.fp32, .bf16] {
-            let libraries = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
-            #expect(GEMMBackends(names: libraries.names) == libraries)
-            // Upcast operands are copies already, and only rows of 2 x 512 floats are slow to read across.
-            #expect(!libraries.copiesForWeightGradient || precision == .fp32 && intermediate == 512)
+            let backends = try GEMMAutotuner.fastest(sizes, pool, precision: precision)
+            #expect(GEMMBackends(names: backends.names) == backends)
+            // Upcast operands are copies already. Among fp32 cases only rows of 2 x 512 floats have a slow stride.
+            #expect(!backends.copiesForWeightGradient || precision == .fp32 && intermediate == 512)
         }
         if BLASBackends.hasBFloat16GEMM {
             _ = try GEMMAutotuner.favoursUpcasting(sizes, threads: 2)
         }
-        // Two libraries twice, copies and two ways of bf16, 24 timings of each kind: tenths of a second, even beside other tests.
+        // Two backends twice, copies, and bf16 direct and upcast, 24 timings each, take tenths of a second, even beside
+        // other tests.
         #expect(ContinuousClock.now - start < .seconds(60))
     }
 }

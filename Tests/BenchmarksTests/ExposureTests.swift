@@ -1,4 +1,4 @@
-// ExposureTests - what of an exchange is exposed, from steps of which every third has none.
+// ExposureTests - exposed communication, from steps of which every third has no exchange.
 
 import Testing
 
@@ -6,12 +6,14 @@ import Testing
 @testable import Reporting
 
 @Suite struct ExposureTests {
-    /// Seconds of the steps without exchange, the uncounted and the counted one with it, and so on, `exposed` more with it.
+    /// Seconds of steps in turn: without exchange, uncounted with exchange, counted with exchange, which adds
+    /// `exposed`.
     private func steps(_ rounds: Int, exposed: Double, base: (Int) -> Double) -> (with: [Double], without: [Double]) {
         ((0..<rounds).map { base(3 * $0 + 2) + exposed }, (0...rounds).map { base(3 * $0) })
     }
 
-    /// A twentieth more within the run. The control: a difference of medians takes some of it for exchange.
+    /// Steps become a twentieth slower during the run. Control: a difference of medians counts some of that as
+    /// exchange.
     @Test func anEvenDriftMakesNoDifference() {
         let (with, without) = steps(3, exposed: 0.75) { 18 + 0.125 * Double($0) }
         #expect(Exposure.exposedSeconds(with: with, without: without) == 0.75)

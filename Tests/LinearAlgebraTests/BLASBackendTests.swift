@@ -1,11 +1,11 @@
-// BLASBackendTests - the list of BLAS backends, and what each says of itself.
+// BLASBackendTests - the list of BLAS backends, and the properties of each.
 
 import LinearAlgebra
 import Tensors
 import Testing
 
 @Suite struct BLASBackendTests {
-    /// A backend that implements what it must.
+    /// A backend with the required members only.
     private struct Minimal: BLASBackend {
         let name = "minimal"
         let title = "Minimal"

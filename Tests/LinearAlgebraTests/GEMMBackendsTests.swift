@@ -1,4 +1,4 @@
-// GEMMBackendsTests - one library per kind of matmul.
+// GEMMBackendsTests - one BLAS backend per kind of matmul.
 
 import LinearAlgebra
 import Testing
@@ -9,15 +9,15 @@ import Testing
     ]
 
     private static var mixed: GEMMBackends {
-        var libraries = GEMMBackends(.openBLAS)
-        libraries.weightGradient = .oneDNN
-        return libraries
+        var backends = GEMMBackends(.openBLAS)
+        backends.weightGradient = .oneDNN
+        return backends
     }
 
     private static var copying: GEMMBackends {
-        var libraries = mixed
-        libraries.copiesForWeightGradient = true
-        return libraries
+        var backends = mixed
+        backends.copiesForWeightGradient = true
+        return backends
     }
 
     @Test func eachKindHasItsOwn() {
@@ -30,9 +30,9 @@ import Testing
     @Test func namesReadBack() {
         #expect(Self.mixed.names == "openblas openblas onednn direct")
         #expect(Self.copying.names == "openblas openblas onednn copied")
-        for libraries in [Self.mixed, Self.copying] {
-            #expect(GEMMBackends(names: libraries.names) == libraries)
-            #expect(GEMMBackends(names: "openblas openblas openblas direct") != libraries)
+        for backends in [Self.mixed, Self.copying] {
+            #expect(GEMMBackends(names: backends.names) == backends)
+            #expect(GEMMBackends(names: "openblas openblas openblas direct") != backends)
         }
         #expect(Self.mixed != Self.copying)
         for wrong in [
@@ -53,7 +53,7 @@ import Testing
         #expect(uniform.identity == "forward \(dnn), dx \(dnn), dweight \(dnn) on copies")
         let tiles = TileGEMM.isAvailable ? "AMX tiles, small products " : ""
         #expect(GEMMBackends(.openBLAS, upcastsBFloat16: false).bfloat16Identity == tiles + dnn)
-        // Where there are two ways they give different bits, with the same library too.
+        // Direct and upcast bf16 matmuls give different bits, even by one backend, so their identities differ.
         let prefix = BLASBackends.hasBFloat16GEMM ? "bf16 widened to fp32, " : ""
         #expect(GEMMBackends(.oneDNN, upcastsBFloat16: true).bfloat16Identity == prefix + dnn)
     }

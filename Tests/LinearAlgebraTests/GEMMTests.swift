@@ -5,7 +5,7 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Set before the first matmul, as the program does.
+/// Makes backends compute on the calling thread, as the program does before its first matmul.
 private let ready: Void = BLASBackends.useCallingThreadOnly()
 
 struct GEMMTests {
@@ -15,10 +15,10 @@ struct GEMMTests {
         init(_ m: Int, _ n: Int, _ k: Int) { (self.m, self.n, self.k) = (m, n, k) }
     }
 
-    /// Every transpose, with and without adding, over rows that are longer than the matrix.
+    /// Every transpose, with and without adding, over padded rows.
     ///
-    /// Tolerance: k products of rounding 2^-24 each, added in any order, stay below k 2^-24; a misplaced element is
-    /// 1e-2.
+    /// Tolerance: k products round by 2^-24 each, so the error stays below k 2^-24 in any order. A misplaced element
+    /// makes an error of 1e-2.
     @Test(arguments: [
         Case(1, 1, 1), Case(3, 5, 7), Case(16, 16, 16), Case(20, 33, 48), Case(65, 130, 31), Case(1, 200, 64),
         Case(200, 1, 64), Case(100, 90, 300),
@@ -39,11 +39,11 @@ struct GEMMTests {
                     bTransposed: bOperand == .transposed)
                 let (aRows, aColumns) = aOperand == .asStored ? (m, k) : (k, m)
                 let (bRows, bColumns) = bOperand == .asStored ? (k, n) : (n, k)
-                // Matrices do not own their memory: the buffers are named so that they live on.
+                // The buffers have names so that they live on, because matrices do not own their memory.
                 let left = Strided(a, rows: aRows, columns: aColumns, padding: 5)
                 let right = Strided(b, rows: bRows, columns: bColumns, padding: 2)
                 for adding in [false, true] {
-                    // Where nothing is added, the old contents are NaN: they may not take part.
+                    // Without adding, the old contents are NaN, so the test notices a backend that reads them.
                     let old = adding ? initial : [Float](repeating: .nan, count: m * n)
                     let target = Strided(old, rows: m, columns: n, padding: 3)
                     multiply(
@@ -60,8 +60,8 @@ struct GEMMTests {
 
     /// Every transpose of bf16 operands, with and without adding.
     ///
-    /// Tolerance: products of two bf16 numbers are exact in fp32, so only the k additions round, as above; the reference
-    /// multiplies the rounded operands.
+    /// Tolerance: products of two bf16 numbers are exact in fp32, so only the k additions round, by 2^-24 each. The
+    /// reference multiplies the rounded operands.
     @Test(
         .enabled(if: BLASBackends.hasBFloat16GEMM, "this processor has no bf16 products"),
         arguments: [
@@ -111,7 +111,7 @@ struct GEMMTests {
             nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), adding: true,
             backend: backend)
         #expect(slice.array == [1, 2, 3, 4, 5, 6])
-        // A sum over nothing is 0.
+        // An empty sum is 0.
         multiply(nothing, .asStored, nothing, .transposed, into: Matrix(slice, rows: 2, columns: 2), backend: backend)
         #expect(slice.array == [0, 0, 0, 0, 5, 6])
         let noRows = Matrix(slice, rows: 0, columns: 3)

@@ -37,21 +37,21 @@ struct MatrixTests {
         let matrix = Matrix(slice, rows: 5, columns: 6)
         let block = matrix.block(rows: 1..<4, columns: 2..<6).block(columns: 1..<3)
         #expect(block.rows == 3 && block.columns == 2 && block.stride == 6)
-        // Read through a matmul with the identity, which is exact.
+        // A matmul with the identity, which is exact, reads the block.
         let (identity, negated) = (FloatSlice([1, 0, 0, 1]), FloatSlice([-1, 0, 0, -1]))
         let target = Arena(count: 6).all
         multiply(
             block, .asStored, Matrix(identity, rows: 2, columns: 2), .asStored,
             into: Matrix(target, rows: 3, columns: 2), backend: .openBLAS)
         #expect(target.array == [9, 10, 15, 16, 21, 22])
-        // Written through a matmul: only the block changes.
+        // A matmul writes the block, and only the block changes.
         multiply(
             Matrix(target, rows: 3, columns: 2), .asStored, Matrix(negated, rows: 2, columns: 2), .asStored,
             into: block, backend: .openBLAS)
         #expect(slice.array == (0..<30).map { [9, 10, 15, 16, 21, 22].contains($0) ? -Float($0) : Float($0) })
     }
 
-    /// To rows with another distance and back; padding and guards stay as they are.
+    /// A copy to rows with another stride, and back. Padding and guards stay unchanged.
     @Test func copies() {
         let elements = (0..<21).map(Float.init)
         let (source, dense) = (

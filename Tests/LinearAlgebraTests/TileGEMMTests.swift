@@ -24,10 +24,10 @@ struct TileGEMMTests {
         return (operand, memory)
     }
 
-    /// Blocks of the result whole and cut at either edge, rows of the result longer than it is wide, reductions of one step, of some,
-    /// and off their length.
+    /// Results with whole blocks and with partial blocks at either edge, and with padded rows. Reductions of one step,
+    /// of several steps, and of a length that steps do not divide.
     ///
-    /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
+    /// Tolerance: products of bf16 numbers are exact in fp32; k additions round by 2^-24 in any order.
     @Test(arguments: [
         (32, 32, 32), (64, 96, 64), (33, 32, 32), (32, 65, 96), (7, 5, 3), (70, 50, 100), (16, 192, 1024),
     ])
@@ -62,8 +62,8 @@ struct TileGEMMTests {
         withExtendedLifetime((a, b, left.memory, right.memory, edge)) {}
     }
 
-    /// Each sum has one order: cut in the middle of the reduction and added to, it has the same bits, but not when the two halves
-    /// change places.
+    /// Each sum has one order. A reduction in two halves gives the bits of the whole one. Control: exchanged halves do
+    /// not.
     @Test func aReductionMayBeCut() {
         let (m, n, k) = (32, 64, 256)
         var generator = SeededGenerator(seed: 5)

@@ -1,4 +1,4 @@
-// TilePackingTests - every element of a packed operand is where its definition says.
+// TilePackingTests - the index of every element of a packed operand.
 
 import Tensors
 import Testing
@@ -7,18 +7,17 @@ import Testing
 
 @Suite(.enabled(if: TileGEMM.isAvailable, "this processor has no tiles"))
 struct TilePackingTests {
-    /// A window of a larger matrix, at an address that no vector width divides, among numbers that belong to nothing.
+    /// A window of a larger matrix, at an address that no vector width divides, amid other numbers.
     private func window(rows: Int, columns: Int) -> (matrix: BFloat16Matrix, element: (Int, Int) -> UInt16) {
         let stride = columns + 3
         let slice = BFloat16Slice(count: rows * stride + 1 + 64)
         for index in 0..<slice.count { slice.view[index] = .nan }
-        // Values differ between neighbours in both directions, with periods that blocks do not have, and survive as bf16:
-        // integers below 256.
+        // Values are integers below 256, which bf16 holds. Neighbours differ, and no period divides a block.
         func value(_ row: Int, _ column: Int) -> Float { Float((row * 131 + column * 37) % 251 + 1) }
         for row in 0..<rows {
             for column in 0..<columns { slice.view[1 + row * stride + column] = value(row, column) }
         }
-        // The view does not own the memory, the closure does.
+        // The closure owns the memory, because the view does not.
         let view = slice.view.advanced(by: 1, count: rows * stride)
         return (
             BFloat16Matrix(view, rows: rows, columns: columns, stride: stride),
@@ -28,10 +27,11 @@ struct TilePackingTests {
         )
     }
 
-    /// Whole tiles, and parts of them in either direction, in both; behind the operand's end is zero.
+    /// Whole tiles, and partial tiles in either direction and in both. Zeros follow the operand's end.
     ///
-    /// Groups of 32 rows or columns outermost, then steps of 32 along the reduction, then halves of a group; in a tile of `a` the
-    /// row, then the place along the reduction; in one of `b` the pair along the reduction, then the column, then the two of a pair.
+    /// The order of a packed operand, outermost first: group of 32 rows or columns, step of 32 along the reduction,
+    /// half of the group. A tile of `a` orders by row, then by index along the reduction. A tile of `b` orders by pair
+    /// along the reduction, then by column, then by member of the pair.
     @Test(arguments: [(32, 32), (64, 96), (16, 32), (33, 31), (17, 65), (1, 1), (47, 34)])
     func packedOperandsHoldEachElementInItsPlace(count: Int, k: Int) {
         let edge = BFloat16Slice(count: 32 * 32)

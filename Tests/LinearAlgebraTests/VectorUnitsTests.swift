@@ -13,7 +13,7 @@ import Testing
         #expect(VectorUnits(flags: old + ["avx", "avx2"]) == .avx, "without FMA")
         #expect(VectorUnits(flags: old + ["avx", "avx2", "fma"]) == .avx2)
         #expect(VectorUnits(flags: old + ["avx", "avx2", "fma"] + Self.server) == .avx512)
-        // Xeon Phi has a part of it that no library here uses.
+        // Xeon Phi has a part of AVX-512 that no BLAS backend uses.
         #expect(VectorUnits(flags: old + ["avx", "avx2", "fma", "avx512f", "avx512cd"]) == .avx2)
         #expect(VectorUnits(flags: ["fp", "asimd", "sve"]) == nil)
         #expect(VectorUnits(flags: [String]()) == nil)
@@ -33,10 +33,10 @@ import Testing
     }
 
     #if arch(x86_64)
-        /// The names that both libraries give in their identities stand for units that are known.
+        /// Every backend's name for its kernels stands for known vector units.
         @Test func theLibrariesHereAreKnown() {
-            for library in BLASBackends.all {
-                #expect(library.vectorUnits != nil, "\(library.identity)")
+            for backend in BLASBackends.all {
+                #expect(backend.vectorUnits != nil, "\(backend.identity)")
             }
         }
     #endif

@@ -1,4 +1,4 @@
-// ActivationsTests - the memory that is planned is the memory that is taken.
+// ActivationsTests - planned activation memory equals allocated memory.
 
 import Kernels
 import Tensors
@@ -7,7 +7,7 @@ import Testing
 @testable import LlamaModel
 
 struct ActivationsTests {
-    /// Short and long sequences, of which attention needs more scratch.
+    /// Short and long sequences; attention needs more scratch for long ones.
     @Test(arguments: [ModelConfiguration.grouped, .tied, .parallel], [(2, 5), (1, 64)])
     func plannedBytesAreTheAllocation(model: ModelConfiguration, _ size: (Int, Int)) {
         let (B, T) = size
@@ -23,9 +23,10 @@ struct ActivationsTests {
         }
     }
 
-    /// By hand for D 24, F 40, Q 24, S 72, 3 heads, V 53, N = 2 * 5: each layer keeps 2 D + 2 + S + Q + H + 2 F floats a
-    /// token, all share 2 D + 1, backward adds 2 D. The layers' passes take F, backward S more, and attention's scratch of
-    /// 1 * (2 * 64 * T scores + 4 T rows of 8); the head's logits, 53 a token, take less and lie in the same place.
+    /// By hand for D 24, F 40, Q 24, S 72, 3 heads, V 53, N = 2 * 5: each layer keeps 2 D + 2 + S + Q + H + 2 F floats
+    /// a token, all share 2 D + 1, backward adds 2 D. The layers' passes take F, backward S more, and attention's
+    /// scratch of 1 * (2 * 64 * T scores + 4 T rows of 8); the head's logits, 53 a token, take less and lie in the same
+    /// place.
     @Test func aSmallCaseByHand() {
         let layer = 48 + 2 + 72 + 24 + 3 + 80
         let shared = 48 + 1

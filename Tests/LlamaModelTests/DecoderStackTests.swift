@@ -11,7 +11,7 @@ import Testing
 struct DecoderStackTests {
     private static let length = 19
 
-    /// A stack and what its passes give.
+    /// A stack and the results of its passes.
     private struct Rig {
         let model: ModelConfiguration
         let stack: DecoderStack
@@ -45,7 +45,7 @@ struct DecoderStackTests {
             return (logits(Pass(batch), buffers), buffers)
         }
 
-        /// - Parameter shift: by how much every piece after the first stands too far behind.
+        /// - Parameter shift: positions that every piece after the first is too far behind.
         func inPieces(_ tokens: [Int32], _ pieces: [Int], cachePositions: Int, shift: Int = 0) -> [Float] {
             var cache = KeyValueCache(model, positions: cachePositions)
             let buffers = Activations(
@@ -72,15 +72,16 @@ struct DecoderStackTests {
         let ours = rig.inPieces(tokens, pieces, cachePositions: 32)
         #expect(ours.count == Self.length * model.vocabularySize)
         #expect(disagreement(ours.doubles, expected.doubles, within: 5e-6) == nil)
-        // Keys that stand one position too far behind show.
+        // Negative control: the comparison notices keys that are one position too far behind.
         if pieces.count > 1 {
             let shifted = rig.inPieces(tokens, pieces, cachePositions: 32, shift: 1)
             #expect(disagreement(shifted.doubles, expected.doubles, within: 5e-6) != nil)
         }
     }
 
-    /// Before attention nothing depends on a cache: keys and values of the first layer are those of a whole sequence, to
-    /// the bit, and they lie at the positions of their tokens.
+    /// Keys and values of the first layer have the bits of a whole sequence, at the positions of their tokens.
+    ///
+    /// Why: nothing before attention depends on a cache.
     @Test(arguments: TransformerTests.models)
     func theCacheHoldsTheKeysAndValuesOfAWholeSequence(model: ModelConfiguration) throws {
         let parameters = model.randomParameters()
@@ -101,7 +102,7 @@ struct DecoderStackTests {
         #expect(Set(cache.layers[0].keys.array).count > K)
     }
 
-    /// Long pieces make a generator's buffers larger: the logits are those of buffers that were large from the start.
+    /// Long pieces enlarge a generator's buffers. The logits equal those of buffers that were large from the start.
     @Test(arguments: TransformerTests.models)
     func growingBuffersChangeNoBit(model: ModelConfiguration) {
         let parameters = model.randomParameters()

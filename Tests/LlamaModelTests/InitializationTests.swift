@@ -1,4 +1,4 @@
-// InitializationTests - initial values: their distribution, and what they depend on.
+// InitializationTests - initial values: their distribution, and their dependence on seed, name and index.
 
 import Kernels
 import LlamaModel
@@ -9,7 +9,7 @@ import Testing
 struct InitializationTests {
     private func initialized(_ model: ModelConfiguration, seed: UInt64 = 111, threads: Int = 1) -> FloatSlice {
         let parameters = Arena(count: model.tensorTable.count).all
-        // What was there before must not matter.
+        // Earlier contents must not matter.
         parameters.fill(.nan)
         model.initialize(parameters, seed: seed, pool: makePool(threads))
         return parameters
@@ -60,9 +60,9 @@ struct InitializationTests {
             #expect(abs(mean) < 5 * (1 / n).squareRoot(), "\(entry.name)")
             #expect(abs(variance - 1) < 5 * (2 / n).squareRoot(), "\(entry.name)")
             #expect(abs(fourth - 3) < 5 * (96 / n).squareRoot(), "\(entry.name)")
-            // No stretch repeats, as it would if tasks counted from their own start; a few numbers round to the same float.
+            // No stretch repeats. It would if tasks counted from their own start. A few numbers round to one float.
             #expect(Set(x).count > x.count * 9 / 10, "\(entry.name)")
-            // Neighbours (the two of a Box-Muller pair, and pair to pair) and tensors are uncorrelated.
+            // Neighbours (within a Box-Muller pair, and from pair to pair) and tensors are uncorrelated.
             let neighbours = dot(Array(x.dropLast()), Array(x.dropFirst())) / n
             #expect(abs(neighbours) < 5 * (1 / n).squareRoot(), "\(entry.name)")
         }

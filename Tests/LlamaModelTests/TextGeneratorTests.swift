@@ -1,4 +1,4 @@
-// TextGeneratorTests - generation with a cache says the same as a pass over the whole sequence.
+// TextGeneratorTests - generation with a cache gives the logits of a pass over the whole sequence.
 
 import Foundation
 import Kernels
@@ -22,7 +22,7 @@ struct TextGeneratorTests {
         return largest + log(total) - Double(logits[Int(target)])
     }
 
-    /// `capacity` is the cache's, not the sequence's: a larger one changes nothing.
+    /// `capacity` is the cache's size, not the sequence's length. A larger cache changes nothing.
     @Test(arguments: TransformerTests.models, [length, 50])
     func tokenByTokenAndInPiecesEqualTheWholeSequence(model: ModelConfiguration, capacity: Int) {
         let parameters = model.randomParameters()
@@ -37,7 +37,7 @@ struct TextGeneratorTests {
                 let logits = generator.feed(Array(tokens.inputs[generator.position..<(generator.position + piece)]))
                 let last = generator.position - 1
                 #expect(logits.count == model.vocabularySize)
-                // Nats of values up to 10, through the same sums in another order and other matmuls' kernels.
+                // Tolerance in nats, for values up to 10. Sums have another order, and matmuls other kernels.
                 #expect(
                     abs(crossEntropy(logits, tokens.targets[last]) - expected[last]) < 5e-6, "\(pieces), token \(last)")
             }

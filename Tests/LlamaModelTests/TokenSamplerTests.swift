@@ -9,7 +9,7 @@ struct TokenSamplerTests {
     private let probabilities = [0.1, 0.4, 0.05, 0.3, 0.15]
     private var logits: [Float] { probabilities.map { Float(log($0) + 3) } }
 
-    /// How often each token came in `draws` draws.
+    /// Number of occurrences of each token in `draws` draws.
     private func counts(_ sampler: TokenSampler, _ logits: [Float], draws: Int = 20_000) -> [Int] {
         var sampler = sampler
         var counts = [Int](repeating: 0, count: logits.count)
@@ -54,7 +54,7 @@ struct TokenSamplerTests {
 
     @Test func topKKeepsTheKMostProbable() {
         expectFrequencies(counts(TokenSampler(topK: 2), logits), [0, 0.4 / 0.7, 0, 0.3 / 0.7, 0])
-        // More than there are, or 0: all.
+        // A top-k above the vocabulary, or 0, keeps all tokens.
         for k in [0, 5, 99] { expectFrequencies(counts(TokenSampler(topK: k, seed: 4), logits), probabilities) }
     }
 
@@ -63,7 +63,7 @@ struct TokenSamplerTests {
         expectFrequencies(
             counts(TokenSampler(topP: 0.71), logits), [0, 0.4 / 0.85, 0, 0.3 / 0.85, 0.15 / 0.85])
         expectFrequencies(counts(TokenSampler(topP: 0), logits), [0, 1, 0, 0, 0])
-        // After top-k, of what is left: .4 / .85 alone does not reach .5; with .3 it does.
+        // Top-p counts the tokens that top-k has left: .4 / .85 alone does not reach .5; with .3 it does.
         expectFrequencies(counts(TokenSampler(topK: 3, topP: 0.5), logits), [0, 0.4 / 0.7, 0, 0.3 / 0.7, 0])
         // At temperature 1/2 the first token has .16 / .275 = .58 of the mass.
         expectFrequencies(counts(TokenSampler(temperature: 0.5, topP: 0.55), logits), [0, 1, 0, 0, 0])

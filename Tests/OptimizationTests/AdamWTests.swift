@@ -81,7 +81,7 @@ struct AdamWTests {
         #expect(disagreement(run.v.array, naive.v, within: 3e-7) == nil)
     }
 
-    /// What rank or thread updates an element does not matter: no bit depends on where a run is cut.
+    /// No bit of an update depends on the cut of the flat space, so ranks and threads do not matter.
     @Test func neitherThreadsNorCutsChangeABit() {
         var generator = SeededGenerator(seed: 8)
         let start = generator.normals(40_001)
@@ -177,13 +177,14 @@ struct AdamWTests {
                     update: step, gradientScale: clip / 4)
                 run.update(adam, raw, decays: true)
                 guard [1, 2, 20].contains(step) else { continue }
-                // Numbers below 1 are rounded by up to 2^-25 = 3e-8 when they decay and when they move, at every update.
+                // Numbers below 1 are rounded by up to 2^-25 = 3e-8 when they decay and when they move, at every
+                // update.
                 let parameters = remaining.removeFirst()
                 #expect(
                     maximumError(run.p.array.doubles, parameters) < 7e-8 * Double(step),
                     "\(expected.name), update \(step)")
                 guard step == 20 else { continue }
-                // Those roundings against changes of 0.1 or so, the moments' roundings added.
+                // The tolerance sets these roundings, and those of the moments, against changes of about 0.1.
                 let change = { (values: [Double]) in zip(values, start).map { $0 - $1 } }
                 #expect(
                     disagreement(change(run.p.array.doubles), change(parameters), within: 1e-5) == nil,
@@ -191,7 +192,7 @@ struct AdamWTests {
             }
             #expect(disagreement(run.m.array, expected.first_moment, within: 5e-7) == nil, "\(expected.name)")
             #expect(disagreement(run.v.array, expected.second_moment, within: 5e-7) == nil, "\(expected.name)")
-            // Epsilon's own elements, which the others outweigh above.
+            // Elements whose update epsilon decides get their own check, because the others outweigh them.
             for index in stride(from: 0, to: 37, by: 5) {
                 let expectedChange = (expected.parameters.last?[index] ?? .nan) - start[index]
                 #expect(abs(Double(run.p.array[index]) - start[index] - expectedChange) < 1e-6, "\(expected.name)")

@@ -32,7 +32,7 @@ struct GradientNormTests {
         #expect(changed.indices.filter { changed[$0] != alone[$0] } == [4])
     }
 
-    /// A block's sum is its own: the same whether computed with its neighbours or alone.
+    /// A block's sum has the same bits with its neighbours and alone.
     @Test func aBlockDoesNotDependOnTheOthers() {
         var generator = SeededGenerator(seed: 3)
         let gradient = FloatSlice(generator.normals(10_000))

@@ -5,7 +5,7 @@ import Testing
 @testable import Tensors
 
 struct BFloat16Tests {
-    /// Nearest, ties to even, by integers: what lies below the upper half decides.
+    /// Rounding to nearest, ties to even, in integer arithmetic: the lower half of the bits decides.
     private func expected(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         let (upper, lower) = (UInt16(bits >> 16), bits & 0xFFFF)
@@ -46,7 +46,7 @@ struct BFloat16Tests {
         for (index, value) in values.enumerated() { slice.view[index] = value }
         #expect(slice.array[0] == .infinity && slice.array[1] == -.infinity)
         for index in 2..<6 { #expect(slice.array[index].isNaN) }
-        // Above the largest number it is infinity, as IEEE rounding has it.
+        // IEEE rounding turns numbers above the largest bfloat16 into infinity.
         slice.view[0] = .greatestFiniteMagnitude
         #expect(slice.array[0] == .infinity)
     }

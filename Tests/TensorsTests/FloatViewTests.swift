@@ -37,7 +37,7 @@ struct FloatViewTests {
         #expect(slice.array == [1, 2, 1, 2, 3, 6])
     }
 
-    /// Every length up to two of its blocks and every place within one, since its beginning and end go another way.
+    /// Every length up to two blocks, from every offset within a block. Why: other code copies beginning and end.
     @Test func streamingCopies() {
         let source = counting(80)
         for offset in 0..<9 {

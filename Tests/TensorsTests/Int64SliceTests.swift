@@ -1,4 +1,4 @@
-// Int64SliceTests - integers over an arena: bounds, places, no overlap with their neighbours.
+// Int64SliceTests - integers over an arena: bounds, offsets, no overlap with neighbours.
 
 import Tensors
 import Testing
@@ -20,7 +20,7 @@ struct Int64SliceTests {
         let arena = Arena(count: 9)
         let slice = Int64Slice(arena: arena, offset: 1, count: 3)
         slice.copy(from: [-1, -1, -1])
-        // All bits set: floats 2 to 7 are NaN, their neighbours untouched.
+        // The integers have all bits set, so floats 2 to 7 are NaN and their neighbours are untouched.
         #expect(arena.all.array.map(\.isNaN) == [false, false, true, true, true, true, true, true, false])
     }
 }

@@ -10,7 +10,7 @@ import Testing
         ]
         #expect(FloatSlice(values).nonFiniteCount == 4)
         #expect(FloatSlice(Array(values[..<5])).nonFiniteCount == 0 && FloatSlice([Float]()).nonFiniteCount == 0)
-        // Longer than any vector, with one at each place.
+        // The slice is longer than any vector, and each index in turn holds the one bad number.
         for place in 0..<37 {
             var many = [Float](repeating: 1, count: 37)
             many[place] = .nan

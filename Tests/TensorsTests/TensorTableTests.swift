@@ -1,4 +1,4 @@
-// TensorTableTests - the layout that the (name, shape) list gives.
+// TensorTableTests - the layout of a list of names and shapes.
 
 import Tensors
 import Testing
@@ -28,7 +28,7 @@ struct TensorTableTests {
         await #expect(processExitsWith: .failure) { _ = TensorTable([("a", [2, 0])]) }
     }
 
-    /// What a kind decides, for all of them: a bias is neither a gain nor a matrix.
+    /// Weight decay and storage of every kind. A bias is neither a gain nor a matrix.
     @Test func kindsDecideDecayAndStorage() {
         let table = TensorTable([
             ("e", [3, 2], .embedding), ("w", [2, 2], .matrix), ("g", [2], .gain), ("b", [2], .bias),

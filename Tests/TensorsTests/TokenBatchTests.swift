@@ -6,7 +6,7 @@ import Testing
 struct TokenBatchTests {
     private struct Unreadable: Error {}
 
-    /// Where the ids lie, to see whether a filling allocates.
+    /// Address of the ids, by which a test sees whether filling allocates.
     private func addresses(_ batch: borrowing TokenBatch) -> [Int] {
         [batch.inputs, batch.targets].map { ids in
             unsafe ids.withUnsafeBufferPointer { Int(bitPattern: $0.baseAddress) }
@@ -24,7 +24,7 @@ struct TokenBatchTests {
         #expect(batch.range(ofSequence: 0) == 0..<4 && batch.range(ofSequence: 1) == 4..<8)
     }
 
-    /// A smaller batch after a larger one: no id of the larger one is left, and the ids lie where they lay.
+    /// A smaller batch follows a larger one. No id of the larger one is left, and the storage is reused.
     @Test func reuseLeavesNoStaleTokensAndAllocatesNothing() {
         var batch = TokenBatch(capacity: 3, sequenceLength: 2)
         let before = addresses(batch)
@@ -39,11 +39,11 @@ struct TokenBatchTests {
             #expect(batch.inputs == [round, round] && batch.targets == [round, round])
         }
         #expect(addresses(batch) == before)
-        // The comparison sees other storage.
+        // Negative control: the comparison notices other storage.
         #expect(addresses(TokenBatch(capacity: 3, sequenceLength: 2)) != before)
     }
 
-    /// What a source has written before it failed is no sequence, and does not show in the next one.
+    /// Ids that a source has written before it failed are no sequence. They do not show in the next sequence.
     @Test func aFailedReadLeavesTheBatchAsItWas() {
         var batch = TokenBatch(capacity: 2, sequenceLength: 2)
         batch.append([1, 2, 3])
@@ -72,7 +72,7 @@ struct TokenBatchTests {
         #expect(batch.targets == [1, 2, 3, -100])
         batch.ignoreTargets([3, 1])
         #expect(batch.targets == [TokenBatch.ignoredTarget, 2, TokenBatch.ignoredTarget, -100])
-        // The mask is of targets alone.
+        // The mask changes targets only.
         #expect(batch.inputs == [3, 1, 2, 3])
         #expect(batch.capacity == 2 && batch.sequenceCount == 2)
     }

@@ -1,16 +1,15 @@
-// ChildProcess - a program that is started, watched and reaped here.
+// ChildProcess - a child process with its output in files, started and reaped without Foundation.
 
 internal import Foundation
 internal import Glibc
 
 /// A child process with its output in files, in a process group of its own.
 ///
-/// Foundation's `Process` takes a child to run for as long as anything that the child started holds a socket which all of them
-/// inherit, and the daemon that Open MPI starts for a single rank can outlive that rank for ever: it sometimes locks itself
-/// up when the rank is killed. The kernel knows better.
+/// Why not Foundation's `Process`: it waits until every descendant has closed an inherited socket. The daemon that Open
+/// MPI starts for a single rank can hang when the rank is killed, and then outlive it forever.
 final class ChildProcess {
     let identifier: pid_t
-    /// As `waitpid` gives it; nil while it runs.
+    /// Status from `waitpid`; nil while the child runs.
     private var waitStatus: Int32?
 
     struct SpawnError: Error, CustomStringConvertible {
@@ -35,8 +34,8 @@ final class ChildProcess {
             unsafe posix_spawn_file_actions_destroy(&actions)
             unsafe posix_spawnattr_destroy(&attributes)
         }
-        // Above all files that other tests have open: with them a child would hold their locks. What has been closed
-        // meanwhile does no harm.
+        // The child must not inherit open files of other tests, because it would hold their locks. Files that were
+        // closed meanwhile do no harm.
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
             guard let descriptor = Int32(name), descriptor > STDERR_FILENO else { continue }
             unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
@@ -44,12 +43,13 @@ final class ChildProcess {
         unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         unsafe posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY, 0)
         unsafe posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, O_WRONLY, 0)
-        // Threads of a pool may hold signals back, and a child inherits that: it would never hear of them.
+        // The child gets an empty signal mask. Why: it would inherit the mask of a pool's thread, which may block
+        // signals.
         var none = sigset_t()
         unsafe sigemptyset(&none)
         unsafe posix_spawnattr_setsigmask(&attributes, &none)
         unsafe posix_spawnattr_setpgroup(&attributes, 0)
-        // Whoever starts the tests may ignore signals, as nohup and background jobs do, and a child inherits that too.
+        // The child gets default signal actions. Why: nohup and background jobs ignore signals, which a child inherits.
         var defaults = sigset_t()
         unsafe sigemptyset(&defaults)
         for number in [SIGHUP, SIGINT, SIGTERM, SIGUSR1] { unsafe sigaddset(&defaults, number) }
@@ -71,7 +71,7 @@ final class ChildProcess {
     }
 
     deinit {
-        // A test that gave up must not leave ranks behind.
+        // A test that has given up must not leave ranks behind.
         if isRunning { kill(identifier, SIGTERM) }
     }
 
@@ -80,7 +80,7 @@ final class ChildProcess {
         return waitStatus == nil
     }
 
-    /// Blocks until it has ended; its exit status, or 128 and the number of the signal that ended it, as in a shell.
+    /// Blocks until the child has ended; returns its exit status, or 128 plus the number of the signal that ended it.
     func waitUntilExit() -> Int32 {
         while waitStatus == nil { reap(0) }
         let status = waitStatus ?? 0

@@ -1,12 +1,12 @@
-// Comparison - how far two lists of numbers are apart, said so that a failing test explains itself.
+// Comparison - distances of two lists of numbers, in words that explain a failing test.
 
 extension [Float] {
-    /// The same numbers in double precision: what the references work in.
+    /// The numbers in double precision, for references.
     public var doubles: [Double] { map(Double.init) }
 }
 
 extension [Double] {
-    /// The same numbers rounded to single precision.
+    /// The numbers rounded to single precision.
     public var floats: [Float] { map(Float.init) }
 }
 
@@ -30,7 +30,7 @@ public func maximumError(_ actual: [Double], _ expected: [Double]) -> Double {
     }
 }
 
-/// nil when the relative error is at most `tolerance`; otherwise what differs, where and by how much.
+/// Nil when the relative error is at most `tolerance`; otherwise the largest difference in words, with its index.
 ///
 /// Use as `#expect(disagreement(fast, reference, within: 1e-6) == nil)`: the text shows in the failure.
 public func disagreement(_ actual: [Double], _ expected: [Double], within tolerance: Double) -> String? {
@@ -42,13 +42,14 @@ public func disagreement(_ actual: [Double], _ expected: [Double], within tolera
         + "\(actual[worst]), expected \(expected[worst])"
 }
 
-/// The same for single-precision results.
+/// Nil when the relative error of single-precision results is at most `tolerance`; otherwise the difference in words.
 public func disagreement(_ actual: [Float], _ expected: [Double], within tolerance: Double) -> String? {
     disagreement(actual.doubles, expected, within: tolerance)
 }
 
-/// nil when both lists hold the same bits; otherwise the first place where they do not. Tells -0 from 0 and counts
-/// equal NaNs as equal.
+/// Nil when both lists hold the same bits; otherwise the first index where they differ, in words.
+///
+/// It tells -0 from 0 and counts equal NaNs as equal.
 public func bitDifference(_ a: [Float], _ b: [Float]) -> String? {
     guard a.count == b.count else { return "\(a.count) floats against \(b.count)" }
     guard let index = a.indices.first(where: { a[$0].bitPattern != b[$0].bitPattern }) else { return nil }

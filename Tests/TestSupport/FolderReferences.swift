@@ -1,11 +1,11 @@
-// FolderReferences - which folders of a module refer to types of which others, and the cycles among them.
+// FolderReferences - references between the folders of a module, and their cycles.
 
 internal import Foundation
 
 /// References of top-level type names between the folders of one module.
 ///
-/// A name counts wherever it is a word of code: types of members, calls, extensions. A file that declares a type of its own with
-/// that name, nested or private, means its own. What follows a point is a member of something else.
+/// A name counts wherever it is a word of code: types of members, calls, extensions. It does not count in a file that
+/// declares a type with that name. A word after a point is a member and does not count.
 public struct FolderReferences {
     /// One folder needs another.
     public struct Edge: Hashable, Comparable, Sendable {

@@ -1,24 +1,25 @@
-// Fuzzing - structure-aware mutation of untrusted files: how many inputs, and what was found.
+// Fuzzing - structure-aware mutation of untrusted files: budget, outcomes and report.
 
 internal import Foundation
 internal import Glibc
 
-/// How much a fuzz target does, and what it found.
+/// The budget of a fuzz target, and the counts of its outcomes.
 ///
-/// Each target runs a small budget in `make test`. The long run, of what `make test` has built, is
+/// Each target runs a small budget in `make test`. The long run uses the build of `make test`:
 ///
-///     MILE_FUZZ_INPUTS=100000 swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --skip-build \
+///     MILE_FUZZ_INPUTS=100000 swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --skip-build
+///     \
 ///         --disable-xctest --filter FuzzTests
 ///
 /// `MILE_FUZZ_SEED` chooses other inputs.
 public struct FuzzCampaign {
-    /// What the reader made of one input.
+    /// The outcome of reading one input.
     public enum Outcome {
         /// Refused before the outer header was understood.
         case refusedOuter
-        /// Refused for what the outer header describes.
+        /// Refused for the contents that the outer header describes.
         case refusedInner
-        /// Read, and found to be what the input says.
+        /// Read, with the contents that the input holds.
         case read
     }
 
@@ -30,7 +31,7 @@ public struct FuzzCampaign {
     public private(set) var read = 0
     private let start = ContinuousClock.now
 
-    /// - Parameter budget: inputs unless the environment asks for another number.
+    /// - Parameter budget: number of inputs, unless the environment names another number.
     public init(_ name: String, budget: Int) {
         let environment = ProcessInfo.processInfo.environment
         self.name = name
@@ -94,7 +95,7 @@ extension SeededGenerator {
     }
 }
 
-/// Limits the address space of this process to what it has now and `bytes` more: an allocation beyond ends it.
+/// Limits the address space of this process to `bytes` more than now. A larger allocation ends the process.
 ///
 /// For exit tests, which have a process of their own. The corresponding C function is `setrlimit`.
 public func limitAddressSpace(toCurrentAnd bytes: Int) {

@@ -1,9 +1,10 @@
-// GuardedBuffer - a buffer that notices writes beside it, which the unchecked views of kernels would not.
+// GuardedBuffer - a buffer that notices writes outside of its bounds.
 
 public import Tensors
 
-/// A slice with guard floats on both sides. It starts at an offset that no vector width divides, so that kernels which
-/// assume alignment fail too.
+/// A slice with guard floats on both sides.
+///
+/// It starts at an offset that no vector width divides, so that kernels that assume alignment fail too.
 public struct GuardedBuffer: Sendable {
     private static let guardCount = 37
     private static let guardValue: Float = -1.2345e33
@@ -12,7 +13,7 @@ public struct GuardedBuffer: Sendable {
     /// The guarded elements.
     public let slice: FloatSlice
 
-    /// A buffer of `count` NaNs: an element that a kernel forgets to write, or reads before writing, shows.
+    /// A buffer of `count` NaNs. They reveal elements that a kernel does not write, or reads before writing.
     public init(count: Int) {
         self.init([Float](repeating: .nan, count: count))
     }
@@ -27,7 +28,7 @@ public struct GuardedBuffer: Sendable {
 
     public var array: [Float] { slice.array }
 
-    /// Whether nothing was written beside the elements.
+    /// Whether the guards are unchanged.
     public var isIntact: Bool {
         let all = arena.all
         let after = Self.guardCount + slice.count

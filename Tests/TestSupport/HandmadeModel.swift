@@ -1,6 +1,6 @@
 // HandmadeModel - a small SentencePiece model, written field by field.
 
-/// The bytes of a `ModelProto`, for readers to be tested with.
+/// The bytes of a `ModelProto`, for tests of readers.
 public struct HandmadeModel {
     /// The numbers of kinds are the format's: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
     public var pieces: [(text: String, score: Float, kind: UInt8)]
@@ -30,7 +30,7 @@ public struct HandmadeModel {
         }
         // -1, with its ten bytes.
         let none = [UInt8](repeating: 0xFF, count: 9) + [1]
-        // Model type, bytes for what is unknown, ids of <unk>, <s> and </s>, and none of <pad>.
+        // Model type, bytes for unknown characters, ids of <unk>, <s> and </s>, and no <pad>.
         let ids: [UInt8] = [0x98, 2, 1, 0xC0, 2, 0, 0xC8, 2, 1, 0xD0, 2, 2, 0xD8, 2] + none
         let trainer = [0x18, modelType] + (blanksBehind ? [0xC0, 1, 1] : []) + ids
         return list + [0x12, UInt8(trainer.count)] + trainer + [0x1A, UInt8(normalizer.count)] + normalizer

@@ -1,4 +1,4 @@
-// Parallel - a few things at a time, for tests whose processes leave a core idle.
+// Parallel - a few calls at a time, for tests whose processes leave a core idle.
 
 internal import Dispatch
 internal import Synchronization

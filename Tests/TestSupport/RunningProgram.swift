@@ -5,23 +5,24 @@ internal import Glibc
 
 /// How a program ended.
 public struct ProgramResult: Sendable, CustomStringConvertible {
-    /// Exit status; 128 and the signal's number where a signal ended the program, as in a shell.
+    /// Exit status, or 128 plus the number of the signal that ended the program.
     public let status: Int32
     public let output: String
     public let errors: String
     /// Whether the time limit ended it.
     public let timedOut: Bool
-    /// What was run.
+    /// The command line.
     public let command: String
 
     public var outputLines: [String] { Self.lines(output) }
     public var errorLines: [String] { Self.lines(errors) }
 
-    /// The program's error messages: lines that start with its name, on either output, and are no warnings. What
-    /// follows such a line indented belongs to it.
+    /// The program's error messages: lines on either output that start with its name and are no warnings.
+    ///
+    /// Indented lines that follow belong to the message.
     public var messages: [String] { named.filter { !$0.hasPrefix(Self.warning) } }
 
-    /// The program's warnings, but for the one that tests with more ranks than the machine has cores always meet.
+    /// The program's warnings, except the warning about more threads than cores, which tests always meet.
     public var warnings: [String] { named.filter { $0.hasPrefix(Self.warning) && !$0.contains(Self.crowded) } }
     /// Whether the program warned that its threads have not a core each.
     public var warnsOfTooFewCores: Bool { named.contains { $0.hasPrefix(Self.warning) && $0.contains(Self.crowded) } }
@@ -34,7 +35,7 @@ public struct ProgramResult: Sendable, CustomStringConvertible {
 
     private static func lines(_ text: String) -> [String] { text.split(whereSeparator: \.isNewline).map(String.init) }
 
-    /// All that a failing test wants to know.
+    /// Command line, status and output, for the message of a failing test.
     public var description: String {
         "\(command): \(timedOut ? "ended by the time limit" : "status \(status)")\n"
             + "-- output\n\(output.suffix(2000))\n-- errors\n\(errors.suffix(2000))"
@@ -76,12 +77,13 @@ public final class RunningProgram {
     public init(tool: String, _ arguments: [String], in folder: String, variables: [String: String] = [:]) throws {
         files = try TemporaryFolder()
         command = ([tool] + arguments).joined(separator: " ")
-        // Files, not pipes: nobody has to read while the program runs.
+        // Why files instead of pipes: nobody has to read while the program runs.
         try files.write("", to: "output")
         try files.write("", to: "errors")
         var environment = ProcessInfo.processInfo.environment
-        // Open MPI's folder for a session lies in one that all its processes of a user share, and that whichever ends removes
-        // when it finds it empty: now and then under another that starts (its issue 8510). Tests run side by side.
+        // Each program gets its own folder for Open MPI. Why: all its processes of a user share one folder, and each
+        // removes it at its end when it is empty, at times under another that starts (Open MPI issue 8510). Tests run
+        // side by side.
         environment["TMPDIR"] = files.path
         environment.merge(variables) { $1 }
         if getuid() == 0 {
@@ -96,20 +98,20 @@ public final class RunningProgram {
     public var isRunning: Bool { process.isRunning }
     public var processIdentifier: Int32 { process.identifier }
 
-    /// What it has printed so far.
+    /// Standard output so far.
     public var outputSoFar: String { (try? files.text("output")) ?? "" }
 
-    /// What it has printed on standard error so far.
+    /// Standard error so far.
     public var errorsSoFar: String { (try? files.text("errors")) ?? "" }
 
-    /// Sends a signal to what was started: the program, or `mpirun`.
+    /// Sends a signal to the started process: the program, or `mpirun`.
     public func signal(_ number: Int32) { kill(process.identifier, number) }
 
-    /// Waits for the end; after `limit` seconds ends it, and says so in the result.
+    /// Waits for the end of the program. After `limit` seconds it ends the program, and the result says so.
     public func wait(limit: Double = 60) -> ProgramResult {
         let timedOut = !Self.poll(limit: limit) { !self.process.isRunning }
         if timedOut {
-            // mpirun takes its ranks with it on SIGTERM, which it gives 1.5 s.
+            // On SIGTERM mpirun ends its ranks within 1.5 s.
             kill(process.identifier, SIGTERM)
             if !Self.poll(limit: 5, until: { !self.process.isRunning }) { kill(process.identifier, SIGKILL) }
         }
@@ -144,7 +146,7 @@ public final class RunningProgram {
         return ranks
     }
 
-    /// Process ids of what it has started itself and not yet waited for.
+    /// Ids of child processes that it has not yet waited for.
     public func children() -> [Int32] {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }
             .filter { Self.parent(of: $0) == process.identifier }

@@ -14,7 +14,7 @@ public final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        // A folder that stays behind is no reason to fail a test.
+        // A folder that cannot be removed does not fail a test.
         try? FileManager.default.removeItem(atPath: path)
     }
 
@@ -56,7 +56,7 @@ public final class TemporaryFolder: Sendable {
         try FileManager.default.moveItem(atPath: path(name), toPath: path(target))
     }
 
-    /// Copies a file, or a folder with all that is in it, to a name that is not taken.
+    /// Copies a file, or a folder with its contents, to a free name.
     public func copy(_ name: String, to target: String) throws {
         try FileManager.default.copyItem(atPath: path(name), toPath: path(target))
     }

@@ -14,7 +14,7 @@ struct ReferenceHeadTests {
         #expect(disagreement(head.probabilities, [0.5, 0.25, 0.25], within: 1e-15) == nil)
         #expect(
             disagreement(head.crossEntropy + head.entropy + head.weight, [2 * ln2, 1.5 * ln2, w], within: 1e-15) == nil)
-        #expect(disagreement(head.dlogits, [0.5 * w, -0.75 * w, 0.25 * w], within: 1e-15) == nil)
+        #expect(disagreement(head.logitGradient, [0.5 * w, -0.75 * w, 0.25 * w], within: 1e-15) == nil)
         let focal = ReferenceHead(logits: logits, targets: [1], weighting: .focal(gamma: 2))
         #expect(disagreement(focal.weight, [0.5625], within: 1e-15) == nil)
         #expect(ReferenceHead(logits: logits, targets: [1], weighting: .crossEntropy).weight == [1])
@@ -22,7 +22,7 @@ struct ReferenceHeadTests {
 
     @Test func ignoredTargetsHaveNoLossAndNoGradient() {
         let head = ReferenceHead(logits: logits, targets: [-1], weighting: .mile(gamma: 1, sigma: 1))
-        #expect(head.crossEntropy == [0] && head.dlogits == [0, 0, 0])
+        #expect(head.crossEntropy == [0] && head.logitGradient == [0, 0, 0])
         #expect(abs(head.entropy[0] - 1.5 * ln2) < 1e-15)
     }
 
@@ -42,6 +42,6 @@ struct ReferenceHeadTests {
         let expected = numericalGradient(at: logits) {
             dot(head.weight, ReferenceHead(logits: $0, targets: targets, weighting: weighting).crossEntropy)
         }
-        #expect(disagreement(head.dlogits, expected, within: 1e-8) == nil)
+        #expect(disagreement(head.logitGradient, expected, within: 1e-8) == nil)
     }
 }

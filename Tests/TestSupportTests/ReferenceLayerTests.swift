@@ -27,12 +27,16 @@ struct ReferenceLayerTests {
     @Test func rmsNorm() {
         // mean(1, 49) = 25, so that the row is divided by 5.
         #expect(disagreement(Reference.rmsNorm([1, 7], gain: [2, 10], epsilon: 0), [0.4, 14], within: 1e-15) == nil)
-        let (x, gain, dy) = (normals(15, seed: 1), normals(5, seed: 2), normals(15, seed: 3))
-        let gradients = Reference.rmsNormGradients(dy: dy, x: x, gain: gain, epsilon: 0.1)
-        let dx = numericalGradient(at: x) { dot(dy, Reference.rmsNorm($0, gain: gain, epsilon: 0.1)) }
-        let dgain = numericalGradient(at: gain) { dot(dy, Reference.rmsNorm(x, gain: $0, epsilon: 0.1)) }
-        #expect(disagreement(gradients.dx, dx, within: tolerance) == nil)
-        #expect(disagreement(gradients.dgain, dgain, within: tolerance) == nil)
+        let (x, gain, outputGradient) = (normals(15, seed: 1), normals(5, seed: 2), normals(15, seed: 3))
+        let gradients = Reference.rmsNormGradients(outputGradient: outputGradient, x: x, gain: gain, epsilon: 0.1)
+        let inputGradient = numericalGradient(at: x) {
+            dot(outputGradient, Reference.rmsNorm($0, gain: gain, epsilon: 0.1))
+        }
+        let gainGradient = numericalGradient(at: gain) {
+            dot(outputGradient, Reference.rmsNorm(x, gain: $0, epsilon: 0.1))
+        }
+        #expect(disagreement(gradients.inputGradient, inputGradient, within: tolerance) == nil)
+        #expect(disagreement(gradients.gainGradient, gainGradient, within: tolerance) == nil)
     }
 
     @Test func rotary() {
@@ -43,9 +47,14 @@ struct ReferenceLayerTests {
                 within: 1e-15) == nil)
         let turned = Reference.rotary([0, 1, 0, 0], position: 2, theta: 4)
         #expect(disagreement(turned, [0, 0.5403023058681398, 0, 0.8414709848078965], within: 1e-15) == nil)
-        let (x, dy) = (normals(6, seed: 4), normals(6, seed: 5))
-        let dx = numericalGradient(at: x) { dot(dy, Reference.rotary($0, position: 7, theta: 100)) }
-        #expect(disagreement(Reference.rotaryGradient(dy, position: 7, theta: 100), dx, within: tolerance) == nil)
+        let (x, outputGradient) = (normals(6, seed: 4), normals(6, seed: 5))
+        let inputGradient = numericalGradient(at: x) {
+            dot(outputGradient, Reference.rotary($0, position: 7, theta: 100))
+        }
+        #expect(
+            disagreement(
+                Reference.rotaryGradient(outputGradient, position: 7, theta: 100), inputGradient, within: tolerance)
+                == nil)
     }
 
     @Test func attentionOfEqualScoresIsTheRunningMean() {
@@ -74,9 +83,9 @@ struct ReferenceLayerTests {
         let attention = ReferenceAttention(
             sequences: 2, positions: 3, heads: 4, keyValueHeads: keyValueHeads, headSize: 2)
         let qkv = normals(2 * 3 * (4 + 2 * keyValueHeads) * 2, seed: 6)
-        let dout = normals(2 * 3 * 8, seed: 7)
-        let expected = numericalGradient(at: qkv) { dot(dout, attention.output($0)) }
-        #expect(disagreement(attention.gradient(qkv, doutput: dout), expected, within: tolerance) == nil)
+        let outGradient = normals(2 * 3 * 8, seed: 7)
+        let expected = numericalGradient(at: qkv) { dot(outGradient, attention.output($0)) }
+        #expect(disagreement(attention.gradient(qkv, outputGradient: outGradient), expected, within: tolerance) == nil)
     }
 
     @Test func swiGLU() {
@@ -85,9 +94,9 @@ struct ReferenceLayerTests {
             disagreement(
                 Reference.swiGLU([1.0986122886681098, 0, 4, 9], features: 2), [3.2958368660043291, 0], within: 1e-15)
                 == nil)
-        let (gateUp, ds) = (normals(12, seed: 8), normals(6, seed: 9))
-        let expected = numericalGradient(at: gateUp) { dot(ds, Reference.swiGLU($0, features: 3)) }
-        let gradient = Reference.swiGLUGradient(ds: ds, gateUp: gateUp, features: 3)
+        let (gateUp, outputGradient) = (normals(12, seed: 8), normals(6, seed: 9))
+        let expected = numericalGradient(at: gateUp) { dot(outputGradient, Reference.swiGLU($0, features: 3)) }
+        let gradient = Reference.swiGLUGradient(outputGradient: outputGradient, gateUp: gateUp, features: 3)
         #expect(disagreement(gradient, expected, within: tolerance) == nil)
     }
 
@@ -95,11 +104,12 @@ struct ReferenceLayerTests {
         let table = normals(10, seed: 10)
         let tokens: [Int32] = [4, 0, 4]
         #expect(Reference.embedding(tokens: tokens, table: table, features: 2) == [8, 9, 0, 1, 8, 9].map { table[$0] })
-        let dx = normals(6, seed: 11)
+        let outputGradient = normals(6, seed: 11)
         let expected = numericalGradient(at: table) {
-            dot(dx, Reference.embedding(tokens: tokens, table: $0, features: 2))
+            dot(outputGradient, Reference.embedding(tokens: tokens, table: $0, features: 2))
         }
-        let gradient = Reference.embeddingGradient(tokens: tokens, dx: dx, vocabulary: 5, features: 2)
+        let gradient = Reference.embeddingGradient(
+            tokens: tokens, outputGradient: outputGradient, vocabulary: 5, features: 2)
         #expect(disagreement(gradient, expected, within: tolerance) == nil)
     }
 }

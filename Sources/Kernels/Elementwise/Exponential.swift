@@ -2,9 +2,11 @@
 
 internal import Tensors
 
-// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (remainder below 6e-9 of the value, far
-// under half a unit in the last place), 2^n by adding n to the exponent bits. ln 2 is split in two so that n ln 2 is
-// exact to more than fp32. Rounding is done by adding and subtracting 1.5 * 2^23: `rounded()` leaves vector code.
+// The method: x = n ln 2 + r with |r| <= ln 2 / 2, so e^x = 2^n e^r.
+//
+// e^r is a Taylor polynomial of degree 7. Its remainder is below 6e-9 of the value, far under half a unit in the last
+// place. 2^n adds n to the exponent bits. ln 2 is a sum of two floats, so that n ln 2 is more precise than fp32.
+// Adding and subtracting 1.5 * 2^23 rounds to an integer. Why: `rounded()` is no vector instruction.
 
 private let log2E: Float = 1.442_695_04
 private let ln2High: Float = 0.693_359_375
@@ -34,10 +36,10 @@ func exponential(_ x: Lanes) -> Lanes {
     p = Lanes(repeating: 1).addingProduct(p, r)
     p = Lanes(repeating: 1).addingProduct(p, r)
 
-    // The low bits of `shifted` hold n; shifted up by 23 they are n in the exponent field, the rest falls off.
+    // The low bits of `shifted` hold n. The shift by 23 puts n into the exponent field and drops the other bits.
     let exponent = unsafe unsafeBitCast(shifted, to: SIMD16<Int32>.self) &<< 23
     let bits = unsafe unsafeBitCast(p, to: SIMD16<Int32>.self) &+ exponent
     let value = unsafe unsafeBitCast(bits, to: Lanes.self)
-    // A NaN must come out as one: the step that made it is skipped because its loss is not finite.
+    // NaN stays NaN. Why: training skips a step by its loss, which must therefore not be finite.
     return value.replacing(with: Lanes(repeating: 0), where: underflows).replacing(with: x, where: x .!= x)
 }

@@ -1,37 +1,39 @@
-// FixedPoint - fp32 gradients as 64-bit integers, whose sums do not depend on the order of their terms (design section 7).
+// FixedPoint - fp32 gradients as 64-bit integers, whose sums do not depend on the order of terms (design section 7).
 
 internal import Synchronization
 public import Tensors
 
-/// What `training.reproducible` adds gradients in: integers that count a power of two.
+/// The number format in which `training.reproducible` adds gradients: 64-bit integers that count a power of two.
 ///
-/// The quantum is `2^-40 * 2^ceil(log2 N)` for N targets per step: 13 bits below AdamW's usual epsilon once the gradient is
-/// divided by a normaliser of the order of N. A term must be below `2^50` quanta and a sum has at most `2^12` terms, so it
-/// stays below `2^62` and cannot wrap around.
+/// The quantum is `2^-40 * 2^ceil(log2 N)` for N targets per step. Why: after division by a normaliser near N, a
+/// quantum lies 13 bits below AdamW's usual epsilon.
+///
+/// A term must be below `2^50` quanta, and a sum has at most `2^12` terms. A sum therefore stays below `2^62` quanta
+/// and cannot wrap around.
 public struct FixedPoint: Sendable, Equatable {
-    /// Terms that a sum may have.
+    /// Largest number of terms of a sum.
     public static let mostTerms = 1 << 12
     private static let termBits = 50
 
-    /// The quantum is 2 to this power.
+    /// The base-2 logarithm of the quantum.
     public let exponent: Int
 
-    /// - Parameter targetsPerStep: N, from the configuration only, so that every run of it has the same quantum.
+    /// - Parameter targetsPerStep: N. It follows from the configuration alone, so that all its runs have one quantum.
     public init(targetsPerStep: Int) {
         precondition(targetsPerStep > 0, "a step without targets")
         exponent = (targetsPerStep - 1).bitWidth - (targetsPerStep - 1).leadingZeroBitCount - 40
     }
 
-    /// What an integer of 1 stands for.
+    /// The value of the integer 1.
     public var quantum: Double { Double(sign: .plus, exponent: exponent, significand: 1) }
 
-    /// Terms must be smaller than this.
+    /// Exclusive bound of a term's magnitude.
     public var limit: Float { Float(sign: .plus, exponent: exponent + Self.termBits, significand: 1) }
 
     /// Overflow in a conversion, ordered from none to the worst.
     public enum Overflow: Int, Sendable, Comparable {
         case none
-        /// A number that is not below ``FixedPoint/limit``.
+        /// A magnitude of ``FixedPoint/limit`` or more.
         case outOfRange
         /// An infinity or not a number.
         case notFinite
@@ -52,7 +54,7 @@ extension ThreadPool {
     /// `target = source (+ target)` in `format`, each number rounded to the nearest integer, ties to even.
     ///
     /// - Parameter replacing: whether `target`'s earlier values are dropped.
-    /// - Returns: the worst overflow; unless it is `none`, `target` holds nothing of use.
+    /// - Returns: the worst overflow. Unless it is `none`, the contents of `target` are meaningless.
     public func add(
         _ source: FloatSlice, to target: Int64Slice, in format: FixedPoint, replacing: Bool
     ) -> FixedPoint.Overflow {
@@ -90,8 +92,11 @@ extension ThreadPool {
     }
 }
 
-/// Rounds by adding a number whose last mantissa bit is worth 1, which vectorises as a conversion to integers does not.
-/// Returns the bits of the largest magnitude.
+/// Converts the elements in `range` to integers and combines them with `target`; returns the bits of the largest
+/// magnitude.
+///
+/// Adding `0x1.8p52` rounds, because the last mantissa bit of the sum is worth 1. Why: a conversion to integers does
+/// not vectorise.
 @inline(__always)
 private func addFixed(
     _ source: FloatView, _ target: Int64View, _ range: Range<Int>, scale: Double, _ combine: (Int64, Int64) -> Int64

@@ -2,13 +2,13 @@
 
 public import Tensors
 
-// Every element goes through the same vector code whatever its position: a remainder is padded to full lanes, never
-// computed by other (scalar) code, so that a value's bits do not depend on how a buffer is cut.
+// One piece of vector code computes every element. A remainder is padded to full lanes instead of computed by scalar
+// code. Why: the bits of a value then do not depend on how a buffer is cut.
 //
-// A loop calls its function at one place, for whole and for padded lanes: one that is called at two is not inlined, and its
-// vectors then travel through memory (RMSNorm's backward pass took three times as long).
+// A loop calls its function once in its source, for whole and for padded lanes. Why: the compiler does not inline a
+// function with two calls, and vectors then travel through memory.
 
-/// What the loops read and write: fp32 or bf16 numbers. Loops are inlined with the concrete type.
+/// A buffer that the loops read or write: fp32 or bf16 numbers. The compiler inlines loops with the concrete type.
 @usableFromInline package protocol LaneBuffer: Sendable {
     var count: Int { get }
     func advanced(by offset: Int, count: Int) -> Self
@@ -22,38 +22,40 @@ extension FloatView: LaneBuffer {}
 extension BFloat16View: LaneBuffer {}
 
 extension LaneBuffer {
-    /// Sixteen elements, or as many as `place` has, padded.
+    /// The elements at `index`, padded to sixteen.
     @inlinable @inline(__always)
-    package func lanes(at place: LanePlace, padding: Float = 0) -> Lanes {
-        place.isPartial ? partialLanes(at: place.index, padding: padding) : lanes(at: place.index)
+    package func lanes(at index: LaneIndex, padding: Float = 0) -> Lanes {
+        index.isPartial ? partialLanes(at: index.start, padding: padding) : lanes(at: index.start)
     }
 
-    /// Stores as many lanes as `place` has.
+    /// Stores the lanes of `value` that `index` has.
     @inlinable @inline(__always)
-    package func store(_ value: Lanes, at place: LanePlace) {
-        if place.isPartial { storePartial(value, at: place.index) } else { store(value, at: place.index) }
+    package func store(_ value: Lanes, at index: LaneIndex) {
+        if index.isPartial { storePartial(value, at: index.start) } else { store(value, at: index.start) }
     }
 }
 
-/// Where a loop is: the next sixteen elements, or the fewer ones at the end.
-@usableFromInline package struct LanePlace {
-    @usableFromInline package let index: Int
+/// The index of one iteration of a loop, which covers sixteen elements, or fewer at the end.
+@usableFromInline package struct LaneIndex {
+    /// Index of the first element.
+    @usableFromInline package let start: Int
+    /// Whether fewer than sixteen elements are left.
     @usableFromInline package let isPartial: Bool
 
     @inlinable @inline(__always)
-    package init(index: Int, isPartial: Bool) {
-        self.index = index
+    package init(start: Int, isPartial: Bool) {
+        self.start = start
         self.isPartial = isPartial
     }
 }
 
 /// Calls `body` for every sixteen of `count` elements and once more for the rest.
 @inlinable @inline(__always)
-package func forEachLanes(_ count: Int, _ body: (_ place: LanePlace) -> Void) {
-    var index = 0
-    while index < count {
-        body(LanePlace(index: index, isPartial: index + laneCount > count))
-        index += laneCount
+package func forEachLanes(_ count: Int, _ body: (_ index: LaneIndex) -> Void) {
+    var start = 0
+    while start < count {
+        body(LaneIndex(start: start, isPartial: start + laneCount > count))
+        start += laneCount
     }
 }
 
@@ -106,7 +108,7 @@ func sumLanes(_ a: FloatView, _ b: FloatView, _ f: (Lanes, Lanes) -> Lanes) -> F
     return horizontalSum(total)
 }
 
-/// `target[i] = f(a[i])`; returns the sum of the results of whole and padded lanes: `f(-infinity)` must be 0.
+/// `target[i] = f(a[i])`; returns the sum of all results. Padding is minus infinity, so `f(-infinity)` must be 0.
 @inline(__always)
 func mapSumLanes(_ a: FloatView, into target: FloatView, _ f: (Lanes) -> Lanes) -> Float {
     assert(a.count == target.count)
@@ -159,7 +161,7 @@ func hasElement(_ a: FloatView, equalTo value: Float) -> Bool {
     return horizontalSum(found) > 0
 }
 
-/// The sum of the lanes, halves first: one fixed order.
+/// The sum of the lanes in one fixed order: both halves added, then the halves of the result, and so on.
 @inline(__always)
 func horizontalSum(_ value: Lanes) -> Float {
     let eight = value.lowHalf + value.highHalf

@@ -1,42 +1,42 @@
-// AddressSpace - the limit on this process's address space (`ulimit -v`, SGE's h_vmem), and what is left below it.
+// AddressSpace - the limit on this process's address space (`ulimit -v`, SGE's h_vmem), and the bytes left below it.
 
 internal import Glibc
 
-/// A limit on address space, and how much of it is taken.
+/// A limit on address space and the bytes in use.
 ///
-/// Why: libraries do not expect such a limit. OpenBLAS asks for its buffers again for ever, libdispatch for its threads, and
-/// others crash. So the program looks before they ask.
+/// Why: libraries do not expect a limit. OpenBLAS asks for its buffers forever, libdispatch for its threads, and other
+/// libraries crash. The program therefore checks first.
 public struct AddressSpace: Sendable, Equatable {
-    /// What `threads` computing threads take, in bytes: each a buffer of OpenBLAS; all but the first, which exists, also a stack
-    /// and an arena of malloc.
+    /// Bytes that `threads` compute threads take. Each has a buffer of OpenBLAS. Each thread that the pool starts also
+    /// has a stack and an arena of malloc.
     public static func bytes(threads: Int) -> Int { (128 * threads + (8 + 64) * max(threads - 1, 0)) << 20 }
-    /// What libraries take beside that, in bytes: stacks of their threads, buffers of HDF5 and MPI.
+    /// Bytes that libraries take besides: stacks of their own threads, buffers of HDF5 and MPI.
     public static let reserveBytes = 64 << 20
-    /// What MPI takes when it starts, in bytes.
+    /// Bytes that MPI takes at its start.
     public static let startBytes = 96 << 20
 
     /// Names by which people set the limit.
     public static let limitNames = "ulimit -v; h_vmem in SGE"
 
-    /// The remedy of every error about too little room for threads.
+    /// The remedy of every error about too little address space for threads.
     ///
-    /// - Parameter others: names of further limits that may be the cause, for example `ulimit -u`.
+    /// - Parameter others: names of other limits that may be the cause, for example `ulimit -u`.
     static func remedy(others: String? = nil) -> String {
         "Raise the limit on address space (\(limitNames))" + (others.map { " or on \($0)" } ?? "")
             + ", or use fewer threads (training.threads, --threads)."
     }
 
     /// Bytes; nil: no limit.
-    public let limitBytes: Int?
+    let limitBytes: Int?
     /// Bytes that are mapped, used or not.
-    public let usedBytes: Int
+    let usedBytes: Int
 
     public init(limitBytes: Int?, usedBytes: Int) {
         self.limitBytes = limitBytes
         self.usedBytes = usedBytes
     }
 
-    /// Of this process, now. The corresponding C function is `getrlimit`.
+    /// Limit and use of this process, now. The corresponding C function is `getrlimit`.
     public static var current: AddressSpace {
         var limit = rlimit()
         let status = unsafe getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
@@ -50,16 +50,17 @@ public struct AddressSpace: Sendable, Equatable {
     /// Bytes that are left; nil: no limit.
     public var availableBytes: Int? { limitBytes.map { max($0 - usedBytes, 0) } }
 
-    /// Throws where fewer than `bytes` are left.
+    /// Checks that `bytes` are left.
     ///
-    /// - Parameter purpose: what they are for, for example `MPI`.
+    /// - Parameter purpose: user of the bytes in the message, for example `MPI`.
+    /// - Throws: ``AddressSpaceError`` where fewer bytes are left.
     public func require(_ bytes: Int, for purpose: String) throws(AddressSpaceError) {
         guard let availableBytes, let limitBytes, availableBytes < bytes else { return }
         throw AddressSpaceError(
             purpose: purpose, neededBytes: usedBytes + bytes, limitBytes: limitBytes)
     }
 
-    /// The first number of `/proc/self/statm`, which states pages; 0 where there is no such file.
+    /// Pages that are mapped: the first number of `/proc/self/statm`; 0 where there is no such file.
     private static func mappedPages() -> Int {
         let file = unsafe open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return 0 }
@@ -70,10 +71,10 @@ public struct AddressSpace: Sendable, Equatable {
     }
 }
 
-/// The limit on address space leaves too little.
+/// The error of a limit on address space that is too low.
 public struct AddressSpaceError: Error, Sendable, CustomStringConvertible {
     public let purpose: String
-    /// With what is taken already.
+    /// Bytes in use and bytes asked for together.
     public let neededBytes: Int
     public let limitBytes: Int
 

@@ -1,16 +1,16 @@
-// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: upcast bf16 ones, and badly placed fp32 ones.
+// OperandScratch - fp32 matmuls of operands that are copied first, a block at a time: upcast bf16, or dense fp32.
 
 internal import LinearAlgebra
 internal import Tensors
 
-/// Room for blocks of operands: one or two per thread.
+/// Workspace for copied blocks of operands, one or two per thread, and the matmuls over them.
 ///
-/// It upcasts bf16 operands for processors without bf16 matmuls, and for those whose own are slower: their instruction for bf16
-/// may do half as many operations a second as that for fp32.
+/// Upcasting: blocks of bf16 operands become fp32. Why: a processor may lack bf16 matmuls, or its bf16 instruction may
+/// do half as many operations a second as fp32.
 ///
-/// It copies the first operand of a gradient of weights, which is read across its rows, where those lie so far apart that each is
-/// in another page and that they fall into a few sets of the caches (``isSlow(stride:)``): some libraries then spend a fifth of a
-/// matmul's time on packing it.
+/// Copying: blocks of the first operand of a weight gradient become dense. Why: BLAS backends read that operand down
+/// its columns. With a large stride each element lies in another page, all in a few sets of the caches
+/// (``isSlow(stride:)``). Some backends then spend much of the matmul's time on packing.
 final class OperandScratch: Sendable {
     /// Largest edge of a block.
     private static let edge = 512
@@ -19,17 +19,19 @@ final class OperandScratch: Sendable {
     private let blocksPerThread: Int
     let memory: FloatSlice
 
-    /// - Parameter blocks: that a thread has at a time: 1 to copy one operand, 2 to upcast both.
+    /// - Parameter blocks: blocks per thread: 1 to copy one operand, 2 to upcast both.
     init(threads: Int, blocks: Int) {
         blocksPerThread = blocks
         memory = Arena(count: threads * blocks * Self.blockCount).all
     }
 
-    /// Floats from row to row of a block: an odd number of cache lines, so that rows begin in different sets.
+    /// Floats from row to row of a block: an odd number of cache lines. Why: rows then begin in different cache sets.
     static func rowStride(_ columns: Int) -> Int { ((columns + laneCount - 1) / laneCount | 1) * laneCount }
 
-    /// Whether reading down a column is slow in a matrix with rows `stride` floats apart: a page or more, by a multiple of 1 KiB,
-    /// so that a column's lines share a sixteenth of the sets or fewer.
+    /// Whether reading down a column is slow in a matrix with rows `stride` floats apart.
+    ///
+    /// It is slow for strides of a page or more that are multiples of 1 KiB. The lines of a column then share a
+    /// sixteenth of the cache sets or fewer.
     static func isSlow(stride: Int) -> Bool { stride >= 1024 && stride % 256 == 0 }
 
     /// `target = op(a) op(b) + (adding ? target : 0)` of upcast operands on the calling thread, `worker`.
@@ -72,7 +74,8 @@ final class OperandScratch: Sendable {
         }
     }
 
-    /// Equal parts of `0..<count` but for the last one; an empty reduction is one part, whose matmul is zero.
+    /// Equal parts of `0..<count`, the last one possibly shorter. An empty reduction is one empty part, whose matmul is
+    /// zero.
     static func blocks(_ count: Int) -> [Range<Int>] {
         guard count > 0 else { return [0..<0] }
         let parts = (count + edge - 1) / edge

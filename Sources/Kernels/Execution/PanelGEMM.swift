@@ -1,13 +1,13 @@
-// PanelGEMM - matmuls on the pool, cut into panels as PanelPlan says.
+// PanelGEMM - matmuls on the pool, cut into the panels of a PanelPlan.
 
 public import LinearAlgebra
 internal import Tensors
 
 extension ThreadPool {
-    /// `target = op(a) op(b) + (adding ? target : 0)` with the panels shared among the pool's threads.
+    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)`, its panels shared among the pool's threads.
     ///
-    /// Operands of bf16 are multiplied as such or upcast to fp32, as ``backends`` say; sums and result are fp32 in either
-    /// case. Traps when the sizes do not match.
+    /// ``backends`` decide whether bf16 operands are multiplied directly or upcast to fp32. Sums and result are fp32.
+    /// Traps when the sizes do not match, and for operands of two dtypes.
     public func multiply(
         _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
@@ -19,10 +19,13 @@ extension ThreadPool {
         }
     }
 
+    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of fp32 operands; traps when the sizes do
+    /// not match.
     public func multiply(
         _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, adding: Bool = false
     ) {
-        // Of the whole: panels are cut as the target is, and some are copied, so that theirs would always match.
+        // The check covers the whole matmul. Why: panels follow the target's sizes, so the sizes of panels always
+        // match.
         let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
         let plan = PanelPlan(m: target.rows, n: target.columns, k: k)
         let backend = backends[aOperand, bOperand]
@@ -42,6 +45,8 @@ extension ThreadPool {
         }
     }
 
+    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of bf16 operands; traps when the sizes do
+    /// not match.
     public func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false
@@ -54,7 +59,7 @@ extension ThreadPool {
             ? PanelPlan(m: m, n: n, k: k, upcasts: upcasting != nil)
             : PanelPlan(tilesFor: (m, n, k), threads: threadCount)
         forEachPanel(plan, of: target) { rows, columns, worker in
-            // Not as the panel's sizes say: how a matmul is cut must not decide who computes it.
+            // The sizes of the whole matmul decide about tiles, so that the cut does not decide who computes a panel.
             multiply(
                 aOperand == .asStored ? a.block(rows: rows) : a.block(columns: rows), aOperand,
                 bOperand == .asStored ? b.block(columns: columns) : b.block(rows: columns), bOperand,
@@ -62,7 +67,7 @@ extension ThreadPool {
         }
     }
 
-    /// One matmul on the thread `worker` alone, for kernels that cut their work themselves.
+    /// One matmul on the thread `worker` alone, for kernels that share out their own work.
     func multiplyPanel(
         _ a: OperandMatrix, _ aOperand: Operand, _ b: OperandMatrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
@@ -78,7 +83,7 @@ extension ThreadPool {
         }
     }
 
-    /// The same of bf16 operands.
+    /// One matmul of bf16 operands on the thread `worker` alone.
     func multiplyPanel(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool = false, worker: Int
@@ -104,18 +109,20 @@ extension ThreadPool {
         }
     }
 
-    /// What computes a matmul of these sizes on tiles; nil where another way is taken.
+    /// The scratch for a matmul of these sizes on tiles; nil where a backend computes it.
     private func tiles(m: Int, n: Int, k: Int) -> TileScratch? {
         TileScratch.takes(m: m, n: n, k: k) ? tiles : nil
     }
 
-    /// Rows and columns of the panels of an `m x n` result with reduction length `k`, of operands that are upcast or not.
+    /// Rows and columns of the panels of a result `[m, n]` with reduction length `k`.
+    ///
+    /// - Parameter upcasts: whether each panel upcasts its operands first.
     public static func panelSize(m: Int, n: Int, k: Int, upcasts: Bool) -> (rows: Int, columns: Int) {
         let plan = PanelPlan(m: m, n: n, k: k, upcasts: upcasts)
         return (plan.panelRows, plan.panelColumns)
     }
 
-    /// Whether a gradient of weights copies its first operand, if ``backends`` copy any: where its rows are `stride` floats apart.
+    /// Whether weight gradients copy a first operand with rows `stride` floats apart, where ``backends`` copy at all.
     public static func copiesForWeightGradient(stride: Int) -> Bool { OperandScratch.isSlow(stride: stride) }
 
     private func forEachPanel(

@@ -1,13 +1,14 @@
-// PanelPlan - how a matmul is cut into panels: by its shape, and by who computes it.
+// PanelPlan - the cut of a matmul into panels: by its shape, and on tiles also by threads.
 
 internal import LinearAlgebra
 
-/// The bits of a BLAS result depend on the panel that it was computed in, so the cut must not depend on threads or ranks; those of a
-/// matmul on tiles do not. Threads never share a reduction.
+/// The size of the panels of one matmul. Threads share panels, never the reduction of an element.
 ///
-/// Panels of 256 x 512 run at the speed of the whole matmul in OpenBLAS and oneDNN, fp32 and bf16, for every transpose;
-/// smaller ones pay for packing both operands again. Where the reduction is long, 512 x 512 gains up to 10 % more, and where both
-/// operands of a panel are upcast before they are packed, 10 to 15 % with a short one too, if enough of them are left.
+/// AMX GEMMs give the same bits for any panels. Other BLAS calls do not, so their panel sizes depend on the shape only.
+///
+/// Panels of 256 x 512 reach the speed of the whole matmul in OpenBLAS and oneDNN, for both dtypes and every transpose.
+/// Smaller panels pay for packing both operands again. Panels of 512 x 512 are faster with a long reduction. They are
+/// also faster where panels upcast their operands, if enough panels are left.
 struct PanelPlan: Equatable {
     let panelRows: Int
     let panelColumns: Int
@@ -16,16 +17,17 @@ struct PanelPlan: Equatable {
     private static let largeTargetRows = 512
     private static let longReduction = 1024
     private static let targetColumns = 512
-    /// Fewer upcast panels with a short reduction become small ones, for the sake of more than a few threads.
+    /// Least number of large upcast panels with a short reduction. With fewer, panels are small, so that more threads
+    /// work.
     private static let enoughUpcastPanels = 8
-    /// Matmuls with fewer panels are cut further, so that a few threads have something to share ...
+    /// Least number of panels: a matmul with fewer is cut further, so that a few threads can share it.
     private static let fewestPanels = 4
-    /// ... unless a panel's work would not pay for handing it to another thread.
+    /// Least operations of a panel: less work does not pay for handing it to another thread.
     private static let minimumPanelFlops = 8e6
     /// Panel edges are multiples of the register tiles of the BLAS kernels.
     private static let edge = 16
 
-    /// A plan for an `m x n` result with reduction length `k`.
+    /// A plan for a result `[m, n]` with reduction length `k`.
     ///
     /// - Parameter upcasts: whether each panel upcasts its operands first.
     init(m: Int, n: Int, k: Int, upcasts: Bool = false) {
@@ -41,11 +43,11 @@ struct PanelPlan: Equatable {
         panelColumns = size(n, columnCuts)
     }
 
-    /// A plan for a matmul on tiles of sizes (m, n, k). Its bits do not depend on the cut, so it may follow the threads.
+    /// A plan for a matmul on tiles. Its bits do not depend on the cut, so the cut may follow the number of threads.
     init(tilesFor sizes: (m: Int, n: Int, k: Int), threads: Int) {
         let (m, n, k) = sizes
-        // Columns are packed once for many rows or, of a flat matmul, rows once for many columns; but with a longer reduction than
-        // is packed at a time, the panel's sums are read again and must stay in a cache.
+        // A long panel packs its columns once for many rows. A flat matmul packs its rows once for many columns. But
+        // with a reduction longer than one packed part, the panel's sums are read again and must fit a cache.
         let isShort = k <= PackingWorkspace.reduction
         let mostRows = isShort ? Self.longPanel : PackingWorkspace.rows
         let mostColumns = isShort && m <= PackingWorkspace.rows ? Self.longPanel : PackingWorkspace.columns
@@ -58,13 +60,13 @@ struct PanelPlan: Equatable {
         panelColumns = size(n, columnCuts)
     }
 
-    /// Halves panels until there are `count` of them, or until they are not worth it.
+    /// Halves panels until there are `count`, or until a panel's work is too small.
     private static func cutFurther(
         _ sizes: (m: Int, n: Int, k: Int), _ rowCuts: inout Int, _ columnCuts: inout Int, atLeast count: Int
     ) {
         let flops = 2 * Double(sizes.m) * Double(sizes.n) * Double(sizes.k)
         while rowCuts * columnCuts < count && flops / Double(2 * rowCuts * columnCuts) >= minimumPanelFlops {
-            // Cutting the longer side keeps panels square, which packs the least.
+            // Cutting the longer side keeps panels square; square panels pack the least.
             if sizes.m / rowCuts >= sizes.n / columnCuts { rowCuts *= 2 } else { columnCuts *= 2 }
         }
     }
@@ -72,7 +74,7 @@ struct PanelPlan: Equatable {
     private static let tilePanelsPerThread = 4
     private static let longPanel = 2048
 
-    /// Powers of two, so that two, four or eight threads get as many panels each.
+    /// Number of parts near `target` long: a power of two, so that two, four or eight threads get equally many panels.
     private static func cuts(_ total: Int, _ target: Int) -> Int {
         var cuts = 1
         while 2 * total >= 3 * cuts * target { cuts *= 2 }

@@ -1,4 +1,4 @@
-// PeakRates - the highest rates that this processor's vector units reach: what kernels and matmuls are held against.
+// PeakRates - loops that run at the peak rate of this processor's vector units, on every thread of a pool.
 
 internal import CPeakRates
 internal import LinearAlgebra
@@ -10,10 +10,12 @@ extension ThreadPool {
         2 * Double(rounds) * Double(Int(cpeak_chains) * Int(cpeak_fma_lanes()) * threadCount)
     }
 
-    /// Twelve independent chains of fused multiply-adds on every thread, in vectors as wide as the processor has them,
-    /// whatever this program was built for: what the libraries can reach. Returns a number that depends on all of them.
+    /// Twelve independent chains of fused multiply-adds on every thread: the peak rate of fp32.
     ///
-    /// Traps on an x86-64 processor without FMA, for which this program is not built.
+    /// Vectors are as wide as the processor has them, whatever this program was built for. Why: BLAS backends choose
+    /// their kernels by the processor, too. Traps on a processor without FMA.
+    ///
+    /// - Returns: a number that depends on every operation.
     public func fusedMultiplyAdds(rounds: Int) -> Float {
         precondition(cpeak_fma_lanes() > 0, "this processor has no fused multiply-add")
         let results = Arena(count: threadCount).all
@@ -34,9 +36,11 @@ extension ThreadPool {
         TileGEMM.hasTiles ? TileGEMM.operationsPerRound : Int(cpeak_dot_operations())
     }
 
-    /// The same with the widest instruction for bf16 dot products (x86-64 with AMX or AVX512_BF16).
+    /// bf16 dot products with the widest instruction (AMX or AVX512_BF16) on every thread: the peak rate of bf16.
     ///
-    /// Returns 2^-24 for each operation, exactly but for the last sums, up to 2^18 rounds. Needs ``hasBFloat16Dot``.
+    /// It needs ``hasBFloat16Dot``.
+    ///
+    /// - Returns: 2^-24 for each operation, exact but for the last sums, up to 2^18 rounds.
     public func bfloat16Dots(rounds: Int) -> Float {
         precondition(Self.hasBFloat16Dot, "this processor has no bf16 dot product")
         let results = Arena(count: threadCount).all

@@ -1,4 +1,4 @@
-// PhaseRecorder - what the calling thread of a step is doing, and for how long.
+// PhaseRecorder - the phases of a training step on its calling thread, and their durations.
 
 /// The parts of a training step. Every moment of a step belongs to exactly one of them.
 public enum Phase: Int, Sendable, CaseIterable {
@@ -22,7 +22,7 @@ public enum Phase: Int, Sendable, CaseIterable {
 /// One stretch of a phase on the recorder's clock.
 public struct PhaseEvent: Equatable, Sendable {
     public let phase: Phase
-    /// Which part of the phase, such as a layer's number; -1 where there is none.
+    /// Part of the phase, such as a layer's index; -1 for none.
     public let detail: Int
     /// Nanoseconds of the recorder's clock at the beginning.
     public let start: UInt64
@@ -37,10 +37,12 @@ public struct PhaseEvent: Equatable, Sendable {
     }
 }
 
-/// A state machine of one thread: `enter` charges the time since the last switch to the phase that it leaves, so
-/// that the phases of a stretch between `begin` and `end` add up to it exactly, with one clock read a switch.
+/// A stopwatch that charges all time between `begin` and `end` to phases, with one clock read per switch.
 ///
-/// Not Sendable: the thread that runs the step owns it. While it is off a switch looks at no clock.
+/// `enter` charges the time since the last switch to the phase that it leaves. The phases of a stretch therefore add up
+/// to its whole duration.
+///
+/// It is not `Sendable`: the thread that runs the step owns it. While it is off, a switch reads no clock.
 public final class PhaseRecorder {
     private let now: () -> UInt64
     private var isRunning = false
@@ -70,14 +72,14 @@ public final class PhaseRecorder {
         isRunning = true
     }
 
-    /// From now on the time is `next`'s. Records nothing outside `begin` and `end`.
+    /// Switches to the phase `next`. It records nothing outside of `begin` and `end`.
     public func enter(_ next: Phase, _ detail: Int = -1) {
         if isRunning { charge() }
         phase = next
         self.detail = detail
     }
 
-    /// Runs `body` as `inner`, whatever phase this is in the middle of.
+    /// Runs `body` in the phase `inner`, and returns to the current phase.
     public func nested<Failure: Error>(_ inner: Phase, _ body: () throws(Failure) -> Void) throws(Failure) {
         let (outer, outerDetail) = (phase, detail)
         enter(inner)

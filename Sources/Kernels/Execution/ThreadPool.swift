@@ -1,4 +1,4 @@
-// ThreadPool - the one set of threads that computes; MPI and files stay with the main thread.
+// ThreadPool - the compute threads of a process. MPI and files stay with the main thread.
 
 internal import Dispatch
 internal import Glibc
@@ -8,21 +8,23 @@ internal import Tensors
 
 /// A fixed set of threads that run the tasks of one operation at a time.
 ///
-/// The caller's thread takes part. Each thread begins with a range of tasks of its own, the same share of each operation, so
-/// that it finds in its caches the rows that it wrote in the operation before; who has finished takes over tasks of others. So
-/// a task's result must depend on its index only; then results do not depend on the number of threads.
+/// The calling thread takes part. Each thread begins with its own range of tasks, an equal part of every operation.
+/// Why: its caches then hold the rows that it wrote in the operation before. A thread that has finished takes tasks of
+/// other threads.
+///
+/// A task's result must depend on its index only. Results then do not depend on the number of threads.
 public final class ThreadPool: Sendable {
-    /// Threads that compute, the caller's included.
+    /// Number of compute threads, the calling one included.
     public let threadCount: Int
     /// Whether an idle thread polls for a while before it sleeps.
     public let spins: Bool
-    /// What computes matmuls.
+    /// The BLAS backends of matmuls.
     public let backends: GEMMBackends
-    /// Where bf16 operands are upcast to fp32: each thread's room for it.
+    /// Workspace for upcast operands; nil where bf16 operands are not upcast.
     let upcasting: OperandScratch?
-    /// Where fp32 operands of gradients of weights are copied: each thread's room for it.
+    /// Workspace for copied operands of weight gradients; nil where fp32 operands are not copied.
     let copying: OperandScratch?
-    /// Where bf16 operands are multiplied as such and this processor has tiles: what each thread needs for matmuls on them.
+    /// Workspace for matmuls on AMX tiles; nil where bf16 operands are upcast, or where the processor has no tiles.
     let tiles: TileScratch?
     private let shared: Shared
 
@@ -31,11 +33,12 @@ public final class ThreadPool: Sendable {
 
     /// Starts `threadCount - 1` threads.
     ///
-    /// - Throws: ``ThreadPoolError`` where the system refuses one; those that run already end.
-    /// - Parameter backends: compute matmuls.
-    /// - Parameter spins: whether an idle thread polls for a while before it sleeps. It saves the wake-up between the
-    ///   operations of a step; it must be off where more threads than cores run, because polling takes the core from
-    ///   the thread that is waited for.
+    /// - Parameters:
+    ///   - threadCount: number of compute threads, the calling one included.
+    ///   - spins: whether an idle thread polls for a while before it sleeps. Polling saves the wake-up between the
+    ///     operations of a step. It must be off where more threads than cores run, because it takes cores from them.
+    ///   - backends: the BLAS backends of matmuls.
+    /// - Throws: ``ThreadPoolError`` where the system refuses a thread. Threads that were started end.
     public init(
         threadCount: Int, spins: Bool = true, backends: GEMMBackends = GEMMBackends(.openBLAS)
     ) throws {
@@ -59,9 +62,10 @@ public final class ThreadPool: Sendable {
 
     deinit { shared.stop() }
 
-    /// The most threads of a pool for which there was room: libraries keep the buffers of threads that have ended.
+    /// Threads of the largest pool so far. Why: libraries keep the buffers of ended threads, and a later pool reuses
+    /// them.
     private static let mostThreads = Atomic<Int>(0)
-    /// What this process has mapped once all threads have all that they may take, in bytes.
+    /// Bytes that this process has mapped once all threads hold the most that they may take.
     private static let addressSpaceEnd = Atomic<Int>(0)
 
     /// Address space that the threads of all pools so far may still take, in bytes.
@@ -74,23 +78,24 @@ public final class ThreadPool: Sendable {
         guard threadCount > before else { return }
         let space = AddressSpace.current
         func bytes(_ threads: Int) -> Int { AddressSpace.bytes(threads: threads) - AddressSpace.bytes(threads: before) }
-        if let room = space.availableBytes, room < bytes(threadCount) + AddressSpace.reserveBytes {
-            let fitting = (before..<threadCount).last { bytes($0) + AddressSpace.reserveBytes <= room }
+        if let available = space.availableBytes, available < bytes(threadCount) + AddressSpace.reserveBytes {
+            let fitting = (before..<threadCount).last { bytes($0) + AddressSpace.reserveBytes <= available }
             throw ThreadPoolError(threadCount: threadCount, startedCount: fitting ?? before, code: ENOMEM)
         }
         mostThreads.max(threadCount, ordering: .relaxed)
         addressSpaceEnd.max(space.usedBytes + bytes(threadCount), ordering: .relaxed)
     }
 
-    /// Called by the thread that calls ``run(_:_:)`` between its tasks, now and then: what keeps messages moving while it
-    /// computes. It must be short and runs on that thread only, which alone may set it; of the pool it may call
-    /// ``runForProgressHook(_:_:)``.
+    /// Sets the progress hook: short work that keeps messages moving while threads compute.
+    ///
+    /// The thread that calls ``run(_:_:)`` calls the hook now and then between tasks. That thread alone may set it. Of
+    /// the pool the hook may call ``runForProgressHook(_:_:)`` only.
     public func setProgressHook(_ hook: (() -> Void)?) { shared.progressHook = hook.map { ProgressHook($0) } }
 
     /// Runs `body(task, worker)` for every task in `0..<taskCount` and returns when all are done.
     ///
-    /// `worker` is in `0..<threadCount` and names the running thread, for scratch memory. One operation at a time: `body`
-    /// may not call it, nor may two threads at once.
+    /// `worker` is in `0..<threadCount` and numbers the running thread, for scratch memory. A pool runs one operation
+    /// at a time: `body` may not call this method, nor may two threads at once.
     public func run(_ taskCount: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         if taskCount <= 1 || threadCount == 1 {
             for task in 0..<taskCount {
@@ -102,8 +107,9 @@ public final class ThreadPool: Sendable {
         withoutActuallyEscaping(body) { escapable in shared.run(taskCount, escapable) }
     }
 
-    /// Runs `body(task)` for every task, for work that belongs to what the progress hook looks after: no hook begins
-    /// in the middle of it, and inside a progress hook, where the other threads are busy, the calling thread does it alone.
+    /// Runs `body(task)` for every task without calling the progress hook, for work on messages.
+    ///
+    /// Inside of a progress hook the other threads are busy, so the calling thread runs all tasks.
     public func runForProgressHook(_ taskCount: Int, _ body: (_ task: Int) -> Void) {
         if let progressHook = shared.progressHook, progressHook.isRunning {
             for task in 0..<taskCount { body(task) }
@@ -122,7 +128,7 @@ public final class ThreadPool: Sendable {
         }
     }
 
-    /// 0, or the code of what went wrong, as `pthread_create` gives it.
+    /// Starts one thread; returns 0, or the error code of `pthread_create`.
     private static func start(worker: Int, of shared: Shared) -> Int32 {
         final class Start {
             let shared: Shared
@@ -153,11 +159,11 @@ public final class ThreadPool: Sendable {
 
 /// The system refused to start a thread.
 public struct ThreadPoolError: Error, CustomStringConvertible {
-    /// Threads that were wanted.
+    /// Number of threads that was asked for.
     public let threadCount: Int
-    /// Threads that there were, or that there is room for, the caller's included.
+    /// Number of threads that were started or that address space allows, the calling one included.
     public let startedCount: Int
-    /// `errno` of `pthread_create`, or `ENOMEM` where the limit on address space forbids to try.
+    /// Error code of `pthread_create`, or `ENOMEM` where the limit on address space is too low.
     public let code: Int32
 
     public var description: String {
@@ -167,27 +173,30 @@ public struct ThreadPoolError: Error, CustomStringConvertible {
     }
 }
 
-/// What the threads of a pool share. `@unchecked Sendable`: `job` is written by the caller only while every worker is
-/// known to be idle, and published by the release of `generation`.
+/// The state that the threads of a pool share.
+///
+/// `@unchecked Sendable`: the calling thread writes `job` only while every worker is idle, and publishes it with
+/// `generation`.
 private final class Shared: @unchecked Sendable {
     typealias Job = (_ task: Int, _ worker: Int) -> Void
 
-    /// Half a millisecond or so: mostly longer than the differences between the threads' panels and than what the caller does
-    /// alone between two operations of a step. So hardly anybody is woken within a step, which takes some 50 microseconds.
-    /// The caller polls as long for the others before it yields its core between polls.
+    /// Polls before a worker sleeps, and before the calling thread yields its core: half a millisecond or so.
+    ///
+    /// Why: that is mostly longer than the gaps between the operations of a step, and a wake-up takes far longer than a
+    /// poll.
     private static let pollsBeforeSleep = 400_000
     private static let stopped = -1
 
     private let workerCount: Int
     private let spins: Bool
     private var job: Job?
-    /// Belongs to the calling thread.
+    /// The progress hook. Only the calling thread uses it.
     var progressHook: ProgressHook?
     private let isRunning = Atomic<Bool>(false)
     private let generation = Atomic<Int>(0)
     private let busyWorkers = Atomic<Int>(0)
     private let sleepers: [Sleeper]
-    /// Of the caller and the workers.
+    /// The first tasks of each worker, and of the calling thread.
     private let shares: [Share]
 
     init(workerCount: Int, spins: Bool) {
@@ -235,7 +244,7 @@ private final class Shared: @unchecked Sendable {
 
     private func drain(worker: Int) {
         guard let job else { return }
-        // The caller is worker 0; the started threads follow.
+        // The calling thread is worker 0; the started threads follow.
         let name = worker == workerCount ? 0 : worker + 1
         for distance in 0..<shares.count {
             let share = shares[(name + distance) % shares.count]
@@ -263,7 +272,9 @@ private final class Shared: @unchecked Sendable {
     }
 }
 
-/// The tasks that a thread begins with. `@unchecked Sendable`: `end` is written as ``Shared/job`` is.
+/// The range of tasks that a thread begins with.
+///
+/// `@unchecked Sendable`: the calling thread writes `end` only while every worker is idle.
 private final class Share: @unchecked Sendable {
     private let next = Atomic<Int>(0)
     private var end = 0
@@ -275,17 +286,18 @@ private final class Share: @unchecked Sendable {
         end = tasks.upperBound
     }
 
-    /// The next task that nobody has taken.
+    /// The next task that no thread has taken; nil when none is left.
     func take() -> Int? {
         let task = next.add(1, ordering: .relaxed).oldValue
         return task < end ? task : nil
     }
 }
 
-/// Something short that a thread does between its tasks, now and then.
+/// Short work that the calling thread does now and then between its tasks.
 private final class ProgressHook {
-    /// Nanoseconds from the end of one to the beginning of the next, at least, in which a link of 10 Gbit/s fills a quarter of
-    /// a megabyte. One that took longer is followed by as long a rest: half of the time is for the tasks.
+    /// Least nanoseconds between two calls. A link of 10 Gbit/s moves a quarter of a megabyte in that time.
+    ///
+    /// A longer call is followed by an equally long rest, so that tasks get half of the time.
     private static let leastRest: UInt64 = 200_000
 
     private let body: () -> Void
@@ -306,15 +318,15 @@ private final class ProgressHook {
     }
 }
 
-/// Lets one thread sleep until another wakes it, without losing a wake-up that comes in between.
+/// Lets one thread sleep until another thread wakes it. A wake-up between check and sleep is not lost.
 private final class Sleeper: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
     private let isAsleep = Atomic<Bool>(false)
 
-    /// Announces that this thread is about to sleep; what it waits for must be checked once more afterwards.
+    /// Announces that this thread is about to sleep. The thread must check its condition once more afterwards.
     func prepare() { isAsleep.store(true, ordering: .sequentiallyConsistent) }
 
-    /// Takes the announcement back; when a waker was faster, consumes its signal.
+    /// Takes the announcement back. It consumes the signal of a waker that was faster.
     func cancel() {
         if !isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.wait() }
     }

@@ -1,22 +1,26 @@
-// TileScratch - bf16 matmuls on AMX tiles: operands packed a part at a time, in caches.
+// TileScratch - bf16 matmuls on AMX tiles, whose operands are packed in parts that fit the caches.
 
 internal import LinearAlgebra
 internal import Tensors
 
-/// What each thread needs for such matmuls: room for parts of the operands (1 MiB). It stays where the thread that uses
-/// it touched it first.
+/// A packing workspace of 1 MiB for each thread, and the matmuls over them.
+///
+/// A workspace is allocated by the first thread that uses it. Why: its memory then lies near that thread's core.
 final class TileScratch: Sendable {
     private let workspaces: [PackingWorkspace]
 
     init(threads: Int) { workspaces = (0..<threads).map { _ in PackingWorkspace() } }
 
-    /// Whether a matmul goes to tiles: by its sizes only, as the bits of the result must. A few rows, or little work, are not worth
-    /// packing the operands.
+    /// Whether tiles compute a matmul of these sizes. Why: a few rows, or little work, do not pay for packing the
+    /// operands.
+    ///
+    /// Only the sizes decide, so that the bits of the result depend on nothing else.
     static func takes(m: Int, n: Int, k: Int) -> Bool { m >= 16 && n >= 16 && m * n * k >= 1 << 17 }
 
-    /// `target = op(a) op(b) + (adding ? target : 0)` on the calling thread, `worker`. Traps when the sizes do not match.
+    /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` on the calling thread, `worker`.
     ///
-    /// Each element is summed in one order, whatever part of a larger result `target` is.
+    /// The order of each element's sum depends on k alone, not on the sizes of `target`. Traps when the sizes do not
+    /// match.
     func multiply(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
         adding: Bool, worker: Int
@@ -35,7 +39,7 @@ final class TileScratch: Sendable {
                     bOperand, side: .b)
                 for row in stride(from: 0, to: target.rows, by: PackingWorkspace.rows) {
                     let rows = row..<min(row + PackingWorkspace.rows, target.rows)
-                    // A flat matmul has one part of `a` for all columns.
+                    // A flat matmul packs `a` once for all columns.
                     if packedLeft == nil || packedLeft?.rows != rows || packedLeft?.inner != inner {
                         let block =
                             aOperand == .asStored
@@ -52,14 +56,15 @@ final class TileScratch: Sendable {
     }
 }
 
-/// The buffers of one thread.
+/// The packing buffers of one thread.
 ///
-/// `@unchecked Sendable`: the pool lets one thread at a time be the worker that it belongs to.
+/// `@unchecked Sendable`: one thread at a time is the worker that a workspace belongs to.
 @safe final class PackingWorkspace: @unchecked Sendable {
-    /// Part of a reduction for which operands are packed: a group of rows then stays in the first cache.
+    /// Reduction length of a packed part. Why: a group of rows then fits the first-level cache.
     static let reduction = 512
-    /// Rows of `a` and columns of `b` that are packed at a time: both stay in the second cache.
+    /// Rows of `a` in a packed part. Why: the parts of both operands then fit the second-level cache.
     static let rows = 512
+    /// Columns of `b` in a packed part.
     static let columns = 512
 
     private lazy var left = BFloat16Slice(count: TileOperand.count(Self.rows, k: Self.reduction))
@@ -67,10 +72,10 @@ final class TileScratch: Sendable {
     private lazy var edgeMemory = BFloat16Slice(count: TileOperand.edge * TileOperand.edge)
     private lazy var resultMemory = Arena(count: TileOperand.edge * TileOperand.edge).all
 
-    /// A block of the result at its edges.
+    /// Workspace `[32, 32]` for blocks that reach beyond the result.
     var result: Matrix { Matrix(resultMemory, rows: TileOperand.edge, columns: TileOperand.edge) }
 
-    /// `op(matrix)`, which replaces what was packed for this side before.
+    /// `op(matrix)` packed, in place of the operand that was packed for `side` before.
     func packed(_ matrix: BFloat16Matrix, _ operand: Operand, side: TileOperand.Side) -> TileOperand {
         let isAlong = (side == .a) == (operand == .asStored)
         let (count, k) = isAlong ? (matrix.rows, matrix.columns) : (matrix.columns, matrix.rows)

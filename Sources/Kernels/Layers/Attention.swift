@@ -1,12 +1,13 @@
 // Attention - causal grouped-query attention over whole sequences, in blocks of queries.
 //
-// Legend: B sequences, T positions, H query heads, K key/value heads (H / K query heads share one), Dh features per head.
-// qkv rows hold [q: H * Dh | k: K * Dh | v: K * Dh] of one token. lse_BHT = logsumexp of a query's scaled scores.
+// Legend: B sequences, T positions, H query heads, K key/value heads (H / K query heads share one), Dh features per
+// head. A row of qkv holds [q: H * Dh | k: K * Dh | v: K * Dh] of one token. lse_BHT is the log-sum-exp of a query's
+// scaled scores.
 
 internal import LinearAlgebra
 public import Tensors
 
-/// Sizes of one attention layer, and its two passes.
+/// The sizes of an attention layer, and its forward and backward passes.
 public struct Attention: Sendable {
     public let heads: Int
     public let keyValueHeads: Int
@@ -14,14 +15,14 @@ public struct Attention: Sendable {
     /// T.
     public let positions: Int
 
-    /// Queries per block: a block's scores stay in the second-level cache, and the masked half beyond it is skipped.
+    /// Queries per block. Why: a block's scores stay in the second-level cache, and keys behind the block are skipped.
     private static let queryBlock = 64
-    /// Blocks that a task of the forward pass computes with the keys and values that it has packed, at most: packing is then
-    /// some 2 % of its work.
+    /// Most blocks of a forward task. Why: packing keys and values once per task is then a small part of its work.
     private static let mostBlocksPerTask = 8
-    /// With fewer tasks for each thread, tasks become smaller, down to a block, so that threads have something to share. How
-    /// blocks are grouped changes no bit of the result. Messages move between tasks only: where there are tasks enough,
-    /// those of long sequences run for milliseconds.
+    /// Least number of tasks per thread. With fewer, tasks become smaller, down to a block, so that all threads work.
+    ///
+    /// The number of blocks in a task changes no bit of the result. The progress hook runs between tasks only; tasks of
+    /// long sequences take milliseconds.
     private static let fewestTasksPerThread = 4
 
     public init(heads: Int, keyValueHeads: Int, headSize: Int, positions: Int) {
@@ -45,7 +46,7 @@ public struct Attention: Sendable {
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
     /// - Parameters:
-    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied; its format is that of the matmuls.
+    ///   - qkv: `[B * T, (H + 2K) * Dh]`, rotary already applied, in the compute dtype of matmuls.
     ///   - output: `[B * T, H * Dh]`.
     ///   - lse: receives the log-sum-exp of the scaled scores, `[B, H, T]`, for the backward pass.
     ///   - scratch: ``scratchCount(threads:)`` floats.
@@ -62,7 +63,8 @@ public struct Attention: Sendable {
         pool.run(B * heads * tasks) { task, worker in
             let sequence = task / (heads * tasks)
             let head = task / tasks % heads
-            // A head's late tasks are the long ones: handed out first, so that the last thread to finish is not in one of them.
+            // Late queries see more keys, so their tasks are long and come first. Threads then finish at nearly one
+            // time.
             let first = (tasks - 1 - task % tasks) * blocksPerTask
             let range = first..<min(first + blocksPerTask, blocks)
             let own = AttentionScratch(self, scratchView, worker: worker)
@@ -89,75 +91,82 @@ public struct Attention: Sendable {
 
     /// Gradients of q, k and v.
     ///
-    /// Probabilities are recomputed from q, k and `lse`. With `delta = sum(dout * out)` per query:
-    /// `dS = P * (dout v^T - delta) / sqrt(Dh)`, `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`. One task owns one key/value
-    /// head of one sequence and adds its queries, heads in order, so that the sums have one order.
+    /// The pass recomputes the probabilities P from q, k and `lse`. With `delta = sum(dout * out)` per query:
+    /// `dS = P * (dout v^T - delta) / sqrt(Dh)`, `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`.
+    ///
+    /// One task owns one key/value head of one sequence and adds up its query heads in order. Why: every sum then has
+    /// one order, whatever the number of threads.
     ///
     /// - Parameters:
-    ///   - doutput: gradient of the output, `[B * T, H * Dh]`.
-    ///   - downcast: where matmuls are bf16: `doutput` in that format.
-    ///   - dqkv: `[B * T, (H + 2K) * Dh]`; overwritten.
+    ///   - outputGradient: dout, `[B * T, H * Dh]`.
+    ///   - downcast: `outputGradient` in bf16; nil with fp32 matmuls.
+    ///   - qkvGradient: dq, dk and dv, `[B * T, (H + 2K) * Dh]`; overwritten.
     public func backward(
         _ pool: ThreadPool, sequences B: Int, qkv: OperandSlice, output: FloatSlice, lse: FloatSlice,
-        doutput: FloatSlice, downcast: BFloat16Slice? = nil, dqkv: FloatSlice, scratch: FloatSlice
+        outputGradient: FloatSlice, downcast: BFloat16Slice? = nil, qkvGradient: FloatSlice, scratch: FloatSlice
     ) {
         check(pool, B, qkv, output, lse, scratch)
         precondition(
-            doutput.count == output.count && dqkv.count == qkv.count
+            outputGradient.count == output.count && qkvGradient.count == qkv.count
                 && (downcast?.count ?? output.count) == output.count,
             "attention backward: sizes differ")
         let T = positions
         let scale = 1 / Float(headSize).squareRoot()
         let (outputView, lse_BHT, scratchView) = (output.view, lse.view, scratch.view)
-        let (doutputView, dqkvView) = (doutput.view, dqkv.view)
-        let doutOperand = downcast.map { .bf16($0) } ?? OperandSlice.fp32(doutput)
+        let (outputGradientView, qkvGradientView) = (outputGradient.view, qkvGradient.view)
+        let outputGradientOperand = downcast.map { .bf16($0) } ?? OperandSlice.fp32(outputGradient)
         pool.run(B * keyValueHeads) { task, worker in
             let sequence = task / keyValueHeads
             let group = task % keyValueHeads
             let own = AttentionScratch(self, scratchView, worker: worker)
             let keys = own.packed(keyMatrix(qkv, sequence, group), in: .keys)
             let values = own.packed(valueMatrix(qkv, sequence, group), in: .values)
-            let dk = own.zeros(in: .keyGradients)
-            let dv = own.zeros(in: .valueGradients)
+            let keyGradient = own.zeros(in: .keyGradients)
+            let valueGradient = own.zeros(in: .valueGradients)
             for head in (group * groupSize)..<((group + 1) * groupSize) {
                 let out = outputMatrix(outputView, sequence, head)
-                let dout = outputMatrix(doutputView, sequence, head)
+                let outGradient = outputMatrix(outputGradientView, sequence, head)
                 for block in 0..<blocks {
                     let queries = queryRange(block: block)
                     let keyCount = queries.upperBound
                     let q = queryMatrix(qkv, sequence, head).block(rows: queries)
                     let k = keys.block(rows: 0..<keyCount)
                     let v = values.block(rows: 0..<keyCount)
-                    let doutRows = window(doutOperand, sequence, column: head * headSize, stride: outputStride)
-                        .block(rows: queries)
+                    let outGradientRows = window(
+                        outputGradientOperand, sequence, column: head * headSize, stride: outputStride
+                    )
+                    .block(rows: queries)
                     let p = own.scores(0, rows: queries.count, columns: keyCount, like: q)
-                    let ds = own.scores(1, rows: queries.count, columns: keyCount, like: q)
+                    let scoreGradients = own.scores(1, rows: queries.count, columns: keyCount, like: q)
                     pool.multiplyPanel(q, .asStored, k, .transposed, into: p.wide, worker: worker)
-                    pool.multiplyPanel(doutRows, .asStored, v, .transposed, into: ds.wide, worker: worker)
+                    pool.multiplyPanel(
+                        outGradientRows, .asStored, v, .transposed, into: scoreGradients.wide, worker: worker)
                     for (row, query) in queries.enumerated() {
-                        let delta = sumLanes(rowView(dout, query), rowView(out, query)) { $0 * $1 }
+                        let delta = sumLanes(rowView(outGradient, query), rowView(out, query)) { $0 * $1 }
                         scoreGradient(
-                            p: p, ds: ds, row: row, visible: query + 1,
+                            p: p, gradient: scoreGradients, row: row, visible: query + 1,
                             lse: lse_BHT[(sequence * heads + head) * T + query], delta: delta, scale: scale)
                     }
                     pool.multiplyPanel(
-                        ds.operand, .asStored, k, .asStored,
-                        into: window(dqkvView, sequence, column: head * headSize, stride: qkvStride)
+                        scoreGradients.operand, .asStored, k, .asStored,
+                        into: window(qkvGradientView, sequence, column: head * headSize, stride: qkvStride)
                             .block(rows: queries), worker: worker)
                     pool.multiplyPanel(
-                        ds.operand, .transposed, q, .asStored, into: dk.block(rows: 0..<keyCount), adding: true,
+                        scoreGradients.operand, .transposed, q, .asStored, into: keyGradient.block(rows: 0..<keyCount),
+                        adding: true,
                         worker: worker)
                     pool.multiplyPanel(
-                        p.operand, .transposed, doutRows, .asStored, into: dv.block(rows: 0..<keyCount), adding: true,
+                        p.operand, .transposed, outGradientRows, .asStored,
+                        into: valueGradient.block(rows: 0..<keyCount), adding: true,
                         worker: worker)
                 }
             }
-            dk.copy(to: window(dqkvView, sequence, column: keyColumn(group), stride: qkvStride))
-            dv.copy(to: window(dqkvView, sequence, column: valueColumn(group), stride: qkvStride))
+            keyGradient.copy(to: window(qkvGradientView, sequence, column: keyColumn(group), stride: qkvStride))
+            valueGradient.copy(to: window(qkvGradientView, sequence, column: valueColumn(group), stride: qkvStride))
         }
     }
 
-    // MARK: - Where things lie
+    // MARK: - Layout of the buffers
 
     private var groupSize: Int { heads / keyValueHeads }
 
@@ -205,7 +214,7 @@ public struct Attention: Sendable {
         switch slice {
         case .fp32(let slice): return .fp32(window(slice.view, sequence, column: column, stride: stride))
         case .bf16(let slice):
-            let (start, length) = place(sequence, column: column, stride: stride)
+            let (start, length) = extent(sequence, column: column, stride: stride)
             return .bf16(
                 BFloat16Matrix(
                     slice.view.advanced(by: start, count: length), rows: positions, columns: headSize, stride: stride))
@@ -213,11 +222,11 @@ public struct Attention: Sendable {
     }
 
     private func window(_ view: FloatView, _ sequence: Int, column: Int, stride: Int) -> Matrix {
-        let (start, length) = place(sequence, column: column, stride: stride)
+        let (start, length) = extent(sequence, column: column, stride: stride)
         return Matrix(view.advanced(by: start, count: length), rows: positions, columns: headSize, stride: stride)
     }
 
-    private func place(_ sequence: Int, column: Int, stride: Int) -> (start: Int, length: Int) {
+    private func extent(_ sequence: Int, column: Int, stride: Int) -> (start: Int, length: Int) {
         (sequence * positions * stride + column, (positions - 1) * stride + headSize)
     }
 

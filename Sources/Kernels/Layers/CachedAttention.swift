@@ -1,12 +1,14 @@
 // CachedAttention - attention of new tokens over the keys and values of earlier ones, for generation.
 //
-// Legend: n new tokens at positions start ..< start + n, H query heads, K key/value heads, Dh features per head, T cache
-// positions. keys_TKDh and values_TKDh hold one row of K * Dh features per position.
+// Legend: n new tokens at positions start ..< start + n, H query heads, K key/value heads, Dh features per head, T
+// cache positions. keys_TKDh and values_TKDh hold one row of K * Dh features per position.
 
 public import Tensors
 
 extension Attention {
-    /// Appends the new tokens' keys and values to the cache and attends over everything up to each token.
+    /// Appends keys and values of the new tokens to the cache, and attends over all positions up to each token.
+    ///
+    /// Traps when the tokens or the buffers do not fit the cache.
     ///
     /// - Parameters:
     ///   - qkv: `[n, (H + 2K) * Dh]` of the new tokens, rotary already applied.

@@ -4,10 +4,11 @@
 
 public import Tensors
 
+/// The token embedding: a lookup of rows, and its gradient.
 public enum Embedding {
-    /// `x[n] = table[tokens[n]]`.
+    /// `x[n] = table[tokens[n]]`, x `[N, D]`, table `[V, D]`.
     ///
-    /// Traps on a token outside of the table: data is checked when it is loaded.
+    /// Traps on a token outside of the table. Why: data is checked when it is loaded.
     public static func forward(
         _ pool: ThreadPool, tokens: [Int32], table: OperandSlice, features D: Int, into x: FloatSlice
     ) {
@@ -35,30 +36,37 @@ public enum Embedding {
         }
     }
 
-    /// `dtable[tokens[n]] += dx[n]`, tokens in order.
+    /// The gradient of the table: `dtable[tokens[n]] += dx[n]`, tokens in order.
     ///
-    /// Tasks are fixed ranges of columns, so that every element is added up in token order whatever the threads.
-    /// Traps on a token outside of the table.
+    /// Tasks are fixed ranges of columns. Why: every element is then summed in token order, whatever the number of
+    /// threads. Traps on a token outside of the table.
     ///
-    /// - Parameter dtable: `[V, D]`; cleared first unless `adding`.
+    /// - Parameters:
+    ///   - outputGradient: dx, `[N, D]`.
+    ///   - tableGradient: dtable, `[V, D]`; cleared first unless `adding`.
     public static func backward(
-        _ pool: ThreadPool, tokens: [Int32], dx: FloatSlice, features D: Int, dtable: FloatSlice, adding: Bool
+        _ pool: ThreadPool, tokens: [Int32], outputGradient: FloatSlice, features D: Int, tableGradient: FloatSlice,
+        adding: Bool
     ) {
         let N = tokens.count
-        precondition(dx.count == N * D && dtable.count % D == 0, "embedding: \(dx.count) floats for \(N) x \(D)")
-        let vocabulary = dtable.count / D
+        precondition(
+            outputGradient.count == N * D && tableGradient.count % D == 0,
+            "embedding: \(outputGradient.count) floats for \(N) x \(D)")
+        let vocabulary = tableGradient.count / D
         let outOfRange = tokens.first { $0 < 0 || $0 >= vocabulary }
         precondition(outOfRange == nil, "token \(outOfRange ?? 0) is outside the vocabulary of \(vocabulary)")
-        let (dx_ND, dtable_VD) = (dx.view, dtable.view)
+        let (outputGradient_ND, tableGradient_VD) = (outputGradient.view, tableGradient.view)
         if !adding {
-            pool.runRanges(count: dtable.count, grain: 1 << 16) { range, _ in
-                dtable_VD.advanced(by: range.lowerBound, count: range.count).fill(0)
+            pool.runRanges(count: tableGradient.count, grain: 1 << 16) { range, _ in
+                tableGradient_VD.advanced(by: range.lowerBound, count: range.count).fill(0)
             }
         }
         pool.runRanges(count: D, grain: 4 * laneCount) { columns, _ in
             for n in 0..<N {
-                let row = dtable_VD.advanced(by: Int(tokens[n]) * D + columns.lowerBound, count: columns.count)
-                mapLanes(row, dx_ND.advanced(by: n * D + columns.lowerBound, count: columns.count), into: row) {
+                let row = tableGradient_VD.advanced(by: Int(tokens[n]) * D + columns.lowerBound, count: columns.count)
+                mapLanes(
+                    row, outputGradient_ND.advanced(by: n * D + columns.lowerBound, count: columns.count), into: row
+                ) {
                     $0 + $1
                 }
             }

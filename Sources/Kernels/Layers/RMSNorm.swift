@@ -4,16 +4,19 @@
 
 public import Tensors
 
-/// Tokens per task. Sums over tokens run over tiles of this many, in tile order, so that they have one shape.
+/// Tokens per task, and tokens per tile of a sum over tokens.
+///
+/// Why: sums over fixed tiles, in tile order, have one order whatever the number of threads.
 let tokenTile = 64
 
+/// The normalization of a token's features by their root mean square.
 public enum RMSNorm {
     /// `y = gain * x * rstd`, row by row.
     ///
     /// - Parameters:
     ///   - x: input, `[N, D]`.
     ///   - gain: `[D]`.
-    ///   - y: output, `[N, D]`, in the format that the matmuls read.
+    ///   - y: output, `[N, D]`, in the compute dtype of matmuls.
     ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per token, `[N]`.
     public static func forward(
         _ pool: ThreadPool, x: FloatSlice, gain: FloatSlice, epsilon: Float, into y: OperandSlice, rstd: FloatSlice
@@ -48,53 +51,62 @@ public enum RMSNorm {
         mapLanes(row, gain_D, into: target) { $0 * scale * $1 }
     }
 
-    /// Floats of scratch that ``backward(_:dy:x:gain:rstd:dx:dgain:adding:output:scratch:)`` needs.
+    /// Number of scratch floats of a backward pass.
     public static func scratchCount(tokens N: Int, features D: Int) -> Int { (N + tokenTile - 1) / tokenTile * D }
 
-    /// Adds the input's gradient to `dx`, writes or adds the gain's, and forms the output once more, which is cheaper than to
-    /// store `[N, D]` per norm.
+    /// The gradients of input and gain, and the recomputed output.
     ///
-    /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy * xhat`.
+    /// Why it recomputes the output: that is cheaper than to store `[N, D]` per norm.
+    ///
+    /// With `xhat = x * rstd` and `g = gain * dy`: `dx += rstd * (g - xhat * mean(g * xhat))`, `dgain = sum_n dy *
+    /// xhat`.
     ///
     /// - Parameters:
-    ///   - dy: gradient of the output, `[N, D]`.
-    ///   - dx: gradient of the residual stream, `[N, D]`; added to.
-    ///   - dgain: `[D]`; overwritten unless `adding`.
-    ///   - y: where wanted, receives the output, `[N, D]`.
+    ///   - outputGradient: dy, `[N, D]`.
+    ///   - inputGradient: dx, `[N, D]`, the gradient of the residual stream; always added to.
+    ///   - gainGradient: dgain, `[D]`; overwritten unless `adding`.
+    ///   - y: receives the output, `[N, D]`; nil: it is not recomputed.
     ///   - scratch: ``scratchCount(tokens:features:)`` floats.
     public static func backward(
-        _ pool: ThreadPool, dy: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice, dx: FloatSlice,
-        dgain: FloatSlice, adding: Bool, output y: OperandSlice? = nil, scratch: FloatSlice
+        _ pool: ThreadPool, outputGradient: FloatSlice, x: FloatSlice, gain: FloatSlice, rstd: FloatSlice,
+        inputGradient: FloatSlice,
+        gainGradient: FloatSlice, adding: Bool, output y: OperandSlice? = nil, scratch: FloatSlice
     ) {
         let D = gain.count
         let N = rstd.count
         let tiles = (N + tokenTile - 1) / tokenTile
         precondition(
-            dy.count == N * D && x.count == N * D && dx.count == N * D && (y?.count ?? N * D) == N * D,
+            outputGradient.count == N * D && x.count == N * D && inputGradient.count == N * D
+                && (y?.count ?? N * D) == N * D,
             "RMSNorm backward: sizes for \(N) x \(D)")
         precondition(
-            dgain.count == D && scratch.count >= scratchCount(tokens: N, features: D),
+            gainGradient.count == D && scratch.count >= scratchCount(tokens: N, features: D),
             "RMSNorm backward: scratch too small")
-        let (dy_ND, x_ND, gain_D, rstd_N, dx_ND) = (dy.view, x.view, gain.view, rstd.view, dx.view)
-        let (dgain_D, partial_tileD) = (dgain.view, scratch.view)
+        let (outputGradient_ND, x_ND, gain_D, rstd_N, inputGradient_ND) = (
+            outputGradient.view, x.view, gain.view, rstd.view, inputGradient.view
+        )
+        let (gainGradient_D, partial_tileD) = (gainGradient.view, scratch.view)
         pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
             let partial_D = partial_tileD.advanced(by: tokens.lowerBound / tokenTile * D, count: D)
             partial_D.fill(0)
             for n in tokens {
-                let dyRow = dy_ND.advanced(by: n * D, count: D)
+                let outputGradientRow = outputGradient_ND.advanced(by: n * D, count: D)
                 let xRow = x_ND.advanced(by: n * D, count: D)
-                let dxRow = dx_ND.advanced(by: n * D, count: D)
+                let inputGradientRow = inputGradient_ND.advanced(by: n * D, count: D)
                 let rstd = Lanes(repeating: rstd_N[n])
-                // A function: as a closure it is not inlined into this loop.
+                // Why a function: a closure is not inlined into this loop.
                 @inline(__always)
-                func gainAndProjection(_ partial: Lanes, _ dy: Lanes, _ gain: Lanes, _ x: Lanes) -> (Lanes, Lanes) {
-                    (partial.addingProduct(dy, x * rstd), dy * gain * x)
+                func gainAndProjection(_ partial: Lanes, _ outputGradient: Lanes, _ gain: Lanes, _ x: Lanes) -> (
+                    Lanes, Lanes
+                ) {
+                    (partial.addingProduct(outputGradient, x * rstd), outputGradient * gain * x)
                 }
-                // mean(g * xhat) with g = gain * dy; dy * gain is formed twice rather than stored.
-                let sum = mapSumLanes(partial_D, dyRow, gain_D, xRow, into: partial_D, gainAndProjection)
+                // mean(g * xhat) with g = gain * dy. Both loops compute dy * gain instead of storing it.
+                let sum = mapSumLanes(partial_D, outputGradientRow, gain_D, xRow, into: partial_D, gainAndProjection)
                 let factor = Lanes(repeating: sum * rstd_N[n] / Float(D)) * rstd
-                mapLanes(dxRow, dyRow, gain_D, xRow, into: dxRow) { dx, dy, gain, x in
-                    dx.addingProduct(rstd, dy * gain - x * factor)
+                mapLanes(inputGradientRow, outputGradientRow, gain_D, xRow, into: inputGradientRow) {
+                    inputGradient, outputGradient, gain, x in
+                    inputGradient.addingProduct(rstd, outputGradient * gain - x * factor)
                 }
                 switch y {
                 case .none: break
@@ -104,7 +116,7 @@ public enum RMSNorm {
             }
         }
         pool.runRanges(count: D, grain: 256) { columns, _ in
-            let sum = dgain_D.advanced(by: columns.lowerBound, count: columns.count)
+            let sum = gainGradient_D.advanced(by: columns.lowerBound, count: columns.count)
             if !adding { sum.fill(0) }
             for tile in 0..<tiles {
                 let partial = partial_tileD.advanced(by: tile * D + columns.lowerBound, count: columns.count)

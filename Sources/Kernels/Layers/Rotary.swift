@@ -6,19 +6,19 @@
 internal import Glibc
 public import Tensors
 
+/// The rotary embedding of one head size: a table of cosines and sines, and the rotation of queries and keys.
 public struct Rotary: Sendable {
     /// Features per head; even.
     public let headSize: Int
-    /// Positions 0 ..< positions are tabulated.
+    /// Number of positions in the table.
     public let positions: Int
     private let cosines_TDh2: FloatSlice
     private let sines_TDh2: FloatSlice
 
-    /// Tabulates the angles as Hugging Face forms them: frequency and angle are rounded to single precision.
+    /// Tabulates the angles as Hugging Face does: frequency and angle are rounded to single precision.
     ///
-    /// Those roundings are part of the model: at position 1000 an angle is off by up to 1e-4, which a model trained with
-    /// it sees. With exact angles the CE of single tokens of 1,024 differs from Hugging Face's by 1.6e-4 nat (2,048:
-    /// 4.5e-4; a random model with sharp attention), with theirs by the 1e-5 of any other order of sums.
+    /// Why: the roundings are part of a trained model. At position 1000 an angle differs from the unrounded one by up
+    /// to 1e-4. The CE of a token would differ by some 1e-4 nat.
     public init(headSize: Int, positions: Int, theta: Double) {
         precondition(headSize > 0 && headSize % 2 == 0 && positions > 0, "rotary: head size \(headSize) must be even")
         self.headSize = headSize
@@ -41,8 +41,8 @@ public struct Rotary: Sendable {
     ///
     /// - Parameters:
     ///   - x: `[N, stride]`; the heads lie at the start of each row.
-    ///   - position: of token `n`, must be below ``positions``.
-    ///   - inverse: turns back, which is also the gradient's way through.
+    ///   - inverse: rotates by the negative angle, which is also the backward pass.
+    ///   - position: position of token `n`; traps unless it is in 0 ..< ``positions``.
     public func apply(
         _ pool: ThreadPool, to x: FloatSlice, stride: Int, heads: Int, inverse: Bool = false,
         position: (_ token: Int) -> Int

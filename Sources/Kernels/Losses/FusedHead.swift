@@ -1,4 +1,4 @@
-// FusedHead - output projection, weighted loss and their gradients in token chunks: tokens x V logits never exist.
+// FusedHead - output projection, weighted loss and their gradients in chunks of tokens, never over all logits [N, V].
 //
 // Legend: N tokens, C tokens of a chunk, D features, V vocabulary. hidden_ND, weight_VD, logits_CV.
 
@@ -11,15 +11,16 @@ public struct TokenLosses: Sendable {
     public let crossEntropy: FloatSlice
     /// H of each prediction in nats.
     public let entropy: FloatSlice
-    /// The weight w of each target; where ignored, what the reference normalisation counts.
+    /// The weight w of each target; for an ignored target the weight of its prediction (`normalization: reference`).
     public let weight: FloatSlice
     /// Probability of the most likely token. Only a pass without gradients writes it.
     public let confidence: FloatSlice
-    /// 1 where the target is the most likely token, of equally likely ones the lowest id; otherwise, and where ignored, 0.
-    /// Only a pass without gradients writes it.
+    /// 1 where the target is the most likely token, otherwise 0. Among equally likely tokens the lowest id is meant.
+    ///
+    /// It is 0 for an ignored target. Only a pass without gradients writes it.
     public let isCorrect: FloatSlice
 
-    /// Room for `count` tokens.
+    /// Allocates results for `count` tokens.
     public init(count: Int) {
         let all = Arena(count: 5 * count).all
         let parts = (0..<5).map { all[($0 * count)..<(($0 + 1) * count)] }
@@ -62,10 +63,10 @@ public struct TokenLosses: Sendable {
 public struct FusedHead: Sendable {
     public let features: Int
     public let vocabulary: Int
-    /// Tokens per chunk: a function of the sizes only, because the sum over tokens in the weight's gradient is cut there.
+    /// Tokens per chunk. It depends on the sizes only. Why: chunks cut the sum over tokens in the weight gradient.
     public let chunkTokens: Int
 
-    /// Logits that a chunk may hold: 64 MiB, small beside activations and large enough for the matmuls to be efficient.
+    /// Most logits of a chunk: 64 MiB. Why: that is small beside activations, and large enough for efficient matmuls.
     private static let chunkLogits = 16 << 20
     private static let rowGrain = 8
 
@@ -77,47 +78,48 @@ public struct FusedHead: Sendable {
         chunkTokens = min(max(fitting, tokenTile), 1024)
     }
 
-    /// Floats of scratch for a pass over `tokens` tokens.
+    /// Number of scratch floats for a pass over `tokens` tokens.
     public func scratchCount(tokens: Int) -> Int { min(tokens, chunkTokens) * vocabulary }
 
-    /// Losses and, unnormalised, the gradients of `sum_n w_n CE_n` with w held fixed.
+    /// The per-token losses, and the gradients of the unnormalised loss `sum_n w_n CE_n` with w held fixed.
     ///
     /// `dlogits_n = w_n (p_n - onehot(y_n))` (0 for ignored targets), `dhidden = dlogits W`, `dW = dlogits^T hidden`.
     ///
     /// - Parameters:
-    ///   - hidden: `[N, D]`, after the final norm; its format is that of the matmuls and of `weight`.
-    ///   - weight: `[V, D]`.
-    ///   - targets: `[N]`, below 0: ignored.
-    ///   - dhidden: `[N, D]`; overwritten; may not be `hidden`.
-    ///   - dweight: `[V, D]`; overwritten unless `adding`.
+    ///   - hidden: `[N, D]`, after the final norm, in the compute dtype of matmuls.
+    ///   - weight: `[V, D]`, in the dtype of `hidden`.
+    ///   - targets: `[N]`; the loss ignores a target below 0.
     ///   - weighting: gives w.
+    ///   - hiddenGradient: dhidden, `[N, D]`; overwritten; may not be `hidden`.
+    ///   - weightGradient: dW, `[V, D]`; overwritten unless `adding`.
     ///   - losses: receives the per-token results.
     ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func lossAndGradient(
         _ pool: ThreadPool, hidden: OperandSlice, weight: OperandSlice, targets: [Int32], weighting: TokenWeighting,
-        dhidden: FloatSlice, dweight: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
+        hiddenGradient: FloatSlice, weightGradient: FloatSlice, adding: Bool, losses: TokenLosses, scratch: FloatSlice
     ) {
-        precondition(dhidden.count == hidden.count && dweight.count == weight.count, "head: gradient sizes differ")
-        // The first chunk overwrites the gradient; without one it is a sum over nothing.
-        if targets.isEmpty && !adding { pool.clear(dweight) }
+        precondition(
+            hiddenGradient.count == hidden.count && weightGradient.count == weight.count, "head: gradient sizes differ")
+        // The first chunk overwrites the gradient. Without a chunk the gradient is an empty sum.
+        if targets.isEmpty && !adding { pool.clear(weightGradient) }
         precondition(weight.count == vocabulary * features, "head: weight is not \(vocabulary) x \(features)")
         let weight_VD = OperandMatrix(weight, rows: vocabulary, columns: features)
-        let dweight_VD = Matrix(dweight, rows: vocabulary, columns: features)
+        let weightGradient_VD = Matrix(weightGradient, rows: vocabulary, columns: features)
         forEachChunk(pool, hidden, weight_VD, targets, scratch) { tokens, hidden_CD, logits_CV in
-            let dlogits_CV = turnIntoGradient(pool, logits_CV, tokens, targets, weighting, losses, format: hidden)
+            let logitGradient_CV = turnIntoGradient(pool, logits_CV, tokens, targets, weighting, losses, format: hidden)
             let range = (tokens.lowerBound * features)..<(tokens.upperBound * features)
             pool.multiply(
-                dlogits_CV, .asStored, weight_VD, .asStored,
-                into: Matrix(dhidden[range], rows: tokens.count, columns: features))
+                logitGradient_CV, .asStored, weight_VD, .asStored,
+                into: Matrix(hiddenGradient[range], rows: tokens.count, columns: features))
             pool.multiply(
-                dlogits_CV, .transposed, hidden_CD, .asStored, into: dweight_VD,
+                logitGradient_CV, .transposed, hidden_CD, .asStored, into: weightGradient_VD,
                 adding: adding || tokens.lowerBound > 0)
         }
     }
 
-    /// Replaces a chunk's logits by their gradient, in place and in the format of `hidden`, and records the losses.
+    /// Replaces a chunk's logits by their gradient, in place and in the dtype of `hidden`, and records the losses.
     ///
-    /// In bf16 a row's gradient takes the first half of the row's memory: it is written behind the place that is read.
+    /// In bf16 a row's gradient takes the first half of the row's memory, so writing never overtakes reading.
     private func turnIntoGradient(
         _ pool: ThreadPool, _ logits_CV: Matrix, _ tokens: Range<Int>, _ targets: [Int32], _ weighting: TokenWeighting,
         _ losses: TokenLosses, format hidden: OperandSlice
@@ -139,9 +141,9 @@ public struct FusedHead: Sendable {
                     mapLanes(logits, into: logits) { $0 * lanes }
                     if target >= 0 { logits[target] = atTarget }
                 case .bf16:
-                    let dlogits = halves.advanced(by: 2 * row * V, count: V)
-                    mapLanes(logits, into: dlogits) { $0 * lanes }
-                    if target >= 0 { dlogits[target] = atTarget }
+                    let logitGradient = halves.advanced(by: 2 * row * V, count: V)
+                    mapLanes(logits, into: logitGradient) { $0 * lanes }
+                    if target >= 0 { logitGradient[target] = atTarget }
                 }
             }
         }
@@ -151,7 +153,15 @@ public struct FusedHead: Sendable {
         }
     }
 
-    /// Losses only, for evaluation, and how sure and how right the prediction is, in the same pass.
+    /// The per-token losses without gradients, and confidence and correctness of each prediction. For evaluation.
+    ///
+    /// - Parameters:
+    ///   - hidden: `[N, D]`, after the final norm, in the compute dtype of matmuls.
+    ///   - weight: `[V, D]`, in the dtype of `hidden`.
+    ///   - targets: `[N]`; the loss ignores a target below 0.
+    ///   - weighting: gives w.
+    ///   - losses: receives the per-token results.
+    ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func evaluate(
         _ pool: ThreadPool, hidden: OperandSlice, weight: OperandSlice, targets: [Int32], weighting: TokenWeighting,
         losses: TokenLosses, scratch: FloatSlice
@@ -165,7 +175,7 @@ public struct FusedHead: Sendable {
                     let logits = logits_CV.view.advanced(by: row * vocabulary, count: vocabulary)
                     let target = checked(targets[n])
                     let largest = maximum(logits)
-                    // Before the row is overwritten. Lower ids are looked through only where the target has the maximum.
+                    // `reduce` overwrites the row below. Lower ids matter only where the target has the largest logit.
                     let isCorrect =
                         target >= 0 && logits[target] == largest
                         && !hasElement(logits.advanced(by: 0, count: target), equalTo: largest)

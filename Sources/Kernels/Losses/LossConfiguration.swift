@@ -1,6 +1,6 @@
-// LossConfiguration - which token weights, and how they are normalised (design section 2, configuration key `loss`).
+// LossConfiguration - token weights and normalization of the loss (design section 2, configuration key `loss`).
 
-/// The token-weighted loss of a run. Key `loss` of the configuration.
+/// The token-weighted loss of a run: the section `loss` of the configuration.
 public struct LossConfiguration: Sendable, Equatable {
     /// How a token's weight follows from its prediction.
     public enum Kind: String, Sendable, CaseIterable {
@@ -8,11 +8,11 @@ public struct LossConfiguration: Sendable, Equatable {
         case mile
         /// `(1 - p_y)^gamma` (Lin et al., arXiv 1708.02002).
         case focal
-        /// 1.
+        /// The weight 1: plain cross-entropy.
         case crossEntropy = "cross_entropy"
     }
 
-    /// What the weighted sum is divided by.
+    /// The divisor of the weighted sum.
     public enum Normalization: String, Sendable, CaseIterable {
         /// The sum of all weights of the optimizer step: independent of ranks and micro-batches.
         case global
@@ -24,9 +24,9 @@ public struct LossConfiguration: Sendable, Equatable {
     public var gamma: Double
     public var sigma: Double
     public var normalization: Normalization
-    /// Ranks that the authors' trainer would have had; 0: the MPI ranks. For `reference` only.
+    /// Number of ranks of the authors' trainer under `reference`; 0: the number of MPI ranks.
     public var referenceRanks: Int
-    /// Probabilities below it count as this much inside H (the authors: 1e-8); 0: exact entropy.
+    /// Lower bound of probabilities inside H (the authors' code: 1e-8); 0: exact entropy.
     public var probabilityFloor: Double
 
     public init(

@@ -44,7 +44,7 @@ public struct LossSums: Sendable, Equatable {
     }
 }
 
-/// The loss of an optimizer step, and the factor that turns the accumulated gradient into its gradient.
+/// The loss and other normalized numbers of an optimizer step.
 public struct NormalizedLoss: Sendable, Equatable {
     /// The objective.
     public let loss: Double
@@ -64,10 +64,10 @@ public struct NormalizedLoss: Sendable, Equatable {
 }
 
 extension LossSums {
-    /// The step's numbers under `normalization: global`: everything over `sum w`, which counts every target of the step.
+    /// The step's numbers under `normalization: global`: all sums divided by `sum w` over every target of the step.
     ///
-    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. A step without any weight (all targets
-    /// ignored) has loss and gradient 0.
+    /// The gradient of the loss is the accumulated `sum w dCE` times `1 / sum w`. Loss and gradient are 0 in a step
+    /// whose targets are all ignored.
     public var normalizedGlobally: NormalizedLoss {
         NormalizedLoss(
             loss: weight != 0 ? weightedCrossEntropy / weight : 0,
@@ -75,15 +75,14 @@ extension LossSums {
             alpha: weight != 0 ? targets / weight : 0)
     }
 
-    /// The numbers of a step whose weights sum to 0: what divides by 0 is not a number. Where there are targets all the same,
-    /// CE and entropy are theirs.
+    /// The numbers of a step whose weights sum to 0: loss and alpha are NaN. CE and entropy are NaN without targets.
     public var undefinedLoss: NormalizedLoss {
         NormalizedLoss(
             loss: .nan, crossEntropy: targets != 0 ? crossEntropy / targets : .nan,
             entropy: targets != 0 ? entropy / targets : .nan, alpha: .nan)
     }
 
-    /// Factor on the accumulated gradient under `global`.
+    /// Factor on the accumulated gradient under `normalization: global`: `1 / sum w`.
     public var globalGradientScale: Double { weight != 0 ? 1 / weight : 0 }
 }
 

@@ -2,7 +2,7 @@
 
 internal import Glibc
 
-/// A model's prediction of one token, as far as a weight may depend on it.
+/// The numbers of a token's prediction that its weight may depend on.
 public struct TokenPrediction: Sendable {
     /// Entropy H of the prediction, nats.
     public let entropy: Double
@@ -17,11 +17,11 @@ public struct TokenPrediction: Sendable {
 
 /// A rule that gives each target its weight. The gradient of the loss takes weights as constants.
 public struct TokenWeighting: Sendable {
-    /// Probabilities below it count as this much inside H; 0: exact entropy.
+    /// Lower bound of probabilities inside H; 0: exact entropy.
     public let probabilityFloor: Double
     private let rule: @Sendable (TokenPrediction) -> Double
 
-    /// - Parameter rule: the weight of a prediction; any finite number, and not a number where the prediction is none.
+    /// - Parameter rule: the weight of a prediction: a finite number, or NaN where the prediction holds NaN.
     public init(probabilityFloor: Double = 0, _ rule: @escaping @Sendable (TokenPrediction) -> Double) {
         self.probabilityFloor = probabilityFloor
         self.rule = rule
@@ -35,15 +35,17 @@ public struct TokenWeighting: Sendable {
 }
 
 extension LossConfiguration {
-    /// The weighting that the section describes: `(sigma + H)^gamma` (Su et al., arXiv 2310.19531, equation 5), `(1 - p_y)^gamma`
-    /// (Lin et al., arXiv 1708.02002) or 1.
+    /// The weighting of ``kind``.
+    ///
+    /// It is `(sigma + H)^gamma` (Su et al., arXiv 2310.19531, equation 5), `(1 - p_y)^gamma` (Lin et al., arXiv
+    /// 1708.02002) or 1.
     public var tokenWeighting: TokenWeighting {
         let (sigma, gamma) = (sigma, gamma)
         switch kind {
         case .mile:
             return TokenWeighting(probabilityFloor: probabilityFloor) { Self.power(sigma + max($0.entropy, 0), gamma) }
         case .focal:
-            // 1 - e^-ce without cancellation for confident predictions.
+            // 1 - e^-CE. `expm1` avoids cancellation for confident predictions.
             return TokenWeighting(probabilityFloor: probabilityFloor) {
                 Self.power(max(-expm1(-$0.crossEntropy), 0), gamma)
             }
@@ -51,7 +53,7 @@ extension LossConfiguration {
         }
     }
 
-    /// `base^exponent`; exact for the two exponents that matter most, so that gamma 0 is cross-entropy to the bit.
+    /// `base^exponent`, without rounding for exponents 0 and 1. Why: gamma 0 then gives the bits of cross-entropy.
     private static func power(_ base: Double, _ exponent: Double) -> Double {
         if exponent == 0 { return 1 }
         if exponent == 1 { return base }

@@ -40,12 +40,12 @@ struct ExponentialTests {
     }
 
     @Test func endsOfTheRange() {
-        // -87.3 is the last that is not flushed, and is still a normal number.
+        // -87.3 is the lowest argument that is not flushed to 0. Its result is still a normal number.
         #expect(exponential(-87.3) >= .leastNormalMagnitude)
         #expect(exponential(Float(-87.3).nextDown) == 0)
         #expect(abs(Double(exponential(88)) / exp(88.0) - 1) < 2e-7)
         for x in [Float(88).nextUp, 1e5, .infinity] { #expect(exponential(x) == exponential(88)) }
-        // With payloads too, whose bits would otherwise end up in the exponent.
+        // NaNs with payloads count too, because their bits could end up in the exponent.
         for bits: UInt32 in [0x7FC0_0000, 0x7FC0_0001, 0xFFC0_01FF, 0x7F80_0001] {
             #expect(exponential(Float(bitPattern: bits)).isNaN)
         }

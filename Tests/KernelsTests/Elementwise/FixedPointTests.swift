@@ -1,4 +1,4 @@
-// FixedPointTests - gradients in fixed point: the quantum, exact sums in any order, and what does not fit.
+// FixedPointTests - gradients in fixed point: the quantum, exact sums in any order, and overflow.
 
 import Kernels
 import TestSupport
@@ -40,7 +40,8 @@ struct FixedPointTests {
         #expect(back.array[3] == values[3] && back.array[4] == values[4] && back.array[7] == values[7])
     }
 
-    /// fp32 sums of the same numbers differ with their order; these do not, for any cut and any number of threads.
+    /// Fixed-point sums do not depend on order, cut or number of threads. fp32 sums of the numbers depend on their
+    /// order.
     @Test func sumsHaveNoOrder() {
         var random = SeededGenerator(seed: 3)
         let count = 100_003
@@ -50,7 +51,7 @@ struct FixedPointTests {
         for (index, term) in terms.enumerated() {
             #expect(makePool(1).add(FloatSlice(term), to: forward, in: format, replacing: index == 0) == .none)
         }
-        // Remains of another sum are replaced.
+        // The first term replaces remains of another sum.
         backward.copy(from: [Int64](repeating: 99, count: count))
         for (index, term) in terms.reversed().enumerated() {
             let slice = FloatSlice(term)
@@ -64,7 +65,7 @@ struct FixedPointTests {
         let one = (0..<count).map { index in terms.reduce(Float(0)) { $0 + $1[index] } }
         let other = (0..<count).map { index in terms.reversed().reduce(Float(0)) { $0 + $1[index] } }
         #expect(one != other)
-        // And the sum is right: five roundings of half a quantum, and one of fp32.
+        // The sum is right within five roundings of half a quantum, and one of fp32.
         let result = Arena(count: count).all
         makePool(2).convert(forward, in: format, into: result)
         for index in stride(from: 0, to: count, by: 997) {

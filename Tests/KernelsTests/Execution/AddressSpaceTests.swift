@@ -1,4 +1,4 @@
-// AddressSpaceTests - what is said where the limit on address space leaves too little.
+// AddressSpaceTests - the errors of a limit on address space that is too low.
 
 import Glibc
 import Testing
@@ -18,7 +18,7 @@ struct AddressSpaceTests {
         try AddressSpace(limitBytes: nil, usedBytes: 90 << 20).require(1 << 40, for: "MPI")
     }
 
-    /// Threads that the system refuses have the same remedy, and one limit more.
+    /// The error of refused threads has the remedy of the limit on address space, and names one limit more.
     @Test func threadsNameTheSameLimit() {
         let error = ThreadPoolError(threadCount: 2, startedCount: 1, code: ENOMEM)
         #expect(

@@ -1,4 +1,4 @@
-// PanelGEMMTests - how matmuls are cut, and that cutting does not change what they are.
+// PanelGEMMTests - the cut of matmuls into panels, and their results.
 
 import LinearAlgebra
 import TestSupport
@@ -36,7 +36,7 @@ struct PanelGEMMTests {
         }
     }
 
-    /// Shapes of the program's matmuls, large ones included: only the plan is made.
+    /// Shapes of the program's matmuls, large ones included. The tests make plans only.
     @Test(arguments: [
         (1, 1, 1), (0, 5, 3), (5, 0, 3), (7, 5, 0), (64, 64, 64), (768, 512, 128), (4096, 1024, 1024),
         (4096, 8192, 1024),
@@ -50,34 +50,34 @@ struct PanelGEMMTests {
         let plan = PanelPlan(m: m, n: n, k: k, upcasts: upcasts)
         #expect(plan == PanelPlan(m: m, n: n, k: k, upcasts: upcasts))
         #expect(plan.panelRows >= 1 && plan.panelColumns >= 1)
-        // A cut side has edges that suit the BLAS kernels; a side that is not cut is whole.
+        // The panels of a cut side have a length that suits the BLAS kernels. An uncut side is one panel.
         #expect(plan.panelRows % 16 == 0 || plan.panelRows == max(m, 1))
         #expect(plan.panelColumns % 16 == 0 || plan.panelColumns == max(n, 1))
-        // No panel is so large that its operands do not stay in cache, none so small that packing counts.
+        // Operands of every panel fit the cache, and no panel is so small that packing counts.
         #expect(plan.panelRows <= 768 && plan.panelColumns <= 768)
         let panels = ((m + plan.panelRows - 1) / plan.panelRows) * ((n + plan.panelColumns - 1) / plan.panelColumns)
         let flops = 2.0 * Double(m * n * k)
         if flops < 16e6 && m < 384 && n < 768 { #expect(panels <= 1) }
-        // A few threads have something to share.
+        // A few threads all get panels.
         if flops >= 64e6 && m * n >= 65_536 { #expect(panels >= 4) }
         // Large matmuls must keep a large node busy.
         if flops >= 2e9 && m * n >= 4_000_000 { #expect(panels >= 16) }
     }
 
-    /// Panels that are packed from upcast copies have as many rows for short reductions as others for long ones.
+    /// Panels of upcast operands have as many rows with a short reduction as other panels with a long one.
     @Test func upcastPanelsAreLarge() {
         #expect(PanelPlan(m: 2048, n: 1536, k: 512) == PanelPlan(m: 2048, n: 1536, k: 1023))
         #expect(PanelPlan(m: 2048, n: 1536, k: 512).panelRows == 256)
         #expect(PanelPlan(m: 2048, n: 1536, k: 512, upcasts: true).panelRows == 512)
         #expect(PanelPlan(m: 2048, n: 1536, k: 512, upcasts: true) == PanelPlan(m: 2048, n: 1536, k: 1024))
-        // Four large ones are too few to be worth it.
+        // Four large panels would be too few.
         #expect(PanelPlan(m: 2048, n: 512, k: 512, upcasts: true) == PanelPlan(m: 2048, n: 512, k: 512))
         #expect(PanelPlan(m: 2048, n: 1536, k: 2048, upcasts: true) == PanelPlan(m: 2048, n: 1536, k: 2048))
     }
 
     /// Two to eight panels, cut by rows, by columns and both; sizes off every vector and panel width.
     ///
-    /// Tolerance: k roundings of 2^-24 in whatever order.
+    /// Tolerance: k additions round by 2^-24 in any order.
     @Test(arguments: [
         Case(3, 5, 7), Case(200, 301, 250), Case(401, 300, 251), Case(3, 5001, 600), Case(5001, 3, 600),
         Case(700, 530, 1100), Case(2304, 8, 1100), Case(1024, 600, 40), Case(1024, 5, 0),
@@ -104,7 +104,8 @@ struct PanelGEMMTests {
         }
     }
 
-    /// Rows 4 KiB apart: four panels of 256 rows. The reduction is cut where a block ends, and summed as two matmuls are.
+    /// Rows lie 4 KiB apart, in four panels of 256 rows. Each block of the reduction is one matmul that adds to the
+    /// result.
     @Test func copiesAreOfBlocks() throws {
         let gemm = Case(1024, 30, 700)
         let (copying, direct) = (try makeCopyingPool(), makePool(2))
@@ -123,7 +124,8 @@ struct PanelGEMMTests {
             withExtendedLifetime((a, b)) {}
         }
         #expect(copied == target.array)
-        // The bits alone would not show it: a library may end its own blocks there. What is left is the last panel's last block.
+        // Bits alone would not show the copy, because a backend may cut its own blocks there. The workspace still holds
+        // the last panel's last block.
         let room = try #require(copying.copying).memory.array
         for row in [blocks[1].lowerBound, gemm.k - 1] {
             let start = (row - blocks[1].lowerBound) * OperandScratch.rowStride(256)
@@ -168,7 +170,8 @@ struct PanelGEMMTests {
         withExtendedLifetime(target) {}
     }
 
-    /// Panels are cut as the target is, and blocks that are upcast as the first operand is: theirs would always match.
+    /// The whole matmul checks its sizes. Why: panels and upcast blocks follow one operand, so their sizes always
+    /// match.
     @Test func sizesThatDoNotMatchTrap() async {
         await #expect(processExitsWith: .success) { try Self.multiply(upcasts: false) }
         await #expect(processExitsWith: .success) { try Self.multiply(upcasts: true) }
@@ -186,10 +189,10 @@ struct PanelGEMMTests {
         #expect(OperandScratch.blocks(1100) == [0..<368, 368..<736, 736..<1100])
     }
 
-    /// Operands of bf16, by the processor's own matmuls where it has them and upcast to fp32: blocks of 512 in every
-    /// dimension, cut and whole.
+    /// bf16 operands, multiplied directly where the processor can, and upcast: whole and partial blocks in every
+    /// dimension.
     ///
-    /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
+    /// Tolerance: products of bf16 numbers are exact in fp32; k additions round by 2^-24 in any order.
     @Test(arguments: [
         Case(3, 5, 7), Case(600, 40, 30), Case(40, 600, 30), Case(30, 20, 1100), Case(700, 8, 1100), Case(50, 60, 0),
     ])

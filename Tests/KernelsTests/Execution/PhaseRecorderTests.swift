@@ -38,7 +38,7 @@ import Testing
         let clock = HandClock()
         let recorder = PhaseRecorder(now: { clock.time })
         recorder.enter(.data)
-        // Whoever asks what goes on is told all the same.
+        // The current phase is readable although nothing is recorded.
         #expect(recorder.phase == .data)
         clock.time += 5
         recorder.end()

@@ -24,7 +24,7 @@ struct ThreadIndependenceTests {
                 var norm = RMSNormTests.Case(300, 530)
                 nudge(&norm.x)
                 let (forward, backward) = (norm.forward(pool), norm.backward(pool, adding: true))
-                return forward.y + forward.rstd + backward.dx + backward.dgain
+                return forward.y + forward.rstd + backward.inputGradient + backward.gainGradient
             case .rotary:
                 var rotary = RotaryTests.Case(300, positions: 65, heads: 3, headSize: 20, padding: 7)
                 nudge(&rotary.x)
@@ -74,11 +74,11 @@ struct ThreadIndependenceTests {
             let result = kernel.run(makePool(threads), nudged: false)
             #expect(bitDifference(result, alone) == nil, "\(threads) threads")
         }
-        // The comparison does see the smallest change of an input.
+        // Negative control: the comparison notices the smallest change of an input.
         #expect(bitDifference(kernel.run(makePool(2), nudged: true), alone) != nil)
     }
 
-    /// Matmuls of copied and of upcast operands: each thread has blocks of its own.
+    /// Matmuls of copied and of upcast operands, for which each thread has its own blocks.
     @Test func bitsOfCopiesDoNotDependOnThreads() throws {
         let gemm = PanelGEMMTests.Case(1024, 700, 600)
         let (a, b) = (downcast(gemm.a), downcast(gemm.b))

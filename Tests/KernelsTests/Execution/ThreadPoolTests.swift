@@ -26,7 +26,7 @@ struct ThreadPoolTests {
         }
     }
 
-    /// What it is for needs it to run in the middle of an operation, on the calling thread, one at a time.
+    /// The progress hook runs in the middle of an operation, on the calling thread, one call at a time.
     @Test(arguments: [1, 3])
     func progressHooksRunBetweenTheTasksOfTheCaller(threads: Int) throws {
         let pool = try ThreadPool(threadCount: threads, spins: false)
@@ -39,7 +39,7 @@ struct ThreadPoolTests {
             if pthread_equal(pthread_self(), caller) == 0 { elsewhere += 1 }
             if isInside { nested += 1 }
             isInside = true
-            // Alone, and without another progress hook.
+            // The calling thread runs these tasks alone, and no other hook begins.
             pool.runForProgressHook(3) { _ in
                 if pthread_equal(pthread_self(), caller) == 0 { elsewhere += 1 }
                 usleep(20)
@@ -47,7 +47,7 @@ struct ThreadPoolTests {
             isInside = false
         }
         work()
-        // The caller's share is a third of the tasks at the least that is likely, of 0.1 ms each; a progress hook every 0.2 ms.
+        // The calling thread likely gets a third of the tasks or more. A task takes 0.1 ms; the hook runs every 0.2 ms.
         #expect(hookCalls >= 3)
         #expect(elsewhere == 0 && nested == 0)
         let before = hookCalls
@@ -61,7 +61,7 @@ struct ThreadPoolTests {
         #expect(hookCalls == last)
     }
 
-    /// Scratch memory is indexed by worker: two threads under one name would overwrite each other's.
+    /// Scratch memory is indexed by worker. Two threads with one worker number would overwrite each other's scratch.
     @Test func noTwoThreadsShareAName() throws {
         let pool = try ThreadPool(threadCount: 5, spins: false)
         let inUse = counters(5)
@@ -78,8 +78,9 @@ struct ThreadPoolTests {
         #expect(clashes.value.load(ordering: .relaxed) == 0)
     }
 
-    /// A lost wake-up would hang here, a late thread would take part in the next run. Each run reads what the one
-    /// before wrote without further synchronisation.
+    /// A lost wake-up would hang here, and a late thread would take part in the next run.
+    ///
+    /// Each run reads the results of the run before, without other synchronisation.
     @Test(arguments: [true, false])
     func manyTinyRuns(spins: Bool) throws {
         let pool = try ThreadPool(threadCount: 3, spins: spins)
@@ -108,8 +109,8 @@ struct ThreadPoolTests {
     }
 
     @Test func endsItsThreads() async {
-        // In a process of its own, where no other test starts threads. A hundred pools that start two threads each:
-        // were they to stay, there would be two hundred. Ended threads need a moment to leave the list.
+        // The test has its own process, where no other test starts threads. A hundred pools start two threads each, and
+        // two hundred threads must not be left. Ended threads need a moment to leave the list.
         await #expect(processExitsWith: .success) {
             for index in 0..<100 {
                 let pool = try ThreadPool(threadCount: 3, spins: index % 2 == 0)

@@ -1,4 +1,4 @@
-// TileScratchTests - matmuls on tiles are the matmuls that they stand for, however they are cut.
+// TileScratchTests - matmuls on tiles against the triple loop, for any cut.
 
 import LinearAlgebra
 import Tensors
@@ -9,9 +9,9 @@ import Testing
 
 @Suite(.enabled(if: TileGEMM.isAvailable, "this processor has no tiles"))
 struct TileScratchTests {
-    /// Sizes with more than one part of each dimension that is packed at a time, one scratch for all, in every transpose.
+    /// Sizes with several packed parts in each dimension, every transpose, and one scratch for all.
     ///
-    /// Tolerance: products of bf16 numbers are exact in fp32; k roundings of 2^-24 in whatever order.
+    /// Tolerance: products of bf16 numbers are exact in fp32; k additions round by 2^-24 in any order.
     @Test(arguments: [(600, 40, 48), (40, 600, 48), (48, 40, 1100), (530, 520, 530), (16, 16, 512)])
     func equalsTheDefinitionInEveryTranspose(m: Int, n: Int, k: Int) {
         let tiles = TileScratch(threads: 1)
@@ -44,8 +44,10 @@ struct TileScratchTests {
         withExtendedLifetime((a, b)) {}
     }
 
-    /// A pool cuts a matmul by its threads, and the last panel may be so small that alone it would be computed otherwise (389 rows are
-    /// cut into 128, 128, 128 and 5): the bits are those of the matmul in one piece, which those of the same operands in fp32 are not.
+    /// A pool cuts 389 rows into panels of 128, 128, 128 and 5 rows. Alone, the last panel would be too small for
+    /// tiles.
+    ///
+    /// The bits equal those of the matmul in one piece. Control: a matmul of the operands in fp32 has other bits.
     @Test(arguments: [(2051, 520, 96), (389, 90, 512)]) func panelsDoNotChangeBits(m: Int, n: Int, k: Int) throws {
         var generator = SeededGenerator(seed: 7)
         let (a, b) = (downcast(generator.normals(m * k)), downcast(generator.normals(n * k)))
@@ -67,7 +69,7 @@ struct TileScratchTests {
     }
 }
 
-/// What decides about tiles, which no tiles are needed for.
+/// The choice of tiles and the cut into panels, which need no tiles.
 struct TileDecisionTests {
     @Test func smallGEMMsAreNotTaken() throws {
         #expect(!TileScratch.takes(m: 1, n: 32000, k: 512))
@@ -77,8 +79,8 @@ struct TileDecisionTests {
         #expect(try makeUpcastingPool(1).tiles == nil)
     }
 
-    /// Every thread gets panels, and there are not many more of them than make the threads' shares even, or than what is packed at
-    /// a time: each packs its operands again.
+    /// Every thread gets panels. There are not many more panels than even out the threads. Why: each packs its operands
+    /// again.
     @Test(arguments: [(2048, 3072, 512), (512, 512, 32000), (32000, 512, 512), (64, 64, 64), (2051, 33, 96)])
     func plansServeEveryThread(m: Int, n: Int, k: Int) {
         for threads in [1, 2, 16] {

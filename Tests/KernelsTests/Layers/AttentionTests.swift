@@ -10,7 +10,7 @@ struct AttentionTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let (B, T, H, K, Dh): (Int, Int, Int, Int, Int)
         var qkv: [Float]
-        let doutput: [Float]
+        let outputGradient: [Float]
         var attention: Attention { Attention(heads: H, keyValueHeads: K, headSize: Dh, positions: T) }
         var reference: ReferenceAttention {
             ReferenceAttention(sequences: B, positions: T, heads: H, keyValueHeads: K, headSize: Dh)
@@ -21,7 +21,7 @@ struct AttentionTests {
             (self.B, self.T, self.H, self.K, self.Dh) = (B, T, H, K, Dh)
             var generator = SeededGenerator(seed: UInt64(T * 1000 + Dh))
             qkv = generator.normals(B * T * (H + 2 * K) * Dh, deviation: deviation)
-            doutput = generator.normals(B * T * H * Dh)
+            outputGradient = generator.normals(B * T * H * Dh)
         }
 
         func forward(_ pool: ThreadPool) -> (output: [Float], lse: [Float]) {
@@ -35,43 +35,46 @@ struct AttentionTests {
         }
 
         /// Both passes on bf16 operands.
-        func withBFloat16Operands(_ pool: ThreadPool) -> (output: [Float], dqkv: [Float]) {
+        func withBFloat16Operands(_ pool: ThreadPool) -> (output: [Float], qkvGradient: [Float]) {
             let (output, lse) = (GuardedBuffer(count: B * T * H * Dh), GuardedBuffer(count: B * H * T))
-            let (dqkv, scratch) = (
+            let (qkvGradient, scratch) = (
                 GuardedBuffer(count: qkv.count),
                 GuardedBuffer(count: attention.scratchCount(threads: pool.threadCount))
             )
-            let (downcastQKV, downcastGradient) = (downcast(qkv), downcast(doutput))
+            let (downcastQKV, downcastGradient) = (downcast(qkv), downcast(outputGradient))
             attention.forward(
                 pool, sequences: B, qkv: .bf16(downcastQKV), into: output.slice, lse: lse.slice, scratch: scratch.slice)
             attention.backward(
                 pool, sequences: B, qkv: .bf16(downcastQKV), output: output.slice, lse: lse.slice,
-                doutput: unaligned(downcastGradient.array), downcast: downcastGradient, dqkv: dqkv.slice,
+                outputGradient: unaligned(downcastGradient.array), downcast: downcastGradient,
+                qkvGradient: qkvGradient.slice,
                 scratch: scratch.slice)
-            #expect(output.isIntact && lse.isIntact && dqkv.isIntact && scratch.isIntact)
-            return (output.array, dqkv.array)
+            #expect(output.isIntact && lse.isIntact && qkvGradient.isIntact && scratch.isIntact)
+            return (output.array, qkvGradient.array)
         }
 
         func backward(_ pool: ThreadPool) -> [Float] {
             let (output, lse) = forward(pool)
-            let dqkv = GuardedBuffer(count: qkv.count)
+            let qkvGradient = GuardedBuffer(count: qkv.count)
             let scratch = GuardedBuffer(count: attention.scratchCount(threads: pool.threadCount))
             attention.backward(
                 pool, sequences: B, qkv: .fp32(unaligned(qkv)), output: unaligned(output), lse: unaligned(lse),
-                doutput: unaligned(doutput), dqkv: dqkv.slice, scratch: scratch.slice)
-            #expect(dqkv.isIntact && scratch.isIntact)
-            return dqkv.array
+                outputGradient: unaligned(outputGradient), qkvGradient: qkvGradient.slice, scratch: scratch.slice)
+            #expect(qkvGradient.isIntact && scratch.isIntact)
+            return qkvGradient.array
         }
     }
 
-    /// Group sizes 1, 2 and 4; one block of 64 queries, exactly one, several with a remainder, more than a task's eight.
+    /// Group sizes 1, 2 and 4. Less than a block of 64 queries, one block, several and a remainder, more than a task's
+    /// eight.
     static let cases = [
         Case(1, 1, 1, 1, 1), Case(2, 5, 4, 4, 20), Case(1, 64, 4, 2, 16), Case(2, 65, 4, 1, 33), Case(1, 130, 4, 2, 48),
         Case(3, 70, 2, 1, 8), Case(1, 128, 1, 1, 64), Case(0, 7, 2, 2, 4), Case(1, 512, 1, 1, 4),
         Case(2, 580, 2, 1, 12),
     ]
 
-    /// Tolerance: an exponential of scores near 1, and sums over up to 2 * 580 terms whose roundings of 2^-24 mostly cancel.
+    /// Tolerance: an exponential of scores near 1, and sums over up to 2 * 580 terms whose roundings of 2^-24 mostly
+    /// cancel.
     @Test(arguments: cases)
     func equalsTheDefinition(attention: Case) {
         let pool = makePool(2)
@@ -79,37 +82,39 @@ struct AttentionTests {
         let qkv = attention.qkv.doubles
         #expect(disagreement(output, attention.reference.output(qkv), within: 1e-6) == nil)
         #expect(disagreement(lse, attention.reference.logSumExp(qkv), within: 1e-6) == nil)
-        let expected = attention.reference.gradient(qkv, doutput: attention.doutput.doubles)
+        let expected = attention.reference.gradient(qkv, outputGradient: attention.outputGradient.doubles)
         #expect(disagreement(attention.backward(pool), expected, within: 2e-6) == nil)
     }
 
-    /// Probabilities and gradients of scores become bf16 operands, each rounded by at most 2^-9 of itself: so are the sums
-    /// over them, whose errors mostly cancel but for a row that sees one or two keys. With keys, values or gradients of
-    /// another head or row the error would be near 1.
+    /// Tolerance: bf16 operands (probabilities, gradients of scores) round by at most 2^-9 of themselves. Errors of
+    /// sums mostly cancel, except in a row that sees one or two keys. Operands of another head or row would make an
+    /// error near 1.
     @Test(arguments: cases)
     func bfloat16OperandsEqualTheDefinition(attention: Case) throws {
         var rounded = attention
         rounded.qkv = downcast(attention.qkv).array
-        let doutput = downcast(attention.doutput).array.doubles
+        let outputGradient = downcast(attention.outputGradient).array.doubles
         var pools = [try makeUpcastingPool(2)]
         if BLASBackends.hasBFloat16GEMM { pools.append(makePool(2)) }
         for pool in pools {
-            let (output, dqkv) = attention.withBFloat16Operands(pool)
+            let (output, qkvGradient) = attention.withBFloat16Operands(pool)
             #expect(disagreement(output, rounded.reference.output(rounded.qkv.doubles), within: 0x1p-9) == nil)
-            let expected = rounded.reference.gradient(rounded.qkv.doubles, doutput: doutput)
-            #expect(disagreement(dqkv, expected, within: 0x1p-8) == nil)
+            let expected = rounded.reference.gradient(rounded.qkv.doubles, outputGradient: outputGradient)
+            #expect(disagreement(qkvGradient, expected, within: 0x1p-8) == nil)
         }
     }
 
-    /// Scores of several hundred would overflow an exponential without the shift; they also cost their own rounding
-    /// (300 * 2^-24 = 2e-5) in the exponent.
+    /// Scores of several hundred would overflow the exponential without the shift by their maximum.
+    ///
+    /// Tolerance: their rounding in the exponent is 300 * 2^-24 = 2e-5.
     @Test func largeScores() {
         let attention = Case(1, 70, 2, 1, 16, deviation: 10)
         let (output, lse) = attention.forward(makePool())
         let expected = attention.reference.output(attention.qkv.doubles)
         #expect(disagreement(output, expected, within: 2e-4) == nil)
         #expect(lse.max() ?? 0 > 200)
-        let gradient = attention.reference.gradient(attention.qkv.doubles, doutput: attention.doutput.doubles)
+        let gradient = attention.reference.gradient(
+            attention.qkv.doubles, outputGradient: attention.outputGradient.doubles)
         #expect(disagreement(attention.backward(makePool()), gradient, within: 2e-3) == nil)
     }
 
@@ -120,7 +125,7 @@ struct AttentionTests {
         let gradient = attention.backward(makePool())
         let slope = numericalGradient(at: attention.qkv.doubles, step: 0x1p-6) {
             attention.qkv = $0.floats
-            return dot(attention.doutput.doubles, attention.forward(makePool()).output.doubles)
+            return dot(attention.outputGradient.doubles, attention.forward(makePool()).output.doubles)
         }
         #expect(disagreement(gradient, slope, within: 1e-3) == nil)
     }
@@ -143,8 +148,7 @@ struct AttentionTests {
         #expect(bitDifference(second.forward(makePool()).output, Array(output[(output.count / 2)...])) == nil)
     }
 
-    /// The cache is filled by a prompt and then token by token; each row equals that of whole-sequence attention up to
-    /// the order of its sums.
+    /// A prompt fills the cache, then single tokens. Each row equals whole-sequence attention up to the order of sums.
     @Test(arguments: [Case(1, 1, 1, 1, 4), Case(1, 70, 4, 2, 20), Case(1, 33, 4, 1, 33), Case(1, 20, 2, 2, 16)])
     func cachedAttentionEqualsTheWhole(attention: Case) {
         let pool = makePool(2)

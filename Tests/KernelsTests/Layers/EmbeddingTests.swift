@@ -9,14 +9,16 @@ struct EmbeddingTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let (N, D, V): (Int, Int, Int)
         var table: [Float]
-        let (dx, dtable): ([Float], [Float])
+        let (outputGradient, tableGradient): ([Float], [Float])
         let tokens: [Int32]
         var testDescription: String { "\(N) tokens of \(V), \(D) features" }
 
         init(_ N: Int, _ D: Int, _ V: Int) {
             (self.N, self.D, self.V) = (N, D, V)
             var generator = SeededGenerator(seed: UInt64(N * 1000 + D))
-            (table, dx, dtable) = (generator.normals(V * D), generator.normals(N * D), generator.normals(V * D))
+            (table, outputGradient, tableGradient) = (
+                generator.normals(V * D), generator.normals(N * D), generator.normals(V * D)
+            )
             tokens = generator.integers(N, below: V)
         }
 
@@ -28,15 +30,16 @@ struct EmbeddingTests {
         }
 
         func backward(_ pool: ThreadPool, adding: Bool) -> [Float] {
-            let dtable = adding ? GuardedBuffer(self.dtable) : GuardedBuffer(count: V * D)
+            let tableGradient = adding ? GuardedBuffer(self.tableGradient) : GuardedBuffer(count: V * D)
             Embedding.backward(
-                pool, tokens: tokens, dx: unaligned(dx), features: D, dtable: dtable.slice, adding: adding)
-            #expect(dtable.isIntact)
-            return dtable.array
+                pool, tokens: tokens, outputGradient: unaligned(outputGradient), features: D,
+                tableGradient: tableGradient.slice, adding: adding)
+            #expect(tableGradient.isIntact)
+            return tableGradient.array
         }
     }
 
-    /// Few different tokens: many gradients meet in one row, and rows without a token stay.
+    /// Few different tokens, so that many gradients meet in one row. Rows without a token stay unchanged.
     @Test(arguments: [
         Case(1, 1, 1), Case(7, 20, 5), Case(200, 33, 3), Case(65, 48, 100), Case(70, 130, 10), Case(0, 4, 3),
     ])
@@ -46,10 +49,11 @@ struct EmbeddingTests {
             tokens: embedding.tokens, table: embedding.table.doubles, features: embedding.D)
         #expect(embedding.forward(pool).doubles == expected)
         let sum = Reference.embeddingGradient(
-            tokens: embedding.tokens, dx: embedding.dx.doubles, vocabulary: embedding.V, features: embedding.D)
+            tokens: embedding.tokens, outputGradient: embedding.outputGradient.doubles, vocabulary: embedding.V,
+            features: embedding.D)
         // Sums of up to 70 gradients, each addition rounded.
         #expect(disagreement(embedding.backward(pool, adding: false), sum, within: 1e-6) == nil)
-        let total = zip(sum, embedding.dtable).map { $0 + Double($1) }
+        let total = zip(sum, embedding.tableGradient).map { $0 + Double($1) }
         #expect(disagreement(embedding.backward(pool, adding: true), total, within: 1e-6) == nil)
     }
 
@@ -59,7 +63,7 @@ struct EmbeddingTests {
         func summed(_ order: [Int]) -> [Float] {
             var result = [Float](repeating: 0, count: 40)
             for n in order {
-                for d in 0..<20 { result[Int(embedding.tokens[n]) * 20 + d] += embedding.dx[n * 20 + d] }
+                for d in 0..<20 { result[Int(embedding.tokens[n]) * 20 + d] += embedding.outputGradient[n * 20 + d] }
             }
             return result
         }
@@ -75,12 +79,14 @@ struct EmbeddingTests {
         }
         await #expect(processExitsWith: .failure) {
             Embedding.backward(
-                makePool(), tokens: [2], dx: Arena(count: 2).all, features: 2, dtable: Arena(count: 4).all, adding: true
+                makePool(), tokens: [2], outputGradient: Arena(count: 2).all, features: 2,
+                tableGradient: Arena(count: 4).all, adding: true
             )
         }
         await #expect(processExitsWith: .failure) {
             Embedding.backward(
-                makePool(), tokens: [-1], dx: Arena(count: 2).all, features: 2, dtable: Arena(count: 4).all,
+                makePool(), tokens: [-1], outputGradient: Arena(count: 2).all, features: 2,
+                tableGradient: Arena(count: 4).all,
                 adding: true)
         }
     }

@@ -30,7 +30,7 @@ struct RotaryTests {
             return buffer.array
         }
 
-        /// Every head through `turn`; what lies behind the heads is not touched.
+        /// Applies `turn` to every head. Features behind the heads stay unchanged.
         func expected(_ turn: (_ head: [Double], _ position: Int) -> [Double]) -> [Double] {
             var result = x.doubles
             for n in 0..<N {
@@ -60,19 +60,19 @@ struct RotaryTests {
         #expect(disagreement(rotary.run(makePool(2), inverse: true), gradient, within: 2e-7) == nil)
     }
 
-    /// The map is linear, so that differences are exact but for rounding.
+    /// The map is linear, so finite differences are exact except for rounding.
     @Test func inverseIsTheSlope() {
         var rotary = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0)
-        let dy = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0).x
+        let outputGradient = Case(4, positions: 4, heads: 1, headSize: 6, padding: 0).x
         let gradient = rotary.run(makePool(), inverse: true)
         let slope = numericalGradient(at: rotary.x.doubles, step: 0.5) {
             rotary.x = $0.floats
-            return dot(dy.doubles, rotary.run(makePool()).doubles)
+            return dot(outputGradient.doubles, rotary.run(makePool()).doubles)
         }
         #expect(disagreement(gradient, slope, within: 1e-5) == nil)
     }
 
-    /// Scores depend on the distance of two positions only: the property that rotary embedding exists for.
+    /// Scores depend on the distance of two positions only, which is the purpose of rotary embedding.
     @Test func productsDependOnTheDistanceOnly() {
         var generator = SeededGenerator(seed: 9)
         let (q, k) = (generator.normals(20), generator.normals(20))
@@ -88,8 +88,8 @@ struct RotaryTests {
         #expect(abs(dot(turned(q, 97), turned(k, 91)) - near) > 1e-2)
     }
 
-    /// (theta, position, pair, cosine, sine) of transformers 5.23's LlamaRotaryEmbedding for heads of 64. With exact angles
-    /// most of them differ by 1e-5 to 1e-4.
+    /// (theta, position, pair, cosine, sine) of transformers 5.23's LlamaRotaryEmbedding for heads of 64. With exact
+    /// angles most of them differ by 1e-5 to 1e-4.
     static let tabulated: [(Double, Int, Int, Double, Double)] = [
         (10_000, 1, 5, 0.9720144271850586, 0.23492106795310974),
         (10_000, 1000, 1, -0.584592878818512, 0.811326801776886),

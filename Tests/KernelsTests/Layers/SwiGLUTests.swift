@@ -9,13 +9,13 @@ struct SwiGLUTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let (N, F): (Int, Int)
         var gateUp: [Float]
-        let ds: [Float]
+        let outputGradient: [Float]
         var testDescription: String { "\(N) x \(F)" }
 
         init(_ N: Int, _ F: Int, deviation: Double = 2) {
             (self.N, self.F) = (N, F)
             var generator = SeededGenerator(seed: UInt64(N * 1000 + F))
-            (gateUp, ds) = (generator.normals(2 * N * F, deviation: deviation), generator.normals(N * F))
+            (gateUp, outputGradient) = (generator.normals(2 * N * F, deviation: deviation), generator.normals(N * F))
         }
 
         func forward(_ pool: ThreadPool) -> [Float] {
@@ -29,10 +29,11 @@ struct SwiGLUTests {
             let buffer = GuardedBuffer(gateUp)
             let output = GuardedBuffer(count: N * F)
             SwiGLU.backward(
-                pool, ds: unaligned(ds), features: F, gateUp: buffer.slice, into: .fp32(buffer.slice),
+                pool, outputGradient: unaligned(outputGradient), features: F, gateUp: buffer.slice,
+                into: .fp32(buffer.slice),
                 output: .fp32(output.slice))
             #expect(buffer.isIntact && output.isIntact)
-            // The output is formed once more, with the same bits.
+            // Backward recomputes the output with the bits of forward.
             #expect(output.array == forward(pool))
             return buffer.array
         }
@@ -46,7 +47,8 @@ struct SwiGLUTests {
         #expect(
             disagreement(activation.forward(pool), Reference.swiGLU(gateUp, features: activation.F), within: 3e-7)
                 == nil)
-        let expected = Reference.swiGLUGradient(ds: activation.ds.doubles, gateUp: gateUp, features: activation.F)
+        let expected = Reference.swiGLUGradient(
+            outputGradient: activation.outputGradient.doubles, gateUp: gateUp, features: activation.F)
         #expect(disagreement(activation.backward(pool), expected, within: 5e-7) == nil)
     }
 
@@ -54,11 +56,11 @@ struct SwiGLUTests {
         for gate in [-1e30, -100, -88, 88, 100, 1e30] as [Float] {
             let s = Arena(count: 1).all
             SwiGLU.forward(makePool(), gateUp: unaligned([gate, 1]), features: 1, into: .fp32(s))
-            // Below, what is left of e^-88 is multiplied by the gate.
+            // For gates below -88 the result is e^-88 times the gate.
             #expect(gate > 0 ? s[0] == gate : abs(s[0]) <= 1e-38 * -gate)
             let gradients = unaligned([gate, 1])
             SwiGLU.backward(
-                makePool(), ds: unaligned([1]), features: 1, gateUp: gradients, into: .fp32(gradients),
+                makePool(), outputGradient: unaligned([1]), features: 1, gateUp: gradients, into: .fp32(gradients),
                 output: .fp32(s))
             #expect(gradients[0].isFinite && abs(gradients[0] - (gate > 0 ? 1 : 0)) < 1e-7 + 1e-38 * abs(gate))
         }
@@ -70,7 +72,7 @@ struct SwiGLUTests {
         let gradient = activation.backward(makePool())
         let slope = numericalGradient(at: activation.gateUp.doubles, step: 0x1p-6) {
             activation.gateUp = $0.floats
-            return dot(activation.ds.doubles, activation.forward(makePool()).doubles)
+            return dot(activation.outputGradient.doubles, activation.forward(makePool()).doubles)
         }
         #expect(disagreement(gradient, slope, within: 1e-3) == nil)
     }

@@ -1,4 +1,4 @@
-// FusedHeadTests - the fused projection and loss against logits that are written out.
+// FusedHeadTests - the fused projection and loss against a reference with all logits in memory.
 
 import Foundation
 import Kernels
@@ -16,12 +16,13 @@ struct FusedHeadTests {
         #expect(disagreement(result.crossEntropy, expected.crossEntropy, within: 1e-6) == nil, note)
         #expect(disagreement(result.entropy, expected.entropy, within: 1e-6) == nil, note)
         #expect(disagreement(result.weight, expected.weight, within: 2e-6) == nil, note)
-        let dhidden = Reference.matmul(expected.dlogits, head.weight.doubles, m: head.N, n: head.D, k: head.V)
-        #expect(disagreement(result.dhidden, dhidden, within: 3e-6) == nil, note)
-        let dweight = Reference.matmul(
-            expected.dlogits, head.hidden.doubles, m: head.V, n: head.D, k: head.N, aTransposed: true)
-        let total = zip(dweight, head.initial).map { $0 + (adding ? Double($1) : 0) }
-        #expect(disagreement(result.dweight, total, within: 3e-6) == nil, note)
+        let hiddenGradient = Reference.matmul(
+            expected.logitGradient, head.weight.doubles, m: head.N, n: head.D, k: head.V)
+        #expect(disagreement(result.hiddenGradient, hiddenGradient, within: 3e-6) == nil, note)
+        let weightGradient = Reference.matmul(
+            expected.logitGradient, head.hidden.doubles, m: head.V, n: head.D, k: head.N, aTransposed: true)
+        let total = zip(weightGradient, head.initial).map { $0 + (adding ? Double($1) : 0) }
+        #expect(disagreement(result.weightGradient, total, within: 3e-6) == nil, note)
     }
 
     @Test(arguments: losses)
@@ -33,7 +34,8 @@ struct FusedHeadTests {
         }
     }
 
-    /// Chunks hold 1024 tokens of a small vocabulary: exactly one, one and a rest, two and a single token.
+    /// A chunk holds 1024 tokens of a small vocabulary. The cases are one chunk, one and a rest, two and a single
+    /// token.
     @Test(arguments: [(1024, 8, 40), (1100, 20, 100), (2049, 5, 17)], [false, true])
     func chunksJoin(size: (N: Int, D: Int, V: Int), adding: Bool) {
         #expect(FusedHead(features: size.D, vocabulary: size.V).chunkTokens == 1024)
@@ -50,16 +52,16 @@ struct FusedHeadTests {
         for n in [0, 383, 384, 767, 768, 799] {
             let token = head.part(n..<(n + 1))
             let expected = token.reference
-            let row = Reference.matmul(expected.dlogits, head.weight.doubles, m: 1, n: 4, k: 40_000)
-            #expect(disagreement(Array(result.dhidden[(4 * n)..<(4 * n + 4)]), row, within: 1e-5) == nil)
+            let row = Reference.matmul(expected.logitGradient, head.weight.doubles, m: 1, n: 4, k: 40_000)
+            #expect(disagreement(Array(result.hiddenGradient[(4 * n)..<(4 * n + 4)]), row, within: 1e-5) == nil)
             let actual = [result.crossEntropy[n], result.entropy[n], result.weight[n]]
             let values = [expected.crossEntropy[0], expected.entropy[0], expected.weight[0]]
             #expect(disagreement(actual, values, within: 2e-6) == nil)
         }
-        // One pass is the passes over its chunks, each adding to the weight's gradient.
-        let parts = [0..<384, 384..<768, 768..<800].map { head.part($0).run().dweight.doubles }
+        // One pass equals passes over its chunks that add up their weight gradients.
+        let parts = [0..<384, 384..<768, 768..<800].map { head.part($0).run().weightGradient.doubles }
         let sum = parts[0].indices.map { parts[0][$0] + parts[1][$0] + parts[2][$0] }
-        #expect(disagreement(result.dweight, sum, within: 1e-6) == nil)
+        #expect(disagreement(result.weightGradient, sum, within: 1e-6) == nil)
     }
 
     @Test(arguments: losses)
@@ -77,7 +79,7 @@ struct FusedHeadTests {
         #expect(sums.weightOfAllPositions == (0..<9).reduce(0) { $0 + Double(trained.weight[$1]) })
     }
 
-    /// The most likely token of written-out probabilities: every other target is it.
+    /// Every other target is the most likely token by the reference's probabilities.
     @Test(arguments: losses)
     func confidenceAndCorrectnessEqualTheDefinition(loss: LossConfiguration) {
         for (N, D, V) in [(3, 1, 2), (20, 20, 33), (1100, 8, 40)] {
@@ -88,7 +90,7 @@ struct FusedHeadTests {
             head.targets[N - 1] = -1
             let result = head.evaluate(makePool(2))
             let expected = (0..<N).map { p[$0 * V + tops[$0]] }
-            // As for the cross-entropies: roundings of the logits become relative errors of the probabilities.
+            // Tolerance: roundings of the logits become relative errors of the probabilities.
             #expect(disagreement(result.confidence.array, expected, within: 2e-6) == nil)
             let isCorrect = (0..<N).map { Int(head.targets[$0]) == tops[$0] }
             #expect(result.isCorrect.array == isCorrect.map { $0 ? 1 : 0 })
@@ -96,7 +98,7 @@ struct FusedHeadTests {
         }
     }
 
-    /// Of equal logits the lowest id is the prediction, in whole vectors and in the remainder of a row.
+    /// Among equal logits the lowest id is the prediction, in whole vectors and in the remainder of a row.
     @Test(arguments: [(0, 19), (3, 9), (3, 18), (15, 16), (16, 17), (18, 19)])
     func ofEqualLogitsTheLowestIdIsThePrediction(tops: (Int, Int)) {
         let row = (0..<20).map { Float($0 == tops.0 || $0 == tops.1 ? 3 : -1) }
@@ -126,8 +128,8 @@ struct FusedHeadTests {
             head.weight = $0.floats
             return value()
         }
-        #expect(disagreement(result.dhidden, hiddenSlope, within: 1e-3) == nil)
-        #expect(disagreement(result.dweight, weightSlope, within: 1e-3) == nil)
+        #expect(disagreement(result.hiddenGradient, hiddenSlope, within: 1e-3) == nil)
+        #expect(disagreement(result.weightGradient, weightSlope, within: 1e-3) == nil)
     }
 
     @Test func confidentAndWrongPredictionsStayExact() {
@@ -135,7 +137,7 @@ struct FusedHeadTests {
         let loss = LossConfiguration(kind: .mile, gamma: 1)
         let result = HeadCase(logits: [0, 200, -200, 0, 200, -200], targets: [2, 1], loss).run()
         #expect(result.crossEntropy == [400, 0] && result.entropy == [0, 0] && result.weight == [1, 1])
-        #expect(result.dhidden == [0, 1, -1, 0, 0, 0])
+        #expect(result.hiddenGradient == [0, 1, -1, 0, 0, 0])
     }
 
     @Test(arguments: [Float.nan, .infinity, -.infinity], [0, 1e-8])
@@ -144,13 +146,13 @@ struct FusedHeadTests {
         head.hidden[2] = bad
         let result = head.run()
         #expect(!result.sums.weightedCrossEntropy.isFinite)
-        #expect(!result.dhidden[2].isFinite && result.dhidden[0].isFinite)
+        #expect(!result.hiddenGradient[2].isFinite && result.hiddenGradient[0].isFinite)
     }
 
     @Test func noTokensHaveNoGradient() {
         let head = HeadCase(0, 3, 5)
-        #expect(head.run().dweight == [Float](repeating: 0, count: 15))
-        #expect(head.run(adding: true).dweight == head.initial)
+        #expect(head.run().weightGradient == [Float](repeating: 0, count: 15))
+        #expect(head.run(adding: true).weightGradient == head.initial)
     }
 
     @Test func targetsOutsideOfTheVocabularyTrap() async {

@@ -28,7 +28,7 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         if ignoring > 0 { for n in stride(from: 0, to: N, by: ignoring) { targets[n] = -1 } }
     }
 
-    /// Rows of `logits` themselves: the weight is the identity, whose matmul is exact, so dhidden is dlogits.
+    /// Rows that are `logits` themselves. The weight is the identity, whose matmul is exact, so dhidden equals dlogits.
     init(logits: [Float], targets: [Int32], _ loss: LossConfiguration) {
         let V = logits.count / targets.count
         self.init(
@@ -37,26 +37,28 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
     }
 
     struct Result {
-        let (dhidden, dweight): ([Float], [Float])
+        let (hiddenGradient, weightGradient): ([Float], [Float])
         let (crossEntropy, entropy, weight): ([Float], [Float], [Float])
         let sums: LossSums
         /// All numbers, for comparisons of bits.
-        var everything: [Float] { dhidden + dweight + crossEntropy + entropy + weight }
+        var everything: [Float] { hiddenGradient + weightGradient + crossEntropy + entropy + weight }
     }
 
     func run(_ pool: ThreadPool = makePool(), adding: Bool = false) -> Result {
         let head = FusedHead(features: D, vocabulary: V)
-        let dhidden = GuardedBuffer(count: N * D)
-        let dweight = adding ? GuardedBuffer(initial) : GuardedBuffer(count: V * D)
+        let hiddenGradient = GuardedBuffer(count: N * D)
+        let weightGradient = adding ? GuardedBuffer(initial) : GuardedBuffer(count: V * D)
         let scratch = GuardedBuffer(count: head.scratchCount(tokens: N))
         let losses = TokenLosses(count: N)
         head.lossAndGradient(
             pool, hidden: .fp32(unaligned(hidden)), weight: .fp32(unaligned(weight)), targets: targets,
             weighting: loss.tokenWeighting,
-            dhidden: dhidden.slice, dweight: dweight.slice, adding: adding, losses: losses, scratch: scratch.slice)
-        #expect(dhidden.isIntact && dweight.isIntact && scratch.isIntact)
+            hiddenGradient: hiddenGradient.slice, weightGradient: weightGradient.slice, adding: adding, losses: losses,
+            scratch: scratch.slice)
+        #expect(hiddenGradient.isIntact && weightGradient.isIntact && scratch.isIntact)
         return Result(
-            dhidden: dhidden.array, dweight: dweight.array, crossEntropy: losses.crossEntropy.array,
+            hiddenGradient: hiddenGradient.array, weightGradient: weightGradient.array,
+            crossEntropy: losses.crossEntropy.array,
             entropy: losses.entropy.array, weight: losses.weight.array, sums: losses.sums(targets: targets))
     }
 

@@ -14,10 +14,10 @@ struct NormalizationTests {
         let logits = generator.normals(5 * 7, deviation: 2)
         let targets: [Int32] = [6, 0, -1, 3, 3]
         let result = HeadCase(logits: logits, targets: targets, loss).run()
-        let gradient = result.dhidden.doubles.map { $0 * result.sums.globalGradientScale }
+        let gradient = result.hiddenGradient.doubles.map { $0 * result.sums.globalGradientScale }
         let reference = HeadCase(logits: logits, targets: targets, loss).reference
         let counted = [0, 1, 3, 4].reduce(0) { $0 + reference.weight[$1] }
-        #expect(disagreement(gradient, reference.dlogits.map { $0 / counted }, within: 1e-6) == nil)
+        #expect(disagreement(gradient, reference.logitGradient.map { $0 / counted }, within: 1e-6) == nil)
         // Step 2^-6: see FusedHeadTests.
         let slope = numericalGradient(at: logits.doubles, step: 0x1p-6) {
             let moved = HeadCase(logits: $0.floats, targets: targets, loss).evaluate().crossEntropy.array.doubles
@@ -36,7 +36,7 @@ struct NormalizationTests {
         #expect(kept.count == 44)
         for n in 0..<66 where head.targets[n] < 0 {
             #expect(result.crossEntropy[n] == 0)
-            #expect(result.dhidden[(n * 20)..<(n * 20 + 20)].allSatisfy { $0 == 0 })
+            #expect(result.hiddenGradient[(n * 20)..<(n * 20 + 20)].allSatisfy { $0 == 0 })
         }
         let expected = kept.reduce(LossSums()) { $0 + head.part($1..<($1 + 1)).run().sums }
         let sums = result.sums
@@ -49,8 +49,8 @@ struct NormalizationTests {
         }
         let changed = head.run()
         #expect(counting(changed.sums) == counting(sums))
-        #expect(bitDifference(changed.dhidden, result.dhidden) == nil)
-        #expect(bitDifference(changed.dweight, result.dweight) == nil)
+        #expect(bitDifference(changed.hiddenGradient, result.hiddenGradient) == nil)
+        #expect(bitDifference(changed.weightGradient, result.weightGradient) == nil)
         if loss.kind == .mile { #expect(changed.sums.weightOfAllPositions != sums.weightOfAllPositions) }
     }
 
@@ -65,7 +65,7 @@ struct NormalizationTests {
         let normalized = result.sums.normalizedGlobally
         #expect([normalized.loss, normalized.crossEntropy, normalized.entropy, normalized.alpha] == [0, 0, 0, 0])
         #expect(result.sums.globalGradientScale == 0)
-        #expect((result.dhidden + result.dweight).allSatisfy { $0 == 0 })
+        #expect((result.hiddenGradient + result.weightGradient).allSatisfy { $0 == 0 })
     }
 
     /// Unnormalised gradients and sums of the parts add up to those of the whole: the normaliser is exact and global.
@@ -74,8 +74,8 @@ struct NormalizationTests {
         let head = HeadCase(100, 20, 65, loss, ignoring: 9)
         let whole = head.run()
         var (sums, start) = (LossSums(), 0)
-        var dhidden: [Float] = []
-        let dweight = GuardedBuffer(count: 65 * 20)
+        var hiddenGradient: [Float] = []
+        let weightGradient = GuardedBuffer(count: 65 * 20)
         for size in sizes {
             let part = head.part(start..<(start + size))
             let (rows, tokens) = (GuardedBuffer(count: size * 20), TokenLosses(count: size))
@@ -83,10 +83,11 @@ struct NormalizationTests {
             FusedHead(features: 20, vocabulary: 65).lossAndGradient(
                 makePool(), hidden: .fp32(unaligned(part.hidden)), weight: .fp32(unaligned(part.weight)),
                 targets: part.targets,
-                weighting: loss.tokenWeighting, dhidden: rows.slice, dweight: dweight.slice, adding: start > 0,
+                weighting: loss.tokenWeighting, hiddenGradient: rows.slice, weightGradient: weightGradient.slice,
+                adding: start > 0,
                 losses: tokens,
                 scratch: scratch.slice)
-            dhidden += rows.array
+            hiddenGradient += rows.array
             sums = sums + tokens.sums(targets: part.targets)
             start += size
         }
@@ -94,9 +95,12 @@ struct NormalizationTests {
             values.doubles.map { $0 * sums.globalGradientScale }
         }
         // The order of float sums over 100 tokens.
-        #expect(disagreement(gradient(dhidden, sums), gradient(whole.dhidden, whole.sums), within: 1e-6) == nil)
         #expect(
-            disagreement(gradient(dweight.array, sums), gradient(whole.dweight, whole.sums), within: 1e-6) == nil)
+            disagreement(gradient(hiddenGradient, sums), gradient(whole.hiddenGradient, whole.sums), within: 1e-6)
+                == nil)
+        #expect(
+            disagreement(gradient(weightGradient.array, sums), gradient(whole.weightGradient, whole.sums), within: 1e-6)
+                == nil)
         let (a, b) = (sums.normalizedGlobally, whole.sums.normalizedGlobally)
         #expect(
             disagreement(
@@ -168,9 +172,11 @@ struct NormalizationTests {
         #expect(step.alpha == 1)
         #expect(abs(step.loss - all.normalizedGlobally.crossEntropy * 45 / 60) < 1e-12)
         // So is its gradient: p - onehot over all positions.
-        let expected = head.reference.dlogits
-        let gradient = zip(parts, step.scales).flatMap { part, scale in part.dhidden.map { Double($0) * scale } }
-        let dhidden = Reference.matmul(expected, head.weight.doubles, m: 60, n: 8, k: 33).map { $0 / 60 }
-        #expect(disagreement(gradient, dhidden, within: 2e-6) == nil)
+        let expected = head.reference.logitGradient
+        let gradient = zip(parts, step.scales).flatMap { part, scale in
+            part.hiddenGradient.map { Double($0) * scale }
+        }
+        let hiddenGradient = Reference.matmul(expected, head.weight.doubles, m: 60, n: 8, k: 33).map { $0 / 60 }
+        #expect(disagreement(gradient, hiddenGradient, within: 2e-6) == nil)
     }
 }

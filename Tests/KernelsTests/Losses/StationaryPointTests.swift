@@ -18,7 +18,7 @@ struct StationaryPointTests {
             let result = HeadCase(logits: row + row + row + row + row, targets: [0, 1, 2, 3, 4], loss).run()
             let mean = dot(Self.q, result.weight.doubles)
             for j in 0..<5 {
-                let slope = (0..<5).reduce(0) { $0 + Self.q[$1] * Double(result.dhidden[5 * $1 + j]) }
+                let slope = (0..<5).reduce(0) { $0 + Self.q[$1] * Double(result.hiddenGradient[5 * $1 + j]) }
                 z[j] -= slope / mean
             }
         }

@@ -1,4 +1,4 @@
-// TokenWeightingTests - weights, the entropy inside them, and what each means at its limits.
+// TokenWeightingTests - token weights, their entropy, and their limits.
 
 import Foundation
 import Kernels
@@ -13,7 +13,7 @@ struct TokenWeightingTests {
         #expect(abs(mile.tokenWeighting.weight(TokenPrediction(entropy: -1e-9, crossEntropy: 9)) - 0.25) < 1e-15)
         let focal = LossConfiguration(kind: .focal, gamma: 2)
         #expect(abs(focal.tokenWeighting.weight(TokenPrediction(entropy: 9, crossEntropy: log(4))) - 0.5625) < 1e-15)
-        // p = 1 - 1e-12, where 1 - e^-CE in the obvious way loses four digits.
+        // p = 1 - 1e-12, where a plain 1 - e^-CE loses four digits.
         #expect(
             abs(
                 LossConfiguration(kind: .focal).tokenWeighting.weight(TokenPrediction(entropy: 0, crossEntropy: 1e-12))
@@ -37,7 +37,7 @@ struct TokenWeightingTests {
         #expect(bitDifference(result.everything, plain.everything) == nil)
         #expect(result.sums == plain.sums)
         #expect(result.sums.normalizedGlobally.loss == result.sums.normalizedGlobally.crossEntropy)
-        // The comparison does see a weight.
+        // Negative control: the comparison notices a weight.
         head.loss.gamma = 1e-3
         #expect(bitDifference(head.run(adding: true).everything, plain.everything) != nil)
     }

@@ -13,19 +13,19 @@ func makePool(_ threads: Int = 1) -> ThreadPool {
     return try! ThreadPool(threadCount: threads, spins: false)
 }
 
-/// One that multiplies bf16 operands in fp32, whatever the processor has.
+/// A pool that upcasts bf16 operands to fp32, whatever the processor has.
 func makeUpcastingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
     return try ThreadPool(
         threadCount: threads, spins: false, backends: GEMMBackends(.openBLAS, upcastsBFloat16: true))
 }
 
-/// One that copies the transposed operand of gradients of weights.
+/// A pool that copies the transposed operand of weight gradients.
 func makeCopyingPool(_ threads: Int = 1) throws -> ThreadPool {
     _ = ready
-    var libraries = GEMMBackends(.openBLAS)
-    libraries.copiesForWeightGradient = true
-    return try ThreadPool(threadCount: threads, spins: false, backends: libraries)
+    var backends = GEMMBackends(.openBLAS)
+    backends.copiesForWeightGradient = true
+    return try ThreadPool(threadCount: threads, spins: false, backends: backends)
 }
 
 /// A slice that holds `values` at an address that no vector width divides.

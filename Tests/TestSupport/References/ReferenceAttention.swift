@@ -34,28 +34,28 @@ public struct ReferenceAttention: Sendable {
     }
 
     /// Gradients of q, k and v for `sum dout out`, through the softmax's Jacobian `dp_j/ds_l = p_j (delta_jl - p_l)`.
-    public func gradient(_ qkv: [Double], doutput: [Double]) -> [Double] {
-        var dqkv = [Double](repeating: 0, count: qkv.count)
+    public func gradient(_ qkv: [Double], outputGradient: [Double]) -> [Double] {
+        var qkvGradient = [Double](repeating: 0, count: qkv.count)
         let scale = 1 / Double(Dh).squareRoot()
         forEachQuery(qkv) { b, h, i, p in
-            var dp = [Double](repeating: 0, count: i + 1)
+            var probabilityGradients = [Double](repeating: 0, count: i + 1)
             for j in 0...i {
                 for d in 0..<Dh {
-                    let dout = doutput[outputIndex(b, i, h, d)]
-                    dp[j] += dout * qkv[valueIndex(b, j, h, d)]
-                    dqkv[valueIndex(b, j, h, d)] += p[j] * dout
+                    let outGradient = outputGradient[outputIndex(b, i, h, d)]
+                    probabilityGradients[j] += outGradient * qkv[valueIndex(b, j, h, d)]
+                    qkvGradient[valueIndex(b, j, h, d)] += p[j] * outGradient
                 }
             }
             for l in 0...i {
-                var ds = 0.0
-                for j in 0...i { ds += dp[j] * p[j] * ((j == l ? 1 : 0) - p[l]) }
+                var scoreGradient = 0.0
+                for j in 0...i { scoreGradient += probabilityGradients[j] * p[j] * ((j == l ? 1 : 0) - p[l]) }
                 for d in 0..<Dh {
-                    dqkv[queryIndex(b, i, h, d)] += scale * ds * qkv[keyIndex(b, l, h, d)]
-                    dqkv[keyIndex(b, l, h, d)] += scale * ds * qkv[queryIndex(b, i, h, d)]
+                    qkvGradient[queryIndex(b, i, h, d)] += scale * scoreGradient * qkv[keyIndex(b, l, h, d)]
+                    qkvGradient[keyIndex(b, l, h, d)] += scale * scoreGradient * qkv[queryIndex(b, i, h, d)]
                 }
             }
         }
-        return dqkv
+        return qkvGradient
     }
 
     private func forEachQuery(_ qkv: [Double], _ body: (_ b: Int, _ h: Int, _ i: Int, _ p: [Double]) -> Void) {

@@ -8,10 +8,10 @@ extension Reference {
 
     /// `[V, D]`: each row the sum of the gradients of the tokens that read it.
     public static func embeddingGradient(
-        tokens: [Int32], dx: [Double], vocabulary V: Int, features D: Int
+        tokens: [Int32], outputGradient: [Double], vocabulary V: Int, features D: Int
     ) -> [Double] {
         (0..<(V * D)).map { index in
-            tokens.indices.reduce(0) { $0 + (Int(tokens[$1]) == index / D ? dx[$1 * D + index % D] : 0) }
+            tokens.indices.reduce(0) { $0 + (Int(tokens[$1]) == index / D ? outputGradient[$1 * D + index % D] : 0) }
         }
     }
 }

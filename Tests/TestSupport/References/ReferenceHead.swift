@@ -1,6 +1,6 @@
 // ReferenceHead - logits, losses, weights and gradients of the token-weighted loss (design section 2).
 
-/// Which weight a token gets.
+/// The rule of token weights.
 public enum ReferenceWeight: Sendable, Equatable {
     /// `(sigma + H)^gamma` (Su et al., arXiv 2310.19531).
     case mile(gamma: Double, sigma: Double)
@@ -9,7 +9,7 @@ public enum ReferenceWeight: Sendable, Equatable {
     case crossEntropy
 }
 
-/// What the head says about `[N]` tokens over a vocabulary of V.
+/// The head's results for N tokens over a vocabulary of V.
 public struct ReferenceHead: Sendable {
     /// `[N, V]`.
     public private(set) var probabilities: [Double] = []
@@ -19,7 +19,7 @@ public struct ReferenceHead: Sendable {
     public private(set) var entropy: [Double] = []
     public private(set) var weight: [Double] = []
     /// `w (p - onehot(y))` per token, 0 where ignored: the gradient of `sum w CE` with w held. `[N, V]`.
-    public private(set) var dlogits: [Double] = []
+    public private(set) var logitGradient: [Double] = []
 
     public init(
         logits: [Double], targets: [Int32], weighting: ReferenceWeight, probabilityFloor: Double = 0
@@ -42,7 +42,7 @@ public struct ReferenceHead: Sendable {
             crossEntropy.append(-logarithm(targetProbability))
             entropy.append(H)
             weight.append(w)
-            dlogits += p.indices.map { target < 0 ? 0 : w * (p[$0] - ($0 == Int(target) ? 1 : 0)) }
+            logitGradient += p.indices.map { target < 0 ? 0 : w * (p[$0] - ($0 == Int(target) ? 1 : 0)) }
         }
     }
 }

@@ -11,23 +11,23 @@ extension Reference {
 
     /// Gradients of `sum dy y`, by the Jacobian `dy_i/dx_j = gain_i (delta_ij r - x_i x_j r^3 / D)` of each row.
     public static func rmsNormGradients(
-        dy: [Double], x: [Double], gain: [Double], epsilon: Double
-    ) -> (dx: [Double], dgain: [Double]) {
+        outputGradient: [Double], x: [Double], gain: [Double], epsilon: Double
+    ) -> (inputGradient: [Double], gainGradient: [Double]) {
         let D = gain.count
-        var dx = [Double](repeating: 0, count: x.count)
-        var dgain = [Double](repeating: 0, count: D)
+        var inputGradient = [Double](repeating: 0, count: x.count)
+        var gainGradient = [Double](repeating: 0, count: D)
         for row in 0..<(x.count / D) {
             let r = inverseRoot(x, row: row, D, epsilon)
             for i in 0..<D {
                 let (at, xi) = (row * D + i, x[row * D + i])
-                dgain[i] += dy[at] * xi * r
+                gainGradient[i] += outputGradient[at] * xi * r
                 for j in 0..<D {
                     let jacobian = (i == j ? r : 0) - xi * x[row * D + j] * r * r * r / Double(D)
-                    dx[row * D + j] += dy[at] * gain[i] * jacobian
+                    inputGradient[row * D + j] += outputGradient[at] * gain[i] * jacobian
                 }
             }
         }
-        return (dx, dgain)
+        return (inputGradient, gainGradient)
     }
 
     private static func inverseRoot(_ x: [Double], row: Int, _ D: Int, _ epsilon: Double) -> Double {

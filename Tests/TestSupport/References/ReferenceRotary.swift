@@ -3,8 +3,8 @@
 internal import Foundation
 
 extension Reference {
-    /// One head of one token, turned to `position`. Frequency and angle are rounded to single precision at each step, as
-    /// Hugging Face does: that is part of the model.
+    /// One head of one token, turned to `position`. Frequency and angle are rounded to single precision at each step,
+    /// as Hugging Face does: that is part of the model.
     public static func rotary(_ x: [Double], position: Int, theta: Double) -> [Double] {
         let half = x.count / 2
         // rotate_half(x) = concat(-x[half:], x[:half]); cos and sin repeat over the halves.
@@ -16,11 +16,11 @@ extension Reference {
         }
     }
 
-    /// The gradient of the input: the transpose of the rotation's matrix, which is read off from its columns.
-    public static func rotaryGradient(_ dy: [Double], position: Int, theta: Double) -> [Double] {
-        dy.indices.map { column in
-            let unit = dy.indices.map { $0 == column ? 1.0 : 0 }
-            return dot(dy, rotary(unit, position: position, theta: theta))
+    /// The gradient of the input: the transposed rotation matrix times the output gradient.
+    public static func rotaryGradient(_ outputGradient: [Double], position: Int, theta: Double) -> [Double] {
+        outputGradient.indices.map { column in
+            let unit = outputGradient.indices.map { $0 == column ? 1.0 : 0 }
+            return dot(outputGradient, rotary(unit, position: position, theta: theta))
         }
     }
 }

@@ -10,16 +10,16 @@ extension Reference {
         }
     }
 
-    /// Gradients of gate and up, laid out as they are, by the quotient rule.
-    public static func swiGLUGradient(ds: [Double], gateUp: [Double], features F: Int) -> [Double] {
+    /// Gradients of gate and up by the quotient rule, `[N, 2F]`, gate first.
+    public static func swiGLUGradient(outputGradient: [Double], gateUp: [Double], features F: Int) -> [Double] {
         var result = gateUp
-        for index in ds.indices {
+        for index in outputGradient.indices {
             let (n, f) = (index / F, index % F)
             let (gate, up) = (gateUp[2 * n * F + f], gateUp[2 * n * F + F + f])
             let denominator = 1 + exponential(-gate)
             let slope = (denominator + gate * exponential(-gate)) / (denominator * denominator)
-            result[2 * n * F + f] = ds[index] * up * slope
-            result[2 * n * F + F + f] = ds[index] * gate / denominator
+            result[2 * n * F + f] = outputGradient[index] * up * slope
+            result[2 * n * F + F + f] = outputGradient[index] * gate / denominator
         }
         return result
     }

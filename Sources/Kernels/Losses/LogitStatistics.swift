@@ -1,27 +1,27 @@
-// LogitRow - one row of logits into cross-entropy, entropy and the unweighted gradient: sum e^d and sum d e^d in one go.
+// LogitStatistics - cross-entropy, entropy and probabilities of one row of logits.
 
 internal import Glibc
 internal import Tensors
 
-/// What the loss needs to know about one token's prediction.
+/// The numbers that the loss takes from one token's logits.
 struct LogitStatistics {
     /// -ln p_y, nats; 0 for an ignored target.
     var crossEntropy: Double
     /// Entropy of the prediction, nats.
     var entropy: Double
-    /// Of the most likely token.
+    /// Probability of the most likely token.
     var largestProbability: Float
-    /// The row now holds numbers that are probabilities once multiplied by this.
+    /// Factor that turns the numbers in the row into probabilities.
     var probabilityScale: Float
 }
 
-/// Replaces a row of logits by (scaled) probabilities and returns its statistics.
+/// Replaces a row of logits z `[V]` by unscaled probabilities, and returns its statistics.
 ///
-/// With `d = z - max z`, `s = sum e^d` and `t = sum d e^d`: `CE = ln s - d_y` and `H = ln s - t / s`, so the entropy costs
-/// one multiply-add per logit, and the largest probability, `1 / s`, nothing.
+/// With `d = z - max z`, `s = sum e^d` and `t = sum d e^d`: `CE = ln s - d_y` and `H = ln s - t / s`. The entropy costs
+/// one multiply-add per logit. The largest probability is `1 / s`.
 ///
 /// - Parameters:
-///   - target: below 0: ignored.
+///   - target: index of the target y; below 0: ignored.
 ///   - largest: `max z`.
 @inline(__always)
 func reduceLogits(_ row: FloatView, target: Int, largest: Float) -> LogitStatistics {
@@ -30,7 +30,7 @@ func reduceLogits(_ row: FloatView, target: Int, largest: Float) -> LogitStatist
     var total = Lanes(repeating: 0)
     var moment = Lanes(repeating: 0)
     forEachLanes(row.count) {
-        // Padded with a distance whose exponential is exactly 0.
+        // The exponential of the padding's distance is exactly 0.
         let distance = row.lanes(at: $0, padding: largest - 1e4) - shift
         let value = exponential(distance)
         total += value
@@ -45,7 +45,9 @@ func reduceLogits(_ row: FloatView, target: Int, largest: Float) -> LogitStatist
         probabilityScale: Float(1 / s))
 }
 
-/// The same with probabilities clamped to `[floor, 1]` inside H, not renormalised: the authors' published code.
+/// Replaces a row of logits z `[V]` by probabilities, and returns its statistics with clamped probabilities inside H.
+///
+/// H clamps probabilities to `[floor, 1]` without renormalising. Why: the authors' published code does so.
 func reduceLogits(_ row: FloatView, target: Int, largest: Float, floor: Float) -> LogitStatistics {
     let targetDistance = target >= 0 ? Double(row[target]) - Double(largest) : 0
     let shift = Lanes(repeating: largest)
@@ -54,15 +56,15 @@ func reduceLogits(_ row: FloatView, target: Int, largest: Float, floor: Float) -
     let logSum = Lanes(repeating: Float(Double(largest) + logarithm))
     let (floors, logFloors) = (Lanes(repeating: floor), Lanes(repeating: logf(floor)))
     var entropy = Lanes(repeating: 0)
-    forEachLanes(row.count) { place in
-        let logProbability = row.lanes(at: place, padding: largest) - logSum
+    forEachLanes(row.count) { index in
+        let logProbability = row.lanes(at: index, padding: largest) - logSum
         let probability = exponential(logProbability)
         let isBelow = probability .< floors
         var term =
             probability.replacing(with: floors, where: isBelow)
             * logProbability.replacing(with: logFloors, where: isBelow)
-        if place.isPartial { for lane in (row.count - place.index)..<laneCount { term[lane] = 0 } }
-        row.store(probability, at: place)
+        if index.isPartial { for lane in (row.count - index.start)..<laneCount { term[lane] = 0 } }
+        row.store(probability, at: index)
         entropy -= term
     }
     return LogitStatistics(

@@ -1,21 +1,21 @@
-// AttentionScores - a block of attention scores in scratch memory, and the softmax over its rows, forward and backward.
+// ScoreBlock - a block of attention scores in scratch memory, and the softmax over its rows, forward and backward.
 
 internal import Glibc
 internal import LinearAlgebra
 internal import Tensors
 
-/// Scores of some queries, computed in fp32 and turned into an operand of the next matmul in the same memory.
+/// The scores of a block of queries in fp32, and the operand of the next matmul, in one memory.
 ///
-/// In bf16 a row of the operand takes the first half of the row's memory: it is written behind the place that is read.
+/// In bf16 a row of the operand takes the first half of the row's memory, so writing never overtakes reading.
 struct ScoreBlock {
     /// `[queries, keys]`, fp32.
     let wide: Matrix
-    /// The rows as the matmuls read them.
+    /// `[queries, keys]` in the compute dtype of matmuls.
     let operand: OperandMatrix
 
     /// - Parameters:
-    ///   - offset: of the block in `scratch`.
-    ///   - like: an operand whose format the scores take.
+    ///   - offset: index of the block's first float in `scratch`.
+    ///   - like: an operand that gives the dtype.
     init(_ scratch: FloatView, _ offset: Int, rows: Int, columns: Int, like: OperandMatrix) {
         let view = scratch.advanced(by: offset, count: rows * columns)
         wide = Matrix(view, rows: rows, columns: columns)
@@ -32,9 +32,11 @@ struct ScoreBlock {
         wide.view.advanced(by: row * wide.columns, count: wide.columns)
     }
 
-    /// Softmax of the first `visible` scores of a row, times `scale`, and zeros behind them; returns their log-sum-exp.
+    /// Replaces the first `visible` scores of a row by their softmax, and all later scores by zeros.
     ///
-    /// The matmul leaves them unscaled (see ``multiply(_:_:_:_:into:adding:backend:)``).
+    /// The matmul has left the scores unscaled (see ``multiply(_:_:_:_:into:adding:backend:)``).
+    ///
+    /// - Returns: the log-sum-exp of the visible scores times `scale`.
     @inline(__always)
     func softmax(row: Int, visible: Int, scale: Float) -> Float {
         let scores = wideRow(row)
@@ -58,36 +60,39 @@ struct ScoreBlock {
     }
 }
 
-/// Turns a row of unscaled scores into probabilities in `p`, and of `ds` from `dout v^T` into the gradient of those scores.
+/// Turns a row of `p` from unscaled scores into probabilities, and a row of `gradient` from dP into dS.
+///
+/// `dP = dout v^T` is the gradient of the probabilities, dS the gradient of the unscaled scores.
 @inline(__always)
 func scoreGradient(
-    p: ScoreBlock, ds: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
+    p: ScoreBlock, gradient: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
 ) {
     let (shift, deltas, scales) = (Lanes(repeating: lse), Lanes(repeating: delta), Lanes(repeating: scale))
     let scores = masked(p.wideRow(row), visible: visible)
-    let dscores = ds.wideRow(row).advanced(by: 0, count: scores.count)
-    @inline(__always) func finish(_ pRow: some LaneBuffer, _ dsRow: some LaneBuffer) {
+    let probabilityGradients = gradient.wideRow(row).advanced(by: 0, count: scores.count)
+    @inline(__always) func finish(_ pRow: some LaneBuffer, _ gradientRow: some LaneBuffer) {
         mapLanePairs(
-            scores, dscores, into: pRow.advanced(by: 0, count: scores.count),
-            dsRow.advanced(by: 0, count: scores.count)
-        ) { score, dp in
+            scores, probabilityGradients, into: pRow.advanced(by: 0, count: scores.count),
+            gradientRow.advanced(by: 0, count: scores.count)
+        ) { score, probabilityGradient in
             let probability = exponential(score * scales - shift)
-            return (probability, probability * (dp - deltas) * scales)
+            return (probability, probability * (probabilityGradient - deltas) * scales)
         }
         clear(pRow.advanced(by: scores.count, count: pRow.count - scores.count))
-        clear(dsRow.advanced(by: scores.count, count: dsRow.count - scores.count))
+        clear(gradientRow.advanced(by: scores.count, count: gradientRow.count - scores.count))
     }
-    switch (p.operand, ds.operand) {
-    case (.bf16(let pMatrix), .bf16(let dsMatrix)):
+    switch (p.operand, gradient.operand) {
+    case (.bf16(let pMatrix), .bf16(let gradientMatrix)):
         finish(
             pMatrix.view.advanced(by: row * pMatrix.stride, count: pMatrix.columns),
-            dsMatrix.view.advanced(by: row * dsMatrix.stride, count: dsMatrix.columns))
-    default: finish(p.wideRow(row), ds.wideRow(row))
+            gradientMatrix.view.advanced(by: row * gradientMatrix.stride, count: gradientMatrix.columns))
+    default: finish(p.wideRow(row), gradient.wideRow(row))
     }
 }
 
-/// The visible scores and, up to whole lanes, masked ones whose exponential is exactly 0: rows then need no partial lanes
-/// unless the block itself ends in them.
+/// The visible scores of a row, padded to whole lanes by masked scores, whose exponential is exactly 0.
+///
+/// Why: loops then meet partial lanes only at the end of the whole row.
 @inline(__always)
 private func masked(_ row: FloatView, visible: Int) -> FloatView {
     let end = min((visible + laneCount - 1) / laneCount * laneCount, row.count)
