@@ -65,8 +65,9 @@ package struct PeakRates {
     private static func cube(_ pool: ThreadPool, _ backend: any BLASBackend) throws -> Double {
         let memory = filled(3 * edge * edge)
         defer { withExtendedLifetime(memory) {} }
-        let matrices = (0..<3).map {
-            Matrix(memory[($0 * edge * edge)..<(($0 + 1) * edge * edge)], rows: edge, columns: edge)
+        let size: Int = edge * edge
+        let matrices = (0..<3).map { (index: Int) in
+            Matrix(memory[(index * size)..<((index + 1) * size)], rows: edge, columns: edge)
         }
         let own = try ThreadPool(
             threadCount: pool.threadCount, spins: pool.spins, backends: GEMMBackends(backend))

@@ -10,8 +10,8 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure products, kernels, collectives or whole steps as shares of this machine's ceilings.",
         discussion: """
-            The ceilings are measured in the same run, where a command needs them: the peak of the vector units, memory
-            bandwidth, and the fastest product of 2048 x 2048 x 2048. Nothing is written.
+            The ceilings are measured in the same run, where a command needs them: the peak of the vector units, \
+            memory bandwidth, and the fastest product of 2048 x 2048 x 2048. Nothing is written.
 
             Examples:
               mile-dist bench gemm
@@ -44,9 +44,8 @@ struct BenchGemm: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gemm", abstract: "The products of a model's step, by each library and in each format.",
         discussion: """
-            Columns: fp32 by either library; bf16 operands as they are (bf16) and
-            widened to fp32 by oneDNN (widened); for gradients of weights whose
-            operand lies badly also fp32 by oneDNN from dense copies (copied).
+            Columns: fp32 by either library; bf16 operands as they are (bf16) and widened to fp32 by oneDNN (widened); \
+            for gradients of weights whose operand lies badly also fp32 by oneDNN from dense copies (copied).
 
             Example:
               mile-dist bench gemm configs/llama-468m.yaml --tokens 1024
@@ -87,9 +86,9 @@ struct BenchCollectives: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "collectives", abstract: "Reductions and gathers of a training step, by size, and the links.",
         discussion: """
-            Measures what training calls for gradients and parameters, and the same by the library's messages between all
-            ranks: the time until the last rank is done. Also latency and bandwidth between two ranks, of different nodes where
-            there are several: what `plan` takes as --latency and --bandwidth.
+            Measures what training calls for gradients and parameters, and the same by the library's messages between \
+            all ranks: the time until the last rank is done. Also latency and bandwidth between two ranks, of \
+            different nodes where there are several: what `plan` takes as --latency and --bandwidth.
 
             Examples:
               mpirun -n 4 mile-dist bench collectives

@@ -12,10 +12,10 @@ struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare runs of several losses: paired differences, intervals, and what they could detect.",
         discussion: """
-            RUN is a run directory. Runs are grouped by their loss and paired by training.seed; every loss needs the same
-            seeds. Runs that differ in model, data, schedule, batch, evaluation or the weights that they began with, and unfinished
-            ones, are refused. What a resume changed counts too, as starts.jsonl tells it. The last evaluations are compared by
-            unweighted cross-entropy, whatever the runs were trained with.
+            RUN is a run directory. Runs are grouped by their loss and paired by training.seed; every loss needs the \
+            same seeds. Runs that differ in model, data, schedule, batch, evaluation or the weights that they began \
+            with, and unfinished ones, are refused. What a resume changed counts too, as starts.jsonl tells it. The \
+            last evaluations are compared by unweighted cross-entropy, whatever the runs were trained with.
 
             Prints a table and writes a report, one HTML file with its drawings inside, replacing that file.
 

@@ -19,19 +19,20 @@ struct Eval: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Unweighted cross-entropy of a checkpoint on files, and its scores on multiple-choice tasks.",
         discussion: """
-            Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training. Prepared data
-            must have been made with the checkpoint's tokenizer; where PREFIX.json does not say so, bits per byte are left out.
+            Each file is a domain, named after it or as NAME=FILE. Texts are cut into sequences as in training. \
+            Prepared data must have been made with the checkpoint's tokenizer; where PREFIX.json does not say so, bits \
+            per byte are left out.
 
-            Buckets: of the target's frequency in training (ids sorted by count and cut at 80 and 95 % of all
-            occurrences: high, medium, low), and of the entropy of the model's prediction, in nats. Calibration
-            is the expected calibration error of the most likely token, in 15 bins.
+            Buckets: of the target's frequency in training (ids sorted by count and cut at 80 and 95 % of all \
+            occurrences: high, medium, low), and of the entropy of the model's prediction, in nats. Calibration is the \
+            expected calibration error of the most likely token, in 15 bins.
 
             A file of tasks has a JSON object per line, in one of three forms, to which "id" may be added:
               {"task": "a", "context": "A man", "choices": ["eats.", "rains."], "label": 0}
               {"task": "b", "context": "She opened the", "completion": " door"}
               {"task": "c", "contexts": ["Ann", "Bob"], "completion": " ran.", "label": 1}
-            A choice follows its context behind "delimiter", by default one space; a completion follows as it is. What
-            is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is on the page
+            A choice follows its context behind "delimiter", by default one space; a completion follows as it is. What \
+            is reported, and how HellaSwag, PIQA, ARC, BoolQ, LAMBADA and Winogrande become such lines, is on the page \
             EvaluationAndTasks; the names and definitions are those of lm-evaluation-harness.
 
             Examples:

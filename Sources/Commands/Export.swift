@@ -15,9 +15,10 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a checkpoint as a Hugging Face directory.",
         discussion: """
-            The directory gets config.json, generation_config.json, model.safetensors in fp32 (several files and an index
-            above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer, which gives
-            the ids of training; for others than BPE without normalisation it needs transformers 5 and sentencepiece.
+            The directory gets config.json, generation_config.json, model.safetensors in fp32 (several files and an \
+            index above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer, \
+            which gives the ids of training; for others than BPE without normalisation it needs transformers 5 and \
+            sentencepiece.
 
             Example:
               mile-dist export runs/shakespeare/checkpoints --output shakespeare-hf

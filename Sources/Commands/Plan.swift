@@ -19,13 +19,14 @@ struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Predict memory, bytes and time of a run on a cluster.",
         discussion: """
-            Prints for each number of ranks: memory per rank and node; size of a checkpoint and seconds to write it; MB that
-            the busiest node receives in a step; seconds of a step and its parts; tokens per second; days for the tokens of
-            CONFIG, without evaluations. No data is read. The layout that is done first, of those that fit, is marked.
+            Prints for each number of ranks: memory per rank and node; size of a checkpoint and seconds to write it; \
+            MB that the busiest node receives in a step; seconds of a step and its parts; tokens per second; days for \
+            the tokens of CONFIG, without evaluations. No data is read. The layout that is done first, of those that \
+            fit, is marked.
 
-            --gflops is what `bench step` calls gflops_compute: GF/s of a rank while it computes. Without it, one rank with
-            the threads of CONFIG is measured here, for some seconds. --bandwidth and --latency are what `bench collectives`
-            says of two nodes; --memory-bandwidth is a node's, which its ranks share.
+            --gflops is what `bench step` calls gflops_compute: GF/s of a rank while it computes. Without it, one rank \
+            with the threads of CONFIG is measured here, for some seconds. --bandwidth and --latency are what `bench \
+            collectives` says of two nodes; --memory-bandwidth is a node's, which its ranks share.
 
             Examples:
               mile-dist plan configs/llama-468m.yaml --ranks 1-64 --gflops 1500 --bandwidth 25Gbit/s --latency 20us

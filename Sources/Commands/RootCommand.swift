@@ -22,8 +22,8 @@ package struct RootCommand: ParsableCommand {
               mpirun -n 64 mile-dist doctor run.yaml          what is wrong with this cluster, and the remedy
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:"
 
-            Exit status: 0 done; 1 runtime failure; 2 bad arguments, configuration or data; 3 no usable checkpoint;
-            75 stopped early on a signal or time limit with everything saved: run the same command again.
+            Exit status: 0 done; 1 runtime failure; 2 bad arguments, configuration or data; 3 no usable checkpoint; 75 \
+            stopped early on a signal or time limit with everything saved: run the same command again.
             """,
         version: VersionText.text,
         subcommands: [

@@ -11,7 +11,7 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a model (the default command).",
         discussion: """
-            Without CONFIG the embedded job runs: it learns a language that the program generates, whose best possible
+            Without CONFIG the embedded job runs: it learns a language that the program generates, whose best possible \
             loss is known, and says whether it came close enough.
 
             Examples:

@@ -62,7 +62,9 @@ struct Decoder<Root: Sendable>: Sendable {
 
     private func unknown(_ pair: YAMLNode.Pair, path: String, prefix: String) -> [LocatedIssue] {
         let siblings = keys(below: prefix)
-        let elsewhere = fields.map(\.name).filter { $0.split(separator: ".").last.map(String.init) == pair.key }
+        let elsewhere: [String] = fields.map(\.name).filter { (name: String) -> Bool in
+            name.split(separator: ".").last.map { String($0) } == pair.key
+        }
         let parent = String(path.dropLast(pair.key.count))
         let nearest =
             elsewhere.first.map { prefix.isEmpty ? parent + $0 : $0 }

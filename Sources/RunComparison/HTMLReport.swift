@@ -37,13 +37,14 @@ package struct HTMLReport: Sendable {
     private var summary: [Markup] {
         let seeds = study.seeds.map(String.init).joined(separator: ", ")
         let arms = study.arms.map(\.name).joined(separator: ", ")
+        let plural = study.seeds.count == 1 ? "seed" : "seeds"
+        let text = """
+            \(study.arms.count) losses (\(arms)), \(study.seeds.count) \(plural) each (\(seeds)), evaluated after step \
+            \(study.step). Differences are to \(study.baseline.name) with the same seed, that is the same initial \
+            weights and the same order of the data. Every number is unweighted; less is better.
+            """
         return [
-            .element(
-                "p", [],
-                "\(study.arms.count) losses (\(arms)), \(study.seeds.count) "
-                    + (study.seeds.count == 1 ? "seed" : "seeds") + " each (\(seeds)), evaluated after step "
-                    + "\(study.step). Differences are to \(study.baseline.name) with the same seed, that is the same initial "
-                    + "weights and the same order of the data. Every number is unweighted; less is better."),
+            .element("p", [], text),
             .element("ul", [], comparison.notes.map { .element("li", [], $0) }),
         ] + conclusions
     }

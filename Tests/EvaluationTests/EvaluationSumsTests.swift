@@ -179,8 +179,9 @@ import TestSupport
     /// The buckets of counts with a text's distribution equal a naive computation of their definition.
     @Test func everyBucketIsTheFewestMostFrequentIds() {
         var random = SeededGenerator(seed: 3)
-        let counts = (1...400).map { rank in
-            Int(1e5 / Double(rank) * (0.5 + random.unit())) * Int(random.next() % 5 > 0 ? 1 : 0)
+        let counts = (1...400).map { (rank: Int) -> Int in
+            let count: Double = 1e5 / Double(rank) * (0.5 + random.unit())
+            return random.next() % 5 > 0 ? Int(count) : 0
         }
         let total = counts.reduce(0, +)
         let buckets = FrequencyBuckets(counts: counts, ignoredTargets: []).bucketOfID

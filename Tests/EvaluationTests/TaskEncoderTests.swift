@@ -62,7 +62,8 @@ struct TaskEncoderTests {
             #expect(try encode("ab" + other, "c") == [ids("ab" + other), ids("c")])
         }
         // Blanks before and between stay.
-        #expect(try encode("  a  b", "c").first == [32] + [1000 + 97, 32, 1000 + 98])
+        let context: [Int32] = [32, 1000 + 97, 32, 1000 + 98]
+        #expect(try encode("  a  b", "c").first == context)
     }
 
     @Test func anEmptyContextIsTheEndToken() throws {

@@ -66,9 +66,10 @@ struct TaskResultTests {
         ])
         #expect(result.values.map(\.metric) == [.accuracy, .perplexity])
         #expect(result.values[0].value == 0.5)
-        #expect(abs((result.values[0].standardError ?? .nan) - 0.5) < 1e-15)
+        let errors: [Double] = result.values.map { $0.standardError ?? .nan }
+        #expect(abs(errors[0] - 0.5) < 1e-15)
         #expect(abs(result.values[1].value - 4) < 1e-14)
-        #expect(abs((result.values[1].standardError ?? .nan) - 4 * log(2)) < 1e-14)
+        #expect(abs(errors[1] - 4 * log(2)) < 1e-14)
         #expect(result.truncatedCount == 1)
     }
 

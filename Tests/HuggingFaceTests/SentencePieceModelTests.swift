@@ -149,8 +149,9 @@ private typealias Model = HandmadeModel
                 let text = (0..<(1 + random.index(below: 16))).map { _ in random.pick(Array(letters)) }.joined()
                 var symbols = ["\u{2581}"] + text.map(String.init)
                 while true {
-                    let found = (0..<(symbols.count - 1)).compactMap { place in
-                        ranks[symbols[place] + " " + symbols[place + 1]].map { (rank: $0, place: place) }
+                    let found = (0..<(symbols.count - 1)).compactMap { (place: Int) -> (rank: Int, place: Int)? in
+                        let rank: Int? = ranks["\(symbols[place]) \(symbols[place + 1])"]
+                        return rank.map { (rank: $0, place: place) }
                     }
                     guard let best = found.min(by: { ($0.rank, $0.place) < ($1.rank, $1.place) }) else { break }
                     let joined = symbols[best.place] + symbols[best.place + 1]

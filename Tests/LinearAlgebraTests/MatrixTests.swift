@@ -48,7 +48,9 @@ struct MatrixTests {
         multiply(
             Matrix(target, rows: 3, columns: 2), .asStored, Matrix(negated, rows: 2, columns: 2), .asStored,
             into: block, backend: .openBLAS)
-        #expect(slice.array == (0..<30).map { [9, 10, 15, 16, 21, 22].contains($0) ? -Float($0) : Float($0) })
+        let negatives: Set<Int> = [9, 10, 15, 16, 21, 22]
+        #expect(
+            slice.array == (0..<30).map { (index: Int) in negatives.contains(index) ? -Float(index) : Float(index) })
     }
 
     /// A copy to rows with another stride, and back. Padding and guards stay unchanged.

@@ -52,11 +52,12 @@ struct GradientNormTests {
     }
 
     @Test func clipFactorIsTorchs() {
-        #expect(GradientNorm.clipFactor(norm: 4, clip: 1) == 1 / (4 + 1e-6))
+        let epsilon = 1e-6
+        #expect(GradientNorm.clipFactor(norm: 4, clip: 1) == 1 / (4 + epsilon))
         #expect(GradientNorm.clipFactor(norm: 0.5, clip: 1) == 1)
         #expect(GradientNorm.clipFactor(norm: 0, clip: 1) == 1)
         // At the limit torch's 1e-6 already scales.
-        #expect(GradientNorm.clipFactor(norm: 1, clip: 1) == 1 / (1 + 1e-6))
+        #expect(GradientNorm.clipFactor(norm: 1, clip: 1) == 1 / (1 + epsilon))
         for norm in [0, 1, 1e9] { #expect(GradientNorm.clipFactor(norm: norm, clip: 0) == 1) }
     }
 }

@@ -100,9 +100,11 @@ extension ProgramTests {
             #expect(try place.train(["data.ignored_targets=[32]"]).status == 0)
             let metrics = try place.metrics()
             let perStep = Workplace.batch * Workplace.sequenceLength
-            #expect(try metrics.values("tokens", 1...6) == (1...6).map { Double($0 * perStep) })
+            #expect(try metrics.values("tokens", 1...6) == (1...6).map { (step: Int) in Double(step * perStep) })
             // Warm-up over 2 steps to 2e-3, then half a cosine over the other 4.
-            let rates = [1e-3, 2e-3] + (0..<4).map { 1e-3 * (1 + cos(.pi * Double($0) / 4)) }
+            let decay: [Double] = (0..<4).map { (step: Int) -> Double in 1e-3 * (1 + cos(Double.pi * Double(step) / 4))
+            }
+            let rates: [Double] = [1e-3, 2e-3] + decay
             #expect(difference(try metrics.values("lr", 1...6), rates, within: 1e-12) == nil)
             // Before anything is learnt every byte is equally likely, up to the small initial weights.
             let first = try #require(metrics.steps[1])
@@ -110,7 +112,9 @@ extension ProgramTests {
                 #expect(abs((first.number(key) ?? .nan) - log(257)) < 0.1, "\(key): \(first.text)")
             }
             // alpha = N / sum of (1 + H): the entropy hardly varies at the start.
-            #expect(abs((first.number("alpha") ?? .nan) * (1 + log(257)) - 1) < 0.01, "\(first.text)")
+            let alpha: Double = first.number("alpha") ?? .nan
+            let meanWeight: Double = 1 + log(257)
+            #expect(abs(alpha * meanWeight - 1) < 0.01, "\(first.text)")
             let seconds = try metrics.values("step_seconds", 1...6)
             let speeds = try metrics.values("tokens_per_second", 1...6)
             let positions = zip(seconds, speeds).map { $0 * $1 }

@@ -54,7 +54,7 @@ extension ProgramTests {
                     try JSONObject(String($0))
                 }
             }
-            #expect(documents[0].map { $0.number("line") } == (1...6).map { Double($0) })
+            #expect(documents[0].map { $0.number("line") } == [1, 2, 3, 4, 5, 6])
             #expect(documents[0].compactMap { $0.number("id") } == [11])
             #expect(documents[0].compactMap { $0.string("id") } == ["b"])
             for other in 1...2 {

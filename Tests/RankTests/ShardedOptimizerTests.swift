@@ -225,8 +225,10 @@ final class ShardedOptimizerTests: RankTestCase {
             let adam = AdamW(configuration: settings, learningRate: 0.5, update: 1, gradientScale: 1)
             try rig.reduced(finalFrom: [0]).update(adam)
             try rig.optimizer.finishGather()
-            let expected = space.table.entries.flatMap { entry in
-                start[entry.range].map { isGain(entry) ? $0 : $0 * Float(1 - 0.5 * settings.weightDecay) }
+            let decay = Float(1 - 0.5 * settings.weightDecay)
+            let expected = space.table.entries.flatMap { (entry: TensorTable.Entry) -> [Float] in
+                let factor: Float = isGain(entry) ? 1 : decay
+                return start[entry.range].map { $0 * factor }
             }
             XCTAssertNil(bitDifference(rig.parameters.array, expected), name)
         }

@@ -133,7 +133,8 @@ import Testing
     @Test func moreRanksThanElementsIsACover() {
         let partition = Partition(count: 3, finalIndices: [2, 1, 0], bucketElements: 1, rankCount: 64)
         check(partition, count: 3)
-        #expect((0..<64).map { partition.count(rank: $0) }.reduce(0, +) == 3)
+        let counts: [Int] = (0..<64).map { partition.count(rank: $0) }
+        #expect(counts.reduce(0, +) == 3)
     }
 
     @Test func equalArgumentsGiveEqualPartitions() {

@@ -122,7 +122,7 @@ private struct Pair {
         #expect(double.remedy.hasSuffix("1 (uint8), 2 (int8), 3 (int16), 4 (int32), 5 (int64), 8 (uint16)"))
     }
 
-    @Test(arguments: [4, UInt64(Int64.max), .max, .max / 12 + 1, 1 << 62, 1 << 33])
+    @Test(arguments: [4, UInt64(Int64.max), .max, UInt64.max / 12 + 1, UInt64(1) << 62, UInt64(1) << 33] as [UInt64])
     func countsAreComparedWithTheFile(count: UInt64) throws {
         #expect(try failure(".idx") { $0.sequences = count }.problem.contains("claims \(count) sequences"))
         let boundaries = try failure(".idx") { $0.boundaries = count }

@@ -60,7 +60,8 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
                 for var predictor in fresh {
                     for token in language.sequence(stream: .training, index: index, length: 60) {
                         let distribution = predictor.distribution
-                        #expect(abs(distribution.reduce(0, +) - 1) < 1e-9)
+                        let sum: Double = distribution.reduce(0, +)
+                        #expect(abs(sum - 1) < 1e-9)
                         let probability = predictor.observe(token)
                         #expect(abs(probability - distribution[Int(token)]) < 1e-15)
                         #expect(probability > 0)
@@ -109,7 +110,8 @@ private func enumeratedProbability(_ tokens: [Int32], of language: SyntheticLang
         for (index, frequency) in language.wordFrequency.enumerated() {
             #expect(abs(frequency * Double(index + 1) * total - 1) < 1e-9)
         }
-        #expect(abs(language.wordFrequency.reduce(0, +) - 1) < 1e-12)
+        let sum: Double = language.wordFrequency.reduce(0, +)
+        #expect(abs(sum - 1) < 1e-12)
         // The ending shows the group.
         let endings = Set(zip(language.words, language.groups).map { "\($0.last ?? " ")\($1)" })
         #expect(endings.count == 8)

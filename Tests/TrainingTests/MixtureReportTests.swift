@@ -28,7 +28,8 @@ private struct UnreadSource: SequenceSource {
         for blocks in [1, 2, 3, 1000] {
             let fractions = try #require(report.fractions(1024 * blocks))
             #expect(fractions.map(\.domain) == ["books", "code", "web"])
-            #expect(fractions.map(\.fraction) == [512, 307, 205].map { $0 / 1024 })
+            let expected: [Double] = [512.0 / 1024, 307.0 / 1024, 205.0 / 1024]
+            #expect(fractions.map(\.fraction) == expected)
         }
         // In between they wander.
         #expect(try #require(report.fractions(1)).map(\.fraction).sorted() == [0, 0, 1])

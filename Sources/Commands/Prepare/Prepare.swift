@@ -15,18 +15,19 @@ struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Turn text into token files: Megatron's .bin and .idx, which train without tokenizing again.",
         discussion: """
-            A .txt file is one document; each line of a .jsonl file is one: an object with a string "text", and perhaps
-            "meta": {"pile_set_name": "..."}. Files may be compressed: \(DocumentSource.compressedSuffixes). Each document is
-            followed by the tokenizer's end token. Ids take two bytes if there are fewer than 65,500, otherwise four.
-            The result is the same for any number of ranks and threads.
+            A .txt file is one document; each line of a .jsonl file is one: an object with a string "text", and \
+            perhaps "meta": {"pile_set_name": "..."}. Files may be compressed: \(DocumentSource.compressedSuffixes). \
+            Each document is followed by the tokenizer's end token. Ids take two bytes if there are fewer than 65,500, \
+            otherwise four. The result is the same for any number of ranks and threads.
 
-            A line that is no such object, or not UTF-8, is counted and listed at the end (--on-error skip), or ends the
-            command (fail). A .txt file is taken as it is, with bytes byte by byte; other tokenizers read each byte that is no
-            UTF-8 as U+FFFD, which is counted and listed, or ends the command. PREFIX.json holds all counts.
+            A line that is no such object, or not UTF-8, is counted and listed at the end (--on-error skip), or ends \
+            the command (fail). A .txt file is taken as it is, with bytes byte by byte; other tokenizers read each \
+            byte that is no UTF-8 as U+FFFD, which is counted and listed, or ends the command. PREFIX.json holds all \
+            counts.
 
-            Stopped, killed or ended by a mistake in a file, the same command goes on with the parts in PREFIX.parts that
-            are done; those of files that were mended are made again. With ranks on several nodes, FILES and PREFIX must be
-            in directories that all see.
+            Stopped, killed or ended by a mistake in a file, the same command goes on with the parts in PREFIX.parts \
+            that are done; those of files that were mended are made again. With ranks on several nodes, FILES and \
+            PREFIX must be in directories that all see.
 
             Examples:
               mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst

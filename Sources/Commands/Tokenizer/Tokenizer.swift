@@ -11,8 +11,8 @@ struct Tokenizer: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make and use SentencePiece tokenizers.",
         discussion: """
-            A configuration names a model as data.tokenizer: PATH/tokenizer.model. Any SentencePiece model with an end token
-            can be used as it is, LLaMA's for example; the ids are those of SentencePiece's own tools.
+            A configuration names a model as data.tokenizer: PATH/tokenizer.model. Any SentencePiece model with an end \
+            token can be used as it is, LLaMA's for example; the ids are those of SentencePiece's own tools.
 
             Examples:
               mile-dist tokenizer train books.txt code.jsonl.zst --vocab-size 8000 --output my
@@ -50,8 +50,8 @@ struct TokenizerEncode: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encode", abstract: "Turn lines of text into lines of ids, as spm_encode does.",
         discussion: """
-            Each line is a text of its own; there are no begin and end tokens. Bytes that are no UTF-8 become U+FFFD and are
-            counted at the end, unless the tokenizer is bytes.
+            Each line is a text of its own; there are no begin and end tokens. Bytes that are no UTF-8 become U+FFFD \
+            and are counted at the end, unless the tokenizer is bytes.
 
             Examples:
               mile-dist tokenizer encode --tokenizer tokenizer.model books.txt > books.ids

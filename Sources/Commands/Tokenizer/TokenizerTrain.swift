@@ -14,12 +14,13 @@ struct TokenizerTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train", abstract: "Train a SentencePiece model on text files.",
         discussion: """
-            Every line of the texts is a sentence to learn from; lines above 4192 bytes are cut at blanks. The defaults are
-            those of LLaMA's tokenizer: pairs are merged, texts stay as they are, digits are single pieces, characters
-            without a piece are spelled in bytes. The sentences are held in memory, twice while training starts.
+            Every line of the texts is a sentence to learn from; lines above 4192 bytes are cut at blanks. The \
+            defaults are those of LLaMA's tokenizer: pairs are merged, texts stay as they are, digits are single \
+            pieces, characters without a piece are spelled in bytes. The sentences are held in memory, twice while \
+            training starts.
 
-            A line of a .jsonl file that is no object with a string "text", and a line of any file that is not UTF-8, is
-            counted and listed (--on-error skip), or ends the command (fail).
+            A line of a .jsonl file that is no object with a string "text", and a line of any file that is not UTF-8, \
+            is counted and listed (--on-error skip), or ends the command (fail).
 
             Examples:
               mile-dist tokenizer train books.txt --vocab-size 8000 --output books

@@ -73,8 +73,10 @@ final class Profiler {
     }
 
     private static func decode(_ bytes: [UInt8]) -> [PhaseEvent] {
-        let numbers = stride(from: 0, to: bytes.count, by: 8).map { start in
-            (0..<8).reduce(Int64(0)) { $0 | Int64(bytes[start + $1]) << (8 * $1) }
+        let numbers = stride(from: 0, to: bytes.count, by: 8).map { (start: Int) -> Int64 in
+            (0..<8).reduce(Int64(0)) { (number: Int64, place: Int) -> Int64 in
+                number | Int64(bytes[start + place]) << Int64(8 * place)
+            }
         }
         return stride(from: 0, to: numbers.count, by: 4).map { index in
             PhaseEvent(

@@ -156,9 +156,11 @@ struct NormalizationTests {
         // Micro-batch 1: 2 positions, sum w 4, sum w CE 10; micro-batch 2: 8 positions, sum w 4, sum w CE 6; one ignored in each.
         let microBatches = [LossSums(values: [10, 3, 4, 0, 0, 1, 2]), LossSums(values: [6, 3, 4, 0, 0, 7, 8])]
         let step = ReferenceAccumulationStep(microBatches: microBatches)
-        #expect(step.alpha == (0.5 + 2) / 2)
-        #expect(step.loss == 1.25 * (10.0 / 2 + 6.0 / 8) / 2)
-        #expect(step.scales == [1.25 / 4, 1.25 / 16])
+        let alpha: Double = (0.5 + 2) / 2
+        #expect(step.alpha == alpha)
+        let meanLoss: Double = (10.0 / 2 + 6.0 / 8) / 2
+        #expect(step.loss == alpha * meanLoss)
+        #expect(step.scales == [alpha / 4, alpha / 16])
     }
 
     /// At gamma 0 the reference is CE * N_valid / N.
