@@ -308,7 +308,10 @@ let package = Package(
         // Runs the program itself, as a user would. No dependency on it: its start-up code, which blocks signals, is not the tests'.
         tests(
             "ProgramTests",
-            ["Checkpointing", "Evaluation", "LinearAlgebra", "MessagePassing", "Reporting", "TestSupport"],
+            [
+                "Checkpointing", "Evaluation", "LinearAlgebra", "MessagePassing", "Optimization", "Reporting",
+                "TestSupport",
+            ],
             resources: [.copy("Golden")]),
     ],
     swiftLanguageModes: [.v6],

@@ -82,16 +82,4 @@ struct Import: ParsableCommand {
         let path = self.tokenizer ?? "\(directory)/\(tokenizer.name)"
         return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
     }
-
-    /// The `model` section that a configuration needs for the checkpoint.
-    private func section(_ model: ModelConfiguration) -> String {
-        """
-        model: {hidden_size: \(model.hiddenSize), intermediate_size: \(model.intermediateSize), \
-        num_hidden_layers: \(model.hiddenLayerCount), num_attention_heads: \(model.attentionHeadCount),
-                num_key_value_heads: \(model.keyValueHeadCount), vocab_size: \(model.vocabularySize), \
-        max_position_embeddings: \(model.maxPositionEmbeddings), rms_norm_eps: \(model.rmsNormEpsilon),
-                rope_theta: \(model.ropeTheta), initializer_range: \(model.initializerRange), \
-        tie_word_embeddings: \(model.tieWordEmbeddings)}
-        """
-    }
 }

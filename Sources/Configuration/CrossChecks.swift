@@ -16,7 +16,7 @@ enum CrossChecks {
         checkModel(run, report)
         checkData(run, report)
         checkSteps(run, report)
-        checkDecay(run.schedule, report)
+        checkStableDecay(run.schedule, report)
         checkReproducible(run, report)
         return issues
     }
@@ -108,8 +108,8 @@ enum CrossChecks {
         }
     }
 
-    /// Checks the keys of the schedule warmup-stable-decay (wsd).
-    private static func checkDecay(_ schedule: LearningRateSchedule, _ report: Report) {
+    /// Checks the keys that only the schedule warmup-stable-decay (wsd) reads.
+    private static func checkStableDecay(_ schedule: LearningRateSchedule, _ report: Report) {
         let (warmup, decay, total) = (schedule.warmupSteps, schedule.decaySteps, schedule.totalSteps)
         guard schedule.kind == .wsd else {
             let kind = schedule.kind.rawValue

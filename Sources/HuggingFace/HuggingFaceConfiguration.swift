@@ -61,6 +61,7 @@ private struct Fields {
         model.resolveDefaults()
         try check(model)
         for key in keys where !Self.headKeys.contains(key.name) { try read(key, into: &model) }
+        model.resolveDefaults()
         return model
     }
 

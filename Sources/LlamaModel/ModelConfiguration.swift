@@ -95,6 +95,8 @@ extension ModelConfiguration {
         vocabularySize: 0, maxPositionEmbeddings: 0)
 
     /// Replaces values that stand for the value of another key: no key/value heads mean one per query head.
+    ///
+    /// It must not trap on any values. Why: readers of files call it before they check sizes.
     public mutating func resolveDefaults() {
         if keyValueHeadCount == 0 { keyValueHeadCount = attentionHeadCount }
     }

@@ -40,7 +40,7 @@ package enum ComputeRate {
         let parameters: ParameterReplica
         switch configuration.training.precision {
         case .fp32: parameters = .fp32(table)
-        case .bf16: parameters = .bf16(table, staysFP32: \.kind.staysFloat)
+        case .bf16: parameters = .bf16(table, staysFP32: \.kind.staysFP32)
         }
         let transformer = Transformer(
             model, parameters: parameters, sequenceLength: configuration.data.sequenceLength,

@@ -52,7 +52,7 @@ struct StepWork {
         gradientBytes = training.reproducible ? 8 : 4
         parameterBytes = isBFloat16 ? 2 : 4
         fp32TensorBytes =
-            isBFloat16 ? 4 * table.entries.filter(\.kind.staysFloat).reduce(0) { $0 + $1.range.count } : 0
+            isBFloat16 ? 4 * table.entries.filter(\.kind.staysFP32).reduce(0) { $0 + $1.range.count } : 0
         operationsPerSequence = model.flopsPerToken(sequenceLength: T) * Double(T)
 
         let microBatches = (0..<ranks).map { layout.microBatches(rank: $0) }

@@ -75,10 +75,14 @@ package struct Study: Sendable {
     static func name(of loss: LossConfiguration) -> String {
         let standard = LossConfiguration()
         var parts = [loss.kind.rawValue]
-        if loss.kind != .crossEntropy { parts.append(Self.short(loss.gamma)) }
-        if loss.kind == .mile {
+        // Why a switch: a kind must name each key that it reads, or arms that differ in the key become one arm.
+        switch loss.kind {
+        case .mile:
+            parts.append(Self.short(loss.gamma))
             if loss.sigma != standard.sigma { parts.append("sigma \(Self.short(loss.sigma))") }
             if loss.probabilityFloor > 0 { parts.append("floor \(Self.short(loss.probabilityFloor))") }
+        case .focal: parts.append(Self.short(loss.gamma))
+        case .crossEntropy: break
         }
         if loss.normalization == .reference {
             parts.append("reference" + (loss.referenceRanks > 0 ? " \(loss.referenceRanks)" : ""))

@@ -17,11 +17,21 @@ public struct TensorTable: Sendable, Equatable {
         case bias
 
         /// Whether weight decay applies: to matrices and embeddings, as usual for transformers.
-        public var decays: Bool { self == .matrix || self == .embedding }
+        public var decays: Bool {
+            switch self {
+            case .matrix, .embedding: true
+            case .gain, .bias: false
+            }
+        }
 
         /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128,
         /// larger than an update.
-        public var staysFloat: Bool { self == .gain }
+        public var staysFP32: Bool {
+            switch self {
+            case .gain: true
+            case .matrix, .embedding, .bias: false
+            }
+        }
     }
 
     /// One tensor of the table.

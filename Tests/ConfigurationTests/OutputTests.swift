@@ -120,6 +120,12 @@ import TokenData
         #expect(YAMLNode.Scalar.interpret(text) == .number(value))
     }
 
+    /// The help says which schedules read the key, and which do not.
+    @Test func helpOfMinimumRatioNamesEverySchedule() throws {
+        let field = try #require(Schema.fields.first { $0.name == "schedule.minimum_ratio" })
+        for kind in LearningRateSchedule.Kind.allCases { #expect(field.help.contains(kind.rawValue), "\(kind)") }
+    }
+
     @Test func referenceNamesEveryKey() {
         let reference = RunConfiguration.reference
         #expect(reference.contains("training:\n  global_batch_size (default 1024): an integer from 1 to 1048576\n"))

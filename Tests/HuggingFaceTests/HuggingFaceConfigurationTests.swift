@@ -110,6 +110,17 @@ import Testing
                 == "{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2\n}\n")
     }
 
+    /// A key that `LlamaConfig` lacks belongs to a model that `LlamaForCausalLM` does not compute. Export must then refuse
+    /// the model, or name another architecture.
+    @Test func everyKeyBelongsToLlamaConfig() {
+        let known: Set = [
+            "attention_bias", "attention_dropout", "head_dim", "hidden_act", "hidden_size", "initializer_range",
+            "intermediate_size", "max_position_embeddings", "mlp_bias", "num_attention_heads", "num_hidden_layers",
+            "num_key_value_heads", "rms_norm_eps", "rope_theta", "tie_word_embeddings", "vocab_size",
+        ]
+        for key in ModelConfiguration.keys { #expect(known.contains(key.name), "\(key.name)") }
+    }
+
     /// What would change the numbers is refused, and the message names the key.
     @Test(arguments: [
         (#""rope_scaling":{"rope_type":"llama3","factor":8.0}"#, "rope_scaling"),

@@ -78,7 +78,7 @@ import Testing
     @Test func unknownKeysAreIgnored() throws {
         var record = try encoded(Self.unusual)
         record["Hidden_size"] = 1
-        record["attention_bias"] = true
+        record["no_such_key"] = true
         #expect(try decoded(record).hiddenSize == 12)
     }
 
@@ -101,6 +101,15 @@ import Testing
         #expect(try theta("{\"rope_theta\": 9}") == 9)
         #expect(throws: DecodingError.self) { try theta("{\"rope_theta\": null}") }
         #expect(throws: DecodingError.self) { try theta("{\"rope_theta\": \"9\"}") }
+    }
+
+    @Test func recordsResolveDefaults() throws {
+        var record = try encoded(Self.unusual)
+        record["num_key_value_heads"] = 0
+        #expect(try decoded(record).keyValueHeadCount == 6)
+        // Sizes of a damaged record are still unchecked here.
+        for key in ModelConfiguration.keys { if case .size = key.kind { record[key.name] = 0 } }
+        #expect(try decoded(record).keyValueHeadCount == 0)
     }
 
     @Test func keyValueHeadsDefaultToQueryHeads() {

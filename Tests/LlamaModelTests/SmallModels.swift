@@ -28,13 +28,17 @@ extension ModelConfiguration {
         hiddenSize: 96, intermediateSize: 256, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
         vocabularySize: 300, maxPositionEmbeddings: 80, initializerRange: 0.1)
 
-    /// Weights as training starts with, but gains that are not all 1.
+    /// Weights as training starts with, but gains that are not all 1, and biases that are not all 0.
     func randomParameters(seed: UInt64 = 7) -> FloatSlice {
         let parameters = Arena(count: tensorTable.count).all
         initialize(parameters, seed: seed, pool: makePool())
         var generator = SeededGenerator(seed: seed)
-        for entry in tensorTable.entries where entry.kind == .gain {
-            parameters[entry.range].copy(from: generator.uniforms(entry.count, in: 0.7...1.3))
+        for entry in tensorTable.entries {
+            switch entry.kind {
+            case .gain: parameters[entry.range].copy(from: generator.uniforms(entry.count, in: 0.7...1.3))
+            case .bias: parameters[entry.range].copy(from: generator.uniforms(entry.count, in: -0.3...0.3))
+            case .matrix, .embedding: break
+            }
         }
         return parameters
     }

@@ -9,10 +9,7 @@ import Testing
 struct TransformerTests {
     private static let length = 13
     static let models = [ModelConfiguration.grouped, .tied]
-    static let losses = [
-        LossConfiguration(kind: .mile), LossConfiguration(kind: .focal, gamma: 2),
-        LossConfiguration(kind: .crossEntropy),
-    ]
+    static let losses = LossConfiguration.Kind.allCases.map { LossConfiguration(kind: $0, gamma: $0 == .focal ? 2 : 1) }
 
     private func transformer(
         _ model: ModelConfiguration, sequences: Int = 3, length: Int = length, training: Bool = true, threads: Int = 1,

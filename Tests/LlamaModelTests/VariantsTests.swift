@@ -18,7 +18,7 @@ struct VariantsTests {
     }
 
     private func downcast(_ model: ModelConfiguration, _ values: FloatSlice) -> ParameterReplica {
-        let replica = ParameterReplica.bf16(model.tensorTable, staysFP32: \.kind.staysFloat)
+        let replica = ParameterReplica.bf16(model.tensorTable, staysFP32: \.kind.staysFP32)
         makePool().load(values, into: replica)
         return replica
     }

@@ -11,6 +11,14 @@ struct LearningRateScheduleTests {
         LearningRateSchedule(kind: kind, warmupSteps: warmup, totalSteps: total, minimumRatio: ratio).factor(step: step)
     }
 
+    /// Schedules that fall over all steps after the warm-up.
+    private static let falling = LearningRateSchedule.Kind.allCases.filter { kind in
+        switch kind {
+        case .cosine, .linear: true
+        case .constant, .wsd: false
+        }
+    }
+
     @Test(arguments: LearningRateSchedule.Kind.allCases, [0, 0.1])
     func warmUpIsLinearAndEndsAtTheBase(kind: LearningRateSchedule.Kind, ratio: Double) {
         for step in 1...10 { #expect(factor(kind, step, ratio: ratio) == Double(step) / 10) }
@@ -56,7 +64,7 @@ struct LearningRateScheduleTests {
             let other = 0.5 * (1 + cos(Double.pi * Double(step - 1 - 10) / 100))
             #expect(abs(factor(.cosine, step) - other) < 1e-15)
         }
-        for kind in [LearningRateSchedule.Kind.cosine, .linear] {
+        for kind in Self.falling {
             #expect(factor(kind, 110, ratio: 0.1) > 0.1)
             #expect(abs(factor(kind, 111, ratio: 0.1) - 0.1) < 1e-15)
         }
@@ -132,7 +140,7 @@ struct LearningRateScheduleTests {
     }
 
     /// The last factor is one step's worth above the minimum.
-    @Test(arguments: [LearningRateSchedule.Kind.cosine, .linear])
+    @Test(arguments: falling)
     func decayNeverRises(kind: LearningRateSchedule.Kind) {
         let factors = (11...110).map { factor(kind, $0, ratio: 0.1) }
         for (earlier, later) in zip(factors, factors.dropFirst()) { #expect(later < earlier) }

@@ -78,7 +78,12 @@ import TokenData
         let partition = makeLayout(batch: 4, micro: 2, ranks: 3).partition
         let owned = (0..<3).map { partition.count(rank: $0) }
         #expect(owned.reduce(0, +) == makeLayout(batch: 4, micro: 2, ranks: 3).configuration.model.tensorTable.count)
-        for (kind, bytes) in [(OptimizerConfiguration.Kind.adamw, 12), (.lion, 8)] {
+        for kind in OptimizerConfiguration.Kind.allCases {
+            let bytes =
+                switch kind {
+                case .adamw: 12
+                case .lion: 8
+                }
             var optimizer = OptimizerConfiguration()
             optimizer.kind = kind
             for rank in 0..<3 {

@@ -7,18 +7,41 @@ extension ProgramTests {
     @Suite struct CommandTests {
         private static let checkpoints = "runs/run/checkpoints"
 
-        @Test(arguments: [
-            [], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["prepare"], ["compare"],
-            ["doctor"], ["plan"], ["bench", "collectives"], ["bench", "gemm"], ["bench", "kernels"],
-            ["bench", "step"],
-        ])
+        /// Every command that does work itself, and the program.
+        private static let commands: [[String]] = [
+            [], ["train"], ["eval"], ["generate"], ["inspect"], ["export"], ["import"], ["tokenizer", "train"],
+            ["tokenizer", "encode"], ["tokenizer", "decode"], ["prepare"], ["compare"], ["bench", "gemm"],
+            ["bench", "kernels"], ["bench", "collectives"], ["bench", "step"], ["plan"], ["doctor"],
+        ]
+
+        @Test(arguments: commands)
         func everyCommandHelps(command: [String]) throws {
             let place = try Workplace()
             let result = try place.run(command + ["--help"])
+            let name = (["mile-dist"] + command).joined(separator: " ")
             #expect(result.status == 0, "\(result)")
-            #expect(result.output.contains("USAGE: \((["mile-dist"] + command).joined(separator: " "))"), "\(result)")
-            #expect(result.output.contains("mile-dist \(command.first ?? "inspect") "), "an example: \(result)")
+            #expect(result.output.contains("USAGE: \(name)"), "\(result)")
+            // The usage names the command once; an example names it again.
+            let example = command.isEmpty ? "mile-dist inspect " : "\(name) "
+            #expect(result.output.ranges(of: example).count >= (command.isEmpty ? 1 : 2), "an example: \(result)")
             #expect(result.errors.isEmpty, "\(result)")
+        }
+
+        /// The list has each command of the program's help. Why: the help of a new command is then checked too.
+        @Test func theListNamesEveryCommand() throws {
+            let place = try Workplace()
+            func subcommands(of command: [String]) throws -> [[String]] {
+                let lines = try place.run(command + ["--help"]).output.split(separator: "\n")
+                return lines.drop { $0 != "SUBCOMMANDS:" }.dropFirst()
+                    .filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") && !$0.hasPrefix("  See ") }
+                    .map { command + $0.split(separator: " ").prefix(1).map(String.init) }
+            }
+            let all = try subcommands(of: [])
+            #expect(all.contains(["inspect"]) && all.contains(["bench"]), "\(all)")
+            for command in all {
+                let parts = try subcommands(of: command)
+                for name in parts.isEmpty ? [command] : parts { #expect(Self.commands.contains(name), "\(name)") }
+            }
         }
 
         @Test func versionIsSaidOnce() throws {

@@ -1,5 +1,6 @@
 // ReproducibleTests - the same bits on any number of ranks and threads, and across stops (design section 7).
 
+import LinearAlgebra
 import TestSupport
 import Testing
 
@@ -66,14 +67,19 @@ extension ProgramTests {
             #expect(try bits(off) != bits(off, ranks: 3))
         }
 
-        @Test(arguments: [
-            ["training.precision=bf16"], ["loss.kind=focal", "loss.gamma=2.0"], ["loss.kind=cross_entropy"],
-            [
-                "loss.normalization=reference", "loss.reference_ranks=2", "training.global_batch_size=12",
-                "training.micro_batch_size=2",
-            ],
-            ["training.activation_checkpointing=layer", "training.blas=onednn", "model.tie_word_embeddings=true"],
-        ])
+        /// All backends but the one of the other cases.
+        private static let otherBackends = BLASBackends.all.map(\.name).filter { $0 != "openblas" }.map {
+            ["training.activation_checkpointing=layer", "training.blas=\($0)", "model.tie_word_embeddings=true"]
+        }
+
+        @Test(
+            arguments: [
+                ["training.precision=bf16"], ["loss.kind=focal", "loss.gamma=2.0"], ["loss.kind=cross_entropy"],
+                [
+                    "loss.normalization=reference", "loss.reference_ranks=2", "training.global_batch_size=12",
+                    "training.micro_batch_size=2",
+                ],
+            ] + otherBackends)
         func anyConfiguration(overrides: [String]) throws {
             // Another batch would not fit the count of micro-batches that is checked above.
             let set = Self.base + overrides

@@ -49,6 +49,12 @@ import TokenData
     ])
     func names(_ loss: LossConfiguration, _ name: String) { #expect(Study.name(of: loss) == name) }
 
+    /// The keys of a loss that ``Study/name(of:)`` knows. Why: arms that differ in another key would become one arm.
+    @Test func namesKnowEveryKey() {
+        let keys = Mirror(reflecting: LossConfiguration()).children.compactMap(\.label)
+        #expect(keys == ["kind", "gamma", "sigma", "normalization", "referenceRanks", "probabilityFloor"])
+    }
+
     @Test func otherKeysMakeArmsOrAreShown() throws {
         var runs = Samples.four()
         runs[0] = Samples.run("runs/m1", Samples.mile, seed: 1) { $0.optimizer.learningRate = 0.5 }

@@ -1,6 +1,7 @@
 // LaunchChecks - checks of the launch: lone ranks, shared memory, equal programs, equal machines.
 
 internal import JobRuntime
+internal import LinearAlgebra
 internal import MessagePassing
 internal import Reporting
 
@@ -99,6 +100,7 @@ enum LaunchChecks {
         func identity(_ facts: NodeFacts) -> String {
             ([facts.processor.model] + facts.processor.backends.map(\.identity)).joined(separator: ", ")
         }
+        let variables = BLASBackends.all.compactMap { $0.kernelVariables.first }.joined(separator: ", ")
         return CheckResult.grouped(.sameMachine, all) { facts in
             guard identity(facts) != identity(first) else { return nil }
             let isReproducible = facts.plan?.isReproducible ?? false
@@ -108,8 +110,8 @@ enum LaunchChecks {
                     "another processor or other kernels than on rank 0: \(identity(facts)) instead of \(identity(first))"
                     + (isReproducible ? "; training.reproducible refuses that" : ""),
                 remedy:
-                    "run on nodes of one kind, with the same environment on all (OPENBLAS_CORETYPE, ONEDNN_MAX_CPU_ISA): all "
-                    + "wait for the slowest rank, and results are not the same bits as elsewhere")
+                    "run on nodes of one kind, with the same environment on all (\(variables)): all wait for "
+                    + "the slowest rank, and results are not the same bits as elsewhere")
         }
     }
 }

@@ -58,7 +58,7 @@ public final class TrainingState {
         self.pool = pool
         switch configuration.training.precision {
         case .fp32: replica = .fp32(table)
-        case .bf16: replica = .bf16(table, staysFP32: \.kind.staysFloat)
+        case .bf16: replica = .bf16(table, staysFP32: \.kind.staysFP32)
         }
         transformer = Transformer(
             configuration.model, parameters: replica, sequenceLength: configuration.data.sequenceLength,

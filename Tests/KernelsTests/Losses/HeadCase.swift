@@ -90,25 +90,9 @@ struct HeadCase: Sendable, CustomTestStringConvertible {
         (self.targets, self.initial, self.loss) = (targets, initial, loss)
     }
 
-    var weighting: ReferenceWeight {
-        switch loss.kind {
-        case .mile: .mile(gamma: loss.gamma, sigma: loss.sigma)
-        case .focal: .focal(gamma: loss.gamma)
-        case .crossEntropy: .crossEntropy
-        }
-    }
-
     var reference: ReferenceHead {
         let logits = Reference.matmul(hidden.doubles, weight.doubles, m: N, n: V, k: D, bTransposed: true)
         return ReferenceHead(
-            logits: logits, targets: targets, weighting: weighting, probabilityFloor: loss.probabilityFloor)
+            logits: logits, targets: targets, weighting: loss.referenceWeight, probabilityFloor: loss.probabilityFloor)
     }
 }
-
-let losses: [LossConfiguration] = [
-    LossConfiguration(kind: .crossEntropy), LossConfiguration(kind: .mile, gamma: 1),
-    LossConfiguration(kind: .mile, gamma: 0.5, sigma: 0.25), LossConfiguration(kind: .mile, gamma: 2, sigma: 0),
-    LossConfiguration(kind: .mile, gamma: -1), LossConfiguration(kind: .focal, gamma: 1),
-    LossConfiguration(kind: .focal, gamma: 2.5), LossConfiguration(kind: .mile, gamma: 1, probabilityFloor: 1e-8),
-    LossConfiguration(kind: .mile, gamma: 1, probabilityFloor: 0.05),
-]

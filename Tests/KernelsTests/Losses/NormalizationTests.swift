@@ -164,7 +164,7 @@ struct NormalizationTests {
     }
 
     /// At gamma 0 the reference is CE * N_valid / N.
-    @Test(arguments: [LossConfiguration.Kind.mile, .focal, .crossEntropy])
+    @Test(arguments: LossConfiguration.Kind.allCases)
     func atGammaZeroTheReferenceDividesByAllPositions(kind: LossConfiguration.Kind) {
         let head = HeadCase(60, 8, 33, LossConfiguration(kind: kind, gamma: 0, normalization: .reference), ignoring: 4)
         let parts = [0..<20, 20..<40, 40..<60].map { head.part($0).run() }

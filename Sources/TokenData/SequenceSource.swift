@@ -1,4 +1,4 @@
-// SequenceCut - a run of N tokens as sequences of T + 1 ids.
+// SequenceSource - the N tokens of a domain as sequences of T + 1 ids.
 
 internal import InputFiles
 public import Tensors

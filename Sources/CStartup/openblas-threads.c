@@ -1,4 +1,4 @@
-// blas - keeps OpenBLAS from starting a thread for every core while it is loaded.
+// openblas-threads - keeps OpenBLAS from starting a thread for every core while it is loaded.
 //
 // Why: the program calls it on threads of its own, one call a thread. OpenBLAS's threads would never work, but each takes
 // 128 MiB of address space, and where a limit (ulimit -v) leaves none they try again for ever, before the program can say so.
