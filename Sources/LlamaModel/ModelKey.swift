@@ -149,14 +149,11 @@ extension ModelKey {
 extension ModelConfiguration: Codable {
     /// Reads a checkpoint's model record: an object with the names of ``keys``. Other names are ignored.
     ///
-    /// A value that stands for another key's is resolved. Sizes are not checked.
-    ///
     /// - Throws: `DecodingError` for a key that is absent, unless earlier checkpoints lack it, or of another type.
     public init(from decoder: any Decoder) throws {
         let record = try decoder.container(keyedBy: ModelKey.CodingKeys.self)
         self = .unset
         for key in Self.keys { try key.read(from: record, into: &self) }
-        resolveDefaults()
     }
 
     /// Writes a checkpoint's model record: an object with each of ``keys``.

@@ -103,15 +103,6 @@ import Testing
         #expect(throws: DecodingError.self) { try theta("{\"rope_theta\": \"9\"}") }
     }
 
-    @Test func recordsResolveDefaults() throws {
-        var record = try encoded(Self.unusual)
-        record["num_key_value_heads"] = 0
-        #expect(try decoded(record).keyValueHeadCount == 6)
-        // Sizes of a damaged record are still unchecked here.
-        for key in ModelConfiguration.keys { if case .size = key.kind { record[key.name] = 0 } }
-        #expect(try decoded(record).keyValueHeadCount == 0)
-    }
-
     @Test func keyValueHeadsDefaultToQueryHeads() {
         var model = Self.unusual
         model.resolveDefaults()
