@@ -52,7 +52,7 @@ final class ShardedOptimizerTests: RankTestCase {
     private func sum(_ count: Int, step: Int) -> [Double] {
         var total = [Double](repeating: 0, count: count)
         for rank in 0..<ranks.size {
-            for (index, value) in gradient(count, rank: rank, step: step).enumerated() { total[index] += Double(value) }
+            add(gradient(count, rank: rank, step: step), to: &total)
         }
         return total
     }
@@ -105,13 +105,6 @@ final class ShardedOptimizerTests: RankTestCase {
         return random.normals(count)
     }
 
-    /// A number that differs with the bits of `values`, for comparison between ranks.
-    private func digest(_ values: [Float]) -> Int {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x0000_0100_0000_01B3 }
-        return Int(truncatingIfNeeded: hash)
-    }
-
     func testEveryRankEndsWithTheParametersOfOneProcess() throws {
         for (name, space) in spaces {
             for reduction in GradientReduction.allCases {
@@ -124,7 +117,7 @@ final class ShardedOptimizerTests: RankTestCase {
         let count = space.table.count
         let start = initial(count)
         let rig = try makeRig(space, reduction, initial: start)
-        var reference = ReferenceAdamW(settings, parameters: start.doubles, decays: decays(space.table))
+        var reference = ReferenceAdamW(settings.reference, parameters: start.doubles, decays: decays(space.table))
         let scale = 0.375
         for step in 1...4 {
             rig.gradient.copy(from: gradient(count, rank: ranks.rank, step: step))
@@ -139,10 +132,10 @@ final class ShardedOptimizerTests: RankTestCase {
 
             let total = sum(count, step: step)
             reference.update(total.map { scale * $0 }, learningRate: rate)
-            let own = digest(rig.parameters.array)
+            let own = bitDigest(rig.parameters.array)
             let (lowest, highest) = (try ranks.minimum(own), try ranks.maximum(own))
 
-            XCTAssertEqual(normSquared, total.reduce(0) { $0 + $1 * $1 }, "\(label), step \(step)")
+            XCTAssertEqual(normSquared, dot(total, total), "\(label), step \(step)")
             XCTAssertEqual(lowest, highest, "\(label), step \(step): ranks hold other bits")
             // A handful of roundings of 2^-24 per step, four steps.
             XCTAssertNil(
@@ -254,9 +247,9 @@ final class ShardedOptimizerTests: RankTestCase {
             try reduced.update(AdamW(configuration: settings, learningRate: 0.01, update: 1, gradientScale: 1))
             try rig.optimizer.finishGather()
             let total = sum(space.table.count, step: 2)
-            var reference = ReferenceAdamW(settings, parameters: start.doubles, decays: decays(space.table))
+            var reference = ReferenceAdamW(settings.reference, parameters: start.doubles, decays: decays(space.table))
             reference.update(total, learningRate: 0.01)
-            XCTAssertEqual(norm, total.reduce(0) { $0 + $1 * $1 }, reduction.rawValue)
+            XCTAssertEqual(norm, dot(total, total), reduction.rawValue)
             XCTAssertNil(
                 disagreement(rig.parameters.array, reference.parameters, within: 1e-6), reduction.rawValue)
         }
@@ -307,7 +300,7 @@ final class ShardedOptimizerTests: RankTestCase {
         try rig.optimizer.startGathers()
         try rig.optimizer.finishGather()
         XCTAssertTrue(rig.parameters.array != start)
-        let own = digest(rig.parameters.array)
+        let own = bitDigest(rig.parameters.array)
         let (lowest, highest) = (try ranks.minimum(own), try ranks.maximum(own))
         XCTAssertEqual(lowest, highest)
     }
@@ -325,5 +318,12 @@ final class ShardedOptimizerTests: RankTestCase {
         XCTAssertEqual(
             ShardedOptimizer.stateBytes(
                 partition: partition, rank: ranks.rank, reduction: .reduceScatter, stateTensors: 1), 4 * own + shard)
+    }
+}
+
+extension OptimizerConfiguration {
+    /// The hyperparameters as the reference takes them.
+    var reference: ReferenceAdamW.Settings {
+        ReferenceAdamW.Settings(beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay)
     }
 }

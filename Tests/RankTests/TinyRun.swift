@@ -178,7 +178,7 @@ struct TinyReference {
             [Bool](repeating: !entry.name.hasSuffix("norm.weight"), count: entry.count)
         }
         adam = ReferenceAdamW(
-            run.configuration.optimizer, parameters: run.initialParameters.doubles, decays: decays)
+            run.configuration.optimizer.reference, parameters: run.initialParameters.doubles, decays: decays)
     }
 
     /// Takes step `number` with the authors' normalisation over `referenceRanks`, or with the global one.

@@ -56,6 +56,19 @@ public func bitDifference(_ a: [Float], _ b: [Float]) -> String? {
     return "[\(index)] of \(a.count): \(a[index]) against \(b[index])"
 }
 
+/// A number that differs with the bits of `values`, for comparison between ranks: FNV-1a, a float at a time.
+public func bitDigest(_ values: [Float]) -> Int {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x0000_0100_0000_01B3 }
+    return Int(truncatingIfNeeded: hash)
+}
+
+/// Adds `values` to `sums`, element by element.
+public func add(_ values: [Float], to sums: inout [Double]) {
+    precondition(values.count == sums.count, "\(values.count) values for \(sums.count) sums")
+    for index in sums.indices { sums[index] += Double(values[index]) }
+}
+
 private func distance(_ a: Double, _ b: Double) -> Double {
     let difference = abs(a - b)
     return difference.isNaN ? .infinity : difference

@@ -8,13 +8,18 @@ public enum Reference {
         _ a: [Double], _ b: [Double], m: Int, n: Int, k: Int, aTransposed: Bool = false, bTransposed: Bool = false
     ) -> [Double] {
         precondition(a.count == m * k && b.count == k * n, "product: \(a.count), \(b.count) for \(m) x \(k) x \(n)")
-        var result = [Double](repeating: 0, count: m * n)
+        // Rows of `op(b)` one behind another, so that the inner loop is over neighbours.
+        let rows = bTransposed ? (0..<(k * n)).map { b[$0 % n * k + $0 / n] } : b
+        var result: [Double] = []
+        result.reserveCapacity(m * n)
         for i in 0..<m {
-            for j in 0..<n {
-                for l in 0..<k {
-                    result[i * n + j] += a[aTransposed ? l * m + i : i * k + l] * b[bTransposed ? j * k + l : l * n + j]
-                }
+            var sums = [Double](repeating: 0, count: n)
+            for l in 0..<k {
+                let factor = a[aTransposed ? l * m + i : i * k + l]
+                let row = l * n
+                for j in 0..<n { sums[j] += factor * rows[row + j] }
             }
+            result += sums
         }
         return result
     }

@@ -1,18 +1,32 @@
 // ReferenceAdamW - the optimizer of one process: torch.optim.AdamW's rules, element by element in double.
 
 import Foundation
-import Optimization
 
-struct ReferenceAdamW {
-    private(set) var parameters: [Double]
-    private(set) var firstMoment: [Double]
-    private(set) var secondMoment: [Double]
-    private let settings: OptimizerConfiguration
+public struct ReferenceAdamW {
+    /// The hyperparameters but the learning rate, which each update gets.
+    public struct Settings {
+        let beta1: Double
+        let beta2: Double
+        let epsilon: Double
+        let weightDecay: Double
+
+        public init(beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double) {
+            self.beta1 = beta1
+            self.beta2 = beta2
+            self.epsilon = epsilon
+            self.weightDecay = weightDecay
+        }
+    }
+
+    public private(set) var parameters: [Double]
+    public private(set) var firstMoment: [Double]
+    public private(set) var secondMoment: [Double]
+    private let settings: Settings
     private let decays: [Bool]
     private var updates = 0
 
     /// - Parameter decays: per element, whether weight decay applies.
-    init(_ settings: OptimizerConfiguration, parameters: [Double], decays: [Bool]) {
+    public init(_ settings: Settings, parameters: [Double], decays: [Bool]) {
         self.settings = settings
         self.parameters = parameters
         self.decays = decays
@@ -20,7 +34,7 @@ struct ReferenceAdamW {
         secondMoment = firstMoment
     }
 
-    mutating func update(_ gradient: [Double], learningRate: Double) {
+    public mutating func update(_ gradient: [Double], learningRate: Double) {
         updates += 1
         let correction1 = 1 - pow(settings.beta1, Double(updates))
         let correction2 = 1 - pow(settings.beta2, Double(updates))
