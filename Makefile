@@ -22,7 +22,7 @@ run: build ## build, then train the self-test job on 2 ranks (RANKS=4 for four)
 build: prerequisites ## build the program: .build/release/mile-dist
 	swift build -c release --product mile-dist
 
-check: ## before a commit: format, suites of modules, rank tests on 2 ranks, links of the pages; 3 minutes
+check: ## before a commit: format, suites of modules, rank tests on 2 ranks, links of the pages
 	@Tests/check.sh
 
 test: ## build and run every test, the rank tests on 1 to 4 ranks

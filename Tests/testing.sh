@@ -20,7 +20,14 @@ fi
 export OMPI_MCA_rmaps_base_oversubscribe=1
 
 logs="$(mktemp -d)"
-trap 'rm -rf "$logs"' EXIT
+beside=()      # the scripts that run beside something else, with their arguments
+beside_pids=() # and their processes
+beside_begins=()
+clean_up() {
+    if ((${#beside_pids[@]} > 0)); then kill "${beside_pids[@]}" 2>/dev/null || true; fi
+    rm -rf "$logs"
+}
+trap clean_up EXIT
 results="$logs/results" # a line for each test: passed, failed or skipped, a tab, its name and what else is known
 times="$logs/times"     # a line for each test, script or number of ranks: seconds, a tab, what took them
 : >"$results"
@@ -182,14 +189,47 @@ run_script() {
     local status=0 log="$logs/scripts.log" begin=$SECONDS
     heading "$*"
     timeout --kill-after=10 "$ranks_limit" "$@" 2>&1 | tee "$log" || status=$?
-    printf '%s\t%s\n' "$((SECONDS - begin))" "$*" >>"$times"
+    record_script "$log" "$status" "$((SECONDS - begin))" "$*"
+}
+
+# Starts the script $1 beside what follows; finish_scripts waits for it. It has a TMPDIR of its own.
+start_script() {
+    local folder="$logs/beside-${#beside[@]}"
+    mkdir "$folder"
+    TMPDIR="$folder" timeout --kill-after=10 "$ranks_limit" "$@" >"$folder.log" 2>&1 &
+    beside_pids+=("$!")
+    beside_begins+=("$EPOCHSECONDS")
+    beside+=("$*")
+}
+
+# Waits for the scripts that run beside, prints what they printed, and records their results.
+finish_scripts() {
+    local number status seconds
+    for number in "${!beside[@]}"; do
+        status=0
+        wait "${beside_pids[number]}" || status=$?
+        heading "${beside[number]}"
+        cat "$logs/beside-$number.log"
+        # To its last line.
+        seconds=$(($(stat -c %Y "$logs/beside-$number.log") - beside_begins[number]))
+        record_script "$logs/beside-$number.log" "$status" "$seconds" "${beside[number]}"
+    done
+    beside=()
+    beside_pids=()
+    beside_begins=()
+}
+
+# Records the results of a script: $1 holds what it printed, $2 is its status, $3 its seconds, $4 its name and arguments.
+record_script() {
+    local log="$1" status="$2" seconds="$3" name="$4"
+    printf '%s\t%s\n' "$seconds" "$name" >>"$times"
     if grep -qE "^(passed|failed|skipped)"$'\t' "$log"; then
         grep -E "^(passed|failed|skipped)"$'\t' "$log" >>"$results"
-        if ((status != 0)) && ! grep -q '^failed' "$log"; then record failed "$*: status $status"; fi
+        if ((status != 0)) && ! grep -q '^failed' "$log"; then record failed "$name: status $status"; fi
     elif ((status == 0)); then
-        record passed "$1"
+        record passed "$name"
     else
-        record failed "$*: status $status"
+        record failed "$name: status $status"
     fi
 }
 
