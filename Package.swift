@@ -23,7 +23,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     // Swift has no setting for the target CPU; the clang importer's is what its code generator follows.
     .unsafeFlags(instructionSet.map { ["-Xcc", "-march=\($0)"] } ?? []),
-    // Else a second process compiles every module once more for its interface: a fifth of a build.
+    // Otherwise the driver starts a second compiler for the interface of every module.
     .unsafeFlags(["-no-emit-module-separately-wmo"], .when(configuration: .release)),
     // For `--version`: MARCH_X86_64_V3, MARCH_NATIVE, ...
     .define(

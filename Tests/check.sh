@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a contributor runs before a commit, in at most 3 minutes on two cores: format, suites of modules, the rank tests on 2 ranks,
+# What a contributor runs before a commit, within minutes: format, suites of modules, the rank tests on 2 ranks,
 # and the pages' links. Says at the end what only "make test" runs, and ends with "N passed, N failed, N skipped".
 
 set -euo pipefail

@@ -22,16 +22,17 @@ export MILE_DIST_EXECUTABLE="$binaries/mile-dist"
 run_suites "suites" ""
 run_rank_tests "$binaries/mile-distPackageTests.xctest" 1 2 3 4
 
+# Slurm waits for its daemons and for a time limit meanwhile.
+start_script cluster/tests/slurm.sh
+run_script cluster/tests/slurm-stand-ins.sh
+run_script cluster/tests/ssh.sh
 run_script Tests/check-pages.sh
 run_script Tests/check-pages.sh --self-test
 run_script Tests/check-commands.sh
 run_script Tests/check-commands.sh --self-test
 run_script Tests/build-docs.sh "$logs/docs"
 
-# These two wait for daemons and time limits most of the time.
-start_script cluster/tests/slurm.sh
-start_script cluster/tests/ssh.sh
-run_script cluster/tests/slurm-stand-ins.sh
+finish_scripts
 
 # The bounds of views are assertions, which a release build leaves out. Optimized, or the kernels would take minutes.
 run_with_assertions() {
@@ -43,7 +44,6 @@ run_with_assertions() {
     unset MILE_TEST_TARGETS
 }
 run_with_assertions
-finish_scripts
 
 print_slowest
 summarize

@@ -22,9 +22,17 @@ export OMPI_MCA_rmaps_base_oversubscribe=1
 logs="$(mktemp -d)"
 beside=()      # the scripts that run beside something else, with their arguments
 beside_pids=() # and their processes
-beside_begins=()
+# Ends scripts that still run beside: they clean up in folders below, so they are waited for. What they printed is shown.
 clean_up() {
-    if ((${#beside_pids[@]} > 0)); then kill "${beside_pids[@]}" 2>/dev/null || true; fi
+    local running number
+    running="$(jobs -pr)"
+    # shellcheck disable=SC2086 # one word to a process
+    if [[ -n "$running" ]]; then kill $running || true; fi
+    for number in "${!beside[@]}"; do
+        wait "${beside_pids[number]}" || true
+        heading "${beside[number]}, not waited for"
+        cat "$logs/beside-$number.log"
+    done
     rm -rf "$logs"
 }
 trap clean_up EXIT
@@ -192,13 +200,23 @@ run_script() {
     record_script "$log" "$status" "$((SECONDS - begin))" "$*"
 }
 
-# Starts the script $1 beside what follows; finish_scripts waits for it. It has a TMPDIR of its own.
+# Starts the script $1 beside what follows; finish_scripts waits for it. Launchers that share a TMPDIR disturb each other, so it
+# gets one of its own, which other users may pass.
 start_script() {
     local folder="$logs/beside-${#beside[@]}"
     mkdir "$folder"
-    TMPDIR="$folder" timeout --kill-after=10 "$ranks_limit" "$@" >"$folder.log" 2>&1 &
+    chmod 711 "$logs" "$folder"
+    (
+        begin=$EPOCHSECONDS
+        status=0
+        TMPDIR="$folder" timeout --kill-after=10 "$ranks_limit" "$@" &
+        script=$!
+        trap 'kill "$script"; wait "$script"; exit 1' TERM
+        wait "$script" || status=$?
+        echo "$((EPOCHSECONDS - begin))" >"$folder.seconds"
+        exit "$status"
+    ) >"$folder.log" 2>&1 &
     beside_pids+=("$!")
-    beside_begins+=("$EPOCHSECONDS")
     beside+=("$*")
 }
 
@@ -210,18 +228,17 @@ finish_scripts() {
         wait "${beside_pids[number]}" || status=$?
         heading "${beside[number]}"
         cat "$logs/beside-$number.log"
-        # To its last line.
-        seconds=$(($(stat -c %Y "$logs/beside-$number.log") - beside_begins[number]))
+        seconds="$(cat "$logs/beside-$number.seconds")"
         record_script "$logs/beside-$number.log" "$status" "$seconds" "${beside[number]}"
     done
     beside=()
     beside_pids=()
-    beside_begins=()
 }
 
-# Records the results of a script: $1 holds what it printed, $2 is its status, $3 its seconds, $4 its name and arguments.
+# Records the results of a script: $1 holds what it printed, $2 is its status, $3 its seconds, $4 its name and its
+# arguments.
 record_script() {
-    local log="$1" status="$2" seconds="$3" name="$4"
+    local log="$1" status="$2" seconds="$3" name="${4%% "$logs"*}"
     printf '%s\t%s\n' "$seconds" "$name" >>"$times"
     if grep -qE "^(passed|failed|skipped)"$'\t' "$log"; then
         grep -E "^(passed|failed|skipped)"$'\t' "$log" >>"$results"

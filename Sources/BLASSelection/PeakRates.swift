@@ -13,7 +13,7 @@ package struct PeakRates {
     package let dotPeak: Double?
     /// GF/s of fp32 matmuls of 2048 x 2048 x 2048, for each BLAS backend.
     ///
-    /// A rate is the faster one of the pool's panels and the backend's own threads. One thread has no panels.
+    /// A rate is the faster one of the pool's panels and the backend's own threads.
     package let gemms: [(backend: any BLASBackend, gflops: Double)]
     /// GF/s of such a matmul of bf16 operands by a BLAS backend, not upcast; nil where the processor has no bf16
     /// matmuls.
@@ -69,21 +69,18 @@ package struct PeakRates {
         let matrices = (0..<3).map { (index: Int) in
             Matrix(memory[(index * size)..<((index + 1) * size)], rows: edge, columns: edge)
         }
-        var fastest = Double.infinity
+        let own = try ThreadPool(
+            threadCount: pool.threadCount, spins: pool.spins, backends: GEMMBackends(backend))
+        let panels = Stopwatch.median(repetitions: 5) {
+            own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
+        }
+        var threads = panels
         BLASBackends.withOwnThreads(pool.threadCount) {
-            fastest = Stopwatch.median(repetitions: 5) {
+            threads = Stopwatch.median(repetitions: 5) {
                 multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2], backend: backend)
             }
         }
-        if pool.threadCount > 1 {
-            let own = try ThreadPool(
-                threadCount: pool.threadCount, spins: pool.spins, backends: GEMMBackends(backend))
-            let panels = Stopwatch.median(repetitions: 5) {
-                own.multiply(matrices[0], .asStored, matrices[1], .asStored, into: matrices[2])
-            }
-            fastest = min(fastest, panels)
-        }
-        return cubeOperations / fastest / 1e9
+        return cubeOperations / min(panels, threads) / 1e9
     }
 
     private static func bfloat16Cubes(_ pool: ThreadPool) throws -> (backend: Double, tiles: Double?) {

@@ -10,17 +10,22 @@ package enum Stopwatch {
 
     /// Median seconds of one run of `body`, after one run to warm up. A repetition has as many runs as take some 20 ms.
     ///
-    /// After a second of repetitions, three are enough.
+    /// There are `repetitions` of them, or fewer where they take more than a second: see ``isEnough(_:of:after:)``.
     package static func median(repetitions: Int = 7, _ body: () -> Void) -> Double {
         body()
         var times = [max(seconds(body), 1e-9)]
         let inner = max(1, Int(0.02 / times[0]))
         if inner > 1 { times = [] }
         let start = ContinuousClock.now
-        while times.count < repetitions, times.count < 3 || start.secondsAgo < 1 {
+        while !isEnough(times.count, of: repetitions, after: start.secondsAgo) {
             times.append(seconds { for _ in 0..<inner { body() } } / Double(inner))
         }
         return median(times)
+    }
+
+    /// Whether `count` repetitions are enough after so many seconds: all of them, or three after one second.
+    static func isEnough(_ count: Int, of repetitions: Int, after seconds: Double) -> Bool {
+        count >= repetitions || count >= 3 && seconds >= 1
     }
 
     /// Seconds of `first` over seconds of `second`, of 11 pairs of neighbouring runs, after one run of each to warm up.

@@ -65,6 +65,6 @@ public struct AccumulatingGradient: ~Copyable {
         return ReducedGradient(optimizer)
     }
 
-    /// Gives the step up; traps once a reduction has begun, because other ranks wait for it.
+    /// Gives the step up; traps while a reduction is in flight, because other ranks wait for it.
     public consuming func discard() { step.giveUp() }
 }

@@ -11,25 +11,6 @@ import Testing
 func makePool(_ threads: Int = 1) -> ThreadPool { try! ThreadPool(threadCount: threads, spins: false) }
 
 struct AdamWTests {
-    /// AdamW as Loshchilov and Hutter write it, one number at a time.
-    private struct Naive {
-        var p: [Double]
-        var m: [Double]
-        var v: [Double]
-
-        mutating func update(_ g: [Double], _ settings: OptimizerConfiguration, rate: Double, number: Int, decays: Bool)
-        {
-            for i in p.indices {
-                if decays { p[i] -= rate * settings.weightDecay * p[i] }
-                m[i] = settings.beta1 * m[i] + (1 - settings.beta1) * g[i]
-                v[i] = settings.beta2 * v[i] + (1 - settings.beta2) * g[i] * g[i]
-                let mean = m[i] / (1 - pow(settings.beta1, Double(number)))
-                let square = v[i] / (1 - pow(settings.beta2, Double(number)))
-                p[i] -= rate * mean / (square.squareRoot() + settings.epsilon)
-            }
-        }
-    }
-
     /// Moments and parameters of a run; every buffer starts where no vector width divides and is guarded.
     private struct Run {
         let p: GuardedBuffer
@@ -65,20 +46,21 @@ struct AdamWTests {
         let start = generator.normals(count)
         let settings = OptimizerConfiguration(beta1: 0.8, beta2: 0.97, epsilon: 1e-6, weightDecay: 0.3)
         let run = Run(start)
-        let zeros = [Double](repeating: 0, count: count)
-        var naive = Naive(p: start.doubles, m: zeros, v: zeros)
+        var naive = ReferenceAdamW(
+            ReferenceAdamW.Settings(beta1: 0.8, beta2: 0.97, epsilon: 1e-6, weightDecay: 0.3),
+            parameters: start.doubles, decays: [Bool](repeating: decays, count: count))
         for number in 1...6 {
             let g = generator.normals(count, deviation: Double(number))
             let rate = 1e-2 / Double(number)
             run.update(
                 AdamW(configuration: settings, learningRate: rate, update: number, gradientScale: 0.25), g,
                 decays: decays)
-            naive.update(g.map { Double($0) * 0.25 }, settings, rate: rate, number: number, decays: decays)
+            naive.update(g.map { Double($0) * 0.25 }, learningRate: rate)
         }
         // A few roundings (6e-8) per update of each buffer; the parameters' are relative to their size.
-        #expect(disagreement(run.p.array, naive.p, within: 3e-7) == nil)
-        #expect(disagreement(run.m.array, naive.m, within: 3e-7) == nil)
-        #expect(disagreement(run.v.array, naive.v, within: 3e-7) == nil)
+        #expect(disagreement(run.p.array, naive.parameters, within: 3e-7) == nil)
+        #expect(disagreement(run.m.array, naive.firstMoment, within: 3e-7) == nil)
+        #expect(disagreement(run.v.array, naive.secondMoment, within: 3e-7) == nil)
     }
 
     /// No bit of an update depends on the cut of the flat space, so ranks and threads do not matter.

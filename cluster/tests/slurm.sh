@@ -184,11 +184,12 @@ train() {
     "$program" train "$folder/run.yaml" --set "logging.directory=$folder/$run" "$@" >"$folder/$run.log" 2>&1
 }
 
-# Steps that take about $1 seconds where one core computes them, from the median of a few.
+# Steps that take about $1 seconds where one core computes them, from the fastest of a few: what runs beside must not make
+# the job too short to be signalled.
 steps_for_seconds() {
     train calibration
     sed -n 's/.*"step_seconds": *\([0-9.e-]*\).*/\1/p' "$folder/calibration/metrics.jsonl" | sort -g |
-        awk -v seconds="$1" '{ times[NR] = $1 } END { print int(seconds / times[int((NR + 1) / 2)]) + 1 }'
+        awk -v seconds="$1" 'NR == 1 { print int(seconds / $1) + 1 }'
 }
 
 # One line of hashes for parameters and moments of the newest checkpoint in the folder $1.

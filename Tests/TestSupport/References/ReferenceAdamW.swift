@@ -2,6 +2,7 @@
 
 import Foundation
 
+/// AdamW of one process over a flat list of parameters (Loshchilov and Hutter 2019, arXiv 1711.05101).
 public struct ReferenceAdamW {
     /// The hyperparameters but the learning rate, which each update gets.
     public struct Settings {
@@ -10,6 +11,7 @@ public struct ReferenceAdamW {
         let epsilon: Double
         let weightDecay: Double
 
+        /// Decays of the two means, the number added to the denominator, and the decoupled weight decay.
         public init(beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double) {
             self.beta1 = beta1
             self.beta2 = beta2
@@ -18,6 +20,7 @@ public struct ReferenceAdamW {
         }
     }
 
+    /// The parameters, and for each the means of its gradients and of their squares.
     public private(set) var parameters: [Double]
     public private(set) var firstMoment: [Double]
     public private(set) var secondMoment: [Double]
@@ -34,6 +37,7 @@ public struct ReferenceAdamW {
         secondMoment = firstMoment
     }
 
+    /// Takes the next update with a gradient of the parameters' count.
     public mutating func update(_ gradient: [Double], learningRate: Double) {
         updates += 1
         let correction1 = 1 - pow(settings.beta1, Double(updates))
