@@ -182,11 +182,11 @@ run_rank_tests() {
         return
     fi
     for ranks in "$@"; do run_ranks "$bundle" "$ranks"; done
-    # A test for several ranks skips on one; only a test that skips on all of them was not run.
+    # A test for several ranks skips on one; only a test that skips on 1, 2, 3 and 4 was not run. Fewer numbers say nothing.
     local test name
     while IFS= read -r test; do
         name="$(printed_name "$test")"
-        if grep -qE "^(passed|failed)"$'\t'"$name on " "$results"; then
+        if (($# < 4)) || grep -qE "^(passed|failed)"$'\t'"$name on " "$results"; then
             sed -i "s/^skipped\t$name on /inapplicable\t$name on /" "$results"
         fi
     done <"$logs/rank-tests"
