@@ -21,15 +21,20 @@ package struct StepBench {
     private let configuration: RunConfiguration
     private let steps: Int
     private let measuresExposure: Bool
+    private let measuresPeakRates: Bool
     private let isJSON: Bool
 
     /// - Parameters:
     ///   - steps: timed steps, 1 or more.
     ///   - measuresExposure: whether steps are compared with steps without communication; needs two ranks.
-    package init(_ configuration: RunConfiguration, steps: Int, measuresExposure: Bool, isJSON: Bool) {
+    ///   - measuresPeakRates: whether peak rates and the shares of them are among the results.
+    package init(
+        _ configuration: RunConfiguration, steps: Int, measuresExposure: Bool, measuresPeakRates: Bool, isJSON: Bool
+    ) {
         self.configuration = configuration
         self.steps = steps
         self.measuresExposure = measuresExposure
+        self.measuresPeakRates = measuresPeakRates
         self.isJSON = isJSON
     }
 
@@ -46,16 +51,6 @@ package struct StepBench {
         // Before the peak rates, which need memory of their own.
         let rss = try peakRSS(process.communicator)
         let communicator = process.communicator
-        // All ranks at once, as in a step; together they are the job's peak rate.
-        try communicator.barrier()
-        let own = try PeakRates.measure(pool, withBandwidth: false)
-        let isBFloat16 = configuration.training.precision == .bf16
-        let sums = try communicator.sumInRankOrder(
-            [
-                own.backendGEMM(isBFloat16: isBFloat16), own.fmaPeak, own.dotPeak ?? .nan,
-                own.gemm(isBFloat16: isBFloat16),
-            ])
-
         let seconds = Stopwatch.median(samples.map(\.seconds))
         guard let sample = samples.min(by: { abs($0.seconds - seconds) < abs($1.seconds - seconds) }) else {
             preconditionFailure("no step was timed")
@@ -70,10 +65,7 @@ package struct StepBench {
                 ("gflops", .number(6 * Double(model.tensorTable.count) * rate / 1e9)),
                 ("gflops_model", .number(modelRate)),
                 ("gflops_compute", .number(computing / Double(communicator.size))),
-                // MFU by the fastest matmul of a BLAS backend, then by the fastest matmul of all, tiles included.
-                ("ceiling_gflops", .number(sums[0])), ("share", .number(modelRate / sums[0])),
-                ("fastest_product_gflops", .number(sums[3])), ("share_of_fastest", .number(modelRate / sums[3])),
-                ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
+            ] + (measuresPeakRates ? try peakRates(pool, communicator, modelRate: modelRate) : []) + [
                 ("peak_rss_mib", .number(rss)), ("precision", .string(configuration.training.precision.rawValue)),
                 ("blas", .string(pool.gemmIdentity(configuration.training.precision))),
                 ("loss", .string(configuration.loss.kind.rawValue)), ("parameters", .integer(model.tensorTable.count)),
@@ -82,6 +74,27 @@ package struct StepBench {
                 ("phases", .object(sample.phases.map { ($0.phase.name, .number($0.seconds)) }))
             ]
         show(pairs, sample, process.console)
+    }
+
+    /// Peak rates of all ranks together, and the model's rate as shares of them.
+    private func peakRates(
+        _ pool: ThreadPool, _ communicator: Communicator, modelRate: Double
+    ) throws -> [(key: String, value: JSONValue)] {
+        // All ranks at once, as in a step; together they are the job's peak rate.
+        try communicator.barrier()
+        let own = try PeakRates.measure(pool, withBandwidth: false)
+        let isBFloat16 = configuration.training.precision == .bf16
+        let sums = try communicator.sumInRankOrder(
+            [
+                own.backendGEMM(isBFloat16: isBFloat16), own.fmaPeak, own.dotPeak ?? .nan,
+                own.gemm(isBFloat16: isBFloat16),
+            ])
+        // MFU by the fastest matmul of a BLAS backend, then by the fastest matmul of all, tiles included.
+        return [
+            ("ceiling_gflops", .number(sums[0])), ("share", .number(modelRate / sums[0])),
+            ("fastest_product_gflops", .number(sums[3])), ("share_of_fastest", .number(modelRate / sums[3])),
+            ("fma_peak_gflops", .number(sums[1])), ("dot_peak_gflops", .number(sums[2])),
+        ]
     }
 
     /// A step to warm up, then the timed ones; the loop does what the trainer's does, without evaluating and saving.

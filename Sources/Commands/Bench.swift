@@ -143,6 +143,9 @@ struct BenchStep: ParsableCommand {
             """)
     var exposed = false
 
+    @Flag(help: "Do not measure this machine's peak rates, which takes seconds: no shares. For timings in turns.")
+    var skipPeakRates = false
+
     @OptionGroup var json: JSONFlag
 
     func run() throws {
@@ -153,7 +156,8 @@ struct BenchStep: ParsableCommand {
                     .badInput, "--exposed: one rank exchanges nothing; start two or more (mpirun -n 2)", isShared: true)
             }
             try StepBench(
-                config.load(process), steps: steps, measuresExposure: exposed, isJSON: json.isJSON
+                config.load(process), steps: steps, measuresExposure: exposed, measuresPeakRates: !skipPeakRates,
+                isJSON: json.isJSON
             ).run(process)
             return .done
         }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.allCores) struct DiskFullTests {
+    @Suite struct DiskFullTests {
         @Test(.enabled(if: SmallDisk.isAvailable, "mounting a file system needs rights that are not given here"))
         func trainsOnAndSavesOnceThereIsSpace() throws {
             let place = try Workplace(.sharded)

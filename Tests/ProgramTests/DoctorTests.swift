@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.allCores) struct DoctorTests {
+    @Suite(.alone) struct DoctorTests {
         /// The object of `doctor --json`.
         private struct Report: Decodable {
             struct Finding: Decodable {

@@ -40,7 +40,7 @@ extension ProgramTests {
         }
 
         /// mpirun forwards SIGUSR1 to its ranks; a rank without mpirun is reached by the others too.
-        @Test(.allCores, arguments: [(SIGUSR1, 4), (SIGUSR1, 1), (SIGTERM, 1), (SIGINT, 1)])
+        @Test(.alone, arguments: [(SIGUSR1, 4), (SIGUSR1, 1), (SIGTERM, 1), (SIGINT, 1)])
         func stopsOnASignal(number: Int32, ranks: Int) throws {
             let place = try Workplace()
             let program = try place.start(place.arguments([Self.endless]), ranks: ranks)
@@ -67,7 +67,7 @@ extension ProgramTests {
         }
 
         /// Open MPI would start a daemon, which may outlive a rank that is killed.
-        @Test(.allCores) func aSingleRankStartsNoOtherProcess() throws {
+        @Test(.alone) func aSingleRankStartsNoOtherProcess() throws {
             let place = try Workplace()
             let alone = try place.start(place.arguments([Self.endless]))
             #expect(place.waitForRows(2, of: alone), "\(alone.outputSoFar)")
@@ -83,7 +83,7 @@ extension ProgramTests {
         }
 
         /// In a step of two thousand micro-batches, none of which is waited for: the step before is what is saved.
-        @Test(.allCores, arguments: [1, 3]) func stopsWithinAStep(ranks: Int) throws {
+        @Test(.alone, arguments: [1, 3]) func stopsWithinAStep(ranks: Int) throws {
             let place = try Workplace()
             let long = ["training.global_batch_size=20000", "training.micro_batch_size=1"]
             #expect(try place.train(["training.stop_at_step=1"]).status == 0)
@@ -104,7 +104,7 @@ extension ProgramTests {
         }
 
         /// In an evaluation of all sequences again and again: it is made up for, also after the last step.
-        @Test(.allCores) func stopsWithinAnEvaluation() throws {
+        @Test(.alone) func stopsWithinAnEvaluation() throws {
             let place = try Workplace()
             try place.folder.write(Workplace.words(300_000, seed: 2), to: "held-out.txt")
             let set = ["evaluation.sequences=0", "schedule.total_steps=2"]
@@ -121,7 +121,7 @@ extension ProgramTests {
             #expect(try place.metrics().steps.count == 2)
         }
 
-        @Test(.allCores, arguments: [1, 3]) func stopsAtTheTimeLimit(ranks: Int) throws {
+        @Test(.alone, arguments: [1, 3]) func stopsAtTheTimeLimit(ranks: Int) throws {
             let place = try Workplace()
             let begin = ContinuousClock.now
             let result = try place.train([Self.endless, "training.time_limit=1s"], ranks: ranks)

@@ -93,7 +93,7 @@ extension ProgramTests {
                 "\(different.count) lines differ, first \(different.first.map { "\($0.0), recorded \($0.1)" } ?? "")")
         }
 
-        @Test(.allCores) func lossCurves() throws {
+        @Test(.twoSlots) func lossCurves() throws {
             var lines: [String] = []
             // Two at a time: each has one thread.
             for start in stride(from: 0, to: Self.cases.count, by: 2) {

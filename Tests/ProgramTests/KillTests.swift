@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.allCores) struct KillTests {
+    @Suite(.twoSlots) struct KillTests {
         /// When the rank is killed.
         enum Moment: Sendable {
             /// After so many rows of metrics.

@@ -3,4 +3,4 @@
 import Testing
 
 /// As many tests at a time as there are cores: most start one process of one thread, and wait for launchers and disks in between.
-@Suite(.oneCore) struct ProgramTests {}
+@Suite(.oneSlot) struct ProgramTests {}

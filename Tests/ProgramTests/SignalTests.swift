@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.allCores) struct SignalTests {
+    @Suite struct SignalTests {
         /// How many runs get a signal; `make torture` sends a thousand.
         static let count = ProcessInfo.processInfo.environment["MILE_SIGNALS"].flatMap { Int($0) } ?? 60
 
@@ -62,7 +62,7 @@ extension ProgramTests {
             }
         }
 
-        @Test func everyRunEndsAsItShould() throws {
+        @Test(.twoSlots) func everyRunEndsAsItShould() throws {
             // Two at a time: what a single one leaves of two cores is the other's, and signals come at odd moments.
             let failures = try Parallel.map(0..<Self.count, width: 2) { try Self.failure(of: Case(number: $0)) }
             let messages = failures.compactMap { $0 }
@@ -192,7 +192,7 @@ extension ProgramTests {
         }
 
         /// Commands without anything to save die of a signal as any program does.
-        @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
+        @Test(.alone, arguments: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         func otherCommandsEndByTheSignal(number: Int32) throws {
             let place = try Workplace()
             let program = try place.start(["bench", "gemm", "--json"])
@@ -203,7 +203,7 @@ extension ProgramTests {
         }
 
         /// Tokens of a long text are not waited for, and the command can be given again.
-        @Test(arguments: [SIGTERM, SIGUSR1]) func aStopDuringStartUpIsPrompt(number: Int32) throws {
+        @Test(.alone, arguments: [SIGTERM, SIGUSR1]) func aStopDuringStartUpIsPrompt(number: Int32) throws {
             let place = try Workplace()
             // A gigabyte takes seconds.
             let path = place.folder.path("text.txt")

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.allCores) struct WatchdogTests {
+    @Suite(.alone) struct WatchdogTests {
         private static let watchdog = "training.watchdog_seconds=3"
 
         /// Rank 0 looks after the others, and rank 1 after rank 0.
