@@ -61,8 +61,6 @@ private struct Fields {
         model.resolveDefaults()
         try check(model)
         for key in keys where !Self.headKeys.contains(key.name) { try read(key, into: &model) }
-        // Why again: a default of these keys may follow from others. None does today.
-        model.resolveDefaults()
         return model
     }
 

@@ -1,12 +1,13 @@
 // BLASBackend - a library that computes GEMMs: its name, its kernels, its threads, its calls.
 
-/// A library that computes GEMMs, fp32 and possibly bf16.
+/// A library that computes GEMMs of fp32 operands.
 ///
-/// A new backend is a file of its own that adopts this protocol, and an element of ``BLASBackends/all``. That list
-/// gives the values of `training.blas`, the trials of the autotuner, and the rows of `doctor` and `bench gemm`.
+/// A new backend is a file of its own that adopts this protocol or ``BFloat16BLASBackend``, and an element of
+/// ``BLASBackends/all``. That list gives the values of `training.blas`, the trials of the autotuner, and the rows of
+/// `doctor` and `bench gemm`.
 ///
-/// Threads: the pool's threads call ``gemm(_:_:_:_:into:k:adding:)-(Matrix,_,_,_,_,_,_)`` at one time, each for a panel
-/// of its own. A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
+/// Threads: the pool's threads call ``gemm(_:_:_:_:into:k:adding:)`` at one time, each for a panel of its own.
+/// A call computes on the calling thread alone, as ``useThreads(_:)`` with 1 demands.
 ///
 /// Bits: a result depends on the sizes, the strides and the operands of the call alone, not on the thread. It may
 /// depend on the panel, so panels follow from the shape of the whole GEMM.
@@ -33,9 +34,6 @@ public protocol BLASBackend: Sendable {
     /// Remedy for kernels that leave vector units of a processor with `units` idle: the end of a sentence of `doctor`.
     func remedyForSlowKernels(on units: VectorUnits?) -> String
 
-    /// Whether the backend multiplies bf16 operands, and whether this processor lets it.
-    var bfloat16: BFloat16GEMM { get }
-
     /// Sets how many threads one call of the calling thread may use.
     ///
     /// The pool sets 1 on each of its threads before the first call. Only measurements of peak rates set more.
@@ -46,35 +44,19 @@ public protocol BLASBackend: Sendable {
     /// - Parameter k: the reduction length, 1 or more; the sizes of `target` are 1 or more too, and all sizes match.
     func gemm(
         _ a: Matrix, _ aOperand: Operand, _ b: Matrix, _ bOperand: Operand, into target: Matrix, k: Int, adding: Bool)
+}
+
+/// A library that also multiplies bf16 operands.
+public protocol BFloat16BLASBackend: BLASBackend {
+    /// Whether this processor has the instructions for it.
+    var hasBFloat16GEMM: Bool { get }
 
     /// `target = op(a) op(b) + (adding ? target : 0)` of bf16 operands with fp32 sums.
     ///
-    /// It is called only where ``bfloat16`` is ``BFloat16GEMM/available``.
+    /// It is called only where ``hasBFloat16GEMM`` is true.
     ///
     /// - Parameter k: the reduction length, 1 or more; the sizes of `target` are 1 or more too, and all sizes match.
     func gemm(
         _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix, k: Int,
         adding: Bool)
-}
-
-/// Whether a backend multiplies bf16 operands.
-public enum BFloat16GEMM: Sendable {
-    /// The backend has no such call.
-    case none
-    /// The backend has the call, but this processor lacks the instructions.
-    case unavailable
-    case available
-}
-
-extension BLASBackend {
-    /// A backend without bf16 calls.
-    public var bfloat16: BFloat16GEMM { .none }
-
-    /// Traps: a backend without bf16 calls.
-    public func gemm(
-        _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix, k: Int,
-        adding: Bool
-    ) {
-        fatalError("\(title) has no GEMM of bf16 operands")
-    }
 }

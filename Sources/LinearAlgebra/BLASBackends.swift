@@ -8,14 +8,15 @@ public enum BLASBackends {
     /// The backend that multiplies bf16 operands which are not upcast.
     ///
     /// It is the first backend that can do so on this processor, or on any processor where none can here.
-    public static let bfloat16: any BLASBackend = {
-        let backend = all.first { $0.bfloat16 == .available } ?? all.first { $0.bfloat16 == .unavailable }
+    public static let bfloat16: any BFloat16BLASBackend = {
+        let backends = all.compactMap { $0 as? any BFloat16BLASBackend }
+        let backend = backends.first { $0.hasBFloat16GEMM } ?? backends.first
         guard let backend else { preconditionFailure("no BLAS backend has a bf16 GEMM") }
         return backend
     }()
 
     /// Whether a backend multiplies bf16 operands on this processor.
-    public static let hasBFloat16GEMM = bfloat16.bfloat16 == .available
+    public static let hasBFloat16GEMM = bfloat16.hasBFloat16GEMM
 
     /// The backend with the value `name` of `training.blas`; nil for another text.
     public static func named(_ name: String) -> (any BLASBackend)? { all.first { $0.name == name } }

@@ -28,10 +28,10 @@ public func multiply(
 /// `target [m, n] = op(a) [m, k] op(b) [k, n] + (adding ? target : 0)` of bf16 operands, summed in fp32, on the calling
 /// thread.
 ///
-/// Traps when the sizes do not match. `backend` needs ``BLASBackend/bfloat16`` to be ``BFloat16GEMM/available``.
+/// Traps when the sizes do not match. `backend` needs ``BFloat16BLASBackend/hasBFloat16GEMM``.
 public func multiply(
     _ a: BFloat16Matrix, _ aOperand: Operand, _ b: BFloat16Matrix, _ bOperand: Operand, into target: Matrix,
-    adding: Bool = false, backend: any BLASBackend
+    adding: Bool = false, backend: any BFloat16BLASBackend
 ) {
     let k = innerSize((a.rows, a.columns), aOperand, (b.rows, b.columns), bOperand, target)
     guard hasSums(target, k: k, adding: adding) else { return }

@@ -4,7 +4,7 @@ internal import COneDNN
 internal import Tensors
 
 /// oneDNN, `training.blas: onednn`.
-public struct OneDNNBackend: BLASBackend {
+public struct OneDNNBackend: BFloat16BLASBackend {
     public let name = "onednn"
     public let title = "oneDNN"
     public let kernelVariables = ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]
@@ -34,7 +34,7 @@ public struct OneDNNBackend: BLASBackend {
     }
 
     /// Needs AVX512_BF16; the environment variable `ONEDNN_MAX_CPU_ISA` counts.
-    public var bfloat16: BFloat16GEMM { Self.uses(dnnl_cpu_isa_avx512_core_bf16) ? .available : .unavailable }
+    public var hasBFloat16GEMM: Bool { Self.uses(dnnl_cpu_isa_avx512_core_bf16) }
 
     /// Whether oneDNN uses AMX; the environment variable `ONEDNN_MAX_CPU_ISA` counts.
     static var usesTiles: Bool { uses(dnnl_cpu_isa_avx512_core_amx) }

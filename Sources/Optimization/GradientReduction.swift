@@ -6,4 +6,9 @@ public enum GradientReduction: String, Sendable, CaseIterable {
     case reduceScatter = "reduce_scatter"
     /// Each rank receives the sums of all elements.
     case allReduce = "all_reduce"
+
+    /// Whether each of `rankCount` ranks receives the sums of its own elements in a buffer beside the gradient, `[P]`.
+    ///
+    /// Otherwise the gradient itself holds the sums. A rank that is alone exchanges nothing.
+    public func scatters(over rankCount: Int) -> Bool { rankCount > 1 && self == .reduceScatter }
 }

@@ -16,8 +16,8 @@ struct CommunicatorExchange: ShardExchange {
 
     var connectsRanks: Bool { true }
 
-    func startReduction(
-        bucket: Int, of gradient: FloatSlice, into shard: FloatSlice
+    func startReduction<Numbers: SummableSlice>(
+        bucket: Int, of gradient: Numbers, into shard: Numbers
     ) throws(MPIError) -> Request? {
         let buffer = gradient[layout.partition.buckets[bucket]]
         switch reduction {
@@ -30,27 +30,7 @@ struct CommunicatorExchange: ShardExchange {
         }
     }
 
-    func startReduction(
-        bucket: Int, of gradient: Int64Slice, into shard: Int64Slice
-    ) throws(MPIError) -> Request? {
-        let buffer = gradient[layout.partition.buckets[bucket]]
-        switch reduction {
-        case .reduceScatter:
-            return try communicator.startReduceScatterSum(
-                buffer, counts: layout.partition.counts(bucket: bucket), into: shard[layout.shardRange(bucket)],
-                isSparse: isSparse[bucket], parallel: pool.parallelLoop)
-        case .allReduce:
-            return try communicator.startAllReduceSum(buffer, parallel: pool.parallelLoop)
-        }
-    }
-
-    func startGather(bucket: Int, of parameters: FloatSlice) throws(MPIError) -> Request? {
-        try communicator.startAllGather(
-            inPlace: parameters[layout.partition.buckets[bucket]], counts: layout.partition.counts(bucket: bucket),
-            parallel: pool.parallelLoop)
-    }
-
-    func startGather(bucket: Int, of parameters: BFloat16Slice) throws(MPIError) -> Request? {
+    func startGather<Numbers: NumberSlice>(bucket: Int, of parameters: Numbers) throws(MPIError) -> Request? {
         try communicator.startAllGather(
             inPlace: parameters[layout.partition.buckets[bucket]], counts: layout.partition.counts(bucket: bucket),
             parallel: pool.parallelLoop)

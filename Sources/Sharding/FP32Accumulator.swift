@@ -20,9 +20,10 @@ final class FP32Accumulator: GradientAccumulator {
         self.layout = layout
         self.gradient = gradient
         self.pool = pool
-        let hasRanks = layout.partition.rankCount > 1
-        shard = Arena(count: hasRanks && reduction == .reduceScatter ? layout.count : 0).all
-        keepsLocalSum = !hasRanks || reduction == .reduceScatter
+        let rankCount = layout.partition.rankCount
+        let scatters = reduction.scatters(over: rankCount)
+        shard = Arena(count: scatters ? layout.count : 0).all
+        keepsLocalSum = rankCount == 1 || scatters
     }
 
     var addsInBackward: Bool { true }

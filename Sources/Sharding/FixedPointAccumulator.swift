@@ -32,15 +32,14 @@ final class FixedPointAccumulator: GradientAccumulator {
         self.pool = pool
         let count = layout.partition.elementCount
         sums = Int64Slice(count: count)
-        let needsShard = layout.partition.rankCount > 1 && reduction == .reduceScatter
-        shard = Int64Slice(count: needsShard ? layout.count : 0)
+        shard = Int64Slice(count: reduction.scatters(over: layout.partition.rankCount) ? layout.count : 0)
         added = count
     }
 
     /// Bytes that one accumulator allocates.
     static func byteCount(partition: Partition, rank: Int, reduction: GradientReduction) -> Int {
-        let needsShard = partition.rankCount > 1 && reduction == .reduceScatter
-        return 8 * (partition.elementCount + (needsShard ? partition.count(rank: rank) : 0))
+        let scatters = reduction.scatters(over: partition.rankCount)
+        return 8 * (partition.elementCount + (scatters ? partition.count(rank: rank) : 0))
     }
 
     var addsInBackward: Bool { false }

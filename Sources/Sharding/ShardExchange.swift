@@ -16,20 +16,12 @@ package protocol ShardExchange {
     ///
     /// - Parameter shard: receives the sum of the owned elements with `reduce_scatter`. With `all_reduce`, the sum of the
     ///   bucket replaces `gradient`'s.
-    func startReduction(
-        bucket: Int, of gradient: FloatSlice, into shard: FloatSlice
-    ) throws(MPIError) -> Request?
-
-    /// Starts to sum a bucket of the flat integers, `[P]`, over all ranks.
-    func startReduction(
-        bucket: Int, of gradient: Int64Slice, into shard: Int64Slice
+    func startReduction<Numbers: SummableSlice>(
+        bucket: Int, of gradient: Numbers, into shard: Numbers
     ) throws(MPIError) -> Request?
 
     /// Starts to give all ranks a bucket of the flat `parameters`, `[P]`, of which each rank has filled its own part.
-    func startGather(bucket: Int, of parameters: FloatSlice) throws(MPIError) -> Request?
-
-    /// Starts to give all ranks a bucket of the flat bf16 `parameters`, `[P]`.
-    func startGather(bucket: Int, of parameters: BFloat16Slice) throws(MPIError) -> Request?
+    func startGather<Numbers: NumberSlice>(bucket: Int, of parameters: Numbers) throws(MPIError) -> Request?
 
     /// Replaces `values` by their sum over all ranks; complete on return.
     func sum(_ values: FloatSlice) throws(MPIError)
@@ -44,17 +36,13 @@ package struct NoExchange: ShardExchange {
 
     package var connectsRanks: Bool { false }
 
-    package func startReduction(
-        bucket: Int, of gradient: FloatSlice, into shard: FloatSlice
+    package func startReduction<Numbers: SummableSlice>(
+        bucket: Int, of gradient: Numbers, into shard: Numbers
     ) throws(MPIError) -> Request? { nil }
 
-    package func startReduction(
-        bucket: Int, of gradient: Int64Slice, into shard: Int64Slice
-    ) throws(MPIError) -> Request? { nil }
-
-    package func startGather(bucket: Int, of parameters: FloatSlice) throws(MPIError) -> Request? { nil }
-
-    package func startGather(bucket: Int, of parameters: BFloat16Slice) throws(MPIError) -> Request? { nil }
+    package func startGather<Numbers: NumberSlice>(bucket: Int, of parameters: Numbers) throws(MPIError) -> Request? {
+        nil
+    }
 
     package func sum(_ values: FloatSlice) throws(MPIError) {}
 

@@ -78,7 +78,7 @@ public final class ShardedOptimizer {
         partition: Partition, rank: Int, reduction: GradientReduction, stateTensors: Int, hasMaster: Bool = false,
         hasFixedPoint: Bool = false
     ) -> Int {
-        let hasShard = partition.rankCount > 1 && reduction == .reduceScatter && !hasFixedPoint
+        let hasShard = reduction.scatters(over: partition.rankCount) && !hasFixedPoint
         let floats = partition.count(rank: rank) * (stateTensors + (hasShard ? 1 : 0) + (hasMaster ? 1 : 0))
         let sums =
             hasFixedPoint ? FixedPointAccumulator.byteCount(partition: partition, rank: rank, reduction: reduction) : 0

@@ -85,7 +85,7 @@ final class ReproducibleStepTests: RankTestCase {
                 adam.apply(
                     run.pool, parameters: parameters[entry.range], gradient: gradient[entry.range],
                     state: [firstMoment[entry.range], secondMoment[entry.range]],
-                    decays: !entry.name.hasSuffix("norm.weight"))
+                    decays: entry.kind.decays)
             }
             return norm
         }

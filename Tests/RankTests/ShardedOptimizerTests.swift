@@ -20,12 +20,15 @@ final class ShardedOptimizerTests: RankTestCase {
         var bucketElements = 1
     }
 
-    /// Vectors are the norm gains here, as in the model; some are long, so that runs are cut inside of them.
-    /// A list, because ranks must take them in the same order, and a dictionary's differs between processes.
+    /// Some gains are long, so that runs are cut inside of them.
+    ///
+    /// Why a list: ranks must take the spaces in one order, and a dictionary's differs between processes.
     private let spaces: [(name: String, space: Space)] = [
         (
             "far less than a block",
-            Space(table: TensorTable([("w", [10, 7]), ("gain", [5]), ("u", [3, 3])]), finalIndices: [75, 70, 0])
+            Space(
+                table: TensorTable([("w", [10, 7], .matrix), ("gain", [5], .gain), ("u", [3, 3], .matrix)]),
+                finalIndices: [75, 70, 0])
         ),
         ("one element", Space(table: TensorTable([("w", [1, 1])]), finalIndices: [0])),
         ("just one block", Space(table: TensorTable([("w", [256, 256])]), finalIndices: [0])),
@@ -37,7 +40,7 @@ final class ShardedOptimizerTests: RankTestCase {
     ]
 
     private static let unevenTable = TensorTable([
-        ("w", [300, 301]), ("gain", [70_001]), ("u", [100, 1003]), ("last", [17]),
+        ("w", [300, 301], .matrix), ("gain", [70_001], .gain), ("u", [100, 1003], .matrix), ("last", [17], .gain),
     ])
 
     private let settings = OptimizerConfiguration(
@@ -57,10 +60,8 @@ final class ShardedOptimizerTests: RankTestCase {
         return total
     }
 
-    private func isGain(_ entry: TensorTable.Entry) -> Bool { entry.shape.count == 1 }
-
     private func decays(_ table: TensorTable) -> [Bool] {
-        table.entries.flatMap { [Bool](repeating: !isGain($0), count: $0.count) }
+        table.entries.flatMap { [Bool](repeating: $0.kind.decays, count: $0.count) }
     }
 
     /// The optimizer of this rank over a space, and its buffers.
@@ -95,8 +96,7 @@ final class ShardedOptimizerTests: RankTestCase {
             rankCount: ranks.size)
         let optimizer = ShardedOptimizer(
             communicator: ranks, partition: partition, reduction: reduction, stateTensors: AdamW.stateTensors,
-            table: space.table, decays: { $0.shape.count > 1 }, replica: .fp32(parameters), gradient: gradient,
-            pool: pool)
+            table: space.table, decays: \.kind.decays, replica: .fp32(parameters), gradient: gradient, pool: pool)
         return Rig(optimizer: optimizer, parameters: parameters, gradient: gradient, pool: pool)
     }
 
@@ -220,7 +220,7 @@ final class ShardedOptimizerTests: RankTestCase {
             try rig.optimizer.finishGather()
             let decay = Float(1 - 0.5 * settings.weightDecay)
             let expected = space.table.entries.flatMap { (entry: TensorTable.Entry) -> [Float] in
-                let factor: Float = isGain(entry) ? 1 : decay
+                let factor: Float = entry.kind.decays ? decay : 1
                 return start[entry.range].map { $0 * factor }
             }
             XCTAssertNil(bitDifference(rig.parameters.array, expected), name)

@@ -175,7 +175,7 @@ struct TinyReference {
     init(_ run: TinyRun) {
         self.run = run
         let decays = TinyRun.model.tensorTable.entries.flatMap { entry in
-            [Bool](repeating: !entry.name.hasSuffix("norm.weight"), count: entry.count)
+            [Bool](repeating: entry.kind.decays, count: entry.count)
         }
         adam = ReferenceAdamW(
             run.configuration.optimizer.reference, parameters: run.initialParameters.doubles, decays: decays)

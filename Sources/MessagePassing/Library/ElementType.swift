@@ -3,7 +3,7 @@
 internal import CMPI
 
 /// An element type that messages consist of. Safe: the handle points at a constant of the library.
-@safe struct ElementType {
+@safe package struct ElementType {
     let datatype: MPI_Datatype
     /// Bytes from one element to the next.
     let stride: Int

@@ -3,7 +3,7 @@
 internal import Tensors
 
 /// A kind of numbers that reductions sum.
-enum Summand {
+package enum Summand {
     case float
     /// 64-bit integers; a sum that does not fit wraps around.
     case int64
