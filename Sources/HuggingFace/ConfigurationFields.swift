@@ -143,7 +143,7 @@ struct ConfigurationFields {
     /// The scaling in an object; nil after a report.
     private mutating func rotaryParameters(_ key: String) -> RotaryParameters? {
         let value = tree[key] ?? .null
-        guard let parameters = RotaryParameters(value) else {
+        guard let parameters = RotaryParameters(value, allowsBase: key == "rope_parameters") else {
             problems.refused.append(
                 "\(key) is \(ConfigurationKeys.shown(value)); allowed: \(RotaryParameters.allowed) (other scalings of"
                     + " rotary embeddings are not supported)")

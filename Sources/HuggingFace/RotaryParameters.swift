@@ -17,15 +17,18 @@ struct RotaryParameters: Equatable {
 
     /// Reads an object; nil for a scaling that is not supported, or a value that is none.
     ///
-    /// - Parameter value: `rope_scaling`, or `rope_parameters`, whose base is not read here.
-    init?(_ value: JSONTree) {
+    /// - Parameters:
+    ///   - value: `rope_scaling` or `rope_parameters`.
+    ///   - allowsBase: whether the object may have a base, `rope_theta`, which is not read here.
+    init?(_ value: JSONTree, allowsBase: Bool) {
         if value == .null { return }
         guard case .object(let members) = value else { return nil }
         let names = members.filter { $0.key == "rope_type" || $0.key == "type" }.map(\.value).filter { $0 != .null }
         let kind = names.first ?? .string("default")
         let isKnown = members.allSatisfy { member in
             switch member.key {
-            case "rope_type", "type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor",
+            case "rope_theta": allowsBase || member.value == .null
+            case "rope_type", "type", "factor", "low_freq_factor", "high_freq_factor",
                 "original_max_position_embeddings":
                 true
             case "partial_rotary_factor", "attention_factor": member.value == .null || member.value.double == 1
