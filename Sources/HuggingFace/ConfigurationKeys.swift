@@ -224,7 +224,8 @@ struct ConfigurationKeys {
             [
                 "rope_interleaved", "use_sliding_window", "use_qk_norm", "qk_norm", "qk_layernorm", "qk_layer_norms",
                 "use_parallel_residual", "parallel_attn", "parallel_attention", "alibi", "use_alibi", "use_dynamic_ntk",
-                "use_logn_attn", "use_rope_scaling", "multi_query", "normalize_embeddings", "use_moe", "use_mla",
+                "use_logn_attn", "use_mrope", "use_rope_scaling", "multi_query", "normalize_embeddings", "use_moe",
+                "use_mla",
                 "apply_residual_connection_post_layernorm", "use_resampler",
             ], .rare([no], "no architecture that is read has such a thing"))
         add(
