@@ -253,7 +253,7 @@ let package = Package(
                 "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "LlamaModel", "Primitives",
                 "SentencePieceText", "Tensors", "TestSupport",
             ],
-            exclude: ["make_golden.py"], resources: [.copy("Golden")]),
+            exclude: ["make_golden.py", "compare_architectures.py"], resources: [.copy("Golden")]),
         tests(
             "ConfigurationTests",
             [

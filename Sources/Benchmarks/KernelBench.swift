@@ -59,7 +59,7 @@ package struct KernelBench {
 
     package func run(_ console: Console, isJSON: Bool) throws {
         let peakRates = try PeakRates.measure(pool)
-        let rows = (layerRows() + attentionRows() + [lossRow()] + optimizerRows()).map { row in
+        let rows = (layerRows() + optionRows() + attentionRows() + [lossRow()] + optimizerRows()).map { row in
             BenchReport.Row(name: row.name, json: row.json(peakRates), text: row.text(peakRates))
         }
         BenchReport(
@@ -108,6 +108,46 @@ package struct KernelBench {
                 Embedding.forward(pool, tokens: ids, table: .fp32(table), features: D, into: x)
             },
         ]
+    }
+
+    /// The passes of biases and head norms, where the model has them.
+    private func optionRows() -> [Row] {
+        let (model, N) = (sizes.model, sizes.tokens)
+        var rows: [Row] = []
+        func add(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) {
+            rows.append(
+                Row(
+                    name: name, elements: Double(elements), bytes: 4 * Double(elements * streams), operations: 0,
+                    seconds: Stopwatch.median(body)))
+        }
+        let width = (model.attentionHeadCount + 2 * model.keyValueHeadCount) * model.headSize
+        let qkv = PeakRates.filled(N * width)
+        if model.attentionBiases != .none {
+            let (bias, scratch) = (
+                PeakRates.filled(width), PeakRates.filled(Bias.scratchCount(tokens: N, features: width))
+            )
+            add("bias", qkv.count, 2) { Bias.add(pool, bias, to: qkv) }
+            add("bias gradient", qkv.count, 1) {
+                Bias.gradient(pool, outputGradient: .fp32(qkv), into: bias, adding: false, scratch: scratch)
+            }
+        }
+        if model.hasHeadNorms {
+            let norm = HeadNorm(
+                queryHeads: model.attentionHeadCount, keyHeads: model.keyValueHeadCount, headSize: model.headSize)
+            let (input, rstd) = (PeakRates.filled(N * norm.heads * norm.headSize), PeakRates.filled(N * norm.heads))
+            let (gain, gradients) = (PeakRates.filled(norm.headSize), PeakRates.filled(2 * norm.headSize))
+            let scratch = PeakRates.filled(norm.scratchCount(tokens: N))
+            add("head norm forward", input.count, 3) {
+                norm.forward(
+                    pool, qkv, stride: width, queryGain: gain, keyGain: gain, epsilon: 1e-5, input: input, rstd: rstd)
+            }
+            add("head norm backward", input.count, 3) {
+                norm.backward(
+                    pool, qkv, stride: width, queryGain: gain, keyGain: gain, input: input, rstd: rstd,
+                    gainGradients: gradients, adding: false, scratch: scratch)
+            }
+        }
+        return rows
     }
 
     private func attentionRows() -> [Row] {

@@ -33,7 +33,13 @@ struct ModelRecord: Codable, Equatable {
                 .corrupt, file: file,
                 "model: num_hidden_layers is \(model.hiddenLayerCount), not in 0...\(mostLayers)")
         }
-        guard model.hiddenSize % model.attentionHeadCount == 0,
+        if let contradiction = model.contradictions.first {
+            throw CheckpointError(
+                .corrupt, file: file,
+                "model: \(contradiction.key) is \(contradiction.found); allowed: \(contradiction.allowed)")
+        }
+        let sharesHiddenFeatures = model.headSize == model.hiddenSize / model.attentionHeadCount
+        guard !sharesHiddenFeatures || model.hiddenSize % model.attentionHeadCount == 0,
             model.attentionHeadCount % model.keyValueHeadCount == 0
         else {
             throw CheckpointError(

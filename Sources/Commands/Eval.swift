@@ -115,11 +115,11 @@ struct Eval: ParsableCommand {
     {
         let communicator = process.communicator
         let T = sequenceLength ?? loaded.sequenceLength
-        guard T >= 1, T <= loaded.model.maxPositionEmbeddings else {
+        guard T >= 1, T <= loaded.model.longestSequence else {
             throw ProgramFailure(
                 .badInput,
-                "--sequence-length \(T): allowed: 1 to the model's max_position_embeddings, "
-                    + "\(loaded.model.maxPositionEmbeddings)", isShared: true)
+                "--sequence-length \(T): allowed: 1 to the model's \(loaded.model.longestSequenceKey), "
+                    + "\(loaded.model.longestSequence)", isShared: true)
         }
         let ignored = loaded.run?.data.ignoredTargets ?? []
         let own = try communicator.agreed {

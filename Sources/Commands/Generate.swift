@@ -62,14 +62,14 @@ struct Generate: ParsableCommand {
 
     /// Prints the prompt, and each token when it is generated.
     ///
-    /// The text ends at the end token, or with a warning when `max_position_embeddings` are used up.
+    /// The text ends at the end token, or with a warning when the model's positions are used up.
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let loaded = try LoadedModel(process, path: checkpoint.path)
         let (tokenizer, promptTokens) = try process.communicator.agreed {
             let tokenizer = try loaded.checkpointTokenizer.required(by: "--prompt")
             return (tokenizer, try tokenizer.encode(Array(prompt.utf8)))
         }
-        let capacity = loaded.model.maxPositionEmbeddings
+        let capacity = loaded.model.longestSequence
         guard promptTokens.count < capacity else {
             throw ProgramFailure(
                 .badInput,
@@ -103,7 +103,7 @@ struct Generate: ParsableCommand {
         if isFull {
             process.console.warning(
                 "the text ends because the model's context is full: prompt and text have the \(capacity) tokens of its "
-                    + "max_position_embeddings")
+                    + loaded.model.longestSequenceKey)
         }
         return .done
     }

@@ -15,10 +15,10 @@ internal import Tokenizers
 /// `mile-dist import DIR --output CHECKPOINT`
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Turn a Hugging Face LLaMA directory into a checkpoint to continue from.",
+        abstract: "Turn a Hugging Face directory into a checkpoint to continue from.",
         discussion: """
-            Reads config.json, safetensors files (fp32, bf16 or fp16; one or several) and tokenizer.model. What this \
-            program does not compute, such as scaled rotary embeddings or biases, is refused. What a checkpoint does \
+            Reads config.json of llama, mistral, qwen2, qwen3 or smollm3, safetensors files (fp32, bf16 or fp16; one or \
+            several) and tokenizer.model. What this program does not compute, such as quantized weights, is refused. What a checkpoint does \
             not hold, such as added tokens, a chat template or another end token, is said. A model with another \
             tokenizer gets none: it continues on prepared data with data.tokenizer none.
 

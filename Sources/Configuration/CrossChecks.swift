@@ -29,11 +29,12 @@ enum CrossChecks {
     private static func checkModel(_ run: RunConfiguration, _ report: Report) {
         let model = run.model
         let heads = model.attentionHeadCount
-        if !model.hiddenSize.isMultiple(of: heads) {
+        let followsFromHeads = model.headSize == model.hiddenSize / heads
+        if !model.hiddenSize.isMultiple(of: heads), followsFromHeads || model.architecture == .llama {
             report(
                 "model.num_attention_heads", "\(heads), which does not divide model.hidden_size \(model.hiddenSize)",
                 "a divisor of \(model.hiddenSize)")
-        } else if !model.headSize.isMultiple(of: 2) {
+        } else if !model.headSize.isMultiple(of: 2), followsFromHeads {
             report(
                 "model.num_attention_heads",
                 "\(heads), which makes heads of size \(model.headSize); rotary embeddings turn pairs of features",
@@ -45,9 +46,15 @@ enum CrossChecks {
                 "\(model.keyValueHeadCount), which does not divide model.num_attention_heads \(heads)",
                 "a divisor of \(heads)")
         }
+        for contradiction in model.contradictions {
+            report("model." + contradiction.key, contradiction.found, contradiction.allowed)
+        }
         // In floating point: the sizes of a typing mistake may overflow an integer.
         let (D, F) = (Double(model.hiddenSize), Double(model.intermediateSize))
-        let count = Double(model.hiddenLayerCount) * D * (4 * D + 3 * F) + 2 * Double(model.vocabularySize) * D
+        // Heads that share the hidden features make two matrices of D x D; a head size of its own makes others.
+        let width = followsFromHeads ? D : Double(heads) * Double(model.headSize)
+        let count =
+            Double(model.hiddenLayerCount) * D * (2 * D + 2 * width + 3 * F) + 2 * Double(model.vocabularySize) * D
         if count > mostParameters {
             report(
                 "model.hidden_size", "\(model.hiddenSize), which with the other sizes makes about \(count) parameters",
@@ -75,10 +82,11 @@ enum CrossChecks {
                     "each name once in \(list)")
             }
         }
-        if data.sequenceLength > run.model.maxPositionEmbeddings {
-            let most = run.model.maxPositionEmbeddings
+        if data.sequenceLength > run.model.longestSequence {
+            let most = run.model.longestSequence
             report(
-                "data.sequence_length", "\(data.sequenceLength), more than model.max_position_embeddings \(most)",
+                "data.sequence_length",
+                "\(data.sequenceLength), more than model.\(run.model.longestSequenceKey) \(most)",
                 "an integer from 1 to \(most)")
         }
         for (index, token) in data.ignoredTargets.enumerated() where Int(token) >= run.model.vocabularySize {

@@ -187,6 +187,23 @@ extension Field {
             write: { .word($0.rawValue) })
     }
 
+    /// One of `words`, by a getter and a setter that refuses others.
+    static func word(
+        _ name: String, _ words: [String], get: @escaping @Sendable (Root) -> String,
+        set: @escaping @Sendable (inout Root, _ word: String) -> Bool, _ help: String
+    ) -> Field {
+        let allowed = "one of " + words.joined(separator: ", ")
+        return Field(
+            name: name, help: help, allowed: allowed,
+            decode: { node, key, root in
+                guard case .scalar(.text(let word), _) = node.content, set(&root, word) else {
+                    return issue(node, key, allowed: allowed)
+                }
+                return []
+            },
+            encode: { .word(get($0)) })
+    }
+
     /// Text without control characters, which would break the lines of logs and messages.
     static func text(
         _ name: String, _ path: any WritableKeyPath<Root, String> & Sendable, allowed: String = "text",

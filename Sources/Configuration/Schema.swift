@@ -31,6 +31,7 @@ enum Schema {
             case .size(let property, let allowed): .integer(key.name, property.path, allowed, key.help)
             case .number(let property): .number(key.name, property.path, .positive, key.help)
             case .flag(let property): .boolean(key.name, property.path, key.help)
+            case .word(let property): .word(key.name, property.words, get: property.get, set: property.set, key.help)
             }
         if key.isRequired { field = field.required }
         if let words = key.defaultInWords { field = field.standard(words) }
@@ -115,7 +116,7 @@ enum Schema {
         .number("optimizer.epsilon", \.optimizer.epsilon, .positive, OptimizerConfiguration.help(\.epsilon)),
         .number(
             "optimizer.weight_decay", \.optimizer.weightDecay, .notNegative,
-            "Decoupled decay of all tensors but norm gains."),
+            "Decoupled decay of all tensors but norm gains and biases."),
         .number(
             "optimizer.gradient_clip", \.optimizer.gradientClip, .notNegative,
             "Largest norm of the whole gradient; 0: no clipping."),

@@ -67,6 +67,6 @@ package struct LoadedModel {
     /// The tokenizer; nil if only prepared data can be read.
     package var tokenizer: (any Tokenizers.Tokenizer)? { checkpointTokenizer.tokenizer }
 
-    /// Sequence length of training, or the model's `max_position_embeddings`.
-    package var sequenceLength: Int { run?.data.sequenceLength ?? model.maxPositionEmbeddings }
+    /// Sequence length of training, or the longest that the model computes.
+    package var sequenceLength: Int { run?.data.sequenceLength ?? model.longestSequence }
 }

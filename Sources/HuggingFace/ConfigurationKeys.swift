@@ -1,30 +1,28 @@
 // ConfigurationKeys - the keys of config.json that change nothing, with their values. All others are refused.
 
+internal import LlamaModel
+
 /// The keys of a `config.json` that are not read, sorted into passed over, refused and unknown.
 ///
 /// Why a list of known keys: a model that lacks a setting looks right and computes other numbers. Each listed key is
-/// in real files of LLaMA's architecture, or is an attribute of transformers' configurations.
+/// in real files of the architectures that are read, or is an attribute of transformers' configurations.
 struct ConfigurationKeys {
     /// Keys that are unusual and change nothing, each with its value.
     private(set) var passedOver: [String] = []
-    /// Settings that are known and not supported, a sentence for each.
-    private var refused: [String] = []
-    /// Keys whose effect is not known.
-    private var unknown: [String] = []
-
-    /// Most keys that an error names.
-    private static let mostNamed = 8
+    /// What is refused.
+    private(set) var problems = ConfigurationProblems()
 
     /// - Parameter read: the keys that are read elsewhere.
-    init(_ tree: JSONTree, read: Set<String>) {
+    init(_ tree: JSONTree, read: Set<String>, architecture: ModelConfiguration.Architecture) {
         guard case .object(let members) = tree else { preconditionFailure("a configuration is an object") }
-        for member in members where !read.contains(member.key) && !Self.ordinary.contains(member.key) {
+        let ordinary = Self.ordinary.union(Self.ordinary(of: architecture, tree))
+        for member in members where !read.contains(member.key) && !ordinary.contains(member.key) {
             let isNull = member.value == .null
             if Self.immaterial.contains(member.key) || Self.isWithoutEffect(member, tree) {
                 if !isNull { passedOver.append(Self.shown(member)) }
-            } else if let rule = Self.rules[member.key] {
+            } else if let rule = Self.rule(member.key, architecture) {
                 if !rule.allows(member.value) {
-                    refused.append("\(Self.shown(member, "is")); allowed: \(rule.allowed) (\(rule.meaning))")
+                    problems.refused.append("\(Self.shown(member, "is")); allowed: \(rule.allowed) (\(rule.meaning))")
                 } else if !rule.isUsual(member.value) {
                     passedOver.append(Self.shown(member))
                 }
@@ -32,28 +30,9 @@ struct ConfigurationKeys {
                 // In transformers null means that a setting is not made.
                 passedOver.append(Self.shown(member))
             } else {
-                unknown.append(quoted(member.key))
+                problems.unknown.append(quoted(member.key))
             }
         }
-    }
-
-    /// - Throws: one error about every refused key: `unsupported`, or `unknownKey` if all of them are unknown.
-    func requireSupported(file: String) throws(HuggingFaceError) {
-        var sentences = Array(refused.prefix(Self.mostNamed))
-        if refused.count > sentences.count { sentences.append("and \(refused.count - sentences.count) more") }
-        if !unknown.isEmpty {
-            let named = unknown.prefix(Self.mostNamed).joined(separator: ", ")
-            let rest = unknown.count > Self.mostNamed ? " and \(unknown.count - Self.mostNamed) more" : ""
-            let (verb, pronoun) = unknown.count == 1 ? ("is", "it does") : ("are", "they do")
-            sentences.append(
-                "\(named)\(rest) \(verb) unknown here and may change what the model computes; if \(pronoun) not, remove"
-                    + " \(unknown.count == 1 ? "it" : "them") from the file")
-        }
-        guard !sentences.isEmpty else { return }
-        let text =
-            sentences.count == 1
-            ? sentences[0] : "what follows cannot be imported:\n  " + sentences.joined(separator: "\n  ")
-        throw HuggingFaceError(refused.isEmpty ? .unknownKey : .unsupported, file: file, text)
     }
 
     // MARK: - Rules
@@ -108,6 +87,30 @@ struct ConfigurationKeys {
                 false
             }
         default: false
+        }
+    }
+
+    /// Keys that transformers writes for every model of one architecture, and that change nothing there.
+    private static func ordinary(of architecture: ModelConfiguration.Architecture, _ tree: JSONTree) -> Set<String> {
+        switch architecture {
+        case .llama, .mistral: return []
+        case .qwen2, .qwen3, .smollm3:
+            // A window that is switched on is refused by the switch.
+            var keys: Set = ["sliding_window", "max_window_layers"]
+            if tree["use_sliding_window"] == .boolean(false) { keys.insert("use_sliding_window") }
+            return keys
+        }
+    }
+
+    /// The rule of a key in the files of one architecture.
+    private static func rule(_ key: String, _ architecture: ModelConfiguration.Architecture) -> Rule? {
+        switch key {
+        case "architectures":
+            let name = architecture.className
+            return .common([.array([.string(name)]), .null], "only \(name) is read for this model_type")
+        case "attention_bias" where architecture == .qwen2:
+            return .common([.boolean(true), .boolean(false), .null], "q, k and v of a qwen2 have biases")
+        default: return rules[key]
         }
     }
 
@@ -169,8 +172,6 @@ struct ConfigurationKeys {
         let (silu, whole) = ("the MLP's activation is silu", "attention is over the whole sequence")
         let unquantized = "quantized weights are not supported: export them unquantized first"
         var rules: [String: Rule] = [
-            "model_type": .common([.string("llama")], "only models of type llama are read"),
-            "architectures": .common([.array([.string("LlamaForCausalLM")]), .null], "only LlamaForCausalLM is read"),
             "hidden_act": .common([.string("silu"), .null], silu),
             "attention_dropout": Rule("0.0", "dropout is not supported", usual: [.null, .double(0), .integer(0)]) {
                 $0 == .null || $0.double == 0
@@ -184,15 +185,13 @@ struct ConfigurationKeys {
             "quantization_config": .common([.null], unquantized),
             "quantization": .common([.null], unquantized),
             "compression_config": .common([.null], unquantized),
-            "rope_scaling": Rule("null, type default, or a factor of 1", "scaled rotary embeddings are not supported") {
-                RotaryScaling($0) == .none
-            },
             "sliding_window": Rule("null, or any with use_sliding_window false", whole) { $0 == .null },
             "layer_types": Rule("full_attention for every layer", whole) { value in
                 guard case .array(let layers) = value else { return value == .null }
                 return layers.allSatisfy { $0 == .string("full_attention") }
             },
-            "no_rope_layers": Rule("1 for every layer", "every layer has rotary embeddings") { value in
+            "no_rope_layers": Rule("1 for every layer", "only a smollm3 has layers without rotary embeddings") {
+                value in
                 guard case .array(let layers) = value else { return value == .null }
                 return layers.allSatisfy { $0.double == 1 }
             },
@@ -203,7 +202,7 @@ struct ConfigurationKeys {
             "no_bias": .rare([yes], "projections have no bias"),
         ]
         func add(_ keys: [String], _ rule: Rule) { for key in keys { rules[key] = rule } }
-        add(["attention_bias", "mlp_bias"], .common([no, .null], "projections have no bias"))
+        add(["attention_bias", "mlp_bias"], .common([no, .null], "the architecture has no such biases"))
         add(
             ["is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder"],
             .common([no, .null], "the model is a decoder"))
@@ -225,11 +224,13 @@ struct ConfigurationKeys {
             [
                 "rope_interleaved", "use_sliding_window", "use_qk_norm", "qk_norm", "qk_layernorm", "qk_layer_norms",
                 "use_parallel_residual", "parallel_attn", "parallel_attention", "alibi", "use_alibi", "use_dynamic_ntk",
-                "use_logn_attn", "use_rope_scaling", "multi_query", "normalize_embeddings", "use_moe", "use_mla",
+                "use_logn_attn", "use_mrope", "use_rope_scaling", "multi_query", "normalize_embeddings", "use_moe",
+                "use_mla",
                 "apply_residual_connection_post_layernorm", "use_resampler",
-            ], .rare([no], "a plain LLaMA has no such thing"))
+            ], .rare([no], "no architecture that is read has such a thing"))
         add(
-            ["use_rope", "use_rms_norm", "use_rotary_position_embeddings", "use_swiglu"], .rare([yes], "a LLaMA has it")
+            ["use_rope", "use_rms_norm", "use_rotary_position_embeddings", "use_swiglu"],
+            .rare([yes], "every architecture that is read has it")
         )
         add(
             [
@@ -238,35 +239,4 @@ struct ConfigurationKeys {
             ], .number(1, "nothing is scaled, and all of a head is rotated"))
         return rules
     }()
-}
-
-/// Whether positions are rotated otherwise than by `rope_theta` alone.
-enum RotaryScaling: Equatable {
-    case none
-    /// A scaling that is not supported, or a value that is none.
-    case other
-
-    /// - Parameter value: `rope_scaling`, or `rope_parameters` without its base.
-    init(_ value: JSONTree) {
-        guard case .object(let members) = value else {
-            self = value == .null ? .none : .other
-            return
-        }
-        let names = members.filter { $0.key == "rope_type" || $0.key == "type" }.map(\.value)
-        let kinds = names.filter { $0 != .null }
-        let factor = value["factor"] ?? .null
-        // At factor 1, what linear and llama3 divide by is 1.
-        let isPlain =
-            kinds.allSatisfy { $0 == .string("default") }
-            || kinds.allSatisfy { $0 == .string("linear") || $0 == .string("llama3") } && factor.double == 1
-        let isNeutral = members.allSatisfy { member in
-            switch member.key {
-            case "rope_type", "type", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor": true
-            case "factor", "partial_rotary_factor", "attention_factor":
-                member.value == .null || member.value.double == 1
-            default: member.value == .null
-            }
-        }
-        self = isPlain && isNeutral ? .none : .other
-    }
 }

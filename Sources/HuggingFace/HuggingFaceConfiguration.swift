@@ -1,4 +1,4 @@
-// HuggingFaceConfiguration - config.json of a LLaMA: strict reading, and writing.
+// HuggingFaceConfiguration - config.json of a model: strict reading, and writing.
 
 internal import LlamaModel
 
@@ -29,161 +29,72 @@ struct HuggingFaceConfiguration: Equatable {
         guard case .object = tree else {
             throw HuggingFaceError(.wrongType, file: file, "the file must hold a JSON object")
         }
-        guard tree["model_type"] != nil else {
-            throw HuggingFaceError(.unsupported, file: file, "it has no model_type; only models of type llama are read")
+        var problems = ConfigurationProblems()
+        let type = tree["model_type"]
+        let stated = type?.string.flatMap(ModelConfiguration.Architecture.init)
+        if stated == nil {
+            let allowed = ModelConfiguration.Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+            problems.refused.append(
+                type.map {
+                    "model_type is \(ConfigurationKeys.shown($0)); allowed: \(allowed) (other models are not read)"
+                }
+                    ?? "it has no model_type; allowed: \(allowed)")
         }
-        let keys = ConfigurationKeys(tree, read: Fields.keys)
-        try keys.requireSupported(file: file)
-        passedOver = keys.passedOver
-        model = try Fields(tree: tree, file: file).model()
-    }
-}
-
-/// The keys that are read, with their checks.
-private struct Fields {
-    /// The keys of a model, and two that have no property of their own.
-    static let keys = Set(ModelConfiguration.keys.map(\.name) + ["rope_parameters", "head_dim"])
-
-    let tree: JSONTree
-    let file: String
-
-    /// The keys that ``check(_:)`` compares. They are read first.
-    ///
-    /// Why: heads of another kind tell of another architecture, which is the better error.
-    private static let headKeys = ["hidden_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers"]
-
-    func model() throws(HuggingFaceError) -> ModelConfiguration {
-        let keys = ModelConfiguration.keys
-        var model = ModelConfiguration.unset
-        for name in Self.headKeys {
-            for key in keys where key.name == name { try read(key, into: &model) }
-        }
-        model.resolveDefaults()
-        try check(model)
-        for key in keys where !Self.headKeys.contains(key.name) { try read(key, into: &model) }
-        return model
-    }
-
-    private func read(_ key: ModelKey, into model: inout ModelConfiguration) throws(HuggingFaceError) {
-        switch key.kind {
-        case .size(let property, let allowed):
-            let size = try size(key.name, from: allowed.lowerBound) ?? property.huggingFace
-            model[keyPath: property.path] = try required(key, size)
-        case .number(let property):
-            let number = try key.name == "rope_theta" ? rotaryBase() : positive(key.name, tree[key.name])
-            model[keyPath: property.path] = try required(key, number ?? property.huggingFace)
-        case .flag(let property):
-            model[keyPath: property.path] = try required(key, flag(key.name) ?? property.huggingFace)
-        }
-    }
-
-    /// The value of a key, or of its default.
-    private func required<Value>(_ key: ModelKey, _ value: Value?) throws(HuggingFaceError) -> Value {
-        guard let value else { throw bad("\(key.name) is missing") }
-        return value
-    }
-
-    /// Checks the sizes against each other, which are all at least 1.
-    private func check(_ model: ModelConfiguration) throws(HuggingFaceError) {
-        let (hidden, heads, layers) = (model.hiddenSize, model.attentionHeadCount, model.hiddenLayerCount)
-        guard layers <= ModelConfiguration.mostLayers else {
-            throw bad("num_hidden_layers is \(layers); allowed: 1 to \(ModelConfiguration.mostLayers)")
-        }
-        guard hidden % heads == 0, hidden / heads % 2 == 0 else {
-            throw bad(
-                "num_attention_heads is \(heads) and hidden_size \(hidden); the heads must divide it into even sizes")
-        }
-        guard heads % model.keyValueHeadCount == 0 else {
-            throw bad(
-                "num_key_value_heads is \(model.keyValueHeadCount); it must divide num_attention_heads \(heads)")
-        }
-        if let headSize = try size("head_dim"), headSize != hidden / heads {
-            throw HuggingFaceError(
-                .unsupported, file: file,
-                "head_dim is \(headSize); allowed: hidden_size / num_attention_heads, \(hidden / heads)")
-        }
-    }
-
-    private func bad(_ problem: String) -> HuggingFaceError { HuggingFaceError(.badConfiguration, file: file, problem) }
-
-    /// A whole number up to the largest that a checkpoint may have; nil if absent or null.
-    private func size(_ key: String, from least: Int = 1) throws(HuggingFaceError) -> Int? {
-        guard let value = tree[key], value != .null else { return nil }
-        let largest = ModelConfiguration.largestSize
-        guard case .number(let digits) = value, let size = Int(digits), (least...largest).contains(size) else {
-            throw bad("\(key) must be a whole number from \(least) to \(largest)")
-        }
-        return size
-    }
-
-    private func flag(_ key: String) throws(HuggingFaceError) -> Bool? {
-        guard let value = tree[key], value != .null else { return nil }
-        guard case .boolean(let flag) = value else { throw bad("\(key) must be true or false") }
-        return flag
-    }
-
-    /// A positive finite number; nil if absent or null.
-    private func positive(_ key: String, _ value: JSONTree?) throws(HuggingFaceError) -> Double? {
-        guard let value, value != .null else { return nil }
-        guard case .number(let digits) = value, let number = Double(digits), number > 0, number.isFinite else {
-            throw bad("\(key) must be a positive number")
-        }
-        return number
-    }
-
-    /// The rotary base: `rope_theta` at the top (transformers 4), or in `rope_parameters` (transformers 5).
-    private func rotaryBase() throws(HuggingFaceError) -> Double? {
-        let top = try positive("rope_theta", tree["rope_theta"])
-        guard let parameters = tree["rope_parameters"], parameters != .null else { return top }
-        guard case .object(let members) = parameters else { throw bad("rope_parameters must be an object") }
-        let others = members.filter { $0.key != "rope_theta" }
-        guard RotaryScaling(.object(others)) == .none else {
-            let named = others.map { member in
-                quoted(member.key) + (member.value.string.map { " " + quoted($0) } ?? "")
-            }
-            throw HuggingFaceError(
-                .unsupported, file: file,
-                "rope_parameters has \(named.prefix(8).joined(separator: ", ")); allowed: rope_type 'default' and"
-                    + " rope_theta (scaled rotary embeddings are not supported)")
-        }
-        let inner = try positive("rope_parameters.rope_theta", parameters["rope_theta"])
-        if let top, let inner, top != inner {
-            throw bad(
-                "rope_theta is \(top), and rope_parameters says \(inner): versions of transformers would disagree")
-        }
-        return inner ?? top
+        // The keys of an unknown architecture are judged as those of a LLaMA.
+        let architecture = stated ?? .llama
+        let keys = ConfigurationKeys(tree, read: ConfigurationFields.keys(architecture), architecture: architecture)
+        let fields = ConfigurationFields(tree, architecture: architecture)
+        problems.append(keys.problems)
+        problems.append(fields.problems)
+        try problems.requireNone(file: file)
+        passedOver = keys.passedOver + fields.passedOver
+        model = fields.model
     }
 }
 
 extension HuggingFaceConfiguration {
     /// The `config.json` to write, with sorted keys.
     ///
-    /// It holds the rotary base twice: transformers 4 reads `rope_theta`, transformers 5 reads `rope_parameters`. Both
-    /// know `torch_dtype`.
-    func text(tokens: SpecialTokens) -> String {
+    /// It holds rotary base and scaling twice: transformers 4 reads `rope_theta` and `rope_scaling`, transformers 5 reads
+    /// `rope_parameters`. Both know `torch_dtype`.
+    ///
+    /// - Parameter type: the type of the weights.
+    func text(tokens: SpecialTokens, type: ExportedType = .fp32) -> String {
+        let architecture = model.architecture
+        let rotary = RotaryParameters(model)
+        let base = JSONTree.Member(key: "rope_theta", value: .double(model.ropeTheta))
         var members: [String: JSONTree] = [
-            "architectures": .array([.string("LlamaForCausalLM")]),
-            "attention_bias": .boolean(false),
+            "architectures": .array([.string(architecture.className)]),
             "attention_dropout": .double(0),
             "bos_token_id": tokens.begin.map(JSONTree.integer) ?? .null,
             "eos_token_id": tokens.end.map(JSONTree.integer) ?? .null,
-            "head_dim": .integer(model.headSize),
             "hidden_act": .string("silu"),
-            "mlp_bias": .boolean(false),
-            "model_type": .string("llama"),
+            "model_type": .string(architecture.rawValue),
             "pad_token_id": tokens.padding.map(JSONTree.integer) ?? .null,
-            "pretraining_tp": .integer(1),
-            "rope_parameters": .members(["rope_theta": .double(model.ropeTheta), "rope_type": .string("default")]),
-            "torch_dtype": .string("float32"),
+            "rope_parameters": .object((rotary.members + [base]).sorted { $0.key < $1.key }),
+            "torch_dtype": .string(type.torchName),
             "use_cache": .boolean(true),
         ]
-        for key in ModelConfiguration.keys {
-            members[key.name] =
-                switch key.kind {
-                case .size(let property, _): .integer(model[keyPath: property.path])
-                case .number(let property): .double(model[keyPath: property.path])
-                case .flag(let property): .boolean(model[keyPath: property.path])
-                }
+        if rotary.scaling != .none { members["rope_scaling"] = .object(rotary.members) }
+        let names = ConfigurationFields.keys(architecture)
+        for key in ModelConfiguration.keys where names.contains(key.name) {
+            switch key.kind {
+            case .size(let property, _): members[key.name] = .integer(model[keyPath: property.path])
+            case .number(let property): members[key.name] = .double(model[keyPath: property.path])
+            case .flag(let property): members[key.name] = .boolean(model[keyPath: property.path])
+            // It has another form, which is written here.
+            case .word: break
+            }
+        }
+        switch architecture {
+        case .llama: members["pretraining_tp"] = .integer(1)
+        case .mistral: if model.slidingWindow == 0 { members["sliding_window"] = .null }
+        case .qwen2, .qwen3: members["use_sliding_window"] = .boolean(false)
+        case .smollm3:
+            members["use_sliding_window"] = .boolean(false)
+            members["no_rope_layers"] = .array(
+                (0..<model.hiddenLayerCount).map { .integer(model.isRotated(layer: $0) ? 1 : 0) })
+            if model.unrotatedLayerInterval == 0 { members["no_rope_layer_interval"] = nil }
         }
         return JSONTree.object(members.sorted { $0.key < $1.key }.map { JSONTree.Member(key: $0.key, value: $0.value) })
             .text

@@ -13,6 +13,7 @@ public struct HuggingFaceExport {
     public static let shardByteCount = 5_000_000_000
 
     private let reader: CheckpointReader
+    private let type: ExportedType
     private let shardByteCount: Int
 
     /// Floats per block: 16 MiB.
@@ -20,17 +21,22 @@ public struct HuggingFaceExport {
 
     /// - Parameters:
     ///   - reader: a checkpoint, verified by the caller.
+    ///   - type: the number format of the weights.
     ///   - shardByteCount: most bytes of tensors in a file that holds more than one.
-    public init(_ reader: CheckpointReader, shardByteCount: Int = HuggingFaceExport.shardByteCount) {
+    public init(
+        _ reader: CheckpointReader, type: ExportedType = .fp32, shardByteCount: Int = HuggingFaceExport.shardByteCount
+    ) {
         precondition(shardByteCount > 0, "a shard of \(shardByteCount) bytes holds nothing")
         self.reader = reader
+        self.type = type
         self.shardByteCount = shardByteCount
     }
 
     /// Writes the directory.
     ///
     /// - Returns: notes for the user, a sentence each.
-    /// - Throws: ``HuggingFaceError``: `destination` where something is in the way; ``CheckpointError``.
+    /// - Throws: ``HuggingFaceError``: `destination` where something is in the way, `nonFinite` for numbers that
+    ///   the format cannot hold; ``CheckpointError``.
     public func write(to directory: String) throws -> [String] {
         let directory = Files.trimmingSlashes(directory)
         try Self.requireFree(directory)
@@ -44,7 +50,7 @@ public struct HuggingFaceExport {
         do {
             let configuration = HuggingFaceConfiguration(model: index.model)
             try Files.write(
-                Array(configuration.text(tokens: tokenizer.special).utf8),
+                Array(configuration.text(tokens: tokenizer.special, type: type).utf8),
                 to: temporary + "/" + ModelFiles.configuration)
             try Files.write(
                 Array(HuggingFaceConfiguration.generationText(tokens: tokenizer.special).utf8),
@@ -95,7 +101,8 @@ public struct HuggingFaceExport {
         var damaged: [NonFiniteTensors.Tensor] = []
         func write(_ tensors: [TensorTable.Entry], _ name: String) throws {
             var counts: [Int: Int] = [:]
-            try SafetensorsWriter.write(tensors, to: directory + "/" + name, buffer: buffer) { range, target in
+            try SafetensorsWriter.write(tensors, to: directory + "/" + name, type: type, buffer: buffer) {
+                range, target in
                 try reader.read(.parameter, range: range, into: target)
                 // A block lies within one tensor.
                 if let tensor = tensors.first(where: { $0.range.contains(range.lowerBound) }) {
@@ -108,7 +115,7 @@ public struct HuggingFaceExport {
             }
         }
         func found() -> NonFiniteTensors { NonFiniteTensors(damaged, of: table.entries.count) }
-        let groups = Self.groups(table.entries, byteCount: shardByteCount)
+        let groups = Self.groups(table.entries, byteCount: shardByteCount, type: type)
         if groups.count == 1 {
             try write(groups[0], ModelFiles.single)
             return found()
@@ -117,16 +124,18 @@ public struct HuggingFaceExport {
             (file: ModelFiles.shard(number + 1, of: groups.count), tensors: tensors)
         }
         for shard in shards { try write(shard.tensors, shard.file) }
-        try Files.write(Array(SafetensorsIndex.text(shards).utf8), to: directory + "/" + ModelFiles.index)
+        try Files.write(Array(SafetensorsIndex.text(shards, type: type).utf8), to: directory + "/" + ModelFiles.index)
         return found()
     }
 
     /// Groups tensors into files, in the order of the forward pass. A file takes tensors as long as they fit.
-    static func groups(_ tensors: [TensorTable.Entry], byteCount: Int) -> [[TensorTable.Entry]] {
+    static func groups(
+        _ tensors: [TensorTable.Entry], byteCount: Int, type: ExportedType = .fp32
+    ) -> [[TensorTable.Entry]] {
         var groups: [[TensorTable.Entry]] = []
         var capacity = 0
         for tensor in tensors {
-            let size = tensor.count * MemoryLayout<Float>.stride
+            let size = tensor.count * type.stored.size
             if groups.isEmpty || size > capacity {
                 groups.append([])
                 capacity = byteCount

@@ -5,7 +5,7 @@ public import LlamaModel
 internal import SentencePieceText
 internal import Tensors
 
-/// A LLaMA directory of Hugging Face that has passed all checks.
+/// A model's directory of Hugging Face that has passed all checks.
 ///
 /// Its configuration is supported, and its files hold each tensor of the model once, in its shape.
 public struct HuggingFaceImport {
@@ -63,9 +63,10 @@ public struct HuggingFaceImport {
     /// The section `model` that a run's configuration needs to continue from the checkpoint, in YAML.
     public var modelSection: String { Self.section(of: model) }
 
-    /// A YAML mapping, four keys to a line.
+    /// A YAML mapping, four keys to a line. Keys that LLaMAs do not need are left out at the value of a LLaMA.
     static func section(of model: ModelConfiguration) -> String {
-        let pairs = ModelConfiguration.keys.map { "\($0.name): \($0.text(in: model))" }
+        let keys = ModelConfiguration.keys.filter { !$0.isAtEarlierValue(in: model) }
+        let pairs = keys.map { "\($0.name): \($0.text(in: model))" }
         let lines = stride(from: 0, to: pairs.count, by: 4).map { first in
             pairs[first..<min(first + 4, pairs.count)].joined(separator: ", ")
         }

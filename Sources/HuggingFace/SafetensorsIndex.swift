@@ -48,14 +48,16 @@ extension SafetensorsIndex {
     }
 
     /// The index of shards, as `save_pretrained` writes it.
-    static func text(_ shards: [(file: String, tensors: [TensorTable.Entry])]) -> String {
+    static func text(
+        _ shards: [(file: String, tensors: [TensorTable.Entry])], type: ExportedType = .fp32
+    ) -> String {
         let entries = shards.flatMap { shard in shard.tensors.map { (tensor: $0, file: shard.file) } }
         let count = entries.reduce(0) { $0 + $1.tensor.count }
         let map = entries.sorted { $0.tensor.name < $1.tensor.name }
             .map { JSONTree.Member(key: $0.tensor.name, value: .string($0.file)) }
         return JSONTree.members([
             "metadata": .members([
-                "total_parameters": .integer(count), "total_size": .integer(count * MemoryLayout<Float>.stride),
+                "total_parameters": .integer(count), "total_size": .integer(count * type.stored.size),
             ]),
             "weight_map": .object(map),
         ]).text

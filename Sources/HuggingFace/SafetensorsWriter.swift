@@ -1,23 +1,23 @@
-// SafetensorsWriter - writes fp32 tensors as a safetensors file; equal tensors give equal bytes.
+// SafetensorsWriter - writes tensors as a safetensors file; equal tensors give equal bytes.
 
 internal import Glibc
 internal import Primitives
 internal import Tensors
 
-/// Writes fp32 tensors with the same bytes as the package `safetensors`.
+/// Writes tensors with the same bytes as the package `safetensors`.
 ///
 /// Names are sorted, and the JSON is compact. The metadata `format: pt` is there, because transformers refuses files
 /// without it. Blanks fill the header up to a multiple of eight bytes.
 enum SafetensorsWriter {
     /// The header with its length in front.
-    static func header(_ tensors: [TensorTable.Entry]) -> [UInt8] {
+    static func header(_ tensors: [TensorTable.Entry], type: ExportedType = .fp32) -> [UInt8] {
         var text = #"{"__metadata__":{"format":"pt"}"#
         var offset = 0
         for tensor in tensors {
-            let end = offset + tensor.count * MemoryLayout<Float>.stride
+            let end = offset + tensor.count * type.stored.size
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             text += ",\(JSONTree.quote(tensor.name)):"
-            text += #"{"dtype":"F32","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
+            text += #"{"dtype":"\#(type.stored.rawValue)","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
             offset = end
         }
         text += "}"
@@ -33,26 +33,52 @@ enum SafetensorsWriter {
     ///
     /// - Parameters:
     ///   - tensors: the tensors of the file, in any order.
+    ///   - type: the format of the elements, to which they are rounded to the nearest, ties to even.
     ///   - buffer: memory for one block of floats.
     ///   - read: fills a slice of the buffer with the elements at a range of the flat space.
+    /// - Throws: `nonFinite` for a finite number beyond the format, besides errors of files and of `read`.
     static func write(
-        _ tensors: [TensorTable.Entry], to path: String, buffer: FloatSlice,
+        _ tensors: [TensorTable.Entry], to path: String, type: ExportedType = .fp32, buffer: FloatSlice,
         read: (_ range: Range<Int>, _ target: FloatSlice) throws -> Void
     ) throws {
         let sorted = tensors.sorted { $0.name < $1.name }
         let file = try WritableFile(path: path)
-        try file.write(header(sorted))
+        try file.write(header(sorted, type: type))
         for tensor in sorted {
             var start = tensor.range.lowerBound
             while start < tensor.range.upperBound {
                 let end = min(tensor.range.upperBound, start + buffer.count)
                 let block = buffer[0..<(end - start)]
                 try read(start..<end, block)
-                try file.write(block)
+                switch type {
+                case .fp32: try file.write(block)
+                case .bf16: try file.write(bfloat16(block))
+                case .fp16: try file.write(float16(block, of: tensor, path))
+                }
                 start = end
             }
         }
         try file.finish()
+    }
+
+    private static func bfloat16(_ block: FloatSlice) -> [UInt16] {
+        let rounded = BFloat16Slice(count: block.count)
+        let (source, target) = (block.view, rounded.view)
+        for index in 0..<block.count { target[index] = source[index] }
+        return (0..<block.count).map { UInt16(truncatingIfNeeded: target[$0].bitPattern >> 16) }
+    }
+
+    private static func float16(
+        _ block: FloatSlice, of tensor: TensorTable.Entry, _ path: String
+    ) throws(HuggingFaceError) -> [UInt16] {
+        let source = block.view
+        let halves = (0..<block.count).map { Float16(source[$0]) }
+        if let index = halves.indices.first(where: { halves[$0].isInfinite && source[$0].isFinite }) {
+            throw HuggingFaceError(
+                .nonFinite, file: path,
+                "\(tensor.name) has the number \(source[index]), and fp16 ends at 65504: export in bf16 or fp32")
+        }
+        return halves.map(\.bitPattern)
     }
 }
 
@@ -83,6 +109,13 @@ private final class WritableFile {
             start: floats.view.pointer, count: floats.count * MemoryLayout<Float>.stride)
         try unsafe write(buffer)
         withExtendedLifetime(floats) {}
+    }
+
+    /// Writes halves as they lie in memory, which is little-endian (see `Hash.swift`).
+    func write(_ halves: [UInt16]) throws(HuggingFaceError) {
+        try unsafe halves.withUnsafeBytes { buffer in
+            Result { () throws(HuggingFaceError) in try unsafe write(buffer) }
+        }.get()
     }
 
     private func write(_ buffer: UnsafeRawBufferPointer) throws(HuggingFaceError) {

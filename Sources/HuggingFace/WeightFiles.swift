@@ -60,7 +60,7 @@ struct WeightFiles {
                 .unexpectedTensor, file: files[place.file].path,
                 "the model that config.json describes has no tensor \(quoted(name))"
                     + (unexpected.count > 1 ? " (and \(unexpected.count - 1) more)" : "")
-                    + ": the two do not belong together, or this is not a plain LLaMA")
+                    + ": the two do not belong together, or the model has more than its architecture")
         }
         locations = found
     }

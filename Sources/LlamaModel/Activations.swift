@@ -21,6 +21,10 @@ struct Activations {
     struct Inner {
         /// Reciprocal root mean square of the layer's input, `[N]`.
         let inputRstd: FloatSlice
+        /// Heads of q and k before their norm, `[N, heads * head size]`; empty in an architecture without it.
+        let headInput: FloatSlice
+        /// Reciprocal root mean square of each head of q and k, `[N, heads]`; empty in an architecture without it.
+        let headRstd: FloatSlice
         /// q, k and v, `[N, S]`, rotary applied; an operand of matmuls.
         let qkv: OperandSlice
         /// Output of attention, `[N, Q]`.
@@ -139,6 +143,8 @@ extension Activations.Inner {
     fileprivate init(_ sizes: Activations.Sizes, _ cut: inout Cut) {
         let N = sizes.tokens
         inputRstd = cut.take(N)
+        headInput = cut.take(N * (sizes.headNorm.map { $0.heads * $0.headSize } ?? 0))
+        headRstd = cut.take(N * (sizes.headNorm?.heads ?? 0))
         qkv = cut.take(N * sizes.attention.qkvStride, sizes.dtype)
         attention = cut.take(N * sizes.attention.outputStride)
         lse = cut.take(N * sizes.attention.heads)
@@ -184,6 +190,7 @@ extension Activations {
         let intermediate: Int
         let layers: Int
         let attention: Attention
+        let headNorm: HeadNorm?
         /// N.
         let tokens: Int
         /// False for evaluation and generation, where all layers share one layer's buffers.
@@ -206,6 +213,7 @@ extension Activations {
             intermediate = configuration.intermediateSize
             layers = configuration.hiddenLayerCount
             attention = Attention(configuration, positions: sequenceLength)
+            headNorm = HeadNorm(configuration)
             tokens = sequences * sequenceLength
             self.forTraining = forTraining
             sharesInner = forTraining && recomputesLayers
@@ -214,7 +222,9 @@ extension Activations {
                 sharesGradient && forTraining && !recomputesLayers
                 ? SharedGradientMemory.ranges(configuration).map(\.count) : []
             scratch = max(
-                attention.scratchCount(threads: threads), RMSNorm.scratchCount(tokens: tokens, features: hidden))
+                attention.scratchCount(threads: threads), RMSNorm.scratchCount(tokens: tokens, features: hidden),
+                headNorm?.scratchCount(tokens: tokens) ?? 0,
+                Bias.scratchCount(tokens: tokens, features: Self.widestBias(configuration)))
             headScratch = FusedHead(configuration).scratchCount(tokens: tokens)
         }
 
@@ -224,6 +234,7 @@ extension Activations {
             intermediate = configuration.intermediateSize
             layers = configuration.hiddenLayerCount
             attention = Attention(configuration, positions: cachePositions)
+            headNorm = HeadNorm(configuration)
             self.tokens = tokens
             forTraining = false
             sharesInner = false
@@ -231,6 +242,15 @@ extension Activations {
             gradientCapacities = []
             scratch = configuration.attentionHeadCount * cachePositions
             headScratch = configuration.vocabularySize
+        }
+
+        /// Outputs of the widest linear layer with biases; 0 without biases.
+        private static func widestBias(_ configuration: ModelConfiguration) -> Int {
+            let attention = Attention(configuration, positions: 1)
+            return max(
+                configuration.attentionBiases == .none ? 0 : attention.qkvStride,
+                configuration.attentionBiases == .all ? configuration.hiddenSize : 0,
+                configuration.mlpBias ? max(2 * configuration.intermediateSize, configuration.hiddenSize) : 0)
         }
     }
 }

@@ -1,6 +1,6 @@
-// ModelConfiguration - the architecture of a LLaMA model, and the one list of its keys.
+// ModelConfiguration - the architecture and the sizes of a model, and the one list of its keys.
 
-/// The architecture of one model: the keys of Hugging Face's `LlamaConfig`, in Swift spelling.
+/// One model: the keys of Hugging Face's configuration of its architecture, in Swift spelling.
 ///
 /// A new key is a property, a parameter of the initialiser with its default, and a line of ``keys``.
 public struct ModelConfiguration: Sendable, Equatable {
@@ -15,11 +15,36 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var ropeTheta: Double
     public var initializerRange: Double
     public var tieWordEmbeddings: Bool
+    public var architecture: Architecture
+    /// Features per attention head; even.
+    public var headSize: Int
+    /// Whether the projections of attention have biases; an architecture may decide it, see ``attentionBiases``.
+    public var attentionBias: Bool
+    /// Whether the projections of the MLP have biases.
+    public var mlpBias: Bool
+    public var ropeScaling: RotaryScaling
+    /// The number that frequencies are divided by, all of them or the low ones.
+    public var ropeFactor: Double
+    /// Frequencies with fewer turns in ``ropeOriginalPositions`` are divided by the factor (llama3).
+    public var ropeLowFrequencyFactor: Double
+    /// Frequencies with more turns in ``ropeOriginalPositions`` stay as they are (llama3).
+    public var ropeHighFrequencyFactor: Double
+    /// Positions that the model was made for before its frequencies were scaled (llama3).
+    public var ropeOriginalPositions: Int
+    /// Positions that a token attends to, itself included; 0: all. Sequences may not be longer.
+    public var slidingWindow: Int
+    /// Every layer whose number, from 1, is a multiple leaves queries and keys unrotated; 0: none does.
+    public var unrotatedLayerInterval: Int
 
+    /// - Parameter headSize: features per attention head; nil: `hiddenSize / attentionHeadCount`.
     public init(
         hiddenSize: Int, intermediateSize: Int, hiddenLayerCount: Int, attentionHeadCount: Int,
         keyValueHeadCount: Int, vocabularySize: Int, maxPositionEmbeddings: Int, rmsNormEpsilon: Double = 1e-5,
-        ropeTheta: Double = 10000, initializerRange: Double = 0.01, tieWordEmbeddings: Bool = false
+        ropeTheta: Double = 10000, initializerRange: Double = 0.01, tieWordEmbeddings: Bool = false,
+        architecture: Architecture = .llama, headSize: Int? = nil, attentionBias: Bool = false, mlpBias: Bool = false,
+        ropeScaling: RotaryScaling = .none, ropeFactor: Double = 1, ropeLowFrequencyFactor: Double = 1,
+        ropeHighFrequencyFactor: Double = 4, ropeOriginalPositions: Int = 8192, slidingWindow: Int = 0,
+        unrotatedLayerInterval: Int = 0
     ) {
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
@@ -32,10 +57,19 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.ropeTheta = ropeTheta
         self.initializerRange = initializerRange
         self.tieWordEmbeddings = tieWordEmbeddings
+        self.architecture = architecture
+        self.headSize = headSize ?? 0
+        self.attentionBias = attentionBias
+        self.mlpBias = mlpBias
+        self.ropeScaling = ropeScaling
+        self.ropeFactor = ropeFactor
+        self.ropeLowFrequencyFactor = ropeLowFrequencyFactor
+        self.ropeHighFrequencyFactor = ropeHighFrequencyFactor
+        self.ropeOriginalPositions = ropeOriginalPositions
+        self.slidingWindow = slidingWindow
+        self.unrotatedLayerInterval = unrotatedLayerInterval
+        if headSize == nil { resolveHeadSize() }
     }
-
-    /// Features per attention head.
-    public var headSize: Int { hiddenSize / attentionHeadCount }
 }
 
 extension ModelConfiguration {
@@ -64,7 +98,7 @@ extension ModelConfiguration {
         .size("num_hidden_layers", \.hiddenLayerCount, 1...mostLayers, "Transformer layers.").required,
         .size(
             "num_attention_heads", \.attentionHeadCount, 1...largestWidth,
-            "Query heads; divides hidden_size into even head sizes."
+            "Query heads; divides hidden_size into even head sizes, unless head_dim is set."
         ).required,
         .size(
             "num_key_value_heads", \.keyValueHeadCount, 1...largestWidth, huggingFace: 0,
@@ -87,6 +121,42 @@ extension ModelConfiguration {
         .flag(
             "tie_word_embeddings", \.tieWordEmbeddings, huggingFace: false,
             "Whether the head is the embedding itself."),
+        .word(
+            "architecture", \.architecture, earlier: .llama,
+            "Which of Hugging Face's architectures the model is, by its model_type. qwen2 has biases at q, k and v; qwen3 "
+                + "normalizes each head's queries and keys; smollm3 can leave layers without rotary embeddings."),
+        .size(
+            "head_dim", \.headSize, 1...largestWidth, huggingFace: 0, earlier: 0, "Features of an attention head; even."
+        ).defaults(to: "hidden_size / num_attention_heads"),
+        .flag(
+            "attention_bias", \.attentionBias, huggingFace: false, earlier: false,
+            "Whether q, k, v and output projections have biases (llama, qwen3, smollm3)."),
+        .flag(
+            "mlp_bias", \.mlpBias, huggingFace: false, earlier: false,
+            "Whether gate, up and down projections have biases (llama, smollm3)."),
+        .word(
+            "rope_scaling", \.ropeScaling, earlier: RotaryScaling.none,
+            "How rotary frequencies are scaled for longer texts; linear: all are divided by rope_factor; llama3: the low "
+                + "ones are."),
+        .number(
+            "rope_factor", \.ropeFactor, huggingFace: 1, earlier: 1,
+            "What scaled rotary frequencies are divided by (linear, llama3)."),
+        .number(
+            "rope_low_freq_factor", \.ropeLowFrequencyFactor, huggingFace: 1, earlier: 1,
+            "Frequencies with fewer turns in rope_original_max_position_embeddings positions are divided (llama3)."),
+        .number(
+            "rope_high_freq_factor", \.ropeHighFrequencyFactor, huggingFace: 4, earlier: 4,
+            "Frequencies with more turns stay as they are; above rope_low_freq_factor (llama3)."),
+        .size(
+            "rope_original_max_position_embeddings", \.ropeOriginalPositions, 1...largestSize, huggingFace: 8192,
+            earlier: 8192, "Positions of the model before its frequencies were scaled (llama3)."),
+        .size(
+            "sliding_window", \.slidingWindow, 0...largestSize, huggingFace: 0, earlier: 0,
+            "Positions that a token attends to; at least data.sequence_length, because longer sequences are not supported; 0: "
+                + "all (mistral)."),
+        .size(
+            "no_rope_layer_interval", \.unrotatedLayerInterval, 0...mostLayers, huggingFace: 0, earlier: 0,
+            "Every how manieth layer has no rotary embeddings; 0: all layers have them (smollm3)."),
     ]
 
     /// The start of every reader: sizes 0, everything else at the initialiser's defaults.
@@ -94,10 +164,17 @@ extension ModelConfiguration {
         hiddenSize: 0, intermediateSize: 0, hiddenLayerCount: 0, attentionHeadCount: 0, keyValueHeadCount: 0,
         vocabularySize: 0, maxPositionEmbeddings: 0)
 
-    /// Replaces values that stand for the value of another key: no key/value heads mean one per query head.
+    /// Replaces values that stand for the value of another key: no key/value heads mean one per query head, and no head
+    /// size means that the heads share the hidden features.
     ///
     /// It must not trap on any values. Why: readers of files call it before they check sizes.
     public mutating func resolveDefaults() {
         if keyValueHeadCount == 0 { keyValueHeadCount = attentionHeadCount }
+        resolveHeadSize()
+    }
+
+    /// Sets a head size of 0 to the heads' share of the hidden features.
+    mutating func resolveHeadSize() {
+        if headSize == 0, attentionHeadCount > 0 { headSize = hiddenSize / attentionHeadCount }
     }
 }

@@ -11,6 +11,7 @@ extension ModelConfiguration {
     /// - Parameter T: tokens per sequence.
     public func flopsPerToken(sequenceLength T: Int) -> Double {
         let lookup = tieWordEmbeddings ? 0 : vocabularySize * hiddenSize
-        return 6 * Double(tensorTable.count - lookup) + 6 * Double(hiddenLayerCount * hiddenSize * (T + 1))
+        let width = attentionHeadCount * headSize
+        return 6 * Double(tensorTable.count - lookup) + 6 * Double(hiddenLayerCount * width * (T + 1))
     }
 }

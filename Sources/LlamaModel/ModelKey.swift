@@ -14,6 +14,8 @@ public struct ModelKey: Sendable {
         case number(Property<Double>)
         /// True or false.
         case flag(Property<Bool>)
+        /// One of an enumeration's words.
+        case word(WordProperty)
     }
 
     /// A property, and its values where a file lacks the key.
@@ -25,7 +27,19 @@ public struct ModelKey: Sendable {
         public let earlier: Value?
     }
 
-    /// The key in Hugging Face's spelling.
+    /// A property with words for values. A `config.json` says them in other forms, so they have no value there.
+    public struct WordProperty: Sendable {
+        /// All words.
+        public let words: [String]
+        /// Value of a checkpoint that was written before the key existed.
+        public let earlier: String
+        /// The word of a model.
+        public let get: @Sendable (ModelConfiguration) -> String
+        /// Sets the word; false for a word that is not among ``words``.
+        public let set: @Sendable (inout ModelConfiguration, _ word: String) -> Bool
+    }
+
+    /// The key in Hugging Face's spelling, where it has one.
     public let name: String
     public let kind: Kind
     /// The meaning of the key, for the configuration's reference.
@@ -69,6 +83,19 @@ extension ModelKey {
         ModelKey(name, .flag(Property(path: path, huggingFace: huggingFace, earlier: earlier)), help)
     }
 
+    static func word<Value: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _ path: Path<Value>, earlier: Value, _ help: String
+    ) -> ModelKey {
+        let property = WordProperty(
+            words: Value.allCases.map(\.rawValue), earlier: earlier.rawValue, get: { $0[keyPath: path].rawValue },
+            set: { model, word in
+                guard let value = Value(rawValue: word) else { return false }
+                model[keyPath: path] = value
+                return true
+            })
+        return ModelKey(name, .word(property), help)
+    }
+
     /// The key marked as one that a run's configuration must state.
     var required: ModelKey {
         var copy = self
@@ -100,7 +127,27 @@ extension ModelKey {
         case .size(let property, _): "\(model[keyPath: property.path])"
         case .number(let property): "\(model[keyPath: property.path])"
         case .flag(let property): "\(model[keyPath: property.path])"
+        case .word(let property): property.get(model)
         }
+    }
+
+    /// Whether the key has the value in `model` that it had before the key existed. Such a key need not be stated.
+    public func isAtEarlierValue(in model: ModelConfiguration) -> Bool {
+        var earlier = model
+        switch kind {
+        case .size(let property, _):
+            guard let value = property.earlier else { return false }
+            earlier[keyPath: property.path] = value
+        case .number(let property):
+            guard let value = property.earlier else { return false }
+            earlier[keyPath: property.path] = value
+        case .flag(let property):
+            guard let value = property.earlier else { return false }
+            earlier[keyPath: property.path] = value
+        case .word(let property): _ = property.set(&earlier, property.earlier)
+        }
+        earlier.resolveDefaults()
+        return text(in: earlier) == text(in: model)
     }
 }
 
@@ -124,6 +171,14 @@ extension ModelKey {
         case .size(let property, _): model[keyPath: property.path] = try value(of: property, in: record)
         case .number(let property): model[keyPath: property.path] = try value(of: property, in: record)
         case .flag(let property): model[keyPath: property.path] = try value(of: property, in: record)
+        case .word(let property):
+            let key = CodingKeys(stringValue: name)
+            let word = record.contains(key) ? try record.decode(String.self, forKey: key) : property.earlier
+            guard property.set(&model, word) else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: key, in: record,
+                    debugDescription: "\(name) is '\(word)'; allowed: \(property.words.joined(separator: ", "))")
+            }
         }
     }
 
@@ -142,6 +197,7 @@ extension ModelKey {
         case .size(let property, _): try record.encode(model[keyPath: property.path], forKey: key)
         case .number(let property): try record.encode(model[keyPath: property.path], forKey: key)
         case .flag(let property): try record.encode(model[keyPath: property.path], forKey: key)
+        case .word(let property): try record.encode(property.get(model), forKey: key)
         }
     }
 }
@@ -154,11 +210,15 @@ extension ModelConfiguration: Codable {
         let record = try decoder.container(keyedBy: ModelKey.CodingKeys.self)
         self = .unset
         for key in Self.keys { try key.read(from: record, into: &self) }
+        // A size of 0 that a record states stays an error.
+        if !record.contains(ModelKey.CodingKeys(stringValue: "head_dim")) { resolveHeadSize() }
     }
 
-    /// Writes a checkpoint's model record: an object with each of ``keys``.
+    /// Writes a checkpoint's model record: an object with each of ``keys``, but those at their earlier value.
+    ///
+    /// Why: programs from before such a key read the record of a model that does not need it.
     public func encode(to encoder: any Encoder) throws {
         var record = encoder.container(keyedBy: ModelKey.CodingKeys.self)
-        for key in Self.keys { try key.write(to: &record, from: self) }
+        for key in Self.keys where !key.isAtEarlierValue(in: self) { try key.write(to: &record, from: self) }
     }
 }

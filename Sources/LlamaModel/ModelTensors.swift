@@ -1,4 +1,4 @@
-// ModelTensors - the tensors of a LLaMA: their table, with Hugging Face's names and shapes, and slices of them by role.
+// ModelTensors - the tensors of a model: their table, with Hugging Face's names and shapes, and slices of them by role.
 
 public import Tensors
 
@@ -6,7 +6,7 @@ extension ModelConfiguration {
     /// Every parameter tensor, in the order of the forward pass: embedding, layers, final norm, head.
     ///
     /// Weights are `[out, in]` as in `torch.nn.Linear`. q, k and v follow one another, so that one matmul computes
-    /// them. Gate and up do too. A tied model has no `lm_head.weight`.
+    /// them. Gate and up do too, and the biases and head norms of both groups. A tied model has no `lm_head.weight`.
     public var tensorTable: TensorTable {
         var tensors: [(name: String, shape: [Int], kind: TensorTable.Kind)] = []
         let D = hiddenSize
@@ -20,10 +20,26 @@ extension ModelConfiguration {
             tensors.append((prefix + "self_attn.q_proj.weight", [queryRows, D], .matrix))
             tensors.append((prefix + "self_attn.k_proj.weight", [keyValueRows, D], .matrix))
             tensors.append((prefix + "self_attn.v_proj.weight", [keyValueRows, D], .matrix))
+            if attentionBiases != .none {
+                tensors.append((prefix + "self_attn.q_proj.bias", [queryRows], .bias))
+                tensors.append((prefix + "self_attn.k_proj.bias", [keyValueRows], .bias))
+                tensors.append((prefix + "self_attn.v_proj.bias", [keyValueRows], .bias))
+            }
+            if hasHeadNorms {
+                tensors.append((prefix + "self_attn.q_norm.weight", [headSize], .gain))
+                tensors.append((prefix + "self_attn.k_norm.weight", [headSize], .gain))
+            }
             tensors.append((prefix + "self_attn.o_proj.weight", [D, queryRows], .matrix))
+            if attentionBiases == .all { tensors.append((prefix + "self_attn.o_proj.bias", [D], .bias)) }
             tensors.append((prefix + "post_attention_layernorm.weight", [D], .gain))
             tensors.append((prefix + "mlp.gate_proj.weight", [F, D], .matrix))
             tensors.append((prefix + "mlp.up_proj.weight", [F, D], .matrix))
+            if mlpBias {
+                tensors.append((prefix + "mlp.gate_proj.bias", [F], .bias))
+                tensors.append((prefix + "mlp.up_proj.bias", [F], .bias))
+                tensors.append((prefix + "mlp.down_proj.bias", [D], .bias))
+            }
+            // The last of a layer, whatever the biases.
             tensors.append((prefix + "mlp.down_proj.weight", [D, F], .matrix))
         }
         tensors.append(("model.norm.weight", [D], .gain))
@@ -62,23 +78,35 @@ extension ModelConfiguration {
     }
 }
 
-/// The tensors of a model by role. Norm gains are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
+/// The tensors of a model by role. Gains and biases are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
 struct ModelSlices<Matrices: Sendable>: Sendable {
-    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Q = heads * head size, KV = key/value heads * head
-    /// size.
+    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Dh = head size, Q = heads * Dh, KV = key/value heads *
+    /// Dh. A tensor that the architecture lacks is nil.
     struct Layer: Sendable {
         /// `[D]`
         let inputNorm: FloatSlice
         /// q, k and v as one matrix, `[Q + 2 KV, D]`.
         let qkv: Matrices
+        /// Biases of q, k and v, `[Q + 2 KV]`.
+        let qkvBias: FloatSlice?
+        /// Gains of each head's queries and of its keys, one behind the other, `[2 Dh]`.
+        let headNorms: FloatSlice?
         /// `[D, Q]`
         let output: Matrices
+        /// `[D]`
+        let outputBias: FloatSlice?
         /// `[D]`
         let postAttentionNorm: FloatSlice
         /// gate and up as one matrix, `[2F, D]`.
         let gateUp: Matrices
+        /// Biases of gate and up, `[2F]`.
+        let gateUpBias: FloatSlice?
         /// `[D, F]`
         let down: Matrices
+        /// `[D]`
+        let downBias: FloatSlice?
+        /// Whether rotary embeddings turn the layer's queries and keys.
+        let isRotated: Bool
     }
 
     /// `[V, D]`
@@ -90,10 +118,10 @@ struct ModelSlices<Matrices: Sendable>: Sendable {
     let head: Matrices
 
     /// - Parameters:
-    ///   - gain: gives the norm gain at a flat range.
+    ///   - vector: gives the gains or biases at a flat range.
     ///   - matrix: gives the matrix at a flat range.
     init(
-        _ configuration: ModelConfiguration, gain: (Range<Int>) -> FloatSlice, matrix: (Range<Int>) -> Matrices
+        _ configuration: ModelConfiguration, vector: (Range<Int>) -> FloatSlice, matrix: (Range<Int>) -> Matrices
     ) {
         let table = configuration.tensorTable
         func range(_ first: String, through last: String? = nil) -> Range<Int> {
@@ -102,19 +130,28 @@ struct ModelSlices<Matrices: Sendable>: Sendable {
             }
             return start.range.lowerBound..<end.range.upperBound
         }
+        /// The vectors from one through another; nil where the table lacks them.
+        func optional(_ first: String, through last: String? = nil) -> FloatSlice? {
+            table[first] == nil ? nil : vector(range(first, through: last))
+        }
         embedding = matrix(range("model.embed_tokens.weight"))
         layers = (0..<configuration.hiddenLayerCount).map { layer in
             let prefix = "model.layers.\(layer)."
             return Layer(
-                inputNorm: gain(range(prefix + "input_layernorm.weight")),
+                inputNorm: vector(range(prefix + "input_layernorm.weight")),
                 qkv: matrix(
                     range(prefix + "self_attn.q_proj.weight", through: prefix + "self_attn.v_proj.weight")),
+                qkvBias: optional(prefix + "self_attn.q_proj.bias", through: prefix + "self_attn.v_proj.bias"),
+                headNorms: optional(prefix + "self_attn.q_norm.weight", through: prefix + "self_attn.k_norm.weight"),
                 output: matrix(range(prefix + "self_attn.o_proj.weight")),
-                postAttentionNorm: gain(range(prefix + "post_attention_layernorm.weight")),
+                outputBias: optional(prefix + "self_attn.o_proj.bias"),
+                postAttentionNorm: vector(range(prefix + "post_attention_layernorm.weight")),
                 gateUp: matrix(range(prefix + "mlp.gate_proj.weight", through: prefix + "mlp.up_proj.weight")),
-                down: matrix(range(prefix + "mlp.down_proj.weight")))
+                gateUpBias: optional(prefix + "mlp.gate_proj.bias", through: prefix + "mlp.up_proj.bias"),
+                down: matrix(range(prefix + "mlp.down_proj.weight")),
+                downBias: optional(prefix + "mlp.down_proj.bias"), isRotated: configuration.isRotated(layer: layer))
         }
-        finalNorm = gain(range("model.norm.weight"))
+        finalNorm = vector(range("model.norm.weight"))
         head = configuration.tieWordEmbeddings ? embedding : matrix(range("lm_head.weight"))
     }
 }
@@ -124,7 +161,7 @@ extension ModelSlices<FloatSlice> {
     init(_ configuration: ModelConfiguration, flat: FloatSlice) {
         let count = configuration.tensorTable.count
         precondition(flat.count == count, "\(flat.count) floats for a model of \(count)")
-        self.init(configuration, gain: { flat[$0] }, matrix: { flat[$0] })
+        self.init(configuration, vector: { flat[$0] }, matrix: { flat[$0] })
     }
 }
 
@@ -134,9 +171,9 @@ extension ModelSlices<OperandSlice> {
         let count = configuration.tensorTable.count
         precondition(parameters.count == count, "\(parameters.count) numbers for a model of \(count)")
         switch parameters {
-        case .fp32(let flat): self.init(configuration, gain: { flat[$0] }, matrix: { .fp32(flat[$0]) })
+        case .fp32(let flat): self.init(configuration, vector: { flat[$0] }, matrix: { .fp32(flat[$0]) })
         case .bf16(let flat, let fp32Tensors):
-            self.init(configuration, gain: { fp32Tensors.tensor(at: $0) }, matrix: { .bf16(flat[$0]) })
+            self.init(configuration, vector: { fp32Tensors.tensor(at: $0) }, matrix: { .bf16(flat[$0]) })
         }
     }
 }

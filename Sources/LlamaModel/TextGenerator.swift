@@ -25,9 +25,9 @@ public final class TextGenerator {
 
     /// - Parameters:
     ///   - parameters: flat fp32 buffer of all parameters.
-    ///   - capacity: number of tokens that the cache can hold, at most `max_position_embeddings`.
+    ///   - capacity: number of tokens that the cache can hold, at most ``ModelConfiguration/longestSequence``.
     public init(_ configuration: ModelConfiguration, parameters: FloatSlice, capacity: Int, pool: ThreadPool) {
-        precondition(capacity >= 1 && capacity <= configuration.maxPositionEmbeddings, "capacity \(capacity)")
+        precondition(capacity >= 1 && capacity <= configuration.longestSequence, "capacity \(capacity)")
         self.configuration = configuration
         self.capacity = capacity
         self.pool = pool

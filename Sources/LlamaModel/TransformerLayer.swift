@@ -2,11 +2,13 @@
 //
 //   forward                                       backward (d... = gradient, dres = gradient of the residual stream)
 //   n1 = norm(x)                                  (recomputed)
-//   qkv = n1 Wqkv^T, rotary(q, k)                 dqkv -> dWqkv, dn1; dres += norm'(dn1)
+//   qkv = n1 Wqkv^T, norms and rotary of q, k     dqkv -> dWqkv, dn1; dres += norm'(dn1)
 //   y = x + attention(qkv) Wo^T                   datt = dres Wo, dWo; attention'
 //   n2 = norm(y)                                  (recomputed)
 //   gu = n2 Wgu^T, s = silu(gate) * up            dgu -> dWgu, dn2; dres += norm'(dn2)
 //   x' = y + s Wd^T                               ds = dres Wd, dWd
+//
+// Some architectures add biases to linear layers, normalize the heads of q and k, or leave them unrotated.
 //
 // Legend: N tokens, D hidden, F ffn, Q = heads * head size, S = q, k and v of one token.
 
@@ -22,13 +24,18 @@ struct TransformerLayer {
     let configuration: ModelConfiguration
     let attention: Attention
     let rotary: Rotary
+    /// The norm of the heads of q and k; nil in an architecture without it.
+    let headNorm: HeadNorm?
     let pool: ThreadPool
 
     /// - Parameter positions: T: number of positions of a sequence, or of the key/value cache.
     init(_ configuration: ModelConfiguration, positions: Int, pool: ThreadPool) {
         self.configuration = configuration
         attention = Attention(configuration, positions: positions)
-        rotary = Rotary(headSize: configuration.headSize, positions: positions, theta: configuration.ropeTheta)
+        rotary = Rotary(
+            headSize: configuration.headSize, positions: positions, theta: configuration.ropeTheta,
+            scaling: configuration.rotaryScaling)
+        headNorm = HeadNorm(configuration)
         self.pool = pool
     }
 
@@ -56,6 +63,7 @@ struct TransformerLayer {
         SwiGLU.forward(pool, gateUp: pass.rows(kept.inner.gateUp, 2 * F), features: F, into: gated)
         pool.copy(pass.rows(kept.inner.middle, D), into: output)
         linear(gated, weights.down, pass, inputs: F, outputs: D, into: output, adding: true)
+        if let bias = weights.downBias { Bias.add(pool, bias, to: output) }
     }
 
     /// Recomputes the layer's activations in `kept` from its input, for activation checkpointing.
@@ -78,23 +86,40 @@ struct TransformerLayer {
             rstd: pass.rows(kept.inner.inputRstd, 1))
         switch qkv {
         case .fp32(let qkv):
-            linear(normed, weights.qkv, pass, inputs: D, outputs: S, into: qkv)
-            applyRotary(pass, to: qkv, inverse: false)
+            project(normed, weights, pass, kept, into: qkv)
         case .bf16(let qkv):
             let upcast = pass.rows(buffers.qkvGradient, S)
-            linear(normed, weights.qkv, pass, inputs: D, outputs: S, into: upcast)
-            applyRotary(pass, to: upcast, inverse: false)
+            project(normed, weights, pass, kept, into: upcast)
             pool.convert(upcast, into: qkv)
         }
         attend(pass, qkv, cache, kept, buffers)
         pool.copy(input, into: middle)
         let attendedOperand = operand(attended, buffers.downcastInput)
         linear(attendedOperand, weights.output, pass, inputs: Q, outputs: D, into: middle, adding: true)
+        if let bias = weights.outputBias { Bias.add(pool, bias, to: middle) }
 
         RMSNorm.forward(
             pool, x: middle, gain: weights.postAttentionNorm, epsilon: epsilon, into: normed,
             rstd: pass.rows(kept.inner.middleRstd, 1))
-        linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: pass.rows(kept.inner.gateUp, 2 * F))
+        let gateUp = pass.rows(kept.inner.gateUp, 2 * F)
+        linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: gateUp)
+        if let bias = weights.gateUpBias { Bias.add(pool, bias, to: gateUp) }
+    }
+
+    /// Computes q, k and v `[N, S]` from the normalized input: linear layer, biases, norms of heads, rotary.
+    private func project(
+        _ normed: OperandSlice, _ weights: Weights, _ pass: Pass, _ kept: Activations.Layer, into qkv: FloatSlice
+    ) {
+        linear(normed, weights.qkv, pass, inputs: D, outputs: S, into: qkv)
+        if let bias = weights.qkvBias { Bias.add(pool, bias, to: qkv) }
+        if let headNorm, let gains = weights.headNorms {
+            headNorm.forward(
+                pool, qkv, stride: S, queryGain: gains[0..<headNorm.headSize],
+                keyGain: gains[headNorm.headSize..<gains.count],
+                epsilon: epsilon, input: pass.rows(kept.inner.headInput, headNorm.heads * headNorm.headSize),
+                rstd: pass.rows(kept.inner.headRstd, headNorm.heads))
+        }
+        if weights.isRotated { applyRotary(pass, to: qkv, inverse: false) }
     }
 
     /// Attention over whole sequences, or of new tokens over the cache. It appends keys and values of new tokens to the
@@ -159,6 +184,10 @@ struct TransformerLayer {
         SwiGLU.backward(
             pool, outputGradient: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
         weightGradient(outputGradient, x: gated, pass, inputs: F, outputs: D, into: gradients.down, adding: adding)
+        if let bias = gradients.downBias {
+            biasGradient(.fp32(residualGradient), into: bias, buffers, adding: adding)
+        }
+        if let bias = gradients.gateUpBias { biasGradient(gateUpGradient, into: bias, buffers, adding: adding) }
 
         inputGradient(gateUpGradient, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: normedGradient)
         RMSNorm.backward(
@@ -186,13 +215,25 @@ struct TransformerLayer {
         weightGradient(
             outputGradient, x: operand(attended, buffers.downcastInput), pass, inputs: Q, outputs: D,
             into: gradients.output, adding: adding)
+        if let bias = gradients.outputBias {
+            biasGradient(.fp32(residualGradient), into: bias, buffers, adding: adding)
+        }
         let downcast = buffers.downcastInput.map { $0[0..<attentionGradient.count] }
         if let downcast { pool.convert(attentionGradient, into: downcast) }
         attention.backward(
             pool, sequences: pass.sequences, qkv: pass.rows(kept.inner.qkv, S), output: attended,
             lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), outputGradient: attentionGradient,
             downcast: downcast, qkvGradient: qkvGradient, scratch: buffers.scratch)
-        applyRotary(pass, to: qkvGradient, inverse: true)
+        if weights.isRotated { applyRotary(pass, to: qkvGradient, inverse: true) }
+        if let headNorm, let gains = weights.headNorms, let gainGradients = gradients.headNorms {
+            headNorm.backward(
+                pool, qkvGradient, stride: S, queryGain: gains[0..<headNorm.headSize],
+                keyGain: gains[headNorm.headSize..<gains.count],
+                input: pass.rows(kept.inner.headInput, headNorm.heads * headNorm.headSize),
+                rstd: pass.rows(kept.inner.headRstd, headNorm.heads), gainGradients: gainGradients, adding: adding,
+                scratch: buffers.scratch)
+        }
+        if let bias = gradients.qkvBias { biasGradient(.fp32(qkvGradient), into: bias, buffers, adding: adding) }
 
         let projectionGradient = operand(qkvGradient, buffers.downcastGradient)
         inputGradient(projectionGradient, weights.qkv, pass, inputs: D, outputs: S, into: normedGradient)
@@ -246,6 +287,24 @@ struct TransformerLayer {
             OperandMatrix(outputGradient, rows: pass.tokens, columns: outputs), .transposed,
             OperandMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
             into: Matrix(weightGradient, rows: outputs, columns: inputs), adding: adding)
+    }
+
+    /// The bias gradient `dbias = sum_n dy (+ dbias)`: dy `[N, outputs]`, dbias `[outputs]`.
+    private func biasGradient(
+        _ outputGradient: OperandSlice, into biasGradient: FloatSlice, _ buffers: Activations, adding: Bool
+    ) {
+        Bias.gradient(
+            pool, outputGradient: outputGradient, into: biasGradient, adding: adding, scratch: buffers.scratch)
+    }
+}
+
+extension HeadNorm {
+    /// The norm of a model's heads; nil in an architecture without it.
+    init?(_ configuration: ModelConfiguration) {
+        guard configuration.hasHeadNorms else { return nil }
+        self.init(
+            queryHeads: configuration.attentionHeadCount, keyHeads: configuration.keyValueHeadCount,
+            headSize: configuration.headSize)
     }
 }
 

@@ -33,7 +33,7 @@ public protocol UpdateRule: Sendable {
     ///   - gradient: raw, unscaled; as many elements as `parameters`.
     ///   - state: the range's part of each tensor of ``stateTensors``, in their order.
     ///   - rounded: receives the new parameters in bf16; nil for an fp32 replica.
-    ///   - decays: whether weight decay applies (not to norm gains).
+    ///   - decays: whether weight decay applies (not to norm gains and biases).
     func apply(
         _ pool: ThreadPool, parameters: FloatSlice, gradient: FloatSlice, state: [FloatSlice],
         rounded: BFloat16Slice?, decays: Bool)

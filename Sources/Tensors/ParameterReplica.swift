@@ -3,7 +3,7 @@
 /// One rank's copy of all parameters, in the order of the tensor table.
 public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
-    /// Rounded, with a few tensors (the norms' gains) in fp32 beside: bf16 has steps of 1/128 above the 1 that they start
+    /// Rounded, with a few tensors (gains and biases) in fp32 beside: bf16 has steps of 1/128 above the 1 that gains start
     /// from.
     case bf16(BFloat16Slice, fp32Tensors: FP32Tensors)
 
@@ -38,12 +38,21 @@ public struct FP32Tensors: Sendable {
         values = Arena(count: ranges.reduce(0) { $0 + $1.count }).all
     }
 
-    /// The tensor at a flat range; traps when the replica does not hold that range in fp32.
+    /// The tensor at a flat range, or several that follow one another; traps when the replica does not hold that range in
+    /// fp32.
     public func tensor(at range: Range<Int>) -> FloatSlice {
-        guard let part = parts.first(where: { $0.flat == range }) else {
-            preconditionFailure("the tensor at \(range) is not kept in fp32")
+        var offset = 0
+        var start: Int?
+        var end = range.lowerBound
+        for part in ranges {
+            if part.lowerBound == range.lowerBound { start = offset }
+            if start != nil, part.lowerBound == end, end < range.upperBound { end = part.upperBound }
+            offset += part.count
         }
-        return part.values
+        guard let start, end == range.upperBound else {
+            preconditionFailure("the tensors at \(range) are not kept in fp32")
+        }
+        return values[start..<(start + range.count)]
     }
 
     /// Each tensor's flat range and values.

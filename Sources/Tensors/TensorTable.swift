@@ -24,12 +24,12 @@ public struct TensorTable: Sendable, Equatable {
             }
         }
 
-        /// Whether a bf16 replica holds the tensor in fp32. Why: gains start at 1, where a step of bf16 is 1/128,
-        /// larger than an update.
+        /// Whether a bf16 replica holds the tensor in fp32: the vectors. Why: gains start at 1, where a step of bf16 is
+        /// 1/128, larger than an update, and biases of trained models are large.
         public var staysFP32: Bool {
             switch self {
-            case .gain: true
-            case .matrix, .embedding, .bias: false
+            case .gain, .bias: true
+            case .matrix, .embedding: false
             }
         }
     }

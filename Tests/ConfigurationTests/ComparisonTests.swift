@@ -27,7 +27,10 @@ import Testing
         "model.hidden_size=64", "model.intermediate_size=1", "model.num_hidden_layers=3", "model.num_attention_heads=8",
         "model.num_key_value_heads=1", "model.vocab_size=300", "model.max_position_embeddings=65",
         "model.rms_norm_eps=1e-6", "model.rope_theta=20000", "model.initializer_range=0.02",
-        "model.tie_word_embeddings=true", "data.sequence_length=32", "data.ignored_targets=[0]", "training.seed=4",
+        "model.tie_word_embeddings=true", "model.architecture=qwen2", "model.head_dim=10", "model.attention_bias=true",
+        "model.mlp_bias=true", "model.rope_scaling=linear", "model.rope_low_freq_factor=0.5",
+        "model.rope_high_freq_factor=5", "model.rope_original_max_position_embeddings=32",
+        "data.sequence_length=32", "data.ignored_targets=[0]", "training.seed=4",
         "data.train.0.name=two", "data.train.0.weight=2", "data.train=[{name: one, path: one.txt}, {name: b, path: b}]",
     ])
     func conflict(override: String) throws {
@@ -85,6 +88,7 @@ import Testing
         "model.hidden_size=64", "model.intermediate_size=1", "model.num_hidden_layers=3", "model.num_attention_heads=8",
         "model.num_key_value_heads=1", "model.vocab_size=300", "model.rms_norm_eps=1e-6", "model.rope_theta=20000",
         "model.tie_word_embeddings=true", "model.max_position_embeddings=65", "model.initializer_range=0.02",
+        "model.architecture=qwen3", "model.head_dim=10", "model.attention_bias=true", "model.rope_scaling=llama3",
     ])
     func modelsOfTheSameFunction(override: String) throws {
         let model = try Sample.load(Self.text).model

@@ -17,6 +17,10 @@ import TokenData
         #expect(run.model.ropeTheta == 10_000)
         #expect(run.model.initializerRange == 0.01)
         #expect(!run.model.tieWordEmbeddings)
+        #expect(run.model.architecture == .llama && run.model.ropeScaling == .none)
+        #expect(run.model.headSize == run.model.hiddenSize / 4)
+        #expect(!run.model.attentionBias && !run.model.mlpBias && run.model.ropeFactor == 1)
+        #expect(run.model.slidingWindow == 0 && run.model.unrotatedLayerInterval == 0)
         #expect(run.data == DataConfiguration(train: [.init(name: "one", path: "one.txt")], sequenceLength: 64))
         #expect(run.data.tokenizer == "bytes")
         #expect(run.data.train[0].weight == 1)
@@ -133,6 +137,11 @@ import TokenData
         ("model.num_hidden_layers=99999999999999999999", "99999999999999999999 (number)", "an integer from 1 to 8192"),
         ("model.tie_word_embeddings=yes", "\"yes\" (string)", "true or false"),
         ("model.tie_word_embeddings=1", "1 (integer)", "true or false"),
+        ("model.architecture=gemma", "\"gemma\" (string)", "one of llama, mistral, qwen2, qwen3, smollm3"),
+        ("model.architecture=1", "1 (integer)", "one of llama, mistral, qwen2, qwen3, smollm3"),
+        ("model.rope_scaling=yarn", "\"yarn\" (string)", "one of none, linear, llama3"),
+        ("model.head_dim=0", "0 (integer)", "an integer from 1 to 1048576"),
+        ("model.sliding_window=-1", "-1 (integer)", "an integer from 0 to 4194304"),
         ("model.rms_norm_eps=0", "0 (integer)", "a finite number above 0"),
         ("model.rope_theta=.inf", ".inf (number)", "a finite number above 0"),
         ("loss.gamma=.nan", ".nan (number)", "a finite number of at least 0"),
@@ -228,6 +237,17 @@ import TokenData
         ),
         (["model.vocab_size=256"], "model.vocab_size", "256, which the tokenizer bytes exceeds"),
         (["data.sequence_length=65"], "data.sequence_length", "65, more than model.max_position_embeddings 64"),
+        (
+            ["model.architecture=mistral", "model.sliding_window=63"], "data.sequence_length",
+            "64, more than model.sliding_window 63"
+        ),
+        (["model.sliding_window=64"], "model.sliding_window", "64 with architecture llama, which has none"),
+        (["model.head_dim=7"], "model.head_dim", "7; rotary embeddings turn pairs of features"),
+        (
+            ["model.architecture=qwen2", "model.attention_bias=true"], "model.attention_bias",
+            "true with architecture qwen2, which has no such key"
+        ),
+        (["model.rope_factor=8"], "model.rope_factor", "8.0 with rope_scaling none"),
         (
             ["data.ignored_targets=[0, 257]"], "data.ignored_targets[1]",
             "257, which is no token of a vocabulary of this size"

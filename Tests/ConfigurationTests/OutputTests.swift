@@ -18,7 +18,10 @@ import TokenData
             model: ModelConfiguration(
                 hiddenSize: 96, intermediateSize: 33, hiddenLayerCount: 3, attentionHeadCount: 6, keyValueHeadCount: 2,
                 vocabularySize: 300, maxPositionEmbeddings: 512, rmsNormEpsilon: 1e-6, ropeTheta: 5e5 / 3,
-                initializerRange: 0.1 + 0.2, tieWordEmbeddings: true),
+                initializerRange: 0.1 + 0.2, tieWordEmbeddings: true, architecture: .smollm3, headSize: 18,
+                attentionBias: true, mlpBias: true, ropeScaling: .llama3, ropeFactor: 25.0 / 3,
+                ropeLowFrequencyFactor: 1.5, ropeHighFrequencyFactor: 5, ropeOriginalPositions: 4096,
+                unrotatedLayerInterval: 2),
             data: DataConfiguration(
                 train: [
                     .init(name: "a: {b}", path: "C:\\a b#.txt", weight: 1.0 / 3),
@@ -95,8 +98,8 @@ import TokenData
             #expect(Self.unusual.json.contains("\"\(parts[1])\": "))
             #expect(Self.unusual.yaml.contains("\n  \(parts[1]):"))
         }
-        #expect(Schema.fields.count == 61)
-        #expect(Set(Schema.fields.map(\.name)).count == 61)
+        #expect(Schema.fields.count == 72)
+        #expect(Set(Schema.fields.map(\.name)).count == 72)
     }
 
     @Test func fromJSONRefusesOtherText() {

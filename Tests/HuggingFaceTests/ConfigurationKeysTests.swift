@@ -71,19 +71,20 @@ import Testing
     /// One round of editing, not one for each key.
     @Test func allThatIsRefusedIsSaidAtOnce() throws {
         let error = try failure(
-            #""rope_scaling":{"rope_type":"llama3","factor":8.0},"num_experts":8,"attention_bias":true,"logit_scale":0.5,"#
-                + #""quantization_config":{"bits":4},"hidden_dropout":0.1,"is_llama_config":true"#)
+            #""rope_scaling":{"rope_type":"yarn","factor":8.0},"num_experts":8,"attention_bias":"yes","logit_scale":0.5,"#
+                + #""quantization_config":{"bits":4},"hidden_dropout":0.1,"is_llama_config":true,"head_dim":3"#)
         #expect(error.kind == .unsupported)
         let lines = error.message.split(separator: "\n").map(String.init)
         #expect(
             lines == [
                 "what follows cannot be imported:",
-                "  rope_scaling is { \"rope_type\": \"llama3\", \"factor\": 8.0 }; allowed: null, type default, or a factor of 1 "
-                    + "(scaled rotary embeddings are not supported)",
-                "  attention_bias is true; allowed: false or null (projections have no bias)",
                 "  quantization_config is { \"bits\": 4 }; allowed: null (quantized weights are not supported: export them "
                     + "unquantized first)",
                 "  hidden_dropout is 0.1; allowed: 0.0 (dropout and noise are not supported)",
+                "  rope_scaling is { \"rope_type\": \"yarn\", \"factor\": 8.0 }; allowed: null, or rope_type default, linear or "
+                    + "llama3 with its factors (other scalings of rotary embeddings are not supported)",
+                "  attention_bias must be true or false",
+                "  head_dim is 3; rotary embeddings turn pairs of features; allowed: an even number",
                 "  'num_experts', 'logit_scale' are unknown here and may change what the model computes; if they do not, remove "
                     + "them from the file",
             ])
@@ -98,7 +99,8 @@ import Testing
         #""rope_interleaved":true"#, #""hidden_dropout":0.1"#, #""use_sliding_window":true"#, #""use_bias":true"#,
         #""no_bias":false"#, #""rotary_pct":0.25"#, #""embedding_multiplier":12.0"#, #""use_rope":false"#,
         #""layer_types":["full_attention","sliding_attention"]"#, #""no_rope_layers":[1,0]"#, #""qk_norm":"yes""#,
-        #""use_sliding_window":true,"sliding_window":4096"#, #""rope_scaling":{"type":"linear","factor":1.5}"#,
+        #""use_sliding_window":true,"sliding_window":4096"#, #""rope_scaling":{"type":"linear","factor":0}"#,
+        #""rope_scaling":{"type":"llama3","factor":8.0,"low_freq_factor":4,"high_freq_factor":1}"#,
         #""rope_scaling":{"type":"dynamic","factor":1.0}"#, #""rope_scaling":{"type":"linear"}"#, #""rope_scaling":1"#,
         #""rope_scaling":{"type":"default","factor":2.0}"#, #""rope_scaling":{"type":"default","short_factor":[1]}"#,
         #""rope_scaling":{"type":"default","rope_type":"yarn"}"#, #""rope_parameters":{"partial_rotary_factor":0.5}"#,
@@ -122,5 +124,50 @@ import Testing
         ] {
             #expect(try read("\"rope_parameters\":\(value)").model.ropeTheta == 500_000)
         }
+    }
+
+    private func read(_ type: String, _ members: String) throws -> HuggingFaceConfiguration {
+        let start = Self.minimum.replacing(#""model_type":"llama""#, with: "\"model_type\":\"\(type)\"")
+        return try HuggingFaceConfiguration(Array("{\(start),\(members)}".utf8), file: "config.json")
+    }
+
+    /// Keys of published files of other architectures, besides sizes. None of them needs a note.
+    @Test(arguments: [
+        (
+            "mistral",
+            #""architectures":["MistralForCausalLM"],"attention_dropout":0.0,"bos_token_id":1,"eos_token_id":2,"head_dim":6,"hidden_act":"silu","initializer_range":0.02,"num_key_value_heads":2,"rms_norm_eps":1e-05,"rope_theta":1000000.0,"sliding_window":null,"tie_word_embeddings":false,"torch_dtype":"bfloat16","transformers_version":"4.42.0.dev0","use_cache":true"#
+        ),
+        (
+            "qwen2",
+            #""architectures":["Qwen2ForCausalLM"],"attention_dropout":0.0,"bos_token_id":151643,"eos_token_id":151643,"hidden_act":"silu","initializer_range":0.02,"max_window_layers":24,"num_key_value_heads":2,"rms_norm_eps":1e-06,"rope_theta":1000000.0,"sliding_window":32768,"tie_word_embeddings":true,"torch_dtype":"bfloat16","use_cache":true,"use_sliding_window":false"#
+        ),
+        (
+            "qwen3",
+            #""architectures":["Qwen3ForCausalLM"],"attention_bias":false,"attention_dropout":0.0,"head_dim":128,"hidden_act":"silu","max_window_layers":28,"num_key_value_heads":2,"rms_norm_eps":1e-06,"rope_scaling":null,"rope_theta":1000000,"sliding_window":null,"use_sliding_window":false,"use_cache":true"#
+        ),
+        (
+            "smollm3",
+            #""architectures":["SmolLM3ForCausalLM"],"attention_bias":false,"max_window_layers":28,"mlp_bias":false,"no_rope_layer_interval":4,"no_rope_layers":[1,1,1],"num_key_value_heads":2,"pretraining_tp":1,"rope_scaling":null,"rope_theta":5000000.0,"sliding_window":null,"use_cache":false,"use_sliding_window":false"#
+        ),
+    ])
+    func filesOfOtherArchitecturesAreRead(type: String, members: String) throws {
+        let configuration = try read(type, members)
+        #expect(configuration.passedOver.isEmpty)
+        #expect(configuration.model.architecture.rawValue == type)
+    }
+
+    /// A setting that one architecture has and another has not.
+    @Test(arguments: [
+        ("mistral", #""attention_bias":true"#, "attention_bias"), ("mistral", #""mlp_bias":true"#, "mlp_bias"),
+        ("qwen2", #""use_sliding_window":true,"sliding_window":4096,"max_window_layers":2"#, "use_sliding_window"),
+        ("qwen3", #""layer_types":["sliding_attention"]"#, "layer_types"), ("qwen3", #""mlp_bias":true"#, "mlp_bias"),
+        ("mistral", #""architectures":["LlamaForCausalLM"]"#, "MistralForCausalLM"),
+        ("qwen3", #""no_rope_layers":[1,0,1]"#, "no_rope_layers"),
+        ("mistral", #""sliding_window":0"#, "sliding_window"),
+    ])
+    func settingsOfOtherArchitecturesAreRefused(type: String, members: String, name: String) throws {
+        let members = members + #","num_key_value_heads":2"#
+        let error = try #require(throws: HuggingFaceError.self) { try read(type, members) }
+        #expect(error.message.contains(name) && !error.message.contains("\n"), "\(error)")
     }
 }

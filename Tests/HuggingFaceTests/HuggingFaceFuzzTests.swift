@@ -219,6 +219,15 @@ private enum ConfigurationMutation {
             var rope_theta: Double?
             var rope_type: String?
             var type: String?
+            var factor: Double?
+            /// The factor that frequencies are divided by; nil: another scaling.
+            var linearFactor: Double? {
+                switch rope_type ?? type ?? "default" {
+                case "default": 1
+                case "linear": factor
+                default: nil
+                }
+            }
         }
         var hidden_size: Int
         var intermediate_size: Int
@@ -230,7 +239,8 @@ private enum ConfigurationMutation {
         var rms_norm_eps: Double?
         var rope_theta: Double?
         var rope_parameters: Rope?
-        var rope_scaling: [String: String]?
+        var rope_scaling: Rope?
+        var head_dim: Int?
         var initializer_range: Double?
         var tie_word_embeddings: Bool?
         var model_type: String
@@ -252,6 +262,10 @@ private enum ConfigurationMutation {
             require(false, dump)
             return .read
         }
+        // No mutation has the numbers of llama3, so that what is read is linear or not scaled.
+        let factors = [reference.rope_scaling, reference.rope_parameters].compactMap { $0 }.map(\.linearFactor)
+        let factor = factors.first.flatMap { $0 } ?? 1
+        require(factors.allSatisfy { $0 == factor } && reference.num_attention_heads > 0, dump)
         require(
             model
                 == ModelConfiguration(
@@ -263,13 +277,12 @@ private enum ConfigurationMutation {
                     rmsNormEpsilon: reference.rms_norm_eps ?? 1e-6,
                     ropeTheta: reference.rope_parameters?.rope_theta ?? reference.rope_theta ?? 10000,
                     initializerRange: reference.initializer_range ?? 0.02,
-                    tieWordEmbeddings: reference.tie_word_embeddings ?? false), dump)
+                    tieWordEmbeddings: reference.tie_word_embeddings ?? false,
+                    headSize: reference.head_dim ?? reference.hidden_size / reference.num_attention_heads,
+                    attentionBias: reference.attention_bias ?? false, mlpBias: reference.mlp_bias ?? false,
+                    ropeScaling: factor == 1 ? .none : .linear, ropeFactor: factor), dump)
         require(
-            reference.model_type == "llama" && (reference.hidden_act ?? "silu") == "silu"
-                && reference.attention_bias != true && reference.mlp_bias != true
-                && (reference.rope_scaling ?? ["rope_type": "default"]) == ["rope_type": "default"]
-                && (reference.rope_parameters?.rope_type ?? "default") == "default"
-                && (reference.rope_parameters?.type ?? "default") == "default", dump)
+            reference.model_type == "llama" && (reference.hidden_act ?? "silu") == "silu", dump)
         // What passes is a model that a checkpoint can hold, and what is written of it reads as the same.
         require((try? ModelRecord.elementCount(of: model, file: "")) != nil, dump)
         let written = HuggingFaceConfiguration(model: model).text(tokens: SpecialTokens())

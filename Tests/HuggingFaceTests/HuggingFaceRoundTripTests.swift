@@ -157,6 +157,66 @@ import Testing
         }
     }
 
+    /// Each architecture's tensors and configuration, as its own class of transformers names them.
+    @Test(arguments: HuggingFaceConfigurationTests.models)
+    func everyArchitectureGoesOutAndComesBack(model: ModelConfiguration) throws {
+        let path = try save(CheckpointStore(directory: files.path("store")), step: 7, model: model)
+        let original = try CheckpointReader(directory: path)
+        #expect(original.index.model == model)
+        _ = try HuggingFaceExport(original).write(to: files.path("first"))
+        let reader = try HuggingFaceImport.checkpoint(files.path("first"), at: files.path("imported"))
+        #expect(reader.index.model == model)
+        _ = try HuggingFaceExport(reader).write(to: files.path("second"))
+        try expectSameFiles(files.path("first"), files.path("second"))
+        let names = try storedTensors(files.path("first")).keys.sorted()
+        #expect(names == model.tensorTable.entries.map(\.name).sorted())
+    }
+
+    /// Halves are the nearest, ties to even; what they hold reads back without a difference.
+    @Test(arguments: [ExportedType.bf16, .fp16])
+    func weightsAreRoundedToTheType(type: ExportedType) throws {
+        let table = TensorTable([("x", [6])])
+        // Ties between two numbers of 8 and of 11 bits, a subnormal half, and numbers that are exact.
+        let values = FloatSlice([1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-11, 1 + 0x3p-11, 0x1.8p-20, -2.5])
+        try SafetensorsWriter.write(table.entries, to: files.path("f"), type: type, buffer: Arena(count: 4).all) {
+            range, target in
+            target.copy(from: values[range])
+        }
+        let stored = try SafetensorsFile(path: files.path("f"))
+        let tensor = try #require(stored.header.tensors.first)
+        #expect(tensor.type == type.stored && tensor.shape == [6])
+        let found = Arena(count: 6).all
+        try stored.read(tensor, into: found)
+        let expected: [Float] =
+            type == .bf16
+            ? [1, 1 + 0x4p-8, 1, 1, 0x1.8p-20, -2.5]
+            : [1 + 0x1p-8, 1 + 0x3p-8, 1, 1 + 0x4p-11, 0x1.8p-20, -2.5]
+        #expect(found.array == expected)
+    }
+
+    @Test func exportHasTheTypeThatIsAskedFor() throws {
+        let path = try save(CheckpointStore(directory: files.path("store")), step: 7, model: .tiny)
+        for type in ExportedType.allCases {
+            let output = files.path(type.rawValue)
+            _ = try HuggingFaceExport(load(path), type: type).write(to: output)
+            #expect(try storedTensors(output).values.allSatisfy { $0.type == type.stored.rawValue })
+            let tree = try JSONTree(bytes(of: output + "/config.json"), file: "config.json")
+            #expect(tree["torch_dtype"] == .string(type.torchName))
+        }
+    }
+
+    @Test func numbersBeyondFP16AreRefused() throws {
+        func write(_ value: Float, _ type: ExportedType) throws {
+            try SafetensorsWriter.write(
+                TensorTable([("x", [1])]).entries, to: files.path("f"), type: type, buffer: Arena(count: 1).all
+            ) { _, target in target.fill(value) }
+        }
+        try write(65504, .fp16)
+        try write(65536, .bf16)
+        let error = try #require(throws: HuggingFaceError.self) { try write(65536, .fp16) }
+        #expect(error.kind == .nonFinite && error.message.contains("x has the number 65536.0"))
+    }
+
     private func scalbn(_ value: Double, _ exponent: Int) -> Double {
         Double(sign: .plus, exponent: exponent, significand: value)
     }

@@ -15,4 +15,14 @@ import Testing
                         rope_theta: 500000.5, initializer_range: 0.1, tie_word_embeddings: true}
                 """)
     }
+
+    /// Keys that only some architectures need follow where they differ from a LLaMA's.
+    @Test func keysOfOtherArchitectures() {
+        var model = ModelConfiguration.small
+        (model.architecture, model.headSize, model.attentionBias) = (.qwen3, 6, true)
+        #expect(
+            HuggingFaceImport.section(of: model).hasSuffix(
+                "initializer_range: 0.1, tie_word_embeddings: true, architecture: qwen3,\n"
+                    + "        head_dim: 6, attention_bias: true}"))
+    }
 }

@@ -1,4 +1,4 @@
-// GoldenTests - the whole network against Hugging Face's LlamaForCausalLM (see make_golden.py).
+// GoldenTests - the whole network against Hugging Face's classes of each architecture (see make_golden.py).
 //
 // The golden numbers are of double precision, up to transformers' own single-precision norms and angles. Ours are of
 // single precision: every relative error below is some tens of roundings (2^-24 = 6e-8) that grew through two layers.
@@ -11,7 +11,7 @@ import Tensors
 import Testing
 
 struct GoldenTests {
-    static let names = ["mha", "gqa", "tied"]
+    static let names = ["mha", "gqa", "tied", "biased", "mistral", "qwen2", "qwen3", "smollm3"]
 
     @Test(arguments: names)
     func crossEntropyAndEntropyOfEveryToken(name: String) throws {
@@ -102,7 +102,7 @@ struct GoldenCase {
     init(_ name: String) throws {
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "json", subdirectory: "Golden"))
         let file = try JSONDecoder().decode(File.self, from: Data(contentsOf: url))
-        model = file.model.configuration
+        model = file.model
         (sequenceLength, sequences) = (file.sequence_length, file.sequences)
         (crossEntropy, entropy) = (file.cross_entropy, file.entropy)
         (logitPositions, logits, losses) = (file.logit_positions, file.logits, file.losses)
@@ -119,6 +119,7 @@ struct GoldenCase {
             let values: [Double] =
                 switch entry.name {
                 case _ where entry.kind == .gain: u.map { 1 + $0 / 4 }
+                case _ where entry.kind == .bias: u.map { $0 / 4 }
                 case "model.embed_tokens.weight": u
                 case "lm_head.weight": u.map { $0 * (scale * 2) }
                 default: u.map { $0 * scale }
@@ -143,22 +144,8 @@ struct GoldenCase {
 
     /// The file's own spelling.
     private struct File: Decodable {
-        struct Model: Decodable {
-            let hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads: Int
-            let vocab_size, max_position_embeddings: Int
-            let rms_norm_eps, rope_theta, initializer_range: Double
-            let tie_word_embeddings: Bool
-
-            var configuration: ModelConfiguration {
-                ModelConfiguration(
-                    hiddenSize: hidden_size, intermediateSize: intermediate_size, hiddenLayerCount: num_hidden_layers,
-                    attentionHeadCount: num_attention_heads, keyValueHeadCount: num_key_value_heads,
-                    vocabularySize: vocab_size, maxPositionEmbeddings: max_position_embeddings,
-                    rmsNormEpsilon: rms_norm_eps, ropeTheta: rope_theta, initializerRange: initializer_range,
-                    tieWordEmbeddings: tie_word_embeddings)
-            }
-        }
-        let model: Model
+        /// With the keys of a checkpoint's record.
+        let model: ModelConfiguration
         let sequences, sequence_length: Int
         let ignored, logit_positions: [Int]
         let cross_entropy, entropy: [Double]

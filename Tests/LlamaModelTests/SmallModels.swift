@@ -23,6 +23,32 @@ extension ModelConfiguration {
     static let tied = ModelConfiguration(
         hiddenSize: 24, intermediateSize: 40, hiddenLayerCount: 2, attentionHeadCount: 3, keyValueHeadCount: 3,
         vocabularySize: 53, maxPositionEmbeddings: 64, initializerRange: 0.2, tieWordEmbeddings: true)
+    /// A head size of its own, every bias, and frequencies that llama3's rule divides, mixes and leaves.
+    static let biased = ModelConfiguration(
+        hiddenSize: 36, intermediateSize: 50, hiddenLayerCount: 2, attentionHeadCount: 6, keyValueHeadCount: 2,
+        vocabularySize: 61, maxPositionEmbeddings: 64, ropeTheta: 500, initializerRange: 0.2, headSize: 10,
+        attentionBias: true, mlpBias: true, ropeScaling: .llama3, ropeFactor: 8, ropeLowFrequencyFactor: 1,
+        ropeHighFrequencyFactor: 4, ropeOriginalPositions: 32)
+    /// Heads that do not share the hidden features, and a window that no sequence exceeds.
+    static let mistral = ModelConfiguration(
+        hiddenSize: 34, intermediateSize: 50, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
+        vocabularySize: 61, maxPositionEmbeddings: 128, initializerRange: 0.2, architecture: .mistral, headSize: 6,
+        slidingWindow: 64)
+    /// Biases of q, k and v, and linear scaling.
+    static let qwen2 = ModelConfiguration(
+        hiddenSize: 24, intermediateSize: 40, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
+        vocabularySize: 53, maxPositionEmbeddings: 64, initializerRange: 0.2, tieWordEmbeddings: true,
+        architecture: .qwen2, ropeScaling: .linear, ropeFactor: 2.5)
+    /// Norms of the heads of q and k, a head size of its own, and biases before the norms.
+    static let qwen3 = ModelConfiguration(
+        hiddenSize: 24, intermediateSize: 40, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,
+        vocabularySize: 53, maxPositionEmbeddings: 64, initializerRange: 0.2, architecture: .qwen3, headSize: 18,
+        attentionBias: true)
+    /// Every second layer without rotary embeddings, and biases in the MLP.
+    static let smollm3 = ModelConfiguration(
+        hiddenSize: 24, intermediateSize: 40, hiddenLayerCount: 3, attentionHeadCount: 4, keyValueHeadCount: 2,
+        vocabularySize: 53, maxPositionEmbeddings: 64, initializerRange: 0.2, tieWordEmbeddings: true,
+        architecture: .smollm3, mlpBias: true, unrotatedLayerInterval: 2)
     /// Large enough that matmuls, norms and attention are all cut into several tasks (with T = 80).
     static let parallel = ModelConfiguration(
         hiddenSize: 96, intermediateSize: 256, hiddenLayerCount: 2, attentionHeadCount: 4, keyValueHeadCount: 2,

@@ -8,7 +8,7 @@ import Testing
 
 struct TransformerTests {
     private static let length = 13
-    static let models = [ModelConfiguration.grouped, .tied]
+    static let models = [ModelConfiguration.grouped, .tied, .biased, .mistral, .qwen2, .qwen3, .smollm3]
     static let losses = LossConfiguration.Kind.allCases.map { LossConfiguration(kind: $0, gamma: $0 == .focal ? 2 : 1) }
 
     private func transformer(
@@ -33,10 +33,18 @@ struct TransformerTests {
         #expect(training.gradient(tokens, loss).sums == sums)
     }
 
-    @Test(arguments: [false, true])
-    func theNumberOfThreadsChangesNoBit(tied: Bool) {
-        var model = ModelConfiguration.parallel
-        model.tieWordEmbeddings = tied
+    private static let parallelModels: [ModelConfiguration] = {
+        var (tied, biased, normed) = (
+            ModelConfiguration.parallel, ModelConfiguration.parallel, ModelConfiguration.parallel
+        )
+        tied.tieWordEmbeddings = true
+        (biased.attentionBias, biased.mlpBias) = (true, true)
+        normed.architecture = .qwen3
+        return [.parallel, tied, biased, normed]
+    }()
+
+    @Test(arguments: parallelModels)
+    func theNumberOfThreadsChangesNoBit(model: ModelConfiguration) {
         let tokens = Tokens(model, sequences: 3, length: 80, ignoring: 7)
         func run(_ threads: Int, _ parameters: FloatSlice) -> [Float] {
             let network = transformer(model, length: 80, threads: threads, parameters: parameters)

@@ -85,6 +85,18 @@ struct VariantsTests {
         #expect(distance(other) > 0.5)
     }
 
+    /// Biases are read in fp32 too, each group of them as one vector.
+    @Test(arguments: ["self_attn.v_proj.bias", "self_attn.o_proj.bias", "mlp.up_proj.bias", "mlp.down_proj.bias"])
+    func biasesOfABF16ReplicaAreFP32(name: String) throws {
+        let model = ModelConfiguration.biased
+        let values = model.randomParameters()
+        let tokens = Tokens(model, sequences: 2, length: 12)
+        let before = network(model, downcast(model, values)).evaluated(tokens)
+        let bias = try #require(model.tensorTable["model.layers.1." + name])
+        for index in bias.range { values[index] *= 1 + 0x1p-12 }
+        #expect(bitDifference(network(model, downcast(model, values)).evaluated(tokens), before) != nil)
+    }
+
     /// Gains are read in fp32: a change far below bf16's resolution shows in the loss.
     @Test func gainsOfABF16ReplicaAreFP32() {
         let model = ModelConfiguration.grouped

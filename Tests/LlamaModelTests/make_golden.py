@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes Golden/*.json: what PyTorch and transformers' LlamaForCausalLM compute for small models.
+"""Writes Golden/*.json: what PyTorch and transformers compute for small models of each architecture.
 
-    pip install torch transformers        (made with PyTorch 2.13 and transformers 5.23, CPU)
+    pip install torch transformers        (made with PyTorch 2.13 and transformers 5.24, CPU)
     python3 make_golden.py
 
 Weights, tokens, sampled indices and projection directions follow from `uniform`, which GoldenCase.swift repeats, so only
@@ -18,7 +18,7 @@ import os
 
 import numpy
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 SEQUENCES, LENGTH = 2, 12
 IGNORED = [3, 17]
@@ -37,6 +37,22 @@ CASES = {
             "vocab_size": 71, "rms_norm_eps": 1e-6, "rope_theta": 500000.0, "tie_word_embeddings": False},
     "tied": {"hidden_size": 40, "intermediate_size": 66, "num_attention_heads": 4, "num_key_value_heads": 2,
              "vocab_size": 73, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": True},
+    "biased": {"hidden_size": 36, "intermediate_size": 50, "num_attention_heads": 6, "num_key_value_heads": 2,
+               "vocab_size": 71, "rms_norm_eps": 1e-5, "rope_theta": 500.0, "tie_word_embeddings": False,
+               "head_dim": 10, "attention_bias": True, "mlp_bias": True, "rope_scaling": "llama3", "rope_factor": 8.0,
+               "rope_low_freq_factor": 1.0, "rope_high_freq_factor": 4.0, "rope_original_max_position_embeddings": 32},
+    "mistral": {"hidden_size": 34, "intermediate_size": 50, "num_attention_heads": 4, "num_key_value_heads": 2,
+                "vocab_size": 71, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": False,
+                "architecture": "mistral", "head_dim": 6, "sliding_window": LENGTH},
+    "qwen2": {"hidden_size": 24, "intermediate_size": 40, "num_attention_heads": 4, "num_key_value_heads": 2,
+              "vocab_size": 73, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": True,
+              "architecture": "qwen2", "rope_scaling": "linear", "rope_factor": 2.5},
+    "qwen3": {"hidden_size": 24, "intermediate_size": 40, "num_attention_heads": 4, "num_key_value_heads": 2,
+              "vocab_size": 73, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": False,
+              "architecture": "qwen3", "head_dim": 18, "attention_bias": True},
+    "smollm3": {"hidden_size": 24, "intermediate_size": 40, "num_attention_heads": 4, "num_key_value_heads": 2,
+                "vocab_size": 73, "rms_norm_eps": 1e-6, "rope_theta": 5000000.0, "tie_word_embeddings": True,
+                "architecture": "smollm3", "mlp_bias": True, "no_rope_layer_interval": 2},
 }
 
 
@@ -56,10 +72,12 @@ def integers(count, stream, bound):
 
 
 def table_order(name):
-    """Sorts Hugging Face's names into the order of the forward pass."""
+    """Sorts Hugging Face's names into the order of the tensor table."""
     parts = ["embed_tokens", "layers", "model.norm", "lm_head"]
-    inside = ["input_layernorm", "q_proj", "k_proj", "v_proj", "o_proj", "post_attention_layernorm", "gate_proj",
-              "up_proj", "down_proj"]
+    inside = ["input_layernorm", "q_proj.weight", "k_proj.weight", "v_proj.weight", "q_proj.bias", "k_proj.bias",
+              "v_proj.bias", "q_norm", "k_norm", "o_proj.weight", "o_proj.bias", "post_attention_layernorm",
+              "gate_proj.weight", "up_proj.weight", "gate_proj.bias", "up_proj.bias", "down_proj.bias",
+              "down_proj.weight"]
     where = next(i for i, part in enumerate(parts) if part in name)
     if where != 1:
         return (where, 0, 0)
@@ -67,10 +85,13 @@ def table_order(name):
 
 
 def fill(tensor, stream):
-    """Gains 1 + u/4, the embedding u, matrices u sqrt(3 / columns), the head twice that; rounded to single precision."""
+    """Gains 1 + u/4, biases u/4, the embedding u, matrices u sqrt(3 / columns), the head twice that; rounded to single
+    precision."""
     name, parameter = tensor
     u = uniform(parameter.numel(), stream)
-    if parameter.dim() == 1:
+    if name.endswith("bias"):
+        values = u / 4
+    elif parameter.dim() == 1:
         values = 1 + u / 4
     elif "embed_tokens" in name:
         values = u
@@ -99,11 +120,27 @@ def digest(gradient, stream):
     }
 
 
+def network(sizes):
+    """transformers' model of a checkpoint's record."""
+    names = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+             "vocab_size", "max_position_embeddings", "rms_norm_eps", "initializer_range", "tie_word_embeddings",
+             "head_dim", "attention_bias", "mlp_bias", "sliding_window", "no_rope_layer_interval"}
+    rope = {"rope_type": "default", "rope_theta": sizes["rope_theta"]}
+    if "rope_scaling" in sizes:
+        rope["rope_type"] = sizes["rope_scaling"]
+        rope["factor"] = sizes["rope_factor"]
+    if rope["rope_type"] == "llama3":
+        rope["low_freq_factor"] = sizes["rope_low_freq_factor"]
+        rope["high_freq_factor"] = sizes["rope_high_freq_factor"]
+        rope["original_max_position_embeddings"] = sizes["rope_original_max_position_embeddings"]
+    config = AutoConfig.for_model(
+        sizes.get("architecture", "llama"), **{key: value for key, value in sizes.items() if key in names},
+        rope_parameters=rope, pad_token_id=None, bos_token_id=None, eos_token_id=None, attn_implementation="sdpa")
+    return AutoModelForCausalLM.from_config(config).double().train()
+
+
 def make(name, sizes):
-    config = LlamaConfig(
-        **COMMON, **{key: value for key, value in sizes.items() if key != "rope_theta"}, attention_bias=False,
-        rope_parameters={"rope_type": "default", "rope_theta": sizes["rope_theta"]}, attn_implementation="sdpa")
-    model = LlamaForCausalLM(config).double().train()
+    model = network({**COMMON, **sizes})
     tensors = sorted(model.named_parameters(), key=lambda tensor: table_order(tensor[0]))
     for stream, tensor in enumerate(tensors):
         fill(tensor, stream)

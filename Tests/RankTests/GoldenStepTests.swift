@@ -22,6 +22,10 @@ final class GoldenStepTests: RankTestCase {
 
     func testGroupedQueryAttentionAndTiedHead() throws { try check("gqa-tied") }
 
+    func testBiasesAndScaledRotaryEmbeddings() throws { try check("biased") }
+
+    func testNormsOfHeads() throws { try check("qwen3") }
+
     /// Every loss with both normalisations, in one accumulation step and in four.
     private func check(_ name: String) throws {
         let golden = try GoldenSteps(name)
@@ -92,12 +96,6 @@ final class GoldenStepTests: RankTestCase {
 
 /// One golden file in its own spelling, and the inputs that it leaves to the formula.
 private struct GoldenSteps: Decodable {
-    struct Model: Decodable {
-        let hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads: Int
-        let vocab_size, max_position_embeddings: Int
-        let rms_norm_eps, rope_theta, initializer_range: Double
-        let tie_word_embeddings: Bool
-    }
     struct Case: Decodable {
         let kind, normalization: String
         let gamma, probability_floor: Double
@@ -106,7 +104,8 @@ private struct GoldenSteps: Decodable {
         /// By tensor: norm, two projections.
         let change: [String: [Double]]
     }
-    let model: Model
+    /// With the keys of a checkpoint's record.
+    let model: ModelConfiguration
     let sequence_length, global_batch_size, steps, reference_ranks, warmup_steps: Int
     let ignored_targets: [Int32]
     let learning_rate, beta1, beta2, epsilon, weight_decay, gradient_clip, minimum_ratio: Double
@@ -117,22 +116,12 @@ private struct GoldenSteps: Decodable {
         self = try JSONDecoder().decode(GoldenSteps.self, from: Data(contentsOf: url))
     }
 
-    private var modelConfiguration: ModelConfiguration {
-        ModelConfiguration(
-            hiddenSize: model.hidden_size, intermediateSize: model.intermediate_size,
-            hiddenLayerCount: model.num_hidden_layers, attentionHeadCount: model.num_attention_heads,
-            keyValueHeadCount: model.num_key_value_heads, vocabularySize: model.vocab_size,
-            maxPositionEmbeddings: model.max_position_embeddings, rmsNormEpsilon: model.rms_norm_eps,
-            ropeTheta: model.rope_theta, initializerRange: model.initializer_range,
-            tieWordEmbeddings: model.tie_word_embeddings)
-    }
-
     func configuration(_ expected: Case) -> RunConfiguration {
         guard let kind = LossConfiguration.Kind(rawValue: expected.kind),
             let normalization = LossConfiguration.Normalization(rawValue: expected.normalization)
         else { preconditionFailure("the script writes the program's own names") }
         return RunConfiguration(
-            name: "golden", model: modelConfiguration,
+            name: "golden", model: model,
             data: DataConfiguration(train: [], sequenceLength: sequence_length, ignoredTargets: ignored_targets),
             loss: LossConfiguration(
                 kind: kind, gamma: expected.gamma, normalization: normalization, referenceRanks: reference_ranks,
@@ -158,9 +147,10 @@ private struct GoldenSteps: Decodable {
 
     /// `initial` of the script.
     var initialParameters: [Float] {
-        modelConfiguration.tensorTable.entries.enumerated().flatMap { stream, entry in
+        model.tensorTable.entries.enumerated().flatMap { stream, entry in
             let u = HashedNumbers.uniform(entry.count, stream: stream)
             if entry.kind == .gain { return u.map { Float(1 + $0 / 4) } }
+            if entry.kind == .bias { return u.map { Float($0 / 4) } }
             let scale = (3 / Double(entry.shape[entry.shape.count - 1])).squareRoot()
             return u.map { Float($0 * scale) }
         }
@@ -170,7 +160,7 @@ private struct GoldenSteps: Decodable {
     /// looks for it.
     private func stream() throws -> TrainingStream {
         let (count, length) = (steps * global_batch_size, sequence_length + 1)
-        let tokens = HashedNumbers.integers(count * length, stream: 300, below: model.vocab_size).map(Int32.init)
+        let tokens = HashedNumbers.integers(count * length, stream: 300, below: model.vocabularySize).map(Int32.init)
         func stream(_ sequences: [[Int32]]) throws -> TrainingStream {
             try TrainingStream(
                 domains: [TokenDomain(name: "golden", weight: 1, source: MemorySource(sequences: sequences))],

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes Golden/*.json: twenty optimizer steps of transformers' LlamaForCausalLM with PyTorch's AdamW and clipping.
+"""Writes Golden/*.json: twenty optimizer steps of transformers' models with PyTorch's AdamW and clipping.
 
-    pip install torch transformers        (made with PyTorch 2.13 and transformers 5.23, CPU)
+    pip install torch transformers        (made with PyTorch 2.13 and transformers 5.24, CPU)
     python3 make_golden.py
 
 Weights, tokens and projection directions follow from `uniform`, which TestSupport's HashedNumbers repeats, so only
@@ -23,7 +23,7 @@ import os
 import numpy
 import torch
 import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 LENGTH, BATCH, STEPS, VOCABULARY = 8, 12, 20, 29
 REFERENCE_RANKS = 3
@@ -36,6 +36,11 @@ MODELS = {
     "mha": {"num_attention_heads": 2, "num_key_value_heads": 2, "rope_theta": 10000.0, "tie_word_embeddings": False},
     "gqa-tied": {"num_attention_heads": 4, "num_key_value_heads": 2, "rope_theta": 500000.0,
                  "tie_word_embeddings": True},
+    "biased": {"num_attention_heads": 4, "num_key_value_heads": 2, "rope_theta": 20.0, "tie_word_embeddings": False,
+               "head_dim": 6, "attention_bias": True, "mlp_bias": True, "rope_scaling": "llama3", "rope_factor": 2.0,
+               "rope_low_freq_factor": 1.0, "rope_high_freq_factor": 4.0, "rope_original_max_position_embeddings": 32},
+    "qwen3": {"num_attention_heads": 4, "num_key_value_heads": 2, "rope_theta": 1000000.0,
+              "tie_word_embeddings": True, "architecture": "qwen3", "head_dim": 6},
 }
 LOSSES = [("mile", 1.5), ("focal", 2.0), ("cross_entropy", 1.0)]
 # Normalisation and micro-batch; for the global one the micro-batch does not matter.
@@ -59,20 +64,25 @@ def integers(count, stream, bound):
 
 
 def table_order(name):
-    """Sorts Hugging Face's names into the order of the forward pass."""
+    """Sorts Hugging Face's names into the order of the tensor table."""
     parts = ["embed_tokens", "layers", "model.norm", "lm_head"]
-    inside = ["input_layernorm", "q_proj", "k_proj", "v_proj", "o_proj", "post_attention_layernorm", "gate_proj",
-              "up_proj", "down_proj"]
+    inside = ["input_layernorm", "q_proj.weight", "k_proj.weight", "v_proj.weight", "q_proj.bias", "k_proj.bias",
+              "v_proj.bias", "q_norm", "k_norm", "o_proj.weight", "o_proj.bias", "post_attention_layernorm",
+              "gate_proj.weight", "up_proj.weight", "gate_proj.bias", "up_proj.bias", "down_proj.bias",
+              "down_proj.weight"]
     where = next(i for i, part in enumerate(parts) if part in name)
     if where != 1:
         return (where, 0, 0)
     return (where, int(name.split(".")[2]), next(i for i, part in enumerate(inside) if part in name))
 
 
-def initial(parameter, stream):
-    """Gains 1 + u/4, matrices u sqrt(3 / columns); rounded to single precision."""
+def initial(name, parameter, stream):
+    """Gains 1 + u/4, biases u/4, matrices u sqrt(3 / columns); rounded to single precision."""
     u = uniform(parameter.numel(), stream)
-    values = 1 + u / 4 if parameter.dim() == 1 else u * (3 / parameter.shape[1]) ** 0.5
+    if name.endswith("bias"):
+        values = u / 4
+    else:
+        values = 1 + u / 4 if parameter.dim() == 1 else u * (3 / parameter.shape[1]) ** 0.5
     return torch.from_numpy(values.astype(numpy.float32).astype(numpy.float64).reshape(tuple(parameter.shape)))
 
 
@@ -124,13 +134,29 @@ def reference_step(model, batch, kind, gamma, micro_batch):
     return loss, alpha
 
 
+def network(sizes):
+    """transformers' model of a checkpoint's record."""
+    names = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+             "vocab_size", "max_position_embeddings", "rms_norm_eps", "initializer_range", "tie_word_embeddings",
+             "head_dim", "attention_bias", "mlp_bias", "sliding_window", "no_rope_layer_interval"}
+    rope = {"rope_type": "default", "rope_theta": sizes["rope_theta"]}
+    if "rope_scaling" in sizes:
+        rope["rope_type"] = sizes["rope_scaling"]
+        rope["factor"] = sizes["rope_factor"]
+    if rope["rope_type"] == "llama3":
+        rope["low_freq_factor"] = sizes["rope_low_freq_factor"]
+        rope["high_freq_factor"] = sizes["rope_high_freq_factor"]
+        rope["original_max_position_embeddings"] = sizes["rope_original_max_position_embeddings"]
+    config = AutoConfig.for_model(
+        sizes.get("architecture", "llama"), **{key: value for key, value in sizes.items() if key in names},
+        rope_parameters=rope, pad_token_id=None, bos_token_id=None, eos_token_id=None, attn_implementation="sdpa")
+    return AutoModelForCausalLM.from_config(config).double().train()
+
+
 def run(sizes, kind, gamma, normalization, micro_batch):
-    config = LlamaConfig(
-        **COMMON, **{key: value for key, value in sizes.items() if key != "rope_theta"}, attention_bias=False,
-        rope_parameters={"rope_type": "default", "rope_theta": sizes["rope_theta"]}, attn_implementation="sdpa")
-    model = LlamaForCausalLM(config).double().train()
+    model = network({**COMMON, **sizes})
     tensors = sorted(model.named_parameters(), key=lambda tensor: table_order(tensor[0]))
-    starts = [initial(parameter, stream) for stream, (_, parameter) in enumerate(tensors)]
+    starts = [initial(name, parameter, stream) for stream, (name, parameter) in enumerate(tensors)]
     with torch.no_grad():
         for (_, parameter), start in zip(tensors, starts):
             parameter.copy_(start)

@@ -34,7 +34,7 @@ struct TensorTableTests {
             ("e", [3, 2], .embedding), ("w", [2, 2], .matrix), ("g", [2], .gain), ("b", [2], .bias),
         ])
         #expect(table.entries.map(\.kind.decays) == [true, true, false, false])
-        #expect(table.entries.map(\.kind.staysFP32) == [false, false, true, false])
+        #expect(table.entries.map(\.kind.staysFP32) == [false, false, true, true])
         #expect(TensorTable([("a", [2])]).entries[0].kind == .matrix)
     }
 }

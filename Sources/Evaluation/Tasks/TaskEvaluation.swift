@@ -30,7 +30,8 @@ package struct TaskEvaluation {
                         + "model's vocab_size, \(loaded.model.vocabularySize): they do not belong together")
             }
             let encoder = TaskEncoder(
-                tokenizer: tokenizer, maximumLength: loaded.model.maxPositionEmbeddings)
+                tokenizer: tokenizer, maximumLength: loaded.model.longestSequence,
+                limitKey: loaded.model.longestSequenceKey)
             return try TaskFile.read(files).map { try encoder.encode($0) }
         }
     }

@@ -6,7 +6,7 @@ internal import Tokenizers
 
 /// The tokens of a context and its continuation, whose log-likelihood is needed. Equal requests are computed once.
 struct TaskRequest: Hashable, Sendable {
-    /// Context and continuation: at most `max_position_embeddings` + 1 tokens. The last one is only predicted.
+    /// Context and continuation: at most the model's longest sequence + 1 tokens. The last one is only predicted.
     let tokens: [Int32]
     /// Number of continuation tokens, which are the last ones.
     let continuationCount: Int
@@ -33,11 +33,13 @@ struct EncodedDocument: Sendable {
 /// BOS token is added, because this program trains without one.
 struct TaskEncoder {
     let tokenizer: any Tokenizers.Tokenizer
-    /// The model's `max_position_embeddings`.
+    /// Tokens of the longest sequence that the model computes.
     let maximumLength: Int
+    /// The key of the model that bounds ``maximumLength``.
+    var limitKey = "max_position_embeddings"
 
     /// - Throws: ``DataError`` naming file and line for a continuation without tokens of its own, or with more tokens
-    ///   than `max_position_embeddings`. The harness stops there too.
+    ///   than ``maximumLength``. The harness stops there too.
     func encode(_ document: TaskDocument) throws -> EncodedDocument {
         var isTruncated = false
         let requests = try document.query.pairs.enumerated().map { index, pair in
@@ -54,7 +56,7 @@ struct TaskEncoder {
             guard continuation.count <= maximumLength else {
                 throw failure(
                     "has \(continuation.count) tokens",
-                    "allowed: up to the model's max_position_embeddings, \(maximumLength)")
+                    "allowed: up to the model's \(limitKey), \(maximumLength)")
             }
             let tokens = context + continuation
             isTruncated = isTruncated || tokens.count > maximumLength + 1

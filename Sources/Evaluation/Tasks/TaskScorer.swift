@@ -62,7 +62,7 @@ struct TaskScorer {
         for batch in batches {
             let longest = batch.reduce(0) { max($0, $1.tokens.count - 1) }
             let T = min(
-                (longest + Self.lengthStep - 1) / Self.lengthStep * Self.lengthStep, model.maxPositionEmbeddings)
+                (longest + Self.lengthStep - 1) / Self.lengthStep * Self.lengthStep, model.longestSequence)
             if transformer?.sequenceLength != T {
                 // Frees the old transformer's memory before the new one is made.
                 transformer = nil

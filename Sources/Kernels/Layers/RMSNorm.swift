@@ -74,7 +74,6 @@ public enum RMSNorm {
     ) {
         let D = gain.count
         let N = rstd.count
-        let tiles = (N + tokenTile - 1) / tokenTile
         precondition(
             outputGradient.count == N * D && x.count == N * D && inputGradient.count == N * D
                 && (y?.count ?? N * D) == N * D,
@@ -115,13 +114,6 @@ public enum RMSNorm {
                 }
             }
         }
-        pool.runRanges(count: D, grain: 256) { columns, _ in
-            let sum = gainGradient_D.advanced(by: columns.lowerBound, count: columns.count)
-            if !adding { sum.fill(0) }
-            for tile in 0..<tiles {
-                let partial = partial_tileD.advanced(by: tile * D + columns.lowerBound, count: columns.count)
-                mapLanes(sum, partial, into: sum) { $0 + $1 }
-            }
-        }
+        addTiles(pool, partial_tileD, tokens: N, into: gainGradient_D, adding: adding)
     }
 }

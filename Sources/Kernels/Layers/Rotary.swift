@@ -15,11 +15,38 @@ public struct Rotary: Sendable {
     private let cosines_TDh2: FloatSlice
     private let sines_TDh2: FloatSlice
 
+    /// How frequencies are scaled, for positions beyond those that a model was made for.
+    public enum Scaling: Sendable, Equatable {
+        case none
+        /// Every frequency is divided by `factor`.
+        case linear(factor: Double)
+        /// Frequencies are divided by `factor` where they turn less than `lowFrequencyFactor` times in
+        /// `originalPositions`. They stay where they turn more than `highFrequencyFactor` times, and are mixed between.
+        case llama3(
+            factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalPositions: Int)
+
+        /// The scaled frequency in radians per position, rounded at each operation as Hugging Face does.
+        func scaled(_ frequency: Float) -> Float {
+            switch self {
+            case .none: return frequency
+            case .linear(let factor): return frequency / Float(factor)
+            case .llama3(let factor, let low, let high, let originalPositions):
+                let length = Double(originalPositions)
+                // Reciprocals and products, because PyTorch divides a number by a tensor so.
+                let wavelength = 1 / frequency * Float(2 * Double.pi)
+                if wavelength < Float(length / high) { return frequency }
+                if wavelength > Float(length / low) { return frequency / Float(factor) }
+                let share = (1 / wavelength * Float(length) - Float(low)) / Float(high - low)
+                return (1 - share) * frequency / Float(factor) + share * frequency
+            }
+        }
+    }
+
     /// Tabulates the angles as Hugging Face does: frequency and angle are rounded to single precision.
     ///
     /// Why: the roundings are part of a trained model. At position 1000 an angle differs from the unrounded one by up
     /// to 1e-4. The CE of a token would differ by some 1e-4 nat.
-    public init(headSize: Int, positions: Int, theta: Double) {
+    public init(headSize: Int, positions: Int, theta: Double, scaling: Scaling = .none) {
         precondition(headSize > 0 && headSize % 2 == 0 && positions > 0, "rotary: head size \(headSize) must be even")
         self.headSize = headSize
         self.positions = positions
@@ -28,7 +55,7 @@ public struct Rotary: Sendable {
         sines_TDh2 = Arena(count: positions * half).all
         for j in 0..<half {
             let exponent = Float(2 * j) / Float(headSize)
-            let frequency = 1 / Float(pow(Double(Float(theta)), Double(exponent)))
+            let frequency = scaling.scaled(1 / Float(pow(Double(Float(theta)), Double(exponent))))
             for t in 0..<positions {
                 let angle = Double(Float(t) * frequency)
                 cosines_TDh2[t * half + j] = Float(cos(angle))

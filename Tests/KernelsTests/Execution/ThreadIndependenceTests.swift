@@ -8,7 +8,8 @@ import Testing
 
 struct ThreadIndependenceTests {
     enum Kernel: String, CaseIterable, Sendable {
-        case gemm, rmsNorm, rotary, attention, cachedAttention, swiGLU, embedding, head, headWithFloor, buffers
+        case gemm, rmsNorm, headNorm, bias, rotary, attention, cachedAttention, swiGLU, embedding, head, headWithFloor
+        case buffers
 
         /// All results of both passes. `nudged` changes one input a little.
         func run(_ pool: ThreadPool, nudged: Bool) -> [Float] {
@@ -25,6 +26,15 @@ struct ThreadIndependenceTests {
                 nudge(&norm.x)
                 let (forward, backward) = (norm.forward(pool), norm.backward(pool, adding: true))
                 return forward.y + forward.rstd + backward.inputGradient + backward.gainGradient
+            case .headNorm:
+                var norm = HeadNormTests.Case(300, 3, 2, 20, padding: 40)
+                nudge(&norm.x)
+                let (forward, backward) = (norm.forward(pool), norm.backward(pool, adding: true))
+                return forward.y + forward.rstd + backward.inputGradient + backward.gainGradients
+            case .bias:
+                var bias = BiasTests.Case(300, 530)
+                nudge(&bias.y)
+                return bias.add(pool) + bias.backward(pool, adding: true)
             case .rotary:
                 var rotary = RotaryTests.Case(300, positions: 65, heads: 3, headSize: 20, padding: 7)
                 nudge(&rotary.x)

@@ -119,6 +119,43 @@ struct RotaryTests {
         #expect(abs(Double(slice[row.pair + 32]) - row.sine) < 6e-8)
     }
 
+    private static let llama31 = Rotary.Scaling.llama3(
+        factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192)
+    private static let llama32 = Rotary.Scaling.llama3(
+        factor: 32, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192)
+
+    /// (theta, scaling, position, pair, cosine, sine) of transformers 5.24 for heads of 64. Of llama3, pairs up to 14 keep
+    /// their frequency, 15 and 16 are mixed, and later ones are divided.
+    static let scaled: [(Double, Rotary.Scaling, Int, Int, Double, Double)] = [
+        (10_000, .linear(factor: 2.5), 1, 0, 0.9210609793663025, 0.389418363571167),
+        (10_000, .linear(factor: 2.5), 1000, 14, 0.6749256253242493, 0.7378857135772705),
+        (10_000, .linear(factor: 2.5), 4095, 31, 0.9762386679649353, 0.21669799089431763),
+        (500_000, llama31, 1, 0, 0.5403023362159729, 0.8414709568023682),
+        (500_000, llama31, 1000, 14, -0.9975612163543701, -0.0697965994477272),
+        (500_000, llama31, 4095, 15, 0.7867435812950134, -0.6172799468040466),
+        (500_000, llama31, 4095, 16, -0.5467252731323242, 0.8373120427131653),
+        (500_000, llama31, 4095, 17, 0.7445142269134521, 0.6676065921783447),
+        (500_000, llama31, 4095, 31, 0.9999988079071045, 0.0015427180333063006),
+        (500_000, llama32, 4095, 15, 0.5416555404663086, -0.8406005501747131),
+        (500_000, llama32, 4095, 16, -0.18712873756885529, 0.9823353886604309),
+        (500_000, llama32, 4095, 31, 0.9999999403953552, 0.00038567965384572744),
+    ]
+
+    /// Half a unit in the last place of a number below 1 on either side: 2^-24.
+    @Test(arguments: scaled)
+    func scaledAnglesAreHuggingFaces(
+        _ row: (theta: Double, scaling: Rotary.Scaling, position: Int, pair: Int, cosine: Double, sine: Double)
+    ) {
+        var x = [Float](repeating: 0, count: 64)
+        x[row.pair] = 1
+        let slice = unaligned(x)
+        Rotary(headSize: 64, positions: 4096, theta: row.theta, scaling: row.scaling).apply(
+            makePool(), to: slice, stride: 64, heads: 1
+        ) { _ in row.position }
+        #expect(abs(Double(slice[row.pair]) - row.cosine) < 6e-8)
+        #expect(abs(Double(slice[row.pair + 32]) - row.sine) < 6e-8)
+    }
+
     @Test func positionsBeyondTheTableTrap() async {
         await #expect(processExitsWith: .failure) {
             Rotary(headSize: 4, positions: 3, theta: 10).apply(
