@@ -28,7 +28,8 @@ import Testing
         "model.num_key_value_heads=1", "model.vocab_size=300", "model.max_position_embeddings=65",
         "model.rms_norm_eps=1e-6", "model.rope_theta=20000", "model.initializer_range=0.02",
         "model.tie_word_embeddings=true", "data.sequence_length=32", "data.ignored_targets=[0]", "training.seed=4",
-        "data.train.0.name=two", "data.train.0.weight=2", "data.train=[{name: one, path: one.txt}, {name: b, path: b}]",
+        "data.document_mask=true", "data.mask_document_starts=true", "data.train.0.name=two", "data.train.0.weight=2",
+        "data.train=[{name: one, path: one.txt}, {name: b, path: b}]",
     ])
     func conflict(override: String) throws {
         let result = try compare([override])
