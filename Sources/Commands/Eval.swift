@@ -121,10 +121,11 @@ struct Eval: ParsableCommand {
                 "--sequence-length \(T): allowed: 1 to the model's \(loaded.model.longestSequenceKey), "
                     + "\(loaded.model.longestSequence)", isShared: true)
         }
-        let ignored = loaded.run?.data.ignoredTargets ?? []
+        // Without a record of a run, as in an imported model, nothing is masked.
+        let trained = loaded.run?.data ?? DataConfiguration(train: [])
         let own = try communicator.agreed {
             try load(
-                process, loaded, NamedFiles.domains(data), .option("--data", loaded.checkpointTokenizer), T, ignored,
+                process, loaded, NamedFiles.domains(data), .option("--data", loaded.checkpointTokenizer), T, trained,
                 pool)
         }
         let domains = try communicator.agreeingOnOrigins(own)
@@ -134,7 +135,8 @@ struct Eval: ParsableCommand {
             forTraining: false, pool: pool)
         let evaluator = Evaluator(
             communicator: communicator, transformer: transformer, domains: domains, limit: sequences,
-            ignoredTargets: ignored, tokenizer: loaded.tokenizer,
+            ignoredTargets: trained.ignoredTargets, masksDocuments: trained.documentMask,
+            ignoresDocumentStarts: trained.maskDocumentStarts, tokenizer: loaded.tokenizer,
             frequencies: try frequencies(process, loaded, pool))
         let writer = try perToken.map { path in
             try communicator.agreed {
@@ -150,17 +152,20 @@ struct Eval: ParsableCommand {
     }
 
     /// Loads the files of an option with the checkpoint's tokenizer.
+    ///
+    /// - Parameter masks: the configuration that says what is masked.
     private func load(
         _ process: ProcessContext, _ loaded: LoadedModel, _ files: [DataConfiguration.Domain],
         _ settings: DataSettingNames,
-        _ sequenceLength: Int, _ ignored: [Int32], _ pool: ThreadPool
+        _ sequenceLength: Int, _ masks: DataConfiguration, _ pool: ThreadPool
     ) throws -> [TokenDomain] {
         // A file that is named twice would give its warnings twice.
         var said: Set<String> = []
         let domains = try loadDomains(
             DataConfiguration(
                 tokenizer: loaded.tokenizer?.name ?? noTokenizerName, train: [], validation: files,
-                sequenceLength: sequenceLength, ignoredTargets: ignored),
+                sequenceLength: sequenceLength, ignoredTargets: masks.ignoredTargets,
+                documentMask: masks.documentMask, maskDocumentStarts: masks.maskDocumentStarts),
             vocabularySize: loaded.model.vocabularySize, purpose: .validation, tokenizer: loaded.tokenizer,
             settings: settings, threads: pool.threadCount,
             warn: { if said.insert($0).inserted { process.console.warning($0) } })
@@ -189,7 +194,8 @@ struct Eval: ParsableCommand {
         let own = try process.communicator.agreed {
             let settings = DataSettingNames.option(
                 "--counts", loaded.checkpointTokenizer, sequenceLength: "a sequence of")
-            return try load(process, loaded, NamedFiles.unnamedDomains(counts), settings, 1, [], pool)
+            return try load(
+                process, loaded, NamedFiles.unnamedDomains(counts), settings, 1, DataConfiguration(train: []), pool)
         }
         let domains = try process.communicator.agreeingOnOrigins(own)
         let note = TokenDomain.uncheckedNote(domains, consequence: "the buckets are wrong if they have other ids")

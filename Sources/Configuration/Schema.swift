@@ -90,6 +90,15 @@ enum Schema {
             "data.ignored_targets", \.data.ignoredTargets, 0...Int32.max,
             "Token ids that carry no loss as targets; below model.vocab_size."
         ).fixed,
+        .boolean(
+            "data.document_mask", \.data.documentMask,
+            "Attention and positions stay inside a document. Borders are those of the text's documents, or of the .idx. "
+                + "The end token belongs to the document that it ends. Validation and eval do the same."
+        ).fixed,
+        .boolean(
+            "data.mask_document_starts", \.data.maskDocumentStarts,
+            "No loss falls on a target across a border: the first token of a document, whose input belongs to another one."
+        ).fixed,
     ]
 
     private static let loss: [Field<RunConfiguration>] = [

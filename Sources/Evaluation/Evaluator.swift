@@ -19,6 +19,7 @@ package final class Evaluator {
     private let domains: [TokenDomain]
     private let limit: Int
     private let ignoredTargets: Set<Int32>
+    private let ignoresDocumentStarts: Bool
     private let tokenizer: (any Tokenizer)?
     private let frequencies: FrequencyBuckets?
     /// The sequences that are computed, filled anew for each batch.
@@ -27,21 +28,27 @@ package final class Evaluator {
     /// - Parameters:
     /// - domains: the domains to evaluate; their sequence length is the transformer's.
     /// - limit: maximum number of sequences per domain, from its start; 0 means all.
+    /// - masksDocuments: whether attention and positions stay inside a document, as `data.document_mask` says.
+    /// - ignoresDocumentStarts: whether the first token of a document carries no loss, as `data.mask_document_starts`
+    ///   says.
     /// - tokenizer: counts the bytes of the targets' text; nil if they are unknown.
     /// - frequencies: buckets of ids by their frequency in training; nil if it is unknown.
     package init(
         communicator: Communicator, transformer: Transformer, domains: [TokenDomain], limit: Int,
-        ignoredTargets: [Int32], tokenizer: (any Tokenizer)?, frequencies: FrequencyBuckets?
+        ignoredTargets: [Int32], masksDocuments: Bool = false, ignoresDocumentStarts: Bool = false,
+        tokenizer: (any Tokenizer)?, frequencies: FrequencyBuckets?
     ) {
         self.communicator = communicator
         self.transformer = transformer
         self.domains = domains
         self.limit = limit
         self.ignoredTargets = Set(ignoredTargets)
+        self.ignoresDocumentStarts = ignoresDocumentStarts
         self.tokenizer = tokenizer
         self.frequencies = frequencies
         batch = TokenBatch(
-            capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength)
+            capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength,
+            masksDocuments: masksDocuments)
     }
 
     package var isEmpty: Bool { domains.isEmpty }
@@ -174,6 +181,7 @@ package final class Evaluator {
         // Before ids disappear behind the mask.
         let byteCounts = bytesTokenizer(of: domain).map { textBytes($0) }
         batch.ignoreTargets(ignoredTargets)
+        if ignoresDocumentStarts { batch.ignoreDocumentStarts() }
         let targets = batch.targets
         let losses = transformer.evaluate(batch, weighting: .uniform)
         let (crossEntropy, entropy) = (losses.crossEntropy.array, losses.entropy.array)
@@ -196,9 +204,19 @@ package final class Evaluator {
     private func textBytes(_ tokenizer: any Tokenizer) -> [Int] {
         (0..<batch.sequenceCount).map { index in
             let range = batch.range(ofSequence: index)
-            // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
-            let counted = batch.targets[range].filter { $0 == tokenizer.endToken || !ignoredTargets.contains($0) }
-            return tokenizer.byteCount(of: counted, after: batch.inputs[range.lowerBound])
+            // The targets that count, in parts: one begins behind each target that is ignored for its place.
+            var (bytes, previous, counted) = (0, batch.inputs[range.lowerBound], [Int32]())
+            for n in range {
+                let target = batch.targets[n]
+                if ignoresDocumentStarts && batch.startsDocument[n] {
+                    bytes += tokenizer.byteCount(of: counted, after: previous)
+                    (previous, counted) = (target, [])
+                } else if target == tokenizer.endToken || !ignoredTargets.contains(target) {
+                    // End tokens stay, ignored or not: they say where a document ends, and are no bytes.
+                    counted.append(target)
+                }
+            }
+            return bytes + tokenizer.byteCount(of: counted, after: previous)
         }
     }
 

@@ -131,7 +131,7 @@ struct TransformerLayer {
         let attended = pass.rows(kept.inner.attention, Q)
         guard let cache else {
             return attention.forward(
-                pool, sequences: pass.sequences, qkv: qkv, into: attended,
+                pool, sequences: pass.sequences, documents: pass.documents, qkv: qkv, into: attended,
                 lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), scratch: buffers.scratch)
         }
         guard case .fp32(let qkv) = qkv else { preconditionFailure("a key/value cache holds fp32") }
@@ -142,11 +142,11 @@ struct TransformerLayer {
 
     /// Applies rotary to queries and keys, which lie side by side in the rows of `qkv` `[N, S]`.
     private func applyRotary(_ pass: Pass, to qkv: FloatSlice, inverse: Bool) {
-        let (T, start) = (pass.sequenceLength, pass.start)
+        let (T, start, documents) = (pass.sequenceLength, pass.start, pass.documents)
         rotary.apply(
             pool, to: qkv, stride: S, heads: configuration.attentionHeadCount + configuration.keyValueHeadCount,
             inverse: inverse
-        ) { token in start + token % T }
+        ) { token in start + token % T - (documents?.start(ofDocumentWith: token) ?? 0) }
     }
 
     // MARK: - Backward
@@ -221,9 +221,9 @@ struct TransformerLayer {
         let downcast = buffers.downcastInput.map { $0[0..<attentionGradient.count] }
         if let downcast { pool.convert(attentionGradient, into: downcast) }
         attention.backward(
-            pool, sequences: pass.sequences, qkv: pass.rows(kept.inner.qkv, S), output: attended,
-            lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount), outputGradient: attentionGradient,
-            downcast: downcast, qkvGradient: qkvGradient, scratch: buffers.scratch)
+            pool, sequences: pass.sequences, documents: pass.documents, qkv: pass.rows(kept.inner.qkv, S),
+            output: attended, lse: pass.rows(kept.inner.lse, configuration.attentionHeadCount),
+            outputGradient: attentionGradient, downcast: downcast, qkvGradient: qkvGradient, scratch: buffers.scratch)
         if weights.isRotated { applyRotary(pass, to: qkvGradient, inverse: true) }
         if let headNorm, let gains = weights.headNorms, let gainGradients = gradients.headNorms {
             headNorm.backward(
@@ -314,6 +314,8 @@ struct Pass {
     let inputs: [Int32]
     /// B.
     let sequences: Int
+    /// The documents in the sequences, inside which attention and positions stay; nil where each sequence is one.
+    let documents: DocumentMask?
     /// Keys and values of earlier tokens; nil in a pass over whole sequences.
     let cache: KeyValueCache?
 
@@ -321,6 +323,9 @@ struct Pass {
     init(_ batch: borrowing TokenBatch) {
         inputs = batch.inputs
         sequences = batch.sequenceCount
+        documents =
+            batch.masksDocuments
+            ? DocumentMask(startsDocument: batch.startsDocument, positions: batch.sequenceLength) : nil
         cache = nil
     }
 
@@ -328,6 +333,7 @@ struct Pass {
     init(_ inputs: [Int32], after cache: KeyValueCache) {
         self.inputs = inputs
         sequences = 1
+        documents = nil
         self.cache = cache
     }
 

@@ -1,4 +1,4 @@
-// TokenBatch - the token ids of one micro-batch: inputs, targets, and which targets count.
+// TokenBatch - the token ids of one micro-batch: inputs, targets, which targets count, and where documents start.
 //
 // Legend: B sequences, T tokens per sequence, N = B * T.
 
@@ -19,34 +19,50 @@ public struct TokenBatch: ~Copyable, Sendable {
     public private(set) var inputs: [Int32] = []
     /// The id that follows each input, `[N]`; below 0 where the loss leaves it out.
     public private(set) var targets: [Int32] = []
+    /// Whether each target is the first token of a document, `[N]`; false where nobody knows.
+    public private(set) var startsDocument: [Bool] = []
+    /// Whether attention and positions stay inside a document.
+    public let masksDocuments: Bool
 
     /// Allocates an empty batch for at most `capacity` sequences of `sequenceLength` targets.
-    public init(capacity: Int, sequenceLength: Int) {
+    public init(capacity: Int, sequenceLength: Int, masksDocuments: Bool = false) {
         precondition(capacity >= 1 && sequenceLength >= 1, "a batch of \(capacity) sequences of \(sequenceLength)")
         self.capacity = capacity
         self.sequenceLength = sequenceLength
+        self.masksDocuments = masksDocuments
         // A source writes the last target of its sequence behind the inputs, for a moment.
         inputs.reserveCapacity(capacity * sequenceLength + 1)
         targets.reserveCapacity(capacity * sequenceLength)
+        startsDocument.reserveCapacity(capacity * sequenceLength)
     }
 
     /// A full batch of the given inputs and targets, `[N]` each.
     ///
-    /// Traps unless both are as many whole sequences, at least one.
-    public init(inputs: [Int32], targets: [Int32], sequenceLength: Int) {
+    /// Traps unless all are as many whole sequences, at least one.
+    ///
+    /// - Parameter startsDocument: `[N]`; nil: each sequence is one document.
+    public init(
+        inputs: [Int32], targets: [Int32], sequenceLength: Int, startsDocument: [Bool]? = nil,
+        masksDocuments: Bool = false
+    ) {
         precondition(
             sequenceLength >= 1 && !inputs.isEmpty && inputs.count == targets.count
                 && inputs.count % sequenceLength == 0,
             "\(inputs.count) inputs and \(targets.count) targets are not whole sequences of \(sequenceLength)")
-        self.init(capacity: inputs.count / sequenceLength, sequenceLength: sequenceLength)
+        precondition(
+            (startsDocument?.count ?? targets.count) == targets.count,
+            "\(startsDocument?.count ?? 0) starts of documents for \(targets.count) targets")
+        self.init(
+            capacity: inputs.count / sequenceLength, sequenceLength: sequenceLength, masksDocuments: masksDocuments)
         self.inputs.append(contentsOf: inputs)
         self.targets.append(contentsOf: targets)
+        self.startsDocument.append(contentsOf: startsDocument ?? [Bool](repeating: false, count: targets.count))
     }
 
     /// B.
     public var sequenceCount: Int { inputs.count / sequenceLength }
 
-    /// Range of sequence `s` in ``inputs`` and ``targets``; traps unless `s` is in 0 ..< ``sequenceCount``.
+    /// Range of sequence `s` in the arrays; traps unless `s` is in 0 ..< ``sequenceCount``.
     public func range(ofSequence s: Int) -> Range<Int> {
         precondition(s >= 0 && s < sequenceCount, "sequence \(s) of \(sequenceCount)")
         return (s * sequenceLength)..<((s + 1) * sequenceLength)
@@ -56,14 +72,17 @@ public struct TokenBatch: ~Copyable, Sendable {
     public mutating func removeAll() {
         inputs.removeAll(keepingCapacity: true)
         targets.removeAll(keepingCapacity: true)
+        startsDocument.removeAll(keepingCapacity: true)
     }
 
     /// Appends the sequence that `source` writes; traps unless it writes T + 1 ids, or when the batch is full.
     ///
-    /// - Parameter source: appends the T inputs and the target of the last one to an empty span of capacity T + 1.
+    /// - Parameters:
+    ///   - documentStarts: the targets that are the first token of a document, as indices 0 ..< T; traps on others.
+    ///   - source: appends the T inputs and the target of the last one to an empty span of capacity T + 1.
     /// - Throws: the error of `source`; the batch then keeps its earlier sequences.
     public mutating func append<Failure: Error>(
-        _ source: (inout OutputSpan<Int32>) throws(Failure) -> Void
+        documentStarts: [Int] = [], _ source: (inout OutputSpan<Int32>) throws(Failure) -> Void
     ) throws(Failure) {
         precondition(sequenceCount < capacity, "a batch of \(capacity) sequences is full")
         let start = inputs.count
@@ -79,6 +98,11 @@ public struct TokenBatch: ~Copyable, Sendable {
         }
         targets.append(contentsOf: inputs[(start + 1)...])
         inputs.removeLast()
+        startsDocument.append(contentsOf: repeatElement(false, count: length))
+        for index in documentStarts {
+            precondition(index >= 0 && index < length, "a document starts at target \(index) of \(length)")
+            startsDocument[start + index] = true
+        }
     }
 
     /// Appends a sequence; traps unless there are T + 1 ids, or when the batch is full.
@@ -103,7 +127,13 @@ public struct TokenBatch: ~Copyable, Sendable {
         for t in 0..<sequenceLength {
             inputs.append(t + 1 < ids.count ? ids[t] : 0)
             targets.append(counting.contains(t) ? ids[t + 1] : Self.ignoredTarget)
+            startsDocument.append(false)
         }
+    }
+
+    /// Makes the loss leave out each target that is the first token of a document: its input belongs to another one.
+    public mutating func ignoreDocumentStarts() {
+        for n in targets.indices where startsDocument[n] { targets[n] = Self.ignoredTarget }
     }
 
     /// Makes the loss leave out all targets whose id is in `ids`.

@@ -27,17 +27,26 @@ public struct DataConfiguration: Sendable, Equatable {
     public var sequenceLength: Int
     /// Token ids that carry no loss as targets.
     public var ignoredTargets: [Int32]
+    /// Whether attention and positions stay inside a document.
+    public var documentMask: Bool
+    /// Whether the first token of a document carries no loss as a target: its input belongs to another document.
+    public var maskDocumentStarts: Bool
 
     public init(
         tokenizer: String = "bytes", train: [Domain], validation: [Domain] = [], sequenceLength: Int = 1024,
-        ignoredTargets: [Int32] = []
+        ignoredTargets: [Int32] = [], documentMask: Bool = false, maskDocumentStarts: Bool = false
     ) {
         self.tokenizer = tokenizer
         self.train = train
         self.validation = validation
         self.sequenceLength = sequenceLength
         self.ignoredTargets = ignoredTargets
+        self.documentMask = documentMask
+        self.maskDocumentStarts = maskDocumentStarts
     }
+
+    /// Whether sources must know the borders of documents.
+    var needsDocuments: Bool { documentMask || maskDocumentStarts }
 }
 
 /// The purpose for which domains are loaded; the raw value is the list's key in `data`.

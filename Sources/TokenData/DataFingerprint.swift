@@ -32,6 +32,29 @@ final class TokenHash: Sendable {
     }
 }
 
+/// The SHA-256 of the positions at which documents begin, computed at each use.
+struct DocumentHash: Sendable {
+    private let tokens: any TokenSequence
+
+    init(_ tokens: any TokenSequence) { self.tokens = tokens }
+
+    /// Hex digits of the hash over the positions as 64-bit little-endian integers; nil where documents are unknown.
+    var hexadecimal: String? {
+        get throws {
+            guard try tokens.documentCount() != nil else { return nil }
+            let hasher = SHA256()
+            let chunk = 1 << 20
+            for start in stride(from: 1, to: tokens.count, by: chunk) {
+                let starts = try tokens.documentStarts(in: start..<min(start + chunk, tokens.count))
+                unsafe starts.map { Int64($0).littleEndian }.withUnsafeBytes {
+                    unsafe hasher.update(bufferPointer: $0)
+                }
+            }
+            return hexadecimalDigits(of: hasher.finalize())
+        }
+    }
+}
+
 /// The identity of a run's data. Runs with equal fingerprints and seeds read equal sequences in equal order.
 public struct DataFingerprint: Codable, Equatable, Sendable {
     public struct Domain: Codable, Equatable, Sendable {
@@ -41,6 +64,8 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
         public var tokens: Int?
         /// SHA-256 of the tokens, or the identity of the generator.
         public var hash: String
+        /// SHA-256 of the documents' borders; nil where the run does not use them.
+        public var documents: String?
     }
 
     public var domains: [Domain]
@@ -88,8 +113,11 @@ public struct DataFingerprint: Codable, Equatable, Sendable {
                 return "\"\(domain.name)\" has \(Self.words(domain.tokens)) tokens, the checkpoint's has "
                     + Self.words(before.tokens)
             }
-            return domain.hash == before.hash
-                ? nil : "the tokens of \"\(domain.name)\" are others than the checkpoint's"
+            if domain.hash != before.hash {
+                return "the tokens of \"\(domain.name)\" are others than the checkpoint's"
+            }
+            return domain.documents == before.documents
+                ? nil : "the documents of \"\(domain.name)\" have other borders than the checkpoint's"
         }
     }
 

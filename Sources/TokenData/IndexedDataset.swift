@@ -43,17 +43,26 @@ package struct IndexedDataset: TokenSequence {
     let count: Int
     let elementType: ElementType
     private let data: ReadableFile
+    /// Nil where nobody asks for documents.
+    private let documents: DocumentIndex?
     /// Number of different ids that a read may give; 2^32 until ``requireIds(below:name:)`` sets it.
     private var idLimit = 1 << 32
 
     /// Opens `prefix`.bin and `prefix`.idx and checks that they belong together.
     ///
+    /// - Parameter findsDocuments: whether the `.idx` stays open to give the starts of documents.
     /// - Throws: ``DataError`` naming the file and what is wrong with it; ``InputError`` if it changes meanwhile.
-    init(prefix: String) throws {
+    init(prefix: String, findsDocuments: Bool = false) throws {
         let index = try ReadableFile(path: prefix + ".idx")
         let header = try Header(index)
         count = try Self.tokenCount(index, header)
         elementType = header.elementType
+        documents =
+            findsDocuments
+            ? DocumentIndex(
+                index, sequenceCount: header.sequenceCount, boundaryCount: header.boundaryCount,
+                tokenSize: elementType.size, offsetsStart: header.offsetsStart, boundariesStart: header.boundariesStart)
+            : nil
         let path = prefix + ".bin"
         // Cannot overflow: the index's byte offsets were checked to reach this far.
         let expected = count * elementType.size
@@ -83,6 +92,10 @@ package struct IndexedDataset: TokenSequence {
                 remedy: ReadableFile.changeRemedy)
         }
     }
+
+    func documentStarts(in range: Range<Int>) throws -> [Int] { try documents?.starts(in: range) ?? [] }
+
+    func documentCount() throws -> Int? { try documents?.count() }
 
     private func readStoredIds(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws(InputError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) is outside 0..<\(count)")
@@ -130,6 +143,10 @@ package struct IndexedDataset: TokenSequence {
         let elementType: ElementType
         let sequenceCount: Int
         let boundaryCount: Int
+        /// Byte of the first offset.
+        var offsetsStart: Int { IndexedDataset.headerSize + 4 * sequenceCount }
+        /// Byte of the first document boundary.
+        var boundariesStart: Int { offsetsStart + 8 * sequenceCount }
 
         init(_ index: ReadableFile) throws {
             func failure(_ problem: String, _ remedy: String = "prepare or copy the data again") -> DataError {
@@ -176,13 +193,11 @@ package struct IndexedDataset: TokenSequence {
         func failure(_ problem: String) -> DataError {
             DataError(file: index.path, problem: problem, remedy: "prepare or copy the data again")
         }
-        let offsetsStart = headerSize + 4 * header.sequenceCount
-        let boundariesStart = offsetsStart + 8 * header.sequenceCount
         var bytes = 0
         for start in stride(from: 0, to: header.sequenceCount, by: chunk) {
             let number = min(chunk, header.sequenceCount - start)
             let lengths = try index.integers(Int32.self, at: headerSize + 4 * start, count: number)
-            let offsets = try index.integers(Int64.self, at: offsetsStart + 8 * start, count: number)
+            let offsets = try index.integers(Int64.self, at: header.offsetsStart + 8 * start, count: number)
             for (k, (length, offset)) in zip(lengths, offsets).enumerated() {
                 let sequence = start + k
                 guard length >= 0 else { throw failure("sequence \(sequence) has the length \(length)") }
@@ -201,7 +216,7 @@ package struct IndexedDataset: TokenSequence {
         var previous = 0
         for start in stride(from: 0, to: header.boundaryCount, by: chunk) {
             let boundaries = try index.integers(
-                Int64.self, at: boundariesStart + 8 * start, count: min(chunk, header.boundaryCount - start))
+                Int64.self, at: header.boundariesStart + 8 * start, count: min(chunk, header.boundaryCount - start))
             for (k, boundary) in boundaries.enumerated() {
                 guard boundary >= previous && boundary <= header.sequenceCount else {
                     throw failure(

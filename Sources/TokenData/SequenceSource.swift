@@ -14,12 +14,21 @@ public protocol SequenceSource: Sendable {
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     var fingerprint: String { get throws }
 
+    /// Number of documents; nil where the source does not know their borders.
+    var documentCount: Int? { get throws }
+    /// Identity of the documents' borders: their SHA-256 in hex; nil where the source does not know them.
+    ///
+    /// - Throws: ``InputError`` if a file failed or changed meanwhile.
+    var documentFingerprint: String? { get throws }
+
     /// The T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile.
     func sequence(_ s: Int) throws -> [Int32]
 
     /// Appends the T + 1 ids of sequence `s`, 0 ..< ``sequenceCount``, to a batch of T.
+    ///
+    /// A source that knows its documents says where they start; for others a sequence is one document.
     ///
     /// - Throws: ``InputError`` if a file failed or changed meanwhile; the batch is then as it was.
     func append(sequence s: Int, to batch: inout TokenBatch) throws
@@ -43,6 +52,9 @@ extension SequenceSource {
     public func piece(_ p: Int) throws -> [Int32] { try sequence(p) }
 
     public func append(sequence s: Int, to batch: inout TokenBatch) throws { batch.append(try sequence(s)) }
+
+    public var documentCount: Int? { nil }
+    public var documentFingerprint: String? { nil }
 }
 
 /// Random access to a run of token ids.
@@ -51,6 +63,14 @@ protocol TokenSequence: Sendable {
 
     /// Appends the ids at `range`, which lies in 0 ..< ``count``, to a span with room for them.
     func read(_ range: Range<Int>, into ids: inout OutputSpan<Int32>) throws
+
+    /// The positions in `range`, all above 0, at which a document begins, in order; none where documents are unknown.
+    ///
+    /// The end token belongs to the document that it ends.
+    func documentStarts(in range: Range<Int>) throws -> [Int]
+
+    /// Number of documents; nil where they are unknown.
+    func documentCount() throws -> Int?
 }
 
 extension TokenSequence {
@@ -66,6 +86,7 @@ public struct TokenSource: SequenceSource {
     private let tokens: any TokenSequence
     private let sequenceLength: Int
     private let hash: TokenHash
+    private let documentHash: DocumentHash
 
     /// - Parameter name: the sequence length's key in errors.
     /// - Throws: ``DataError`` if the tokens are fewer than one sequence of T + 1.
@@ -83,10 +104,13 @@ public struct TokenSource: SequenceSource {
         self.sequenceLength = sequenceLength
         sequenceCount = (tokens.count - 1) / sequenceLength
         hash = TokenHash(tokens)
+        documentHash = DocumentHash(tokens)
     }
 
     public var tokenCount: Int { tokens.count }
     public var fingerprint: String { get throws { try hash.hexadecimal } }
+    public var documentCount: Int? { get throws { try tokens.documentCount() } }
+    public var documentFingerprint: String? { get throws { try documentHash.hexadecimal } }
 
     /// Tokens of a piece. Why so many: a request then costs little beside its tokens.
     private static let pieceSize = 1 << 16
@@ -103,7 +127,8 @@ public struct TokenSource: SequenceSource {
 
     public func append(sequence s: Int, to batch: inout TokenBatch) throws {
         let range = range(ofSequence: s)
-        try batch.append { try tokens.read(range, into: &$0) }
+        let starts = try tokens.documentStarts(in: (range.lowerBound + 1)..<range.upperBound)
+        try batch.append(documentStarts: starts.map { $0 - range.lowerBound - 1 }) { try tokens.read(range, into: &$0) }
     }
 
     private func range(ofSequence s: Int) -> Range<Int> {

@@ -9,6 +9,8 @@ struct TokenStore: Sendable {
 
     private var storage: Storage
     private let vocabularySize: Int
+    /// Positions behind the documents that were ended, in order.
+    private var documentEnds: [Int] = []
 
     /// An empty store for ids 0 ..< `vocabularySize`.
     init(vocabularySize: Int) {
@@ -47,7 +49,24 @@ struct TokenStore: Sendable {
     }
 }
 
+extension TokenStore {
+    /// Remembers that the tokens of a document are complete.
+    mutating func endDocument() { documentEnds.append(count) }
+}
+
 extension TokenStore: TokenSequence {
+    func documentStarts(in range: Range<Int>) -> [Int] {
+        var (low, high) = (0, documentEnds.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if documentEnds[middle] >= range.lowerBound { high = middle } else { low = middle + 1 }
+        }
+        // The last document ends where no other begins.
+        return Array(documentEnds[low...].prefix { $0 < min(range.upperBound, count) })
+    }
+
+    func documentCount() -> Int? { documentEnds.isEmpty ? nil : documentEnds.count }
+
     func read(_ range: Range<Int>, into output: inout OutputSpan<Int32>) {
         switch storage {
         case .uint16(let ids): for id in ids[range] { output.append(Int32(id)) }

@@ -88,7 +88,7 @@ public struct TrainingStream: Sendable {
                     let tokens = $0.source.tokenCount
                     return DataFingerprint.Domain(
                         name: $0.name, weight: $0.weight, tokens: tokens == .max ? nil : tokens,
-                        hash: try $0.source.fingerprint)
+                        hash: try $0.source.fingerprint, documents: try $0.source.documentFingerprint)
                 }, sequenceLength: sequenceLength, tokenizer: tokenizerName
             ).json
         }

@@ -31,6 +31,7 @@ import Testing
         "model.mlp_bias=true", "model.rope_scaling=linear", "model.rope_low_freq_factor=0.5",
         "model.rope_high_freq_factor=5", "model.rope_original_max_position_embeddings=32",
         "data.sequence_length=32", "data.ignored_targets=[0]", "training.seed=4",
+        "data.document_mask=true", "data.mask_document_starts=true",
         "data.train.0.name=two", "data.train.0.weight=2", "data.train=[{name: one, path: one.txt}, {name: b, path: b}]",
     ])
     func conflict(override: String) throws {

@@ -15,8 +15,19 @@ struct GradientTests {
     /// order, which leaves 1e-3 of noise and, here, less of truncation.
     @Test(arguments: TransformerTests.models, TransformerTests.losses)
     func everyTensorsGradientIsTheSlopeOfTheLoss(model: ModelConfiguration, loss: LossConfiguration) {
+        check(model, loss, Tokens(model, sequences: 2, length: 12, ignoring: 6))
+    }
+
+    /// Documents of one to nine tokens.
+    @Test(arguments: TransformerTests.models)
+    func documentMasksKeepTheGradientTheSlope(model: ModelConfiguration) {
+        check(
+            model, LossConfiguration(),
+            Tokens(model, sequences: 2, length: 12, ignoring: 6).documents(at: [1, 5, 12, 21]))
+    }
+
+    private func check(_ model: ModelConfiguration, _ loss: LossConfiguration, _ tokens: Tokens) {
         let parameters = model.randomParameters()
-        let tokens = Tokens(model, sequences: 2, length: 12, ignoring: 6)
         let network = Transformer(
             model, parameters: .fp32(parameters), sequenceLength: 12, maximumSequences: 2, forTraining: true,
             pool: makePool())

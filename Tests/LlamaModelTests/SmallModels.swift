@@ -74,6 +74,8 @@ extension ModelConfiguration {
 struct Tokens: Sendable {
     var inputs: [Int32]
     var targets: [Int32]
+    /// Whether each target is the first token of a document, inside which attention then stays; nil without masks.
+    var startsDocument: [Bool]?
 
     /// Random tokens; every `ignoring`-th target is ignored.
     init(_ configuration: ModelConfiguration, sequences: Int, length: Int, ignoring: Int = 0, seed: UInt64 = 3) {
@@ -94,8 +96,19 @@ struct Tokens: Sendable {
         return Tokens(inputs: Array(inputs[part]), targets: Array(targets[part]))
     }
 
+    /// The tokens with documents that begin at the inputs `starts`.
+    func documents(at starts: [Int]) -> Tokens {
+        var tokens = self
+        tokens.startsDocument = inputs.indices.map { starts.contains($0 + 1) }
+        return tokens
+    }
+
     /// The tokens as a micro-batch of sequences of `length`.
-    func batch(length: Int) -> TokenBatch { TokenBatch(inputs: inputs, targets: targets, sequenceLength: length) }
+    func batch(length: Int) -> TokenBatch {
+        TokenBatch(
+            inputs: inputs, targets: targets, sequenceLength: length, startsDocument: startsDocument,
+            masksDocuments: startsDocument != nil)
+    }
 }
 
 extension Transformer {

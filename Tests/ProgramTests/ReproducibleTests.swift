@@ -93,6 +93,28 @@ extension ProgramTests {
             #expect(try run(3, 2) == expected, "\(overrides)")
         }
 
+        /// Short documents in every sequence: the same bits on any ranks and threads, and other bits than without masks.
+        @Test func documentMasks() throws {
+            let masks = ["data.document_mask=true", "data.mask_document_starts=true"]
+            func run(_ overrides: [String], _ ranks: Int, _ threads: Int) throws -> Bits {
+                let place = try Workplace(.sharded)
+                for name in ["text", "held-out"] {
+                    let words = try place.folder.text("\(name).txt").split(separator: " ")
+                    let lines = words.map { "{\"text\": \"\($0)\"}\n" }
+                    try place.folder.write(lines.joined(), to: "\(name).jsonl")
+                }
+                let files = ["data.train.0.path=text.jsonl", "data.validation.0.path=held-out.jsonl"]
+                let result = try place.train(
+                    Self.base + files + overrides + ["training.threads=\(threads)"], ranks: ranks)
+                #expect(result.status == 0, "\(result)")
+                return try Bits(place)
+            }
+            let expected = try run(masks, 1, 1)
+            #expect(try run(masks, 3, 2) == expected)
+            // Negative controls: each of the two keys changes the run.
+            for other in [[], [masks[0]], [masks[1]]] { #expect(try run(other, 1, 1) != expected, "\(other)") }
+        }
+
         /// Stops and other numbers of ranks in between leave no trace.
         @Test func anyRanksAcrossStops() throws {
             let straight = try Workplace(.sharded)

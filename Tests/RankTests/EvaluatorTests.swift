@@ -29,7 +29,8 @@ final class EvaluatorTests: RankTestCase {
 
     private func evaluator(
         batch: Int, limit: Int, ignored: [Int32], forTraining: Bool = false,
-        frequencies: FrequencyBuckets? = frequencies, domains: [TokenDomain]? = nil
+        frequencies: FrequencyBuckets? = frequencies, domains: [TokenDomain]? = nil, masksDocuments: Bool = false,
+        ignoresDocumentStarts: Bool = false
     ) throws -> Evaluator {
         let run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 1, microBatchSize: 1)
         let transformer = Transformer(
@@ -37,7 +38,8 @@ final class EvaluatorTests: RankTestCase {
             maximumSequences: batch, forTraining: forTraining, pool: run.pool)
         return Evaluator(
             communicator: ranks, transformer: transformer, domains: domains ?? self.domains, limit: limit,
-            ignoredTargets: ignored, tokenizer: ByteTokenizer(), frequencies: frequencies)
+            ignoredTargets: ignored, masksDocuments: masksDocuments, ignoresDocumentStarts: ignoresDocumentStarts,
+            tokenizer: ByteTokenizer(), frequencies: frequencies)
     }
 
     /// Every target of every domain, one sequence at a time.
@@ -100,6 +102,49 @@ final class EvaluatorTests: RankTestCase {
                 let digests = try ranks.allGather(digest(result))
                 XCTAssertTrue(digests.allSatisfy { $0 == digests[0] }, "\(label): ranks have other sums")
             }
+        }
+    }
+
+    /// Each document alone, as a sequence padded behind its end, gives the masked losses; ignored starts and their bytes
+    /// count nowhere.
+    func testDocumentMasks() throws {
+        var source = Self.source(7, seed: 1)
+        source.endIDs = TinyRun.endIDs
+        let domain = TokenDomain(name: "documents", weight: 1, source: source)
+        let T = TinyRun.sequenceLength
+        let run = try TinyRun(loss: LossConfiguration(), globalBatchSize: 1, microBatchSize: 1)
+        let transformer = Transformer(
+            TinyRun.model, parameters: .fp32(FloatSlice(run.initialParameters)), sequenceLength: T,
+            maximumSequences: 1, forTraining: false, pool: run.pool)
+        for ignoresStarts in [false, true] {
+            var (sum, targets) = (0.0, 0)
+            for ids in source.sequences {
+                // Inputs of each document, and the target behind its last one.
+                let ends = (0..<T).filter { TinyRun.endIDs.contains(ids[$0]) || $0 == T - 1 }
+                for (start, end) in zip([0] + ends.map { $0 + 1 }, ends) {
+                    let crossesBorder = TinyRun.endIDs.contains(ids[end])
+                    let count = end + 1 - start - (ignoresStarts && crossesBorder ? 1 : 0)
+                    var batch = TokenBatch(capacity: 1, sequenceLength: T)
+                    batch.append(Array(ids[start...(end + 1)]), counting: 0..<count)
+                    let losses = transformer.evaluate(batch, weighting: .uniform)
+                    sum += losses.crossEntropy.array[..<count].reduce(0) { $0 + Double($1) }
+                    targets += count
+                }
+            }
+            let result = try evaluator(
+                batch: 2, limit: 0, ignored: [], domains: [domain], masksDocuments: true,
+                ignoresDocumentStarts: ignoresStarts
+            ).run()
+            XCTAssertEqual(result.domains[0].targets, targets)
+            XCTAssertEqual(result.domains[0].sums.bytes, targets)
+            XCTAssertEqual(result.domains[0].sums.all.crossEntropySum, sum, accuracy: 1e-6 * sum)
+            XCTAssertEqual(targets < 7 * T, ignoresStarts)
+            // Negative control: attention over borders gives other losses.
+            let plain = try evaluator(
+                batch: 2, limit: 0, ignored: [], domains: [domain], ignoresDocumentStarts: ignoresStarts
+            ).run()
+            XCTAssertEqual(plain.domains[0].targets, targets)
+            XCTAssertNotEqual(plain.domains[0].sums.all.crossEntropySum, sum, accuracy: 1e-3 * sum)
         }
     }
 

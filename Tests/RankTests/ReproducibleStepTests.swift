@@ -124,6 +124,12 @@ final class ReproducibleStepTests: RankTestCase {
                         reproducible: true), "\(reduction.rawValue), \(batch) by \(micro)")
             }
         }
+        for (mask, starts) in [(true, false), (false, true), (true, true)] {
+            try check(
+                TinyRun(
+                    loss: mile, globalBatchSize: 10, microBatchSize: 3, documentMask: mask, maskDocumentStarts: starts,
+                    reproducible: true), "masks \(mask), starts \(starts)")
+        }
         for loss in [LossConfiguration(kind: .focal, gamma: 2), LossConfiguration(kind: .crossEntropy)] {
             try check(TinyRun(loss: loss, globalBatchSize: 6, microBatchSize: 2, reproducible: true), "\(loss.kind)")
         }
@@ -175,6 +181,30 @@ final class ReproducibleStepTests: RankTestCase {
         // The same run but for rounding.
         let errors = zip(rank.parameters.array, definition.parameters.array).map { abs($0 - $1) }
         XCTAssertLessThan(errors.max() ?? 1, 1e-5)
+    }
+
+    /// Threads and ranks change no bit of a run with document masks; each of the two keys changes the run.
+    func testDocumentMasksOnAnyNumberOfThreads() throws {
+        func parameters(mask: Bool, starts: Bool, threads: Int) throws -> [Float] {
+            let run = try TinyRun(
+                loss: mile, globalBatchSize: 7, microBatchSize: 2, documentMask: mask, maskDocumentStarts: starts,
+                reproducible: true)
+            let rank = TinyRank(
+                run.configuration, stream: run.stream, initialParameters: run.initialParameters,
+                pool: try ThreadPool(threadCount: threads, spins: false), ranks)
+            for step in 1...3 { _ = try rank.advance(step) }
+            return rank.parameters.array
+        }
+        var runs: [[Float]] = []
+        for (mask, starts) in [(false, false), (true, false), (false, true), (true, true)] {
+            let alone = try parameters(mask: mask, starts: starts, threads: 1)
+            for threads in [2, 3] {
+                let other = try parameters(mask: mask, starts: starts, threads: threads)
+                XCTAssertNil(bitDifference(other, alone), "masks \(mask), starts \(starts), \(threads) threads")
+            }
+            for other in runs { XCTAssertNotNil(bitDifference(other, alone), "masks \(mask), starts \(starts)") }
+            runs.append(alone)
+        }
     }
 
     func testWhoComputedWhatIsReported() throws {

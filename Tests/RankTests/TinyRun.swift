@@ -15,6 +15,8 @@ import Training
 /// Sequences in memory.
 struct MemorySource: SequenceSource {
     let sequences: [[Int32]]
+    /// Ids that end a document; empty: a sequence is one document.
+    var endIDs: Set<Int32> = []
     let fingerprint = "memory"
 
     var sequenceCount: Int { sequences.count }
@@ -29,11 +31,19 @@ struct MemorySource: SequenceSource {
     }
 
     func sequence(_ s: Int) -> [Int32] { sequences[s] }
+
+    func append(sequence s: Int, to batch: inout TokenBatch) {
+        let ids = sequences[s]
+        let starts = ids.indices.dropLast().filter { endIDs.contains(ids[$0]) }
+        batch.append(documentStarts: starts) { span in for id in ids { span.append(id) } }
+    }
 }
 
 /// One configuration, its data and its initial parameters; the same on every rank.
 struct TinyRun {
     static let sequenceLength = 6
+    /// Ids that end a document, where documents are masked: a sequence has one to seven, mostly two.
+    static let endIDs: Set<Int32> = [2, 5, 11]
     static let model = ModelConfiguration(
         hiddenSize: 8, intermediateSize: 12, hiddenLayerCount: 2, attentionHeadCount: 2, keyValueHeadCount: 1,
         vocabularySize: 13, maxPositionEmbeddings: 6, initializerRange: 0.5)
@@ -46,11 +56,14 @@ struct TinyRun {
     /// update is the gradient's sign, in which a rounding near 0 shows in full. The clip is small enough to be at work.
     init(
         loss: LossConfiguration, globalBatchSize: Int, microBatchSize: Int, ignored: [Int32] = [],
-        reduction: GradientReduction = .reduceScatter, reproducible: Bool = false
+        documentMask: Bool = false, maskDocumentStarts: Bool = false, reduction: GradientReduction = .reduceScatter,
+        reproducible: Bool = false
     ) throws {
         configuration = RunConfiguration(
             name: "tiny", model: Self.model,
-            data: DataConfiguration(train: [], sequenceLength: Self.sequenceLength, ignoredTargets: ignored),
+            data: DataConfiguration(
+                train: [], sequenceLength: Self.sequenceLength, ignoredTargets: ignored, documentMask: documentMask,
+                maskDocumentStarts: maskDocumentStarts),
             loss: loss,
             optimizer: OptimizerConfiguration(
                 learningRate: 0.02, epsilon: 1e-2, weightDecay: 0.1, gradientClip: 0.25),
@@ -58,8 +71,9 @@ struct TinyRun {
             training: TrainingConfiguration(
                 globalBatchSize: globalBatchSize, microBatchSize: microBatchSize, seed: 5, reproducible: reproducible,
                 gradientReduction: reduction))
-        let source = MemorySource(
+        var source = MemorySource(
             count: 50, sequenceLength: Self.sequenceLength, vocabulary: Self.model.vocabularySize, seed: 9)
+        if documentMask || maskDocumentStarts { source.endIDs = Self.endIDs }
         stream = try TrainingStream(
             domains: [TokenDomain(name: "memory", weight: 1, source: source)], sequenceLength: Self.sequenceLength,
             seed: 5)
@@ -73,7 +87,7 @@ struct TinyRun {
 
     /// The sequences at global positions, one by one from their source; ignored targets are -1.
     func batch(at positions: Range<Int>) -> TokenBatch {
-        let ignored = configuration.data.ignoredTargets
+        let data = configuration.data
         var (inputs, targets): ([Int32], [Int32]) = ([], [])
         for position in positions {
             let place = stream.location(of: position)
@@ -81,9 +95,14 @@ struct TinyRun {
                 preconditionFailure("memory cannot fail")
             }
             inputs += tokens.dropLast()
-            targets += tokens.dropFirst().map { ignored.contains($0) ? -1 : $0 }
+            targets += zip(tokens, tokens.dropFirst()).map { input, target in
+                let isMasked = data.maskDocumentStarts && Self.endIDs.contains(input)
+                return isMasked || data.ignoredTargets.contains(target) ? -1 : target
+            }
         }
-        return TokenBatch(inputs: inputs, targets: targets, sequenceLength: Self.sequenceLength)
+        return TokenBatch(
+            inputs: inputs, targets: targets, sequenceLength: Self.sequenceLength,
+            startsDocument: inputs.map { Self.endIDs.contains($0) }, masksDocuments: data.documentMask)
     }
 }
 

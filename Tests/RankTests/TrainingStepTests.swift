@@ -60,6 +60,15 @@ final class TrainingStepTests: RankTestCase {
             TinyRun(loss: mile, globalBatchSize: 7, microBatchSize: 3, ignored: [0, 4, 7]), "three tokens ignored")
     }
 
+    func testDocumentMasks() throws {
+        for (mask, starts) in [(true, false), (false, true), (true, true)] {
+            try check(
+                TinyRun(
+                    loss: mile, globalBatchSize: 7, microBatchSize: 3, documentMask: mask, maskDocumentStarts: starts),
+                "masks \(mask), starts \(starts)")
+        }
+    }
+
     /// Parameters that arrive during the next step are the same ones; ranks without a micro-batch never ask for them.
     func testGathersThatTheNextStepWaitsForChangeNoBit() throws {
         for reduction in GradientReduction.allCases {

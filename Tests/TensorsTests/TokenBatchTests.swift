@@ -77,7 +77,36 @@ struct TokenBatchTests {
         #expect(batch.capacity == 2 && batch.sequenceCount == 2)
     }
 
+    @Test func startsOfDocumentsAreKeptAndIgnored() {
+        var batch = TokenBatch(capacity: 3, sequenceLength: 4, masksDocuments: true)
+        #expect(batch.masksDocuments && !TokenBatch(capacity: 1, sequenceLength: 1).masksDocuments)
+        batch.append(documentStarts: [0, 3]) { ids in for index in 0..<5 as Range<Int32> { ids.append(index) } }
+        batch.append([5, 6, 7, 8, 9])
+        batch.append([1, 2], counting: 0..<1)
+        let none = [Bool](repeating: false, count: 8)
+        #expect(batch.startsDocument == [true, false, false, true] + none)
+        batch.ignoreDocumentStarts()
+        #expect(batch.targets == [-1, 2, 3, -1, 6, 7, 8, 9, 2, -1, -1, -1])
+        #expect(batch.inputs == [0, 1, 2, 3, 5, 6, 7, 8, 1, 0, 0, 0])
+        // The next filling knows nothing of the last one.
+        batch.removeAll()
+        #expect(batch.startsDocument.isEmpty)
+        batch.append([5, 6, 7, 8, 9])
+        batch.ignoreDocumentStarts()
+        #expect(batch.startsDocument == Array(none[..<4]) && batch.targets == [6, 7, 8, 9])
+        let whole = TokenBatch(
+            inputs: [1, 2], targets: [2, 3], sequenceLength: 1, startsDocument: [false, true], masksDocuments: true)
+        #expect(whole.startsDocument == [false, true] && whole.masksDocuments)
+    }
+
     @Test func mistakesTrap() async {
+        await #expect(processExitsWith: .failure) {
+            var batch = TokenBatch(capacity: 1, sequenceLength: 2)
+            batch.append(documentStarts: [2]) { ids in for _ in 0..<3 { ids.append(1) } }
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = TokenBatch(inputs: [1, 2], targets: [1, 2], sequenceLength: 2, startsDocument: [true])
+        }
         await #expect(processExitsWith: .failure) {
             var batch = TokenBatch(capacity: 1, sequenceLength: 2)
             batch.append([1, 2, 3])

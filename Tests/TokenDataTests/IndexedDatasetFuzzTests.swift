@@ -96,13 +96,24 @@ private enum IndexMutation {
         bytes[offset..<offset + size].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// The positions inside 1 ..< `count` at which documents begin, boundary by boundary.
+    private static func documentStarts(_ index: [UInt8], size: Int, count: Int) -> [Int] {
+        let (sequences, boundaries) = (Int(number(index, 18, 8)), Int(number(index, 26, 8)))
+        let offsets = 34 + 4 * sequences
+        let starts = (0..<boundaries).compactMap { boundary -> Int? in
+            let sequence = Int(number(index, offsets + 8 * sequences + 8 * boundary, 8))
+            return sequence < sequences ? Int(number(index, offsets + 8 * sequence, 8)) / size : nil
+        }
+        return Set(starts.filter { $0 > 0 && $0 < count }).sorted()
+    }
+
     static func check(_ index: [UInt8], _ tokens: [UInt8], prefix: String) throws -> FuzzCampaign.Outcome {
         try Data(index).write(to: URL(filePath: prefix + ".idx"))
         try Data(tokens).write(to: URL(filePath: prefix + ".bin"))
         let passes = passesOuterHeader(index)
         let dataset: IndexedDataset
         do {
-            dataset = try IndexedDataset(prefix: prefix)
+            dataset = try IndexedDataset(prefix: prefix, findsDocuments: true)
         } catch is DataError {
             return passes ? .refusedInner : .refusedOuter
         }
@@ -122,6 +133,8 @@ private enum IndexMutation {
         }
         let read = try dataset.tokens(in: 0..<dataset.count)
         require(read == expected, "the tokens are read wrongly: \(index)")
+        let starts = try dataset.documentStarts(in: 1..<dataset.count)
+        require(starts == documentStarts(index, size: size, count: dataset.count), "wrong documents: \(index)")
         return .read
     }
 }

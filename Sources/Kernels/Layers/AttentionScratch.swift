@@ -35,18 +35,20 @@ struct AttentionScratch {
         ScoreBlock(view, number * attention.scoreCount, rows: rows, columns: columns, like: operand)
     }
 
-    /// A dense copy of `source` in its dtype.
-    func packed(_ source: OperandMatrix, in rows: Rows) -> OperandMatrix {
-        let headSize = attention.headSize
+    /// A dense copy `[T, Dh]` of `source` in its dtype, of which only the rows in `range` are set.
+    ///
+    /// Each row keeps its index. Why: the place of a matmul's operand then depends on its rows only, whatever the task.
+    func packed(_ source: OperandMatrix, rows range: Range<Int>, in rows: Rows) -> OperandMatrix {
+        let (T, headSize) = (attention.positions, attention.headSize)
         switch source {
         case .fp32(let matrix):
-            let copy = Matrix(memory(rows), rows: matrix.rows, columns: headSize)
-            matrix.copy(to: copy)
+            let copy = Matrix(memory(rows), rows: T, columns: headSize)
+            matrix.block(rows: range).copy(to: copy.block(rows: range))
             return .fp32(copy)
         case .bf16(let matrix):
             let copy = BFloat16Matrix(
-                BFloat16View(over: memory(rows)), rows: matrix.rows, columns: headSize, stride: headSize)
-            matrix.copy(to: copy)
+                BFloat16View(over: memory(rows)), rows: T, columns: headSize, stride: headSize)
+            matrix.block(rows: range).copy(to: copy.block(rows: range))
             return .bf16(copy)
         }
     }

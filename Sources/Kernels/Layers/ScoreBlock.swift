@@ -32,31 +32,32 @@ struct ScoreBlock {
         wide.view.advanced(by: row * wide.columns, count: wide.columns)
     }
 
-    /// Replaces the first `visible` scores of a row by their softmax, and all later scores by zeros.
+    /// Replaces the `visible` scores of a row by their softmax, and all others by zeros.
     ///
     /// The matmul has left the scores unscaled (see ``multiply(_:_:_:_:into:adding:backend:)``).
     ///
     /// - Returns: the log-sum-exp of the visible scores times `scale`.
     @inline(__always)
-    func softmax(row: Int, visible: Int, scale: Float) -> Float {
+    func softmax(row: Int, visible: Range<Int>, scale: Float) -> Float {
         let scores = wideRow(row)
-        let seen = masked(scores, visible: visible)
+        let lanes = masked(scores, visible: visible)
+        let seen = scores.advanced(by: lanes.lowerBound, count: lanes.count)
         let largest = maximum(seen)
         let (shift, scales) = (Lanes(repeating: largest), Lanes(repeating: scale))
         let total = mapSumLanes(seen, into: seen) { exponential(($0 - shift) * scales) }
         let inverse = Lanes(repeating: 1 / total)
         switch operand {
-        case .fp32: finish(seen, into: scores, inverse)
+        case .fp32: finish(seen, lanes, into: scores, inverse)
         case .bf16(let matrix):
-            finish(seen, into: matrix.view.advanced(by: row * matrix.stride, count: matrix.columns), inverse)
+            finish(seen, lanes, into: matrix.view.advanced(by: row * matrix.stride, count: matrix.columns), inverse)
         }
         return largest * scale + logf(total)
     }
 
     @inline(__always)
-    private func finish(_ seen: FloatView, into row: some LaneBuffer, _ inverse: Lanes) {
-        mapLanes(seen, into: row.advanced(by: 0, count: seen.count)) { $0 * inverse }
-        clear(row.advanced(by: seen.count, count: row.count - seen.count))
+    private func finish(_ seen: FloatView, _ lanes: Range<Int>, into row: some LaneBuffer, _ inverse: Lanes) {
+        mapLanes(seen, into: row.advanced(by: lanes.lowerBound, count: lanes.count)) { $0 * inverse }
+        clear(row, outside: lanes)
     }
 }
 
@@ -65,21 +66,22 @@ struct ScoreBlock {
 /// `dP = dout v^T` is the gradient of the probabilities, dS the gradient of the unscaled scores.
 @inline(__always)
 func scoreGradient(
-    p: ScoreBlock, gradient: ScoreBlock, row: Int, visible: Int, lse: Float, delta: Float, scale: Float
+    p: ScoreBlock, gradient: ScoreBlock, row: Int, visible: Range<Int>, lse: Float, delta: Float, scale: Float
 ) {
     let (shift, deltas, scales) = (Lanes(repeating: lse), Lanes(repeating: delta), Lanes(repeating: scale))
-    let scores = masked(p.wideRow(row), visible: visible)
-    let probabilityGradients = gradient.wideRow(row).advanced(by: 0, count: scores.count)
+    let lanes = masked(p.wideRow(row), visible: visible)
+    let scores = p.wideRow(row).advanced(by: lanes.lowerBound, count: lanes.count)
+    let probabilityGradients = gradient.wideRow(row).advanced(by: lanes.lowerBound, count: lanes.count)
     @inline(__always) func finish(_ pRow: some LaneBuffer, _ gradientRow: some LaneBuffer) {
         mapLanePairs(
-            scores, probabilityGradients, into: pRow.advanced(by: 0, count: scores.count),
-            gradientRow.advanced(by: 0, count: scores.count)
+            scores, probabilityGradients, into: pRow.advanced(by: lanes.lowerBound, count: lanes.count),
+            gradientRow.advanced(by: lanes.lowerBound, count: lanes.count)
         ) { score, probabilityGradient in
             let probability = exponential(score * scales - shift)
             return (probability, probability * (probabilityGradient - deltas) * scales)
         }
-        clear(pRow.advanced(by: scores.count, count: pRow.count - scores.count))
-        clear(gradientRow.advanced(by: scores.count, count: gradientRow.count - scores.count))
+        clear(pRow, outside: lanes)
+        clear(gradientRow, outside: lanes)
     }
     switch (p.operand, gradient.operand) {
     case (.bf16(let pMatrix), .bf16(let gradientMatrix)):
@@ -90,14 +92,24 @@ func scoreGradient(
     }
 }
 
-/// The visible scores of a row, padded to whole lanes by masked scores, whose exponential is exactly 0.
+/// Pads the visible scores of a row to whole lanes by masked scores, whose exponential is exactly 0.
 ///
 /// Why: loops then meet partial lanes only at the end of the whole row.
+///
+/// - Returns: the range of the padded scores.
 @inline(__always)
-private func masked(_ row: FloatView, visible: Int) -> FloatView {
-    let end = min((visible + laneCount - 1) / laneCount * laneCount, row.count)
-    for index in visible..<end { row[index] = -1e30 }
-    return row.advanced(by: 0, count: end)
+private func masked(_ row: FloatView, visible: Range<Int>) -> Range<Int> {
+    let start = visible.lowerBound / laneCount * laneCount
+    let end = min((visible.upperBound + laneCount - 1) / laneCount * laneCount, row.count)
+    for index in start..<visible.lowerBound { row[index] = -1e30 }
+    for index in visible.upperBound..<end { row[index] = -1e30 }
+    return start..<end
+}
+
+@inline(__always)
+private func clear(_ row: some LaneBuffer, outside lanes: Range<Int>) {
+    clear(row.advanced(by: 0, count: lanes.lowerBound))
+    clear(row.advanced(by: lanes.upperBound, count: row.count - lanes.upperBound))
 }
 
 @inline(__always)

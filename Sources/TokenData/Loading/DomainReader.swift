@@ -36,7 +36,7 @@ public func loadDomains(
     }
     let reader = DomainReader(
         tokenizer: tokenizer, sequenceLength: configuration.sequenceLength, vocabularySize: vocabularySize,
-        purpose: purpose, settings: settings, threads: threads)
+        purpose: purpose, findsDocuments: configuration.needsDocuments, settings: settings, threads: threads)
     return try list.enumerated().compactMap { index, domain in
         if purpose == .training && domain.weight == 0 {
             progress("\(purpose.rawValue) domain \(domain.name): weight 0, switched off")
@@ -46,7 +46,8 @@ public func loadDomains(
         do {
             let (source, origin) = try reader.open(
                 domain.path, progress: { progress(words + $0) }, warn: warn, checkCancellation: checkCancellation)
-            progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens"))
+            let documents = try source.documentCount.map { " in \($0) documents" } ?? ""
+            progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens\(documents)"))
             return TokenDomain(name: domain.name, weight: domain.weight, source: source, origin: origin)
         } catch let error as DataError {
             throw error.with(key: settings.path(index))
@@ -84,6 +85,8 @@ private struct DomainReader {
     let vocabularySize: Int
     /// A validation set must have an end.
     let purpose: DataPurpose
+    /// Whether sources know the borders of their documents.
+    let findsDocuments: Bool
     let settings: DataSettingNames
     /// How many threads encode text.
     let threads: Int
@@ -114,13 +117,13 @@ private struct DomainReader {
             if let remark = try file.remark(for: tokenizer) { warn(remark) }
             let tokens = try tokenize(
                 file, with: DocumentEncoder(tokenizer: tokenizer, threads: threads), vocabularySize: vocabularySize,
-                progress: progress, warn: warn, checkCancellation: checkCancellation)
+                keepsDocuments: findsDocuments, progress: progress, warn: warn, checkCancellation: checkCancellation)
             let source = try TokenSource(
                 tokens, sequenceLength: sequenceLength, file: path, name: settings.sequenceLength)
             return (source, .own)
         }
         try requirePrefix(path)
-        var dataset = try IndexedDataset(prefix: path)
+        var dataset = try IndexedDataset(prefix: path, findsDocuments: findsDocuments)
         let origin = try self.origin(of: path)
         try dataset.requireIds(below: vocabularySize, name: settings.vocabularySize)
         let source = try TokenSource(
@@ -149,9 +152,11 @@ private struct DomainReader {
 }
 
 /// All documents of a file as tokens, each followed by the end token.
+///
+/// - Parameter keepsDocuments: whether the store remembers the borders of documents.
 private func tokenize(
-    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, progress: (String) -> Void,
-    warn: (String) -> Void, checkCancellation: () throws -> Void
+    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, keepsDocuments: Bool,
+    progress: (String) -> Void, warn: (String) -> Void, checkCancellation: () throws -> Void
 ) throws -> TokenStore {
     var store = TokenStore(vocabularySize: vocabularySize)
     var lastReport = ContinuousClock.now
@@ -170,7 +175,9 @@ private func tokenize(
         checkCancellation: checkCancellation
     ) { ids, isEnd in
         store.append(ids)
-        if isEnd { store.append([encoder.tokenizer.endToken]) }
+        guard isEnd else { return }
+        store.append([encoder.tokenizer.endToken])
+        if keepsDocuments { store.endDocument() }
     }
     return store
 }

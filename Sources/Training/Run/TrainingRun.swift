@@ -60,7 +60,8 @@ final class TrainingRun {
         evaluator = Evaluator(
             communicator: process.communicator, transformer: state.transformer, domains: data.validation,
             limit: configuration.evaluation.sequences, ignoredTargets: configuration.data.ignoredTargets,
-            tokenizer: data.tokenizer,
+            masksDocuments: configuration.data.documentMask,
+            ignoresDocumentStarts: configuration.data.maskDocumentStarts, tokenizer: data.tokenizer,
             frequencies: state.tokenCounts.isEmpty
                 ? nil
                 : FrequencyBuckets(counts: state.tokenCounts, ignoredTargets: configuration.data.ignoredTargets))

@@ -46,7 +46,8 @@ public final class TrainingStep {
         self.optimizer = optimizer
         ignoredTargets = Set(configuration.data.ignoredTargets)
         batch = TokenBatch(
-            capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength)
+            capacity: transformer.maximumSequences, sequenceLength: transformer.sequenceLength,
+            masksDocuments: configuration.data.documentMask)
         weighting = configuration.loss.tokenWeighting
         let layout = StepLayout(configuration, ranks: communicator.size)
         self.layout = layout
@@ -177,6 +178,7 @@ public final class TrainingStep {
         try stream.fill(
             &batch, with: (firstSequence + sequences.lowerBound)..<(firstSequence + sequences.upperBound))
         batch.ignoreTargets(ignoredTargets)
+        if configuration.data.maskDocumentStarts { batch.ignoreDocumentStarts() }
         gradient.beginMicroBatch()
         let sums = try transformer.lossAndGradient(
             batch, weighting: weighting, adding: gradient.backwardAdds,

@@ -8,8 +8,8 @@ import Testing
 
 struct ThreadIndependenceTests {
     enum Kernel: String, CaseIterable, Sendable {
-        case gemm, rmsNorm, headNorm, bias, rotary, attention, cachedAttention, swiGLU, embedding, head, headWithFloor
-        case buffers
+        case gemm, rmsNorm, headNorm, bias, rotary, attention, documentAttention, cachedAttention, swiGLU, embedding
+        case head, headWithFloor, buffers
 
         /// All results of both passes. `nudged` changes one input a little.
         func run(_ pool: ThreadPool, nudged: Bool) -> [Float] {
@@ -39,8 +39,9 @@ struct ThreadIndependenceTests {
                 var rotary = RotaryTests.Case(300, positions: 65, heads: 3, headSize: 20, padding: 7)
                 nudge(&rotary.x)
                 return rotary.run(pool) + rotary.run(pool, inverse: true)
-            case .attention:
-                var attention = AttentionTests.Case(1, 530, 4, 2, 20)
+            case .attention, .documentAttention:
+                let documents = self == .attention ? [] : [7, 90, 240, 250, 260, 500]
+                var attention = AttentionTests.Case(1, 530, 4, 2, 20, documents: documents)
                 nudge(&attention.qkv)
                 return attention.forward(pool).output + attention.forward(pool).lse + attention.backward(pool)
             case .cachedAttention:

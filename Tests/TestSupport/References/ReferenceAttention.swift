@@ -1,20 +1,32 @@
-// ReferenceAttention - causal grouped-query attention, one score at a time.
+// ReferenceAttention - causal grouped-query attention inside documents, one score at a time.
 
 /// Sizes as in the kernel's legend: B sequences, T positions, H query heads, K key/value heads, Dh features per head; a
 /// token's row is `[q: H * Dh | k: K * Dh | v: K * Dh]`.
 public struct ReferenceAttention: Sendable {
     let B, T, H, K, Dh: Int
+    /// Positions of the batch, b * T + t, at which a document begins. Each sequence begins one.
+    let documents: Set<Int>
 
-    public init(sequences: Int, positions: Int, heads: Int, keyValueHeads: Int, headSize: Int) {
+    public init(
+        sequences: Int, positions: Int, heads: Int, keyValueHeads: Int, headSize: Int, documents: Set<Int> = []
+    ) {
         (B, T, H, K, Dh) = (sequences, positions, heads, keyValueHeads, headSize)
+        self.documents = documents
     }
 
-    /// `[B * T, H * Dh]`: `out_i = sum_(j <= i) softmax_j(q_i k_j / sqrt(Dh)) v_j`.
+    /// The keys that query i of sequence b sees: from the start of its document to itself.
+    private func seen(_ b: Int, _ i: Int) -> ClosedRange<Int> {
+        var first = i
+        while first > 0 && !documents.contains(b * T + first) { first -= 1 }
+        return first...i
+    }
+
+    /// `[B * T, H * Dh]`: `out_i = sum_j softmax_j(q_i k_j / sqrt(Dh)) v_j` over the keys j that query i sees.
     public func output(_ qkv: [Double]) -> [Double] {
         var out = [Double](repeating: 0, count: B * T * H * Dh)
         forEachQuery(qkv) { b, h, i, p in
-            for j in 0...i {
-                for d in 0..<Dh { out[outputIndex(b, i, h, d)] += p[j] * qkv[valueIndex(b, j, h, d)] }
+            for j in seen(b, i) {
+                for d in 0..<Dh { out[outputIndex(b, i, h, d)] += p[j, default: 0] * qkv[valueIndex(b, j, h, d)] }
             }
         }
         return out
@@ -26,7 +38,7 @@ public struct ReferenceAttention: Sendable {
         for b in 0..<B {
             for h in 0..<H {
                 for i in 0..<T {
-                    result.append(logarithm((0...i).reduce(0) { $0 + exponential(score(qkv, b, h, i, $1)) }))
+                    result.append(logarithm(seen(b, i).reduce(0) { $0 + exponential(score(qkv, b, h, i, $1)) }))
                 }
             }
         }
@@ -39,16 +51,19 @@ public struct ReferenceAttention: Sendable {
         let scale = 1 / Double(Dh).squareRoot()
         forEachQuery(qkv) { b, h, i, p in
             var probabilityGradients = [Double](repeating: 0, count: i + 1)
-            for j in 0...i {
+            for j in seen(b, i) {
                 for d in 0..<Dh {
                     let outGradient = outputGradient[outputIndex(b, i, h, d)]
                     probabilityGradients[j] += outGradient * qkv[valueIndex(b, j, h, d)]
-                    qkvGradient[valueIndex(b, j, h, d)] += p[j] * outGradient
+                    qkvGradient[valueIndex(b, j, h, d)] += p[j, default: 0] * outGradient
                 }
             }
-            for l in 0...i {
+            for l in seen(b, i) {
                 var scoreGradient = 0.0
-                for j in 0...i { scoreGradient += probabilityGradients[j] * p[j] * ((j == l ? 1 : 0) - p[l]) }
+                for j in seen(b, i) {
+                    scoreGradient +=
+                        probabilityGradients[j] * p[j, default: 0] * ((j == l ? 1 : 0) - p[l, default: 0])
+                }
                 for d in 0..<Dh {
                     qkvGradient[queryIndex(b, i, h, d)] += scale * scoreGradient * qkv[keyIndex(b, l, h, d)]
                     qkvGradient[keyIndex(b, l, h, d)] += scale * scoreGradient * qkv[queryIndex(b, i, h, d)]
@@ -58,10 +73,17 @@ public struct ReferenceAttention: Sendable {
         return qkvGradient
     }
 
-    private func forEachQuery(_ qkv: [Double], _ body: (_ b: Int, _ h: Int, _ i: Int, _ p: [Double]) -> Void) {
+    /// Calls `body` with the probabilities of the keys that each query sees.
+    private func forEachQuery(
+        _ qkv: [Double], _ body: (_ b: Int, _ h: Int, _ i: Int, _ p: [Int: Double]) -> Void
+    ) {
         for b in 0..<B {
             for h in 0..<H {
-                for i in 0..<T { body(b, h, i, Reference.softmax((0...i).map { score(qkv, b, h, i, $0) })) }
+                for i in 0..<T {
+                    let seen = seen(b, i)
+                    let p = Reference.softmax(seen.map { score(qkv, b, h, i, $0) })
+                    body(b, h, i, Dictionary(uniqueKeysWithValues: zip(seen, p)))
+                }
             }
         }
     }
