@@ -205,7 +205,7 @@ extension ProgramTests {
             (["--tokenizer", "bytes", "--output", "out", "absent.txt"], ["absent.txt", "no such file"]),
             (
                 ["--tokenizer", "bytes", "--output", "out", "run.yaml"],
-                ["run.yaml", "allowed: .txt, .jsonl, .jsonl.zst"]
+                ["run.yaml", "allowed: .txt, .jsonl, .json"]
             ),
             (["--tokenizer", "bytes", "--output", "out.idx", "text.txt"], ["--output", "without the ending"]),
             (["--tokenizer", "bytes", "--output", "out", "text.txt", "--on-error", "ignore"], ["--on-error", "skip"]),
