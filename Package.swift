@@ -64,6 +64,7 @@ let package = Package(
         system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev"),
         system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
         .systemLibrary(name: "CMemory"),
+        .systemLibrary(name: "CProcess"),
         .systemLibrary(name: "CPeakRates"),
         .systemLibrary(name: "CTiles"),
         .systemLibrary(name: "CVectorMath"),
@@ -118,7 +119,10 @@ let package = Package(
         // Texts, prepared data, and the order of sequences.
         module(
             "TokenData",
-            ["Digests", "Gzip", "InputFiles", "Primitives", "SentencePieceText", "Tensors", "Tokenizers", "Zstandard"]),
+            [
+                "CProcess", "Digests", "Gzip", "InputFiles", "Primitives", "SentencePieceText", "Tensors", "Tokenizers",
+                "Zstandard",
+            ]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
         module("Preparation", ["Digests", "InputFiles", "Primitives", "Reporting", "TokenData", "Tokenizers"]),
         // ZeRO-1: who owns which parameters, and the exchange of gradients and parameters.

@@ -27,6 +27,8 @@ struct Field<Root: Sendable>: Sendable {
     var elements: [FieldDescription] = []
     let decode: Decode
     let encode: @Sendable (Root) -> OutputValue
+    /// Whether a mapping in a list is written without the key where it has its default.
+    var isOmittedByDefault = false
     /// The part of the value that a resumed run may not change.
     var identity: (@Sendable (Root) -> OutputValue)?
 
@@ -34,6 +36,13 @@ struct Field<Root: Sendable>: Sendable {
     var required: Field {
         var copy = self
         copy.isRequired = true
+        return copy
+    }
+
+    /// The key of a mapping in a list marked as one that is written only where it differs from its default.
+    var omittedByDefault: Field {
+        var copy = self
+        copy.isOmittedByDefault = true
         return copy
     }
 
@@ -204,16 +213,52 @@ extension Field {
             encode: { .word(get($0)) })
     }
 
+    /// One or several texts: a text, or a list of texts.
+    static func texts(
+        _ name: String, _ path: any WritableKeyPath<Root, [String]> & Sendable, allowed: String,
+        refuse: @escaping @Sendable (String) -> Refusal?, _ help: String
+    ) -> Field {
+        @Sendable func issues(_ node: YAMLNode, _ key: String) -> (String?, [LocatedIssue]) {
+            guard case .scalar(.text(let text), _) = node.content else {
+                return (nil, issue(node, key, allowed: allowed))
+            }
+            let isControl = text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            let refusal = isControl ? Refusal(reason: "which has control characters", allowed: allowed) : refuse(text)
+            guard let refusal else { return (text, []) }
+            return (nil, issue(node, key, allowed: refusal.allowed, reason: refusal.reason))
+        }
+        return Field(
+            name: name, help: help, allowed: allowed,
+            decode: { node, key, root in
+                guard case .sequence(let elements) = node.content else {
+                    let (text, found) = issues(node, key)
+                    if let text { root[keyPath: path] = [text] }
+                    return found
+                }
+                guard !elements.isEmpty else { return issue(node, key, allowed: allowed, reason: "which is empty") }
+                let values = elements.enumerated().map { issues($1, key.appending(index: $0)) }
+                root[keyPath: path] = values.compactMap(\.0)
+                return values.flatMap(\.1)
+            },
+            encode: { root in
+                let values = root[keyPath: path]
+                return values.count == 1 ? .text(values[0]) : .list(values.map { .text($0) })
+            })
+    }
+
     /// Text without control characters, which would break the lines of logs and messages.
+    ///
+    /// - Parameter allowsControls: whether the text may have them, because no message shows it as it is.
     static func text(
         _ name: String, _ path: any WritableKeyPath<Root, String> & Sendable, allowed: String = "text",
-        refuse: (@Sendable (String) -> Refusal?)? = nil, _ help: String
+        allowsControls: Bool = false, refuse: (@Sendable (String) -> Refusal?)? = nil, _ help: String
     ) -> Field {
         scalar(
             name, path, allowed: allowed, help: help,
             refuse: { text in
                 let isControl = text.unicodeScalars.contains { $0.properties.generalCategory == .control }
-                return isControl ? Refusal(reason: "which has control characters", allowed: allowed) : refuse?(text)
+                return isControl && !allowsControls
+                    ? Refusal(reason: "which has control characters", allowed: allowed) : refuse?(text)
             },
             read: { scalar in
                 guard case .text(let text) = scalar else { return nil }
@@ -295,7 +340,7 @@ extension Field {
         _ name: String, _ path: any WritableKeyPath<Root, [Element]> & Sendable, standard: Element,
         fields: [Field<Element>], isIdentifying: @escaping @Sendable (Element) -> Bool = { _ in true }, _ help: String
     ) -> Field {
-        let example = fields.map { "\($0.name): ..." }.joined(separator: ", ")
+        let example = fields.filter { !$0.isOmittedByDefault }.map { "\($0.name): ..." }.joined(separator: ", ")
         let allowed = "a list of mappings, as in [{\(example)}]"
         let identifying = fields.filter { $0.resume == .mustMatch }
         var field = Field(
@@ -316,7 +361,10 @@ extension Field {
             encode: { root in
                 .list(
                     root[keyPath: path].map { element in
-                        .object(fields.map { OutputValue.Member(key: $0.name, value: $0.encode(element)) })
+                        let written = fields.filter {
+                            !$0.isOmittedByDefault || $0.encode(element) != $0.encode(standard)
+                        }
+                        return .object(written.map { OutputValue.Member(key: $0.name, value: $0.encode(element)) })
                     })
             })
         if !identifying.isEmpty {

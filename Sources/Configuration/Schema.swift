@@ -51,11 +51,26 @@ enum Schema {
         refuse: { $0.isEmpty ? Refusal(reason: "which names nothing", allowed: "text that is not empty") : nil },
         "The domain's name in metrics; each name once in a list.")
 
-    private static let domainPath = Field<DataConfiguration.Domain>.text(
-        "path", \.path, allowed: "a path",
+    private static let domainPath = Field<DataConfiguration.Domain>.texts(
+        "path", \.paths, allowed: "a path, or a list of paths",
         refuse: { $0.isEmpty ? Refusal(reason: "which is no path", allowed: "a path") : nil },
-        "A \(DocumentSource.suffixes(joinedBy: "or")) file, the prefix of a prepared .bin/.idx pair, or "
-            + "synthetic:train (for validation synthetic:validation); relative to the working directory.")
+        "A \(DocumentSource.textSuffixes(joinedBy: "or")) file, a directory or a pattern of such files, or a list of these; the "
+            + "prefix of a prepared .bin/.idx pair; or synthetic:train (for validation synthetic:validation). Relative to "
+            + "the working directory.")
+
+    /// How the text files of a domain are read.
+    private static let domainReading: [Field<DataConfiguration.Domain>] = [
+        Field.text(
+            "text_key", \.reading.textKey, allowed: "text that is not empty",
+            refuse: { $0.isEmpty ? Refusal(reason: "which names nothing", allowed: "text that is not empty") : nil },
+            "Key of the text in JSON lines; a.b is key b of the object a, unless a key is named a.b."
+        ).omittedByDefault,
+        Field.text(
+            "document_separator", \.reading.separatorText, allowsControls: true,
+            "Text between the documents of a .txt file, as <|endoftext|>; empty: a file is one document."
+        ).omittedByDefault,
+        Field.choice("encoding", \.reading.encoding, "Encoding of .txt files and JSON lines.").omittedByDefault,
+    ]
 
     private static let data: [Field<RunConfiguration>] = [
         .text(
@@ -74,16 +89,16 @@ enum Schema {
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),
             fields: [
                 domainName.required.fixed, domainPath.required,
-                .number(
+                Field.number(
                     "weight", \.weight, .notNegative,
                     "Share of the training sequences, relative to the other domains'; 0: not read at all, as if left out."
                 ).fixed,
-            ],
+            ] + domainReading,
             isIdentifying: { $0.weight > 0 }, "The text to train on, one mapping for each domain."
         ).required,
         .objects(
             "data.validation", \.data.validation, standard: DataConfiguration.Domain(name: "", path: ""),
-            fields: [domainName.required, domainPath.required],
+            fields: [domainName.required, domainPath.required] + domainReading,
             "The text to evaluate on, one mapping for each domain."),
         .integer("data.sequence_length", \.data.sequenceLength, 1...million, "Targets of a sequence.").fixed,
         .integers(

@@ -38,7 +38,7 @@ struct ChunkLayout: Sendable {
         self.files = files
         self.chunkSize = chunkSize
         self.cutsTexts = cutsTexts
-        starts = files.reduce(into: [0]) { $0.append(($0.last ?? 0) + Self.weight($1.text.format, size: $1.size)) }
+        starts = files.reduce(into: [0]) { $0.append(($0.last ?? 0) + Self.weight($1.text, size: $1.size)) }
     }
 
     /// Estimated bytes of text for one compressed byte, by which work is shared.
@@ -52,19 +52,19 @@ struct ChunkLayout: Sendable {
     }
 
     /// Weight of a file: an estimate of its bytes of text.
-    static func weight(_ format: DocumentSource, size: Int) -> Int {
-        format.isCompressed ? size * expansion : size
+    static func weight(_ file: TextFile, size: Int) -> Int {
+        file.format.isCompressed || file.format.isTable ? size * expansion : size
     }
 
-    /// Number of chunks of a file; nil for compressed lines, whose number is known after reading.
+    /// Number of chunks of a file; nil where it is known after reading: lines that are read from the file's start.
     func chunkCount(_ file: Int) -> Int? {
-        let format = files[file].text.format
-        if format.layout == .text, !cuts(file) { return 1 }
-        return format.isCompressed ? nil : (files[file].size + chunkSize - 1) / chunkSize
+        let text = files[file].text
+        if text.isOneDocument, !cuts(file) { return 1 }
+        return text.isSequential ? nil : (files[file].size + chunkSize - 1) / chunkSize
     }
 
-    /// Whether the text of a file is cut into chunks. A compressed one never is.
-    func cuts(_ file: Int) -> Bool { cutsTexts && !files[file].text.format.isCompressed }
+    /// Whether the text of a file is cut into chunks. One that is read from its start never is.
+    func cuts(_ file: Int) -> Bool { cutsTexts && !files[file].text.isSequential }
 
     /// The rank that prepares a chunk.
     ///
@@ -93,7 +93,7 @@ struct ChunkTicket: Sendable {
     enum Content: Sendable {
         /// Not read yet; the chunk can be read without the bytes before it.
         case unread
-        /// Lines from a compressed file.
+        /// Lines from a file that is read from its start.
         case lines(LineChunk)
     }
 
@@ -110,9 +110,9 @@ struct ChunkSource {
     private let rankCount: Int
     /// Number of the next chunk. It is the chunk of an error that ``next()`` throws.
     private(set) var number = ChunkNumber(file: 0, index: 0)
-    /// The present compressed file and its chunks.
+    /// The present file that is read from its start, and its chunks.
     private var stream: (text: TextStream, chunks: LineChunks)?
-    /// Number of chunks of each compressed file that was read to its end, by file.
+    /// Number of chunks of each file that was read from its start to its end, by file.
     private(set) var counts: [Int: Int] = [:]
 
     init(_ layout: ChunkLayout, rank: Int, rankCount: Int) {
@@ -150,11 +150,12 @@ struct ChunkSource {
 
     private mutating func nextOfStream() throws -> ChunkTicket? {
         if stream == nil {
-            let text = try TextStream(layout.files[number.file].text)
-            stream = (text, LineChunks(size: layout.chunkSize) { try text.next() })
+            let file = layout.files[number.file].text
+            let text = try TextStream(file)
+            stream = (text, file.chunks(of: text, size: layout.chunkSize))
         }
         while let text = stream?.text {
-            let before = text.compressedOffset ?? 0
+            let before = text.offset
             guard let chunk = try stream?.chunks.next() else {
                 counts[number.file] = number.index
                 stream = nil
@@ -163,8 +164,7 @@ struct ChunkSource {
             let this = number
             number.index += 1
             if layout.owner(this, rankCount: rankCount) == rank {
-                return ChunkTicket(
-                    number: this, content: .lines(chunk), diskBytes: (text.compressedOffset ?? 0) - before)
+                return ChunkTicket(number: this, content: .lines(chunk), diskBytes: text.offset - before)
             }
         }
         return nil
@@ -174,8 +174,9 @@ struct ChunkSource {
 extension ChunkLayout {
     /// Number of lines before a chunk. It reads and counts them, since only a mistake needs the number.
     func lines(before number: ChunkNumber) throws -> Int {
-        let stream = try TextStream(files[number.file].text)
-        var chunks = LineChunks(size: chunkSize) { try stream.next() }
+        let file = files[number.file].text
+        let stream = try TextStream(file)
+        var chunks = file.chunks(of: stream, size: chunkSize)
         var count = 0
         while chunks.index < number.index, let chunk = try chunks.next() { count += chunk.lineCount }
         return count

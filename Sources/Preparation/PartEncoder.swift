@@ -58,11 +58,12 @@ struct PartEncoder: Sendable {
         var builder = PartBuilder(header: PartHeader(number: ticket.number), counts: counts)
         switch ticket.content {
         case .lines(let chunk): try add(chunk, to: &builder)
-        case .unread where file.text.format.layout == .text: try addText(file, to: &builder)
+        case .unread where file.text.isOneDocument: try addText(file, to: &builder)
         case .unread:
             let chunk = try LineChunk(
-                ticket.number.index, of: ReadableFile(path: file.text.path), fileSize: file.size, size: layout.chunkSize
-            )
+                ticket.number.index, of: ReadableFile(path: file.text.path), fileSize: file.size,
+                size: layout.chunkSize,
+                reading: file.text.reading)
             try add(chunk, to: &builder)
         }
         return builder.part
@@ -74,16 +75,17 @@ struct PartEncoder: Sendable {
         let cuts = layout.cuts(part.header.number.file)
         let start = cuts ? index * layout.chunkSize : 0
         let end = cuts ? min(start + layout.chunkSize, file.size) : file.size
-        let text =
-            file.text.format.isCompressed
+        var text =
+            file.text.isSequential
             ? try file.text.wholeText()
             : try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
         part.header.continuesDocument = start > 0
         part.header.endsDocument = end == file.size
         // Only a text of bytes is cut at any byte. Other texts are whole here.
         precondition(tokenizer.readsAnyBytes || !layout.cutsTexts, "a text that is cut within characters")
-        let invalid = tokenizer.readsAnyBytes ? InvalidUTF8() : InvalidUTF8(in: text)
-        guard invalid.isEmpty || skipsMalformed else { throw Self.replacement(invalid, file: file.text.path) }
+        let invalid = file.text.checksUTF8(for: tokenizer) ? InvalidUTF8(in: text) : InvalidUTF8()
+        guard invalid.isEmpty || skipsMalformed else { throw Self.replacement(invalid, file: file.text) }
+        if !invalid.isEmpty { text = file.text.replacingBrokenUnits(text) }
         do {
             try add(text, domain: nil, to: &part)
             part.header.replaced = invalid
@@ -94,16 +96,34 @@ struct PartEncoder: Sendable {
     }
 
     private func add(_ chunk: LineChunk, to part: inout PartBuilder) throws {
+        let file = layout.files[part.header.number.file].text
         part.header.lines = try chunk.forEachLine { number, line in
             switch line {
             case .blank: part.header.blankLines += 1
             case .document(let document): try add(document, line: number, to: &part)
+            case .text(let text): try add(text, of: file, line: number, to: &part)
             case .malformed(let problem):
                 try reject(
                     Mistake(
-                        line: number, problem: problem.description, remedy: TextFile.lineRemedy, reason: problem.words),
+                        line: number, problem: problem.description, remedy: file.reading.lineRemedy,
+                        reason: problem.words),
                     in: &part)
             }
+        }
+    }
+
+    /// Adds a document of a file with separators, in which bytes that are no UTF-8 are read as in a text of its own.
+    private func add(_ text: [UInt8], of file: TextFile, line: Int, to part: inout PartBuilder) throws {
+        let invalid = file.checksUTF8(for: tokenizer) ? InvalidUTF8(in: text) : InvalidUTF8()
+        guard invalid.isEmpty || skipsMalformed else {
+            let number = try line + layout.lines(before: part.header.number)
+            throw Self.replacement(invalid, file: file, document: number)
+        }
+        do {
+            try add(invalid.isEmpty ? text : file.replacingBrokenUnits(text), domain: nil, to: &part)
+            part.header.replaced.add(invalid.withoutLocation)
+        } catch let error as DataError {
+            try reject(Mistake(line: line, problem: error.problem, remedy: error.remedy), in: &part)
         }
     }
 
@@ -130,10 +150,15 @@ struct PartEncoder: Sendable {
     }
 
     /// The error for a text that is no UTF-8, where it may not be skipped.
-    static func replacement(_ found: InvalidUTF8, file: String) -> DataError {
-        DataError(
-            file: file, line: found.line, problem: found.words,
-            remedy: InvalidUTF8.remedy(file) + "; or use --on-error skip, which reads each as U+FFFD")
+    ///
+    /// - Parameter document: the number of the document in a file with separators.
+    static func replacement(_ found: InvalidUTF8, file: TextFile, document: Int? = nil) -> DataError {
+        let words = found.words(file.reading.encoding)
+        return DataError(
+            file: file.name, line: document == nil ? found.line : nil,
+            problem: document.map { "document \($0): \(words)" } ?? words,
+            remedy: InvalidUTF8.remedy(file.name, file.reading.encoding)
+                + "; or use --on-error skip, which reads each as U+FFFD")
     }
 
     static let noDomain = "the document has no \"meta.pile_set_name\""
@@ -174,6 +199,6 @@ struct PartEncoder: Sendable {
         let number = part.header.number
         let line = try mistake.line.map { $0 + (try layout.lines(before: number)) }
         throw DataError(
-            file: layout.files[number.file].text.path, line: line, problem: mistake.problem, remedy: mistake.remedy)
+            file: layout.files[number.file].text.name, line: line, problem: mistake.problem, remedy: mistake.remedy)
     }
 }

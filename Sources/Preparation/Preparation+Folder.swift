@@ -1,7 +1,7 @@
 // Preparation+Folder - the folder of a preparation: its start, its restart, and its finished output.
 
 internal import Reporting
-internal import TokenData
+public import TokenData
 internal import InputFiles
 
 /// The state of the output's location at the start of a preparation.
@@ -77,10 +77,7 @@ extension Preparation {
     }
 
     /// Creates ``folder``, which holds the lock.
-    public func makeFolder() throws {
-        if case .regular = FileKind.at(folder) { throw OutputError(folder, "is a file", remedy: "remove it") }
-        try OutputFolder.make(folder)
-    }
+    public func makeFolder() throws { try Self.makeFolder(ofOutput: request.output) }
 
     /// Begins or continues a preparation. Afterwards ``folder`` holds the manifest. Rank 0 only, with the lock.
     ///
@@ -88,7 +85,9 @@ extension Preparation {
     ///
     /// - Throws: ``DataError`` if the folder holds parts of another input, unless `overwrites`.
     public func begin(overwrites: Bool) throws -> PreparationStart {
-        let names = try OutputFolder.names(folder).filter { $0 != RunFiles.lock }
+        // Copies of streams are part of this start's input.
+        let streams = Set(request.streams.map { $0.path.split(separator: "/").last.map(String.init) ?? "" })
+        let names = try OutputFolder.names(folder).filter { $0 != RunFiles.lock && !streams.contains($0) }
         let earlier = PreparationJSON.read(PreparationManifest.self, at: manifestPath)
         if let earlier, let outdated = manifest.outdatedFiles(since: earlier), outdated.isEmpty || !overwrites {
             if overwrites { try OutputFolder.write("", to: replacingPath) }
@@ -159,7 +158,31 @@ extension Preparation {
 
     private func isOwn(_ name: String) -> Bool {
         isPart(name) || name.hasPrefix(Self.joinedPrefix) || name.hasPrefix("manifest.json")
-            || name.hasPrefix(Self.replacingName) || name == RunFiles.lock
+            || name.hasPrefix(Self.replacingName) || name.hasPrefix(Self.streamPrefix) || name == RunFiles.lock
+    }
+
+    /// Prefix of the names of copies of streams.
+    private static let streamPrefix = "stream-"
+
+    /// Path of the copy of stream `index` among the inputs of `output`, without its ending.
+    public static func streamPath(_ index: Int, ofOutput output: String) -> String {
+        "\(folder(ofOutput: output))/\(streamPrefix)\(index)"
+    }
+
+    /// Makes the directory of the parts of `output`, which holds copies of streams.
+    public static func makeFolder(ofOutput output: String) throws {
+        let folder = folder(ofOutput: output)
+        if case .regular = FileKind.at(folder) { throw OutputError(folder, "is a file", remedy: "remove it") }
+        try OutputFolder.make(folder)
+    }
+
+    /// Removes copies of streams, and the directory if nothing else is in it.
+    public static func removeStreams(_ streams: [SpooledInput], ofOutput output: String) throws {
+        for stream in streams { stream.remove() }
+        let folder = folder(ofOutput: output)
+        guard try OutputFolder.names(folder).allSatisfy({ $0 == RunFiles.lock }) else { return }
+        try OutputFolder.remove(folder + "/" + RunFiles.lock)
+        try OutputFolder.removeEmpty(folder)
     }
 
     /// Prefix of the outputs' names before they are renamed.

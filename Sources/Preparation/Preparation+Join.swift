@@ -85,7 +85,7 @@ extension Preparation {
         var (file, lines) = (0, 0)
         for header in headers {
             if header.number.file != file { (file, lines) = (header.number.file, 0) }
-            skipped.add(header.skipped, file: layout.files[file].text.path, linesBefore: lines)
+            skipped.add(header.skipped, file: layout.files[file].text.name, linesBefore: lines)
             lines += header.lines
         }
         return skipped
@@ -127,10 +127,12 @@ extension Preparation {
     ) -> PreparationSummary {
         var counts = DomainCounts()
         var replaced = ReplacedBytes()
+        var ofFile = [InvalidUTF8](repeating: InvalidUTF8(), count: layout.files.count)
         for header in headers {
             for domain in header.domains { counts.add(domain) }
-            replaced.add(header.replaced, file: layout.files[header.number.file].text.path)
+            ofFile[header.number.file].add(header.replaced)
         }
+        for (file, bytes) in zip(layout.files, ofFile) { replaced.add(bytes, file: file.text.name) }
         let total = counts.total
         precondition(
             total.tokens == outputs.reduce(0) { $0 + $1.tokens }

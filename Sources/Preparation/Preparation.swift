@@ -1,6 +1,6 @@
 // Preparation - the job of `prepare`: text files in, one .bin/.idx pair out, or one per domain.
 
-internal import TokenData
+public import TokenData
 internal import InputFiles
 public import Tokenizers
 
@@ -9,8 +9,12 @@ public struct Preparation: Sendable {
     /// The arguments of the command.
     public struct Request: Sendable {
         public var tokenizer: any Tokenizer
-        /// Paths of text files, see ``DocumentSource``.
+        /// Paths of text files, see ``DocumentSource``, and names of streams.
         public var files: [String]
+        /// Copies of the streams among `files`.
+        public var streams: [SpooledInput] = []
+        /// Key, separator and encoding of the texts.
+        public var reading = TextReading()
         /// The option `--output`: the prefix of the output files.
         public var output: String
         /// Whether each `meta.pile_set_name` has an output of its own, PREFIX-NAME.
@@ -53,26 +57,28 @@ public struct Preparation: Sendable {
         var skipped = SkippedCounts()
         var stamps: [PreparationManifest.File] = []
         var remarks: [String] = []
-        for path in request.files {
-            guard seen.insert(path).inserted else {
-                throw DataError(file: path, problem: "the file is given twice", remedy: "give each file once")
+        for name in request.files {
+            guard seen.insert(name).inserted else {
+                throw DataError(file: name, problem: "the file is given twice", remedy: "give each file once")
             }
+            let stream = request.streams.first { $0.name == name }
+            let path = stream?.path ?? name
             guard let format = DocumentSource(path: path) else {
                 throw try wrongEnding(path, allowed: "allowed: \(DocumentSource.suffixes)") {
                     "it is prepared already: a configuration's data has \($0) as a path"
                 }
             }
-            let file = TextFile(path: path, format: format)
+            let file = TextFile(path: path, format: format, reading: request.reading, name: name)
             if let mistake = try Self.mistake(in: file, request) {
                 guard request.skipsMalformed, !mistake.isFatal else { throw mistake.error }
-                let example = SkippedCounts.Example(file: path, problem: mistake.words)
+                let example = SkippedCounts.Example(file: name, problem: mistake.words)
                 skipped.add(example, reason: mistake.error.problem)
                 continue
             }
             if let remark = try file.remark(for: request.tokenizer) { remarks.append(remark) }
-            let stamp = try FileStamp(path)
+            let stamp = try stream.map { FileStamp(streamOf: $0.size) } ?? FileStamp(path)
             usable.append(ChunkLayout.File(text: file, size: stamp.size))
-            stamps.append(PreparationManifest.File(path: path, stamp: stamp))
+            stamps.append(PreparationManifest.File(path: name, stamp: stamp, hash: stream?.hash))
         }
         guard !usable.isEmpty else {
             throw DataError(
@@ -82,7 +88,7 @@ public struct Preparation: Sendable {
         let size =
             request.chunkSize
             ?? ChunkLayout.chunkSize(
-                forBytes: usable.reduce(0) { $0 + ChunkLayout.weight($1.text.format, size: $1.size) })
+                forBytes: usable.reduce(0) { $0 + ChunkLayout.weight($1.text, size: $1.size) })
         self.request = request
         layout = ChunkLayout(files: usable, chunkSize: size, cutsTexts: request.tokenizer.splitsAnywhere)
         elementType = IndexedDatasetWriter.elementType(vocabularySize: request.tokenizer.size)
@@ -90,7 +96,8 @@ public struct Preparation: Sendable {
         self.remarks = remarks
         manifest = PreparationManifest(
             tokenizer: PreparationManifest.Tokenizer(request.tokenizer), files: stamps, chunkSize: size,
-            splitsDomains: request.splitsDomains)
+            splitsDomains: request.splitsDomains,
+            reading: request.reading == TextReading() ? nil : request.reading)
     }
 
     /// A mistake of a whole file.
@@ -109,17 +116,20 @@ public struct Preparation: Sendable {
         if request.splitsDomains, file.format.layout == .text { problem = PartEncoder.noDomain }
         if let problem {
             let error = DataError(
-                file: file.path, problem: problem, remedy: "leave it out, or use --on-error skip")
+                file: file.name, problem: problem, remedy: "leave it out, or use --on-error skip")
             return FileMistake(error: error, words: problem, isFatal: false)
         }
         guard let content = try file.foreignContent(for: request.tokenizer) else { return nil }
         // Compressed text that cannot be decompressed is an error, wherever the damage is found.
         return FileMistake(
-            error: DataError(file: file.path, problem: content.problem, remedy: content.remedy),
-            words: "\(content.problem); \(content.remedy)", isFatal: file.format.isCompressed)
+            error: DataError(file: file.name, problem: content.problem, remedy: content.remedy),
+            words: "\(content.problem); \(content.remedy)", isFatal: file.format.isCompressed || file.format.isTable)
     }
 
-    private static func requireOutput(_ output: String) throws {
+    /// Checks that the option `--output` is a prefix.
+    ///
+    /// - Throws: ``DataError``.
+    public static func requireOutput(_ output: String) throws {
         func failure(_ problem: String, _ remedy: String) -> DataError {
             DataError(key: "--output", file: output, problem: problem, remedy: remedy)
         }
@@ -136,7 +146,8 @@ public struct Preparation: Sendable {
 
     /// Checks that no file has changed since it was examined.
     func requireUnchanged() throws {
-        for file in manifest.files where try FileStamp(file.path) != file.stamp {
+        // A copy of a stream is this program's own.
+        for file in manifest.files where try file.hash == nil && FileStamp(file.path) != file.stamp {
             throw DataError(
                 file: file.path, problem: "the file has changed while it was prepared",
                 remedy: "run the same command again when it is complete")
@@ -144,7 +155,10 @@ public struct Preparation: Sendable {
     }
 
     /// The directory of the parts, which is removed at the end.
-    public var folder: String { request.output + ".parts" }
+    public var folder: String { Self.folder(ofOutput: request.output) }
+
+    /// The directory of the parts of the output `output`.
+    public static func folder(ofOutput output: String) -> String { output + ".parts" }
 
     var manifestPath: String { folder + "/manifest.json" }
     var summaryPath: String { request.output + ".json" }

@@ -8,6 +8,8 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
     struct File: Codable, Equatable, Sendable {
         var path: String
         var stamp: FileStamp
+        /// SHA-256 of a stream; nil for a file.
+        var hash: String?
     }
 
     struct Tokenizer: Codable, Equatable, Sendable {
@@ -29,6 +31,8 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
     var files: [File]
     var chunkSize: Int
     var splitsDomains: Bool
+    /// Key, separator and encoding of the texts; nil for the standard ones, as in manifests of earlier versions.
+    var reading: TextReading?
 
     /// The differences to the input `earlier`, in words; empty if there are none.
     func differences(from earlier: PreparationManifest) -> [String] {
@@ -38,6 +42,14 @@ public struct PreparationManifest: Codable, Equatable, Sendable {
         if splitsDomains != earlier.splitsDomains {
             list.append(earlier.splitsDomains ? "it has --split-domains" : "it has no --split-domains")
         }
+        let (now, before) = (reading ?? TextReading(), earlier.reading ?? TextReading())
+        if now.textKey != before.textKey { list.append("it has --text-key \(before.textKey)") }
+        if now.separator != before.separator {
+            list.append(
+                before.separator.map { "it has --document-separator \($0.debugDescription)" }
+                    ?? "it has no --document-separator")
+        }
+        if now.encoding != before.encoding { list.append("it has --encoding \(before.encoding.rawValue)") }
         if files.map(\.path) != earlier.files.map(\.path) {
             list.append("its files are " + Self.words(earlier.files.map(\.path)))
         } else {
@@ -107,6 +119,9 @@ public struct PreparationSummary: Codable, Equatable, Sendable {
     public var replaced: ReplacedBytes?
     public var parts: Int
     var manifest: PreparationManifest
+
+    /// Lines about bytes that were read as U+FFFD, for people.
+    public var replacedLines: [String] { replaced?.lines(manifest.reading?.encoding ?? .utf8) ?? [] }
 
     /// Tokens per byte of text, end tokens included; 0 without text.
     public var tokensPerByte: Double { bytes > 0 ? Double(tokens) / Double(bytes) : 0 }

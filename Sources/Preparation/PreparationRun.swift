@@ -137,12 +137,12 @@ public final class PreparationRun: Sendable {
     private func requireNothingSkipped(_ header: PartHeader) throws {
         if !header.replaced.isEmpty {
             throw PartEncoder.replacement(
-                header.replaced, file: preparation.layout.files[header.number.file].text.path)
+                header.replaced, file: preparation.layout.files[header.number.file].text)
         }
         guard let first = header.skipped.examples.first else { return }
         let line = try first.line.map { $0 + (try preparation.layout.lines(before: header.number)) }
         throw DataError(
-            file: preparation.layout.files[header.number.file].text.path, line: line, problem: first.problem,
+            file: preparation.layout.files[header.number.file].text.name, line: line, problem: first.problem,
             remedy: "mend it, or use --on-error skip")
     }
 }

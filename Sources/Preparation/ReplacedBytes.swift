@@ -25,11 +25,16 @@ public struct ReplacedBytes: Codable, Equatable, Sendable {
     }
 
     /// Lines for people: a headline, the first files, a remedy.
-    public var lines: [String] {
+    ///
+    /// - Parameter encoding: the encoding of the files.
+    public func lines(_ encoding: TextEncoding = .utf8) -> [String] {
         guard let first = files.first else { return [] }
-        return ["\(count) bytes of \(fileCount) files are no UTF-8, and each was read as U+FFFD:"]
-            + files.map { "  \($0.file):\($0.bytes.line): \($0.bytes.words)" }
-            + (fileCount > files.count ? ["  ..."] : [])
-            + ["  to mend it, \(InvalidUTF8.remedy(first.file))"]
+        let (unit, name) = encoding == .utf16 ? ("units", "UTF-16") : ("bytes", "UTF-8")
+        return ["\(count) \(unit) of \(fileCount) files are no \(name), and each was read as U+FFFD:"]
+            + files.map { file in
+                let line = file.bytes.line > 0 ? ":\(file.bytes.line)" : ""
+                return "  \(file.file)\(line): \(file.bytes.words(encoding))"
+            } + (fileCount > files.count ? ["  ..."] : [])
+            + ["  to mend it, \(InvalidUTF8.remedy(first.file, encoding))"]
     }
 }

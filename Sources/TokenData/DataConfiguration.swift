@@ -5,18 +5,23 @@ public struct DataConfiguration: Sendable, Equatable {
     /// One named body of text.
     public struct Domain: Sendable, Equatable {
         public var name: String
-        /// A file of text (see ``DocumentSource``), or the prefix of a prepared `.bin`/`.idx` pair; relative to the
-        /// working directory.
-        public var path: String
+        /// Files of text (see ``DocumentSource``), directories and patterns, or the prefix of a prepared `.bin`/`.idx`
+        /// pair; relative to the working directory.
+        public var paths: [String]
+        /// Key, separator and encoding of the text.
+        public var reading = TextReading()
         /// Share of the training sequences, relative to the other domains. A weight of 0 switches the domain off.
         /// Validation ignores it.
         public var weight: Double
 
         public init(name: String, path: String, weight: Double = 1) {
             self.name = name
-            self.path = path
+            paths = [path]
             self.weight = weight
         }
+
+        /// All paths, for messages.
+        public var path: String { paths.joined(separator: ", ") }
     }
 
     /// `bytes`, the path of a SentencePiece model, or `none`, with which all data are prepared.

@@ -44,11 +44,15 @@ struct DocumentEncoder {
             progress(doneBytes)
         }
         // A text arrives whole unless its tokenizer reads any bytes. Lines are checked where they are read.
-        let checks = file.format.layout == .text && !tokenizer.readsAnyBytes
-        try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { bytes, isEnd in
+        let checks = file.format.layout == .text && file.checksUTF8(for: tokenizer)
+        try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { text, isEnd in
+            var bytes = text
             if checks {
                 let found = InvalidUTF8(in: bytes)
-                if !found.isEmpty { invalid(found) }
+                if !found.isEmpty {
+                    invalid(found)
+                    bytes = file.replacingBrokenUnits(bytes)
+                }
             }
             waiting.append(Text(bytes: bytes, isEnd: isEnd))
             waitingBytes += bytes.count

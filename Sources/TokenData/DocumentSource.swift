@@ -9,50 +9,78 @@ internal import SentencePieceText
 package struct DocumentSource: Sendable {
     /// Arrangement of documents in a file.
     package enum Layout: Sendable {
-        /// The text is one document.
+        /// The text is one document, or has a separator between its documents.
         case text
         /// One document per line: the string `text` of a JSON object.
         case lines
     }
 
-    /// Ending of a file's name, for example `.jsonl.gz`.
+    /// Ending of a file's name in small letters, for example `.jsonl.gz`.
     package let suffix: String
     package let layout: Layout
-    /// Compression of the text; nil for an uncompressed file, which can be read at any offset.
+    /// Compression of the text; nil for a file that is not compressed.
     let compression: Compression?
+    /// Whether another program reads the file, and gives its rows as lines.
+    package let isTable: Bool
 
-    init(suffix: String, layout: Layout, compression: Compression? = nil) {
+    init(suffix: String, layout: Layout, compression: Compression? = nil, isTable: Bool = false) {
         self.suffix = suffix
         self.layout = layout
         self.compression = compression
+        self.isTable = isTable
     }
 
-    /// Every format, in the order in which messages name them.
-    static let all: [DocumentSource] =
-        [DocumentSource(suffix: ".txt", layout: .text), DocumentSource(suffix: ".jsonl", layout: .lines)]
-        + Compression.zstandardSources + Compression.gzipSources
+    /// The formats of files that are not compressed.
+    private static let plain = [
+        DocumentSource(suffix: ".txt", layout: .text), DocumentSource(suffix: ".jsonl", layout: .lines),
+        DocumentSource(suffix: ".json", layout: .lines), DocumentSource(suffix: ".ndjson", layout: .lines),
+    ]
 
-    /// The format whose ending `path` has; nil if there is none.
+    /// Every format. The first of several equal ones is the one that messages advise.
+    static let all: [DocumentSource] =
+        plain
+        + Compression.all.flatMap { ending, compression in
+            plain.map {
+                DocumentSource(suffix: $0.suffix + ending, layout: $0.layout, compression: compression)
+            }
+        } + [parquet]
+
+    /// The format whose ending `path` has, in small letters or capitals; nil if there is none.
     package init?(path: String) {
-        guard let source = Self.all.first(where: { path.hasSuffix($0.suffix) }) else { return nil }
+        // The longest ending has 11 bytes. Why: a path may be long, and a configuration has many.
+        let end = String(path.suffix(16)).lowercased()
+        guard let source = Self.all.first(where: { end.hasSuffix($0.suffix) }) else { return nil }
         self = source
     }
 
-    /// Whether files can be read from their start only.
+    /// Whether the file is compressed by a program that decompresses it too.
     package var isCompressed: Bool { compression != nil }
 
-    /// All endings, the last one after `word`: ".txt, .jsonl or .jsonl.zst".
+    /// Whether a file is named JSON without a word that its lines are the objects.
+    var isNamedJSON: Bool { suffix.hasPrefix(".json") && !suffix.hasPrefix(".jsonl") }
+
+    /// All endings, the last one after `word`: ".txt, .jsonl (...) or .parquet".
     package static func suffixes(joinedBy word: String) -> String {
-        all.map(\.suffix).dropLast().joined(separator: ", ") + " \(word) " + (all.last?.suffix ?? "")
+        "\(textSuffixes(joinedBy: ",")) \(word) \(parquet.suffix)"
     }
 
-    /// All endings, joined by commas: ".txt, .jsonl, .jsonl.zst".
-    package static var suffixes: String { all.map(\.suffix).joined(separator: ", ") }
-
-    /// The endings of compressed formats, joined by commas: ".jsonl.zst, .jsonl.gz".
-    package static var compressedSuffixes: String {
-        all.filter(\.isCompressed).map(\.suffix).joined(separator: ", ")
+    /// The endings that training reads itself, the last one after `word`: ".txt, .jsonl, .json or .ndjson (...)".
+    package static func textSuffixes(joinedBy word: String) -> String {
+        let names = plain.map(\.suffix)
+        let last = names.last.map { word == "," ? ", \($0)" : " \(word) \($0)" } ?? ""
+        return names.dropLast().joined(separator: ", ") + last + " (each also with \(compressionEndings))"
     }
+
+    /// All endings: ".txt, .jsonl, .json, .ndjson (...), .parquet".
+    package static var suffixes: String { "\(textSuffixes(joinedBy: ",")), \(parquet.suffix)" }
+
+    /// The endings of compressions: ".zst or .gz".
+    package static var compressionEndings: String { Compression.all.map(\.ending).joined(separator: " or ") }
+}
+
+extension Compression {
+    /// Every compression with its ending.
+    static let all: [(ending: String, compression: Compression)] = [(".zst", zstandard), (".gz", gzip)]
 }
 
 /// A compression of text files.

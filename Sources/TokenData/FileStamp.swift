@@ -9,6 +9,12 @@ package struct FileStamp: Codable, Equatable, Sendable {
     /// Nanoseconds since 1970.
     var modified: Int
 
+    /// The stamp of a stream, which has no time: its hash tells a change.
+    package init(streamOf size: Int) {
+        self.size = size
+        modified = 0
+    }
+
     /// The stamp of the regular, non-empty file at `path`.
     package init(_ path: String) throws {
         size = try requireTextFile(path)

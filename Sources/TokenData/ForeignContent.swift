@@ -15,25 +15,60 @@ public struct ForeignContent: Equatable, Sendable {
 
     /// Examines the first and last bytes of a file.
     ///
+    /// - Parameter encoding: the encoding in which the file is read.
     /// - Returns: nil for a possible text of the named format, for an empty file, and for no file.
     /// - Throws: ``DataError`` for a file that cannot be read.
-    public init?(path: String) throws {
+    public init?(path: String, encoding: TextEncoding = .utf8) throws {
         guard case .regular(let size) = FileKind.at(path), size > 0 else { return nil }
         let file = try ReadableFile(path: path)
         let start = try file.bytes(at: 0, count: min(Self.startSize, size))
         let end = try file.bytes(at: max(size - 4, 0), count: min(4, size))
-        self.init(path: path, start: start, end: end)
+        self.init(path: path, start: start, end: end, encoding: encoding)
     }
 
     /// - Parameters:
     /// - path: the file's path, whose ending names the expected format.
     ///   - start: its first bytes; all of a short file.
     ///   - end: its last four bytes.
-    init?(path: String, start: [UInt8], end: [UInt8]) {
+    ///   - encoding: the encoding in which the file is read.
+    init?(path: String, start: [UInt8], end: [UInt8], encoding: TextEncoding = .utf8) {
         let source = DocumentSource(path: path)
-        guard let kind = Kind(start: start, end: end, source: source) else { return nil }
+        guard let kind = Kind(start: start, end: end, source: source, encoding: encoding) else { return nil }
         problem = kind.problem
         remedy = kind.remedy(path: path, isText: source?.layout == .text)
+    }
+}
+
+extension ForeignContent {
+    /// Examines the first bytes of the text of a file whose name ends in .json.
+    ///
+    /// - Parameters:
+    ///   - start: the first bytes of the text, decompressed.
+    ///   - path: the file's path.
+    ///   - tool: the program that decompresses the file; nil for an uncompressed one.
+    /// - Returns: nil where the lines may be objects.
+    init?(json start: [UInt8], path: String, tool: String?) {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let text = start.starts(with: mark) ? start.dropFirst(mark.count) : start[...]
+        let first = text.drop { $0 <= 0x20 }
+        // An object that goes on in the next line has nothing but its brace in the first.
+        let line = first.prefix { $0 != 0x0A }.filter { $0 > 0x20 }
+        func remedy(_ program: String) -> String {
+            guard let tool else { return "write an object per line: jq -c \(program) \(path) > NEW.jsonl" }
+            return "write an object per line: \(tool) -dc \(path) | jq -c \(program) > NEW.jsonl"
+        }
+        switch line.first {
+        case UInt8(ascii: "["):
+            self.init(problem: "this is one JSON array, not an object per line", remedy: remedy("'.[]'"))
+        case UInt8(ascii: "{") where line.count == 1 && first.count > line.count:
+            self.init(problem: "this is JSON over several lines, not an object per line", remedy: remedy("."))
+        default: return nil
+        }
+    }
+
+    private init(problem: String, remedy: String) {
+        self.problem = problem
+        self.remedy = remedy
     }
 }
 
@@ -45,18 +80,28 @@ private enum Kind {
     /// Uncompressed JSON lines in a file whose name ends as if compressed by `tool`.
     case plainJSONLines(tool: String)
 
-    /// - Parameter source: the format of the file's ending.
-    init?(start: [UInt8], end: [UInt8], source: DocumentSource?) {
-        if let magic = MagicFormat(start), let found = Self(magic: magic) {
+    /// Something else under the name of a Parquet file.
+    case noParquet
+
+    /// - Parameters:
+    ///   - source: the format of the file's ending.
+    ///   - encoding: the encoding in which the file is read.
+    init?(start: [UInt8], end: [UInt8], source: DocumentSource?, encoding: TextEncoding) {
+        let isParquet = start.starts(with: "PAR1".utf8) && end == Array("PAR1".utf8)
+        if source?.isTable == true {
+            if isParquet { return nil }
+            // A file that was cut short is no Parquet file either: its end tells where its rows are.
+            self = MagicFormat(start).flatMap(Self.init(magic:)) ?? .noParquet
+        } else if let magic = MagicFormat(start), let found = Self(magic: magic) {
             if magic == source?.compression?.magic { return nil }
             self = found
         } else if start.starts(with: IndexedDataset.magic) {
             self = .index
-        } else if start.starts(with: "PAR1".utf8), end == Array("PAR1".utf8) {
+        } else if isParquet {
             self = .parquet
         } else if start.count >= 512, start[257..<262].elementsEqual("ustar".utf8), start[..<257].contains(0) {
             self = .tar
-        } else if let found = Self.wideText(start) {
+        } else if let found = Self.wideText(start), !(encoding == .utf16 && found.isReadAsUTF16) {
             self = found
         } else if let tool = source?.compression?.tool, source?.layout == .lines,
             start.first(where: { $0 > 0x20 }) == UInt8(ascii: "{")
@@ -103,8 +148,12 @@ private enum Kind {
         return nil
     }
 
+    /// Whether a reader of UTF-16 finds the text: a byte-order mark, or the low byte first.
+    private var isReadAsUTF16: Bool { if case .utf16(let order) = self { order != "BE" } else { false } }
+
     var problem: String {
         switch self {
+        case .noParquet: "this is no Parquet file, or only its beginning"
         case .gzip: "this is gzip data"
         case .bzip2: "this is bzip2 data"
         case .xz: "this is xz data"
@@ -135,16 +184,18 @@ private enum Kind {
         case .lz4: return decompress("lz4") + Self.otherName(.lz4, isText)
         case .zstandard: return decompress("zstd") + Self.otherName(.zstandard, isText)
         case .zip, .sevenZip, .tar: return "unpack it and give the files in it"
-        case .parquet:
-            return "write its texts as JSON lines, for example in Python: "
-                + "pandas.read_parquet(\"\(path)\")[[\"text\"]].to_json(\"NEW.jsonl\", orient=\"records\", lines=True)"
+        case .parquet: return "name it .parquet, and prepare it with mile-dist prepare"
+        case .noParquet: return "copy or download the file again"
         case .arrow:
             return "write its texts as JSON lines, for example in Python: "
                 + "datasets.Dataset.from_file(\"\(path)\").to_json(\"NEW.jsonl\")"
         case .hdf5, .numPy: return "give the text itself, as \(DocumentSource.suffixes(joinedBy: "or"))"
         case .index: return "it is prepared: give its name without .idx as a path of a configuration's data"
         case .gitLFSPointer: return "fetch the file: git lfs pull"
-        case .utf16(let order): return "convert it: iconv -f UTF-16\(order ?? "") -t UTF-8 \(path) > \(new)"
+        case .utf16("BE"): return "convert it: iconv -f UTF-16BE -t UTF-8 \(path) > \(new)"
+        case .utf16(let order):
+            return "read it as utf-16 (--encoding, or the key encoding of a domain), or convert it: "
+                + "iconv -f UTF-16\(order ?? "") -t UTF-8 \(path) > \(new)"
         case .utf32(let order): return "convert it: iconv -f UTF-32\(order ?? "") -t UTF-8 \(path) > \(new)"
         case .plainJSONLines(let tool): return "name it .jsonl, or compress it with \(tool)"
         }

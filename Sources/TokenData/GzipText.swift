@@ -5,13 +5,8 @@ internal import InputFiles
 internal import SentencePieceText
 
 extension Compression {
-    private static let gzip = Compression(tool: "gzip", magic: .gzip) { try GzipText(path: $0) }
-
-    /// Formats with gzip compression, as gzip, pigz and web crawls write it.
-    static let gzipSources = [
-        DocumentSource(suffix: ".jsonl.gz", layout: .lines, compression: gzip),
-        DocumentSource(suffix: ".txt.gz", layout: .text, compression: gzip),
-    ]
+    /// gzip, as gzip, pigz and web crawls write it.
+    static let gzip = Compression(tool: "gzip", magic: .gzip) { try GzipText(path: $0) }
 }
 
 /// The text of a .gz file.

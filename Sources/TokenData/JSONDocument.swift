@@ -2,7 +2,7 @@
 
 internal import Foundation
 
-/// A document: the `text` of a JSON object, and its domain `meta.pile_set_name`, as the Pile has it.
+/// A document: the text of a JSON object, and its domain `meta.pile_set_name`, as the Pile has it.
 package struct JSONDocument: Equatable {
     /// The domain that the object names.
     package enum Domain: Equatable {
@@ -39,54 +39,69 @@ package struct JSONDocument: Equatable {
             return problem
         }
 
+        /// ``notUTF16`` with the column of the first broken unit in characters, from 1.
+        static func invalidUTF16(column: Int) -> Problem {
+            var problem = notUTF16
+            problem.location = ": a broken unit at column \(column)"
+            return problem
+        }
+
         static let zeroByte = Problem("the line is not valid JSON: it holds a zero byte")
         static let notJSON = Problem("the line is not valid JSON")
-        static let halfPair = Problem("the line is not valid JSON: \"text\" holds half a surrogate pair")
+        static let notUTF16 = Problem("the line is not valid UTF-16")
+        static let halfPair = halfPair("text")
         static let tooDeep = Problem("the line is nested more than \(Scanner.deepest) deep")
         static let noObject = Problem("the line is no JSON object")
-        static let noText = Problem("the object has no \"text\"")
-        static let twoTexts = Problem("the object has two \"text\"")
-        static let notText = Problem("\"text\" is not a string")
-        static let nullText = Problem("\"text\" is null")
+        static let noText = noText("text")
+        static let twoTexts = twoTexts("text")
+        static let notText = notText("text")
+        static let nullText = nullText("text")
+
+        static func halfPair(_ key: String) -> Problem {
+            Problem("the line is not valid JSON: \"\(key)\" holds half a surrogate pair")
+        }
+        static func noText(_ key: String) -> Problem { Problem("the object has no \"\(key)\"") }
+        static func twoTexts(_ key: String) -> Problem { Problem("the object has two \"\(key)\"") }
+        static func notText(_ key: String) -> Problem { Problem("\"\(key)\" is not a string") }
+        static func nullText(_ key: String) -> Problem { Problem("\"\(key)\" is null") }
     }
 
     /// Reads one JSON object (RFC 8259). All of the line must be valid, unused members too.
     ///
+    /// - Parameter reading: key of the text, and the encoding that the line had.
     /// - Throws: ``Problem``.
-    init(line: [UInt8]) throws(Problem) {
+    init(line: [UInt8], reading: TextReading = TextReading()) throws(Problem) {
         guard String(validating: line, as: UTF8.self) != nil else {
             let offset = InvalidUTF8(in: line).offset
-            throw .invalidUTF8(line[offset], column: line[..<offset].count { $0 & 0xC0 != 0x80 } + 1)
+            let column = line[..<offset].count { $0 & 0xC0 != 0x80 } + 1
+            guard reading.encoding != .utf16 else { throw .invalidUTF16(column: column) }
+            throw .invalidUTF8(line[offset], column: column)
         }
         var scanner = Scanner(bytes: line)
-        var (text, domain): (Scanner.Value?, Domain) = (nil, .absent)
+        var domain = Domain.absent
+        var texts = FoundTexts(reading.textKey)
         scanner.skipBlanks()
         guard scanner.next == UInt8(ascii: "{") else {
             _ = try scanner.value(depth: 0)
             try scanner.end()
             throw .noObject
         }
-        var hasTwoTexts = false
         try scanner.object(depth: 0) { key, scanner throws(Problem) in
-            switch key {
-            case "text":
-                hasTwoTexts = hasTwoTexts || text != nil
-                text = try scanner.value(depth: 1)
-            case "meta":
-                let found = try Self.domain(&scanner)
-                domain = domain == .absent ? found : .malformed("the object has two \"meta\"")
-            default: _ = try scanner.value(depth: 1)
+            let before = scanner
+            if try texts.take(key, &scanner) {
+                // A key may be part of the text's path and of the domain's.
+                guard key == "meta" else { return }
+                scanner = before
             }
+            guard key == "meta" else {
+                _ = try scanner.value(depth: 1)
+                return
+            }
+            let found = try Self.domain(&scanner)
+            domain = domain == .absent ? found : .malformed("the object has two \"meta\"")
         }
         try scanner.end()
-        if hasTwoTexts { throw .twoTexts }
-        switch text {
-        case .string(let bytes): self.text = bytes
-        case .halfPair: throw .halfPair
-        case .null: throw .nullText
-        case .other: throw .notText
-        case nil: throw .noText
-        }
+        self.text = try texts.text()
         self.domain = domain
     }
 
@@ -109,6 +124,69 @@ package struct JSONDocument: Equatable {
             }
         }
         return domain
+    }
+}
+
+/// The values that the key of the text has in an object: as a literal key, and as a path of keys such as `a.b`.
+private struct FoundTexts {
+    private let key: String
+    /// The parts of `key` between its points; empty for a key without a point.
+    private let path: [Substring]
+    private var literal: [Scanner.Value] = []
+    private var nested: [Scanner.Value] = []
+
+    init(_ key: String) {
+        self.key = key
+        path = key.contains(".") ? key.split(separator: ".", omittingEmptySubsequences: false) : []
+    }
+
+    /// Reads the value of `name`, a key of the outermost object, if it is the text's or leads to it.
+    ///
+    /// - Returns: whether the value was read.
+    mutating func take(_ name: String, _ scanner: inout Scanner) throws(JSONDocument.Problem) -> Bool {
+        if name == key {
+            literal.append(try scanner.value(depth: 1))
+        } else if let first = path.first, name == first {
+            try descend(path.dropFirst(), &scanner, depth: 1)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// Reads a value, and finds the text at the end of `path` in it.
+    private mutating func descend(
+        _ path: ArraySlice<Substring>, _ scanner: inout Scanner, depth: Int
+    ) throws(JSONDocument.Problem) {
+        guard let first = path.first else {
+            nested.append(try scanner.value(depth: depth))
+            return
+        }
+        guard scanner.next == UInt8(ascii: "{"), depth <= Scanner.deepest else {
+            // A null in the middle is a text that is null, as in a table.
+            if try scanner.value(depth: depth) == .null { nested.append(.null) }
+            return
+        }
+        try scanner.object(depth: depth) { name, scanner throws(JSONDocument.Problem) in
+            if name == first {
+                try descend(path.dropFirst(), &scanner, depth: depth + 1)
+            } else {
+                _ = try scanner.value(depth: depth + 1)
+            }
+        }
+    }
+
+    /// The text. A literal key comes before a path.
+    func text() throws(JSONDocument.Problem) -> [UInt8] {
+        let found = literal.isEmpty ? nested : literal
+        guard found.count <= 1 else { throw .twoTexts(key) }
+        switch found.first {
+        case .string(let bytes): return bytes
+        case .halfPair: throw .halfPair(key)
+        case .null: throw .nullText(key)
+        case .other: throw .notText(key)
+        case nil: throw .noText(key)
+        }
     }
 }
 

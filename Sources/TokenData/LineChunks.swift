@@ -1,8 +1,8 @@
-// LineChunks - .jsonl files in chunks of whole lines, and lines as documents, for training and `prepare`.
+// LineChunks - files in chunks of whole lines or separated documents, for training and `prepare`.
 
 package import InputFiles
 
-/// Consecutive lines of a file.
+/// Consecutive lines of a file, or consecutive documents between separators, which are numbered as lines are.
 package struct LineChunk: Sendable, Equatable {
     /// Longest line in bytes. A longer line is malformed, so that memory is bounded for any file.
     package static let longestLine = 256 << 20
@@ -15,17 +15,28 @@ package struct LineChunk: Sendable, Equatable {
     var endsInLongLine = false
     /// Whether the chunk is the file's first.
     var isFirst = false
+    /// Key of the text and encoding of the file.
+    var reading = TextReading()
+    /// The bytes between documents; nil for lines of JSON.
+    var separator: [UInt8]?
 
     /// The content of a line.
     package enum Line {
         /// Only blanks, which are neither a document nor a mistake.
         case blank
         case document(JSONDocument)
+        /// A document between separators, which may be no UTF-8.
+        case text([UInt8])
         case malformed(JSONDocument.Problem)
     }
 
     /// Number of lines, a line that is too long included.
     package var lineCount: Int {
+        if let separator {
+            var count = 0
+            Self.forEachPiece(of: bytes, separator) { _ in count += 1 }
+            return count + (endsInLongLine ? 1 : 0)
+        }
         let ends = bytes.count { $0 == Self.lineFeed }
         return ends + (bytes.last.map { $0 != Self.lineFeed } ?? false ? 1 : 0) + (endsInLongLine ? 1 : 0)
     }
@@ -35,32 +46,66 @@ package struct LineChunk: Sendable, Equatable {
     /// - Returns: the number of lines.
     @discardableResult
     package func forEachLine(_ body: (_ number: Int, _ line: Line) throws -> Void) throws -> Int {
-        var (start, number) = (0, 0)
-        while start < bytes.count {
-            let end = bytes[start...].firstIndex(of: Self.lineFeed) ?? bytes.count
+        var number = 0
+        try Self.forEachPiece(of: bytes, separator ?? [Self.lineFeed]) { piece in
             number += 1
-            try body(number, Self.line(bytes[start..<end], isFirst: isFirst && number == 1))
-            start = end + 1
+            try body(number, line(piece, isFirst: isFirst && number == 1))
         }
         if endsInLongLine {
             number += 1
-            try body(number, .malformed(Self.tooLong))
+            try body(number, .malformed(separator == nil ? Self.tooLong : Self.tooLongText))
         }
         return number
     }
 
     static let tooLong = JSONDocument.Problem("the line is longer than \(longestLine >> 20) MiB")
+    static let tooLongText = JSONDocument.Problem("the document is longer than \(longestLine >> 20) MiB")
 
-    private static func line(_ bytes: ArraySlice<UInt8>, isFirst: Bool) -> Line {
+    private func line(_ bytes: ArraySlice<UInt8>, isFirst: Bool) -> Line {
         // Some editors write a byte-order mark, which is no part of JSON.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let line = isFirst && bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes
+        if separator != nil {
+            // A separator often stands on a line of its own, at the end of the file too.
+            return line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D || $0 == 0x0A })
+                ? .blank : .text(Array(line))
+        }
         if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return .blank }
-        do { return .document(try JSONDocument(line: Array(line))) } catch { return .malformed(error) }
+        do { return .document(try JSONDocument(line: Array(line), reading: reading)) } catch {
+            return .malformed(error)
+        }
+    }
+
+    /// Calls `body` with each piece of `bytes` before a separator, and with the last piece if it is not empty.
+    private static func forEachPiece(
+        of bytes: [UInt8], _ separator: [UInt8], _ body: (ArraySlice<UInt8>) throws -> Void
+    ) rethrows {
+        var start = 0
+        while start < bytes.count {
+            let end = firstIndex(of: separator, in: bytes, from: start) ?? bytes.count
+            try body(bytes[start..<end])
+            start = end + separator.count
+        }
+    }
+
+    /// Index of the first `separator` in `bytes` at `start` or later; nil if there is none.
+    static func firstIndex(of separator: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
+        precondition(!separator.isEmpty, "a separator has bytes")
+        var index = start
+        while index + separator.count <= bytes.count {
+            guard let found = bytes[index...].firstIndex(of: separator[0]) else { return nil }
+            if found + separator.count <= bytes.count,
+                bytes[found..<(found + separator.count)].elementsEqual(separator)
+            {
+                return found
+            }
+            index = found + 1
+        }
+        return nil
     }
 }
 
-/// A file, read from its start, in chunks of lines.
+/// A file, read from its start, in chunks of lines or of documents between separators.
 ///
 /// Chunk k holds the lines whose first byte has an offset in [k * size, (k + 1) * size). The cut depends on the file's
 /// text only, not on its compression or its readers.
@@ -69,6 +114,8 @@ package struct LineChunks {
 
     private let size: Int
     private let longest: Int
+    private let reading: TextReading
+    private let separator: [UInt8]?
     private let read: () throws -> [UInt8]?
     /// Index of the next chunk.
     package private(set) var index = 0
@@ -79,18 +126,26 @@ package struct LineChunks {
     /// - Parameters:
     /// - size: nominal size of a chunk in bytes.
     /// - longest: longest line in bytes.
+    /// - reading: key of the text, and encoding.
+    /// - separator: the bytes between documents; nil for lines of JSON.
     /// - read: returns the bytes of the file, and nil at its end and at every later call.
-    package init(size: Int, longest: Int = LineChunk.longestLine, read: @escaping () throws -> [UInt8]?) {
+    package init(
+        size: Int, longest: Int = LineChunk.longestLine, reading: TextReading = TextReading(),
+        separator: [UInt8]? = nil, read: @escaping () throws -> [UInt8]?
+    ) {
         precondition(size > 0 && longest >= size, "a chunk is longer than any line")
+        precondition(separator != [], "a separator has bytes")
         self.size = size
         self.longest = longest
+        self.reading = reading
+        self.separator = separator
         self.read = read
     }
 
     /// The next chunk, which may hold no line; nil after the last.
     package mutating func next() throws -> LineChunk? {
         let end = (index + 1) * size
-        var chunk = LineChunk(isFirst: index == 0)
+        var chunk = LineChunk(isFirst: index == 0, reading: reading, separator: separator)
         if base < end && pending.isEmpty {
             if let block = try read() {
                 pending = block
@@ -100,6 +155,10 @@ package struct LineChunks {
         }
         index += 1
         guard base < end, !pending.isEmpty else { return chunk }
+        if let separator {
+            try fill(&chunk, to: end, separator)
+            return chunk
+        }
         // The chunk's last line holds byte `end - 1`.
         var seen = end - 1 - base
         var cut: Int?
@@ -140,6 +199,41 @@ package struct LineChunks {
         base += count
     }
 
+    /// Moves the documents that begin before the offset `end` to `chunk`.
+    private mutating func fill(_ chunk: inout LineChunk, to end: Int, _ separator: [UInt8]) throws {
+        // The present document begins at `start`; no separator begins between `start` and `seen`.
+        var (start, seen) = (0, 0)
+        while base + start < end {
+            if let found = LineChunk.firstIndex(of: separator, in: pending, from: max(start, seen)) {
+                if found - start > longest { break }
+                start = found + separator.count
+                seen = start
+                continue
+            }
+            seen = max(start, pending.count - separator.count + 1)
+            if seen - start > longest { break }
+            guard let block = try read() else {
+                if pending.count - start <= longest { start = pending.count }
+                break
+            }
+            pending += block
+        }
+        chunk.bytes = Array(pending[..<start])
+        try drop(start)
+        // The loop ended before the offset, so that the present document is too long.
+        guard base < end, !pending.isEmpty else { return }
+        chunk.endsInLongLine = true
+        while true {
+            if let found = LineChunk.firstIndex(of: separator, in: pending, from: 0) {
+                return try drop(found + separator.count)
+            }
+            // The end may be the beginning of a separator.
+            try drop(max(0, pending.count - separator.count + 1))
+            guard let block = try read() else { return try drop(pending.count) }
+            pending += block
+        }
+    }
+
     /// Drops the rest of the present line.
     private mutating func dropLine() throws {
         while true {
@@ -157,13 +251,16 @@ extension LineChunk {
     /// - Parameters:
     /// - fileSize: size of the file in bytes.
     /// - size: nominal size of a chunk in bytes, as in ``LineChunks``.
+    /// - reading: key of the text.
     package init(
-        _ index: Int, of file: ReadableFile, fileSize: Int, size: Int, longest: Int = LineChunk.longestLine
+        _ index: Int, of file: ReadableFile, fileSize: Int, size: Int, longest: Int = LineChunk.longestLine,
+        reading: TextReading = TextReading()
     ) throws {
         precondition(size > 0 && longest >= size, "a chunk is longer than any line")
         let start = index * size
         let end = min(start + size, fileSize)
         isFirst = index == 0
+        self.reading = reading
         // The byte before `start` tells whether a line begins at `start`.
         var lines = try file.bytes(at: max(start - 1, 0), count: end - max(start - 1, 0))
         if index > 0 {

@@ -17,6 +17,8 @@ public struct SentenceSample: Sendable {
 
     private let limit: Int
     private let skipsMalformed: Bool
+    /// Encoding of the present file.
+    private var encoding = TextEncoding.utf8
     private var random: SplitMix64
 
     /// - Parameters:
@@ -32,36 +34,46 @@ public struct SentenceSample: Sendable {
 
     /// Adds the documents of a text file, see ``DocumentSource``.
     ///
-    /// - Parameter progress: called repeatedly.
+    /// - Parameters:
+    ///   - reading: key of the text, separator, encoding.
+    ///   - name: the file's name in messages; nil: its path.
+    ///   - progress: called repeatedly.
     /// - Throws: ``DataError`` naming file and line, for unreadable files, and for mistakes unless they are skipped.
-    public mutating func add(path: String, progress: (SentenceSample) -> Void = { _ in }) throws {
+    public mutating func add(
+        path: String, reading: TextReading = TextReading(), name: String? = nil,
+        progress: (SentenceSample) -> Void = { _ in }
+    ) throws {
         guard let format = DocumentSource(path: path) else {
             throw try wrongEnding(path, allowed: "allowed: \(DocumentSource.suffixes(joinedBy: "and"))") { _ in
                 "give the text that it was prepared from"
             }
         }
         if case .regular(0) = FileKind.at(path) {
-            return try reject("the file is empty", "give a file that holds text", path)
+            return try reject("the file is empty", "give a file that holds text", name ?? path)
         }
-        let file = TextFile(path: path, format: format)
+        let file = TextFile(path: path, format: format, reading: reading, name: name)
+        encoding = reading.encoding
         // A line in another encoding counts as a mistake with any tokenizer. A line of an archive has no words.
-        if let content = try ForeignContent(path: path) {
+        if let content = try file.foreignContent() {
             // Compressed text that cannot be decompressed is an error, wherever the damage is found.
-            guard !format.isCompressed else {
-                throw DataError(file: path, problem: content.problem, remedy: content.remedy)
+            guard !format.isCompressed, !format.isTable else {
+                throw DataError(file: file.name, problem: content.problem, remedy: content.remedy)
             }
-            return try reject(content.problem, content.remedy, path)
+            return try reject(content.problem, content.remedy, file.name)
         }
-        if format.layout == .text { return try add(text: file, progress) }
+        if file.isOneDocument { return try add(text: file, progress) }
         try file.forEachLine { number, line in
             switch line {
             case .blank: break
             case .document(let document):
                 byteCount += document.text.count
-                try add(document: document.text, path: path, line: number)
+                try add(document: document.text, path: file.name, line: number)
+            case .text(let text):
+                byteCount += text.count
+                try add(document: text, path: file.name, line: number)
             case .malformed(let problem):
                 try reject(
-                    problem.description, TextFile.lineRemedy, path, line: number, reason: problem.words)
+                    problem.description, reading.lineRemedy, file.name, line: number, reason: problem.words)
             }
             progress(self)
         }
@@ -82,7 +94,7 @@ public struct SentenceSample: Sendable {
             if isEnd || rest.count >= Self.pieceSize {
                 let end = isEnd ? rest.count : Self.cut(rest)
                 let piece = Array(rest[..<end])
-                try add(document: piece, path: file.path, line: before + 1, column: column, countsLines: true)
+                try add(document: piece, path: file.name, line: before + 1, column: column, countsLines: true)
                 before += piece.count { $0 == Self.lineFeed }
                 column = piece.last.map(Self.endsLine) == true ? 1 : column + Self.characterCount(piece[...])
                 rest.removeFirst(end)
@@ -141,9 +153,12 @@ public struct SentenceSample: Sendable {
                     let first = start + invalid.offset
                     location.column += Self.characterCount(line[location.index..<first])
                     location.index = first
-                    let problem = JSONDocument.Problem.invalidUTF8(line[first], column: location.column)
+                    let problem: JSONDocument.Problem =
+                        encoding == .utf16
+                        ? .invalidUTF16(column: location.column) : .invalidUTF8(line[first], column: location.column)
                     try reject(
-                        problem.description, InvalidUTF8.remedy(path), path, line: counted.lines, reason: problem.words)
+                        problem.description, InvalidUTF8.remedy(path, encoding), path, line: counted.lines,
+                        reason: problem.words)
                 }
             }
         }

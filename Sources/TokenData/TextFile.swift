@@ -3,14 +3,60 @@
 internal import InputFiles
 package import Tokenizers
 
-/// A text file: path and format.
+/// A text file: path, format, and the settings by which it becomes documents.
 package struct TextFile: Sendable {
     package let path: String
+    /// The name in messages: the path, or `-` for standard input.
+    package let name: String
     package let format: DocumentSource
+    package let reading: TextReading
 
-    package init(path: String, format: DocumentSource) {
+    /// - Parameter name: the name in messages; nil: the path.
+    package init(path: String, format: DocumentSource, reading: TextReading = TextReading(), name: String? = nil) {
         self.path = path
+        self.name = name ?? path
         self.format = format
+        self.reading = reading
+    }
+
+    /// The bytes between documents; nil where there is no separator.
+    private var separator: [UInt8]? {
+        format.layout == .text ? reading.separator.map { Array($0.utf8) } : nil
+    }
+
+    /// Whether the file is one document.
+    package var isOneDocument: Bool { format.layout == .text && separator == nil }
+
+    /// Whether the text has to be read from its start.
+    ///
+    /// Why with a separator: only the bytes before tell where one begins that overlaps itself.
+    package var isSequential: Bool {
+        format.isCompressed || format.isTable || separator != nil || reading.encoding != .utf8
+    }
+
+    /// Whether bytes of a document that are no UTF-8 are mistakes for `tokenizer`. Text that was converted has broken
+    /// units of UTF-16 in their place.
+    package func checksUTF8(for tokenizer: any Tokenizer) -> Bool {
+        !tokenizer.readsAnyBytes || reading.encoding == .utf16
+    }
+
+    /// A document with U+FFFD for each broken unit of UTF-16; the text itself in other encodings.
+    ///
+    /// Why: a tokenizer of bytes would take the byte that stands for the unit.
+    package func replacingBrokenUnits(_ text: [UInt8]) -> [UInt8] {
+        guard reading.encoding == .utf16 else { return text }
+        return text.flatMap { $0 == TextTranscoder.broken ? UTF8.encodedReplacementCharacter.map { $0 } : [$0] }
+    }
+
+    /// Chunks of a stream of the file's text, of `size` bytes each.
+    package func chunks(of stream: TextStream, size: Int) -> LineChunks {
+        precondition(!isOneDocument, "a text has no lines")
+        return LineChunks(size: size, reading: lineReading, separator: separator) { try stream.next() }
+    }
+
+    /// The settings that the lines need. Rows of a table are UTF-8.
+    private var lineReading: TextReading {
+        format.isTable ? TextReading(textKey: reading.textKey) : reading
     }
 
     /// Calls `body` with each document, or with consecutive pieces of it if `inPieces`. `isEnd` marks a document's last
@@ -18,11 +64,12 @@ package struct TextFile: Sendable {
     ///
     /// - Throws: ``DataError`` naming file and line; errors of `body`.
     func forEachDocument(inPieces: Bool, _ body: (_ text: [UInt8], _ isEnd: Bool) throws -> Void) throws {
-        guard format.layout == .text else {
+        guard isOneDocument else {
             return try forEachLine { number, line in
                 switch line {
                 case .blank: break
                 case .document(let document): try body(document.text, true)
+                case .text(let text): try body(text, true)
                 case .malformed(let problem): throw mistake(problem.description, line: number)
                 }
             }
@@ -46,13 +93,12 @@ package struct TextFile: Sendable {
     /// Bytes of lines that are in memory at a time, nominally.
     private static let chunkSize = 1 << 22
 
-    /// Calls `body` with each line of a file of lines, and its number from 1.
+    /// Calls `body` with each line of a file of lines or separated document, and its number from 1.
     ///
     /// - Throws: ``DataError`` for a file that cannot be read; errors of `body`.
     func forEachLine(_ body: (_ number: Int, _ line: LineChunk.Line) throws -> Void) throws {
-        precondition(format.layout == .lines, "a text has no lines")
         let stream = try TextStream(self)
-        var chunks = LineChunks(size: Self.chunkSize) { try stream.next() }
+        var chunks = self.chunks(of: stream, size: Self.chunkSize)
         var before = 0
         while let chunk = try chunks.next() {
             before += try chunk.forEachLine { number, line in try body(before + number, line) }
@@ -69,13 +115,22 @@ package struct TextFile: Sendable {
 
     /// Whether the file's bytes, whatever they are, are text for `tokenizer`.
     private func isAnyBytes(for tokenizer: any Tokenizer) -> Bool {
-        format.layout == .text && !format.isCompressed && tokenizer.readsAnyBytes
+        format.layout == .text && !format.isCompressed && reading.encoding == .utf8 && tokenizer.readsAnyBytes
     }
 
     /// The file's content if its first bytes show that it is no text for `tokenizer`. For a tokenizer of bytes every
     /// .txt file is text.
     package func foreignContent(for tokenizer: any Tokenizer) throws -> ForeignContent? {
-        isAnyBytes(for: tokenizer) ? nil : try ForeignContent(path: path)
+        isAnyBytes(for: tokenizer) ? nil : try foreignContent()
+    }
+
+    /// The file's content if its first bytes show that it is no text.
+    func foreignContent() throws -> ForeignContent? {
+        if let content = try ForeignContent(path: path, encoding: reading.encoding) { return content }
+        guard format.isNamedJSON, case .regular(1...) = FileKind.at(path) else { return nil }
+        let stream = try TextStream(self)
+        guard let start = try stream.next() else { return nil }
+        return ForeignContent(json: start, path: path, tool: format.compression?.tool)
     }
 
     /// A warning for a file that seems to be no text and is read byte by byte; nil for possible text.
@@ -86,14 +141,11 @@ package struct TextFile: Sendable {
 
     /// The error for a line that is no document.
     func mistake(_ problem: String, line: Int) -> DataError {
-        DataError(file: path, line: line, problem: problem, remedy: Self.lineRemedy)
+        DataError(file: name, line: line, problem: problem, remedy: reading.lineRemedy)
     }
-
-    /// The remedy for a line that is no document.
-    package static let lineRemedy = "each line must be a JSON object with a string \"text\""
 }
 
-/// The bytes of a text from its start to its end, decompressed where the file is compressed.
+/// The text of a file from its start to its end as UTF-8, decompressed where the file is compressed.
 package final class TextStream {
     private enum Source {
         case plain(ReadableFile)
@@ -101,28 +153,49 @@ package final class TextStream {
     }
 
     private let source: Source
+    private var transcoder: TextTranscoder?
 
     /// Opens a regular, non-empty file.
     package init(_ file: TextFile) throws {
         _ = try requireTextFile(file.path)
         source =
-            if let compression = file.format.compression {
+            if file.format.isTable {
+                .compressed(try ParquetText(path: file.path, textKey: file.reading.textKey))
+            } else if let compression = file.format.compression {
                 .compressed(try compression.open(file.path))
             } else {
                 .plain(try ReadableFile(path: file.path))
             }
+        let isWide = file.reading.encoding != .utf8 && !file.format.isTable
+        transcoder = isWide ? TextTranscoder(file.reading.encoding) : nil
     }
 
     /// The next bytes; nil at the end, and at every later call.
     package func next() throws -> [UInt8]? {
+        guard transcoder != nil else { return try block() }
+        while let block = try block() {
+            // A block may end within its first character.
+            if let text = transcoder?.convert(block), !text.isEmpty { return text }
+        }
+        let rest = transcoder?.finish() ?? []
+        return rest.isEmpty ? nil : rest
+    }
+
+    private func block() throws -> [UInt8]? {
         switch source {
-        case .plain(let file): try file.next()
-        case .compressed(let text): try text.next()
+        case .plain(let file):
+            let block = try file.next()
+            plainOffset += block?.count ?? 0
+            return block
+        case .compressed(let text): return try text.next()
         }
     }
 
-    /// Number of compressed bytes consumed so far; nil for an uncompressed file.
-    package var compressedOffset: Int? {
-        if case .compressed(let text) = source { text.offset } else { nil }
+    /// Bytes of an uncompressed file read so far.
+    private var plainOffset = 0
+
+    /// Number of bytes of the file on the disk consumed so far.
+    package var offset: Int {
+        if case .compressed(let text) = source { text.offset } else { plainOffset }
     }
 }

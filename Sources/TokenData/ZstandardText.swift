@@ -5,12 +5,7 @@ internal import SentencePieceText
 internal import Zstandard
 
 extension Compression {
-    /// Formats with Zstandard compression.
-    static let zstandardSources = [
-        DocumentSource(
-            suffix: ".jsonl.zst", layout: .lines,
-            compression: Compression(tool: "zstd", magic: .zstandard) { try ZstandardText(path: $0) })
-    ]
+    static let zstandard = Compression(tool: "zstd", magic: .zstandard) { try ZstandardText(path: $0) }
 }
 
 /// The text of a .zst file.

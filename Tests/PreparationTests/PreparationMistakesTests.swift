@@ -70,7 +70,7 @@ extension PreparationTests {
         #expect(replaced.count == 3 && replaced.fileCount == 1 && summary.skippedCount == 0)
         #expect(replaced.files.map(\.file) == [bad])
         #expect(replaced.files[0].bytes == InvalidUTF8(in: Self.latin) && replaced.files[0].bytes.line == 1)
-        #expect(replaced.lines.contains("  \(bad):1: 3 bytes are not valid UTF-8, the first at byte 3"))
+        #expect(replaced.lines().contains("  \(bad):1: 3 bytes are not valid UTF-8, the first at byte 3"))
         // The summary counts the bytes. With `fail`, a finished output with such bytes is an error.
         let strict = request([good, bad], tokenizer: tokenizer)
         let refused = try #require(throws: DataError.self) { try Preparation(strict).finished(overwrites: false) }
@@ -222,7 +222,7 @@ extension PreparationTests {
         #expect(try error("alone.idx").remedy.hasPrefix("copy \(directory.path("alone")).bin to its place"))
         _ = try directory.write("a.csv", "x,y")
         #expect(try error("a.csv").problem == "the file's ending is not known")
-        _ = try directory.write("a.json.gz", [0x1F, 0x8B, 8, 0])
-        #expect(try error("a.json.gz").problem == "this is gzip data")
+        _ = try directory.write("a.csv.gz", [0x1F, 0x8B, 8, 0])
+        #expect(try error("a.csv.gz").problem == "this is gzip data")
     }
 }

@@ -37,7 +37,7 @@ extension ProgramTests {
                 name: "missing prepared data", arguments: Mistake.set("data.validation.0.path=absent"),
                 names: [
                     "data.validation[0].path", "absent",
-                    "allowed: a .txt, .jsonl, .jsonl.zst, .jsonl.gz or .txt.gz file",
+                    "allowed: a .txt, .jsonl, .json or .ndjson (each also with .zst or .gz) file",
                 ]),
             Mistake(
                 name: "no data", arguments: Mistake.set("data.train=[]"),

@@ -48,6 +48,64 @@ extension ProgramTests {
             #expect(try place.folder.bytes("other.bin") != place.folder.bytes("out-1-1.bin"))
         }
 
+        /// Standard input of two ranks and of one, a pipe, a directory and a pattern.
+        @Test func everyFormGivesTheSameBytes() throws {
+            let place = try Workplace()
+            try place.folder.makeFolder("shards")
+            let (first, second) = (Self.lines(300), Self.lines(200, seed: 9))
+            try place.folder.write(first + second, to: "a.jsonl")
+            try place.folder.write(first, to: "shards/1.JSONL")
+            try place.folder.write(second, to: "shards/2.ndjson")
+            try place.folder.write("no text", to: "shards/README")
+            #expect(try place.run(Self.arguments("plain", ["a.jsonl"])).status == 0)
+            let command = "\"$0\" prepare --tokenizer bytes --output"
+            let ranks = "mpirun --oversubscribe -n 2 \(command)"
+            for (name, script) in [
+                ("stdin", "\(command) stdin - < a.jsonl"), ("packed", "gzip -c a.jsonl | \(command) packed -"),
+                ("ranks", "cat a.jsonl | \(ranks) ranks -"),
+                ("pipe", "mkfifo p; cat a.jsonl > p & \(command) pipe ./p"), ("folder", "\(command) folder shards"),
+                ("pattern", "\(command) pattern 'shards/*.[Jn]*'"),
+            ] {
+                let result = try RunningProgram(
+                    tool: "/bin/sh", ["-c", script, RunningProgram.executable], in: place.folder.path
+                ).wait(limit: 60)
+                #expect(result.status == 0 && result.output.contains("500 documents"), "\(name): \(result)")
+                #expect(result.messages.contains("1 file is ignored") == (name == "folder"), "\(name): \(result)")
+                #expect(!place.folder.exists(name + ".parts"), "\(name)")
+                for ending in [".bin", ".idx"] {
+                    let same = try place.folder.bytes(name + ending) == place.folder.bytes("plain" + ending)
+                    #expect(same, "\(name)\(ending)")
+                }
+            }
+        }
+
+        /// A program in the place of Python writes two rows and is killed.
+        @Test func aReaderOfParquetThatEndsLeavesNothing() throws {
+            let place = try Workplace()
+            try place.folder.write(Array("PAR1 a table PAR1".utf8), to: "a.parquet")
+            let rows = "{\"text\":\"a\"}\n{\"text\":\"b\"}\n"
+            let header = "\\0\(String(rows.utf8.count, radix: 8))\\0\\0\\0" + String(repeating: "\\0", count: 8)
+            let whole = "printf 'MILEROWS\(header)'; printf '%s\\n' '{\"text\":\"a\"}' '{\"text\":\"b\"}'"
+            let end = "; printf '\(String(repeating: "\\0", count: 12))\\2\(String(repeating: "\\0", count: 7))'"
+            for (name, script, words) in [
+                ("killed", whole + "; kill -9 $$", "was killed by signal 9 in the middle of the file"),
+                ("absent", "echo No module >&2; exit 3", "pip install pyarrow"), ("whole", whole + end, nil),
+            ] as [(String, String, String?)] {
+                let command = """
+                    printf '#!/bin/sh\\n%s\\n' "$1" > python; chmod +x python
+                    MILE_PYTHON=./python "$0" prepare --tokenizer bytes --output \(name) a.parquet
+                    """
+                let result = try RunningProgram(
+                    tool: "/bin/sh", ["-c", command, RunningProgram.executable, script], in: place.folder.path
+                ).wait(limit: 60)
+                #expect((result.status == 0) == (words == nil), "\(result)")
+                #expect(
+                    words.map(result.messages.contains) ?? result.output.contains("2 documents, 4 tokens"), "\(result)")
+                #expect(place.folder.exists(name + ".bin") == (words == nil))
+                #expect(place.folder.exists(name + ".idx") == (words == nil))
+            }
+        }
+
         @Test func killedInTheMiddleItGoesOn() throws {
             let place = try Workplace()
             let block = Self.lines(1000)
@@ -205,7 +263,7 @@ extension ProgramTests {
             (["--tokenizer", "bytes", "--output", "out", "absent.txt"], ["absent.txt", "no such file"]),
             (
                 ["--tokenizer", "bytes", "--output", "out", "run.yaml"],
-                ["run.yaml", "allowed: .txt, .jsonl, .jsonl.zst"]
+                ["run.yaml", "allowed: .txt, .jsonl, .json"]
             ),
             (["--tokenizer", "bytes", "--output", "out.idx", "text.txt"], ["--output", "without the ending"]),
             (["--tokenizer", "bytes", "--output", "out", "text.txt", "--on-error", "ignore"], ["--on-error", "skip"]),

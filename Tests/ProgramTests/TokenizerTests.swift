@@ -240,7 +240,7 @@ extension ProgramTests {
             }
             expectOneMessage(try train("text.txt", "--output", "t"), status: 2, names: ["t.model exists"])
             expectOneMessage(try train("no.txt", "--output", "n"), status: 2, names: ["no.txt: there is no such file"])
-            expectOneMessage(try train("run.yaml", "--output", "n"), status: 2, names: ["run.yaml", ".jsonl.zst"])
+            expectOneMessage(try train("run.yaml", "--output", "n"), status: 2, names: ["run.yaml", ".jsonl"])
             try place.folder.write("  \n\n", to: "blank.txt")
             expectOneMessage(
                 try train("blank.txt", "--output", "n"), status: 2, names: ["blank.txt: there is no line of text"])

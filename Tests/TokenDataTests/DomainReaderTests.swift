@@ -76,10 +76,10 @@ import InputFiles
 
     @Test func aDirectoryIsNamed() throws {
         try FileManager.default.createDirectory(atPath: directory.path("d"), withIntermediateDirectories: true)
-        _ = try directory.write("d/a.jsonl", "")
+        _ = try directory.write("d/README.md", "no text")
         let error = try failure([domain(directory.path("d"))])
-        #expect(error.problem == "this is a directory")
-        #expect(error.remedy.contains("\(directory.path("d"))/*.jsonl") && error.remedy.contains("mile-dist prepare"))
+        #expect(error.problem == "the directory holds no text" && error.file == directory.path("d"))
+        #expect(error.remedy.contains(".txt, .jsonl, .json or .ndjson") && !error.remedy.contains(".parquet"))
     }
 
     /// N = 13: with T = 4 sequences 0, 1, 2 use all; the last target is the last token.
@@ -113,13 +113,13 @@ import InputFiles
             at: directory.url.appending(component: "d.txt"), withIntermediateDirectories: false)
         try FileManager.default.createDirectory(
             at: directory.url.appending(component: "d"), withIntermediateDirectories: false)
-        #expect(try failure([domain(directory.path("d.txt"))]).problem == "this is a directory")
-        #expect(try failure([domain(directory.path("d"))]).problem == "this is a directory")
+        #expect(try failure([domain(directory.path("d.txt"))]).problem == "the directory holds no text")
+        #expect(try failure([domain(directory.path("d"))]).problem == "the directory holds no text")
         #expect(try failure([domain("/dev/null/a.txt")]).problem == "there is no such file")
         #expect(try failure([domain(directory.path("nothing"))]).problem.hasPrefix("there is no such file, and no"))
         let ending = try failure([domain(try directory.write("a.csv", "some text"))])
         #expect(ending.problem == "the file's ending is not known")
-        #expect(ending.remedy.contains(".jsonl.zst") && ending.remedy.contains(".bin/.idx"))
+        #expect(ending.remedy.contains(".jsonl") && ending.remedy.contains(".bin/.idx"))
         let blank = try failure([domain(try directory.write("blank.jsonl", "\n \n"))])
         #expect(blank.problem.contains("0 tokens"))
     }

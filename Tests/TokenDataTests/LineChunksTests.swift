@@ -64,6 +64,58 @@ import InputFiles
         #expect(longLines > 20)
     }
 
+    /// The documents between separators by their definition, for separators that overlap themselves too.
+    @Test(arguments: ["|", "<>", "aba", "aa"]) func separatedDocumentsFollowTheDefinition(separator: String) throws {
+        let mark = Array(separator.utf8)
+        var random = SeededGenerator(seed: 5)
+        func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+        var longOnes = 0
+        for _ in 0..<400 {
+            let bytes = (0..<number(0...60)).flatMap { _ in
+                number(0...4) == 0
+                    ? mark : [[UInt8](separator.utf8)[0], UInt8(120)][number(0...1)...].prefix(1).map { $0 }
+            }
+            let size = number(1...9)
+            let longest = size + number(0...12)
+            var expected: [String] = []
+            var start = 0
+            while start < bytes.count {
+                let found = (start..<bytes.count).first { bytes[$0...].starts(with: mark) }
+                let piece = bytes[start..<(found ?? bytes.count)]
+                let words =
+                    piece.count > longest
+                    ? "too long" : piece.isEmpty ? "blank" : String(decoding: piece, as: UTF8.self)
+                expected.append("\(start / size) \(words)")
+                start = found.map { $0 + mark.count } ?? bytes.count
+            }
+            longOnes += expected.count { $0.hasSuffix("too long") }
+            var offset = 0
+            let block = number(1...7)
+            var source = LineChunks(size: size, longest: longest, separator: mark) {
+                guard offset < bytes.count else { return nil }
+                defer { offset += block }
+                return Array(bytes[offset..<min(offset + block, bytes.count)])
+            }
+            var documents: [String] = []
+            while let chunk = try source.next() {
+                let count = try chunk.forEachLine { _, line in
+                    let index = source.index - 1
+                    switch line {
+                    case .blank: documents.append("\(index) blank")
+                    case .text(let text): documents.append("\(index) " + String(decoding: text, as: UTF8.self))
+                    case .malformed(let problem):
+                        #expect(problem == LineChunk.tooLongText)
+                        documents.append("\(index) too long")
+                    case .document: Issue.record("a text is no line of JSON")
+                    }
+                }
+                #expect(count == chunk.lineCount)
+            }
+            #expect(documents == expected, "\(String(decoding: bytes, as: UTF8.self)) \(size) \(longest) \(block)")
+        }
+        #expect(longOnes > 20)
+    }
+
     @Test func linesAreNumberedAndTold() throws {
         let text = "\u{FEFF}{\"text\":\"a\"}\r\n \t\r\n\nx\n{\"text\":\"b\"}"
         var chunk = LineChunk(bytes: Array(text.utf8), endsInLongLine: true, isFirst: true)
@@ -73,6 +125,7 @@ import InputFiles
                 switch line {
                 case .blank: list.append("\(number) blank")
                 case .document(let document): list.append("\(number) " + String(decoding: document.text, as: UTF8.self))
+                case .text(let text): list.append("\(number) text " + String(decoding: text, as: UTF8.self))
                 case .malformed(let problem): list.append("\(number) " + problem.words)
                 }
             }

@@ -25,7 +25,9 @@ import InputFiles
         #expect(sample.skipped.examples.map { "\($0.file ?? ""):\($0.line ?? 0)" } == ["\(text):4"])
         #expect(sample.byteCount == "one\r\n\n  two \nhas \u{2585}\nthreefour\nfivesix".utf8.count)
         let error = try #require(throws: DataError.self) { try sample.add(path: "a.csv") }
-        #expect(error.description.contains("allowed: .txt, .jsonl, .jsonl.zst, .jsonl.gz and .txt.gz"))
+        #expect(
+            error.description.contains(
+                "allowed: .txt, .jsonl, .json, .ndjson (each also with .zst or .gz) and .parquet"))
     }
 
     /// Malformed lines are counted and left out, or end the reading, as in `prepare`.

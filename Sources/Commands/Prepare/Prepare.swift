@@ -15,10 +15,15 @@ struct Prepare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Turn text into token files: Megatron's .bin and .idx, which train without tokenizing again.",
         discussion: """
-            A .txt file is one document; each line of a .jsonl file is one: an object with a string "text", and \
-            perhaps "meta": {"pile_set_name": "..."}. Files may be compressed: \(DocumentSource.compressedSuffixes). \
-            Each document is followed by the tokenizer's end token. Ids take two bytes if there are fewer than 65,500, \
-            otherwise four. The result is the same for any number of ranks and threads.
+            A .txt file is one document, or several with --document-separator; each line of a .jsonl, .json or .ndjson \
+            file is one: an object with a string "text" (--text-key), and perhaps "meta": {"pile_set_name": "..."}. \
+            Each may end in \(DocumentSource.compressionEndings) too. A row of a .parquet file is one, read by python3 \
+            with pyarrow; MILE_PYTHON names another Python. Each document is followed by the tokenizer's end token. Ids \
+            take two bytes if there are fewer than 65,500, otherwise four. The result is the same for any number of \
+            ranks and threads.
+
+            FILES are files, directories (all texts in them and below), patterns in quotes, pipes, and - for standard \
+            input, which rank 0 has. Pipes and standard input are kept in PREFIX.parts until they are prepared.
 
             A line that is no such object, or not UTF-8, is counted and listed at the end (--on-error skip), or ends \
             the command (fail). A .txt file is taken as it is, with bytes byte by byte; other tokenizers read each \
@@ -33,6 +38,9 @@ struct Prepare: ParsableCommand {
               mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
               mpirun -n 16 mile-dist prepare --tokenizer llama.model --output data/pile pile/*.jsonl.zst --split-domains
               mile-dist prepare --tokenizer bytes --output data/code code.jsonl --on-error fail --threads 8
+              mile-dist prepare --tokenizer bytes --output data/web crawl/ 'extra/*.parquet' --text-key content
+              mile-dist prepare --tokenizer bytes --output data/old old.txt --encoding latin-1
+              zcat dump-*.gz | mile-dist prepare --tokenizer bytes --output data/dump -
 
             A configuration reads the result as data.train: [{name: books, path: data/books, weight: 1}].
             """)
@@ -43,13 +51,17 @@ struct Prepare: ParsableCommand {
     @Option(help: ArgumentHelp("What .bin and .idx are added to.", valueName: "prefix"))
     var output: String
 
-    @Argument(help: ArgumentHelp("\(DocumentSource.suffixes(joinedBy: "or")) files.", valueName: "files"))
+    @Argument(
+        help: ArgumentHelp(
+            "\(DocumentSource.suffixes(joinedBy: "or")) files, directories, patterns, or -.", valueName: "files"))
     var files: [String]
 
     @Flag(help: "A pair for each meta.pile_set_name: PREFIX-NAME.bin and .idx.")
     var splitDomains = false
 
     @OptionGroup var malformed: MalformedLineOption
+
+    @OptionGroup var texts: TextInputOptions
 
     @Flag(help: "Replace an output, or parts, of another input.")
     var overwrite = false
@@ -67,17 +79,29 @@ struct Prepare: ParsableCommand {
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let communicator = process.communicator
         StopRequest.listen()
-        let preparation = try communicator.agreed { try makePreparation() }
-        let finished = try communicator.agreed {
-            communicator.rank == 0 ? try preparation.finished(overwrites: overwrite) : nil
+        var earlyLock: FileLock?
+        guard let inputs = try shareInputs(process, &earlyLock) else {
+            process.console.line("stopped by a signal while standard input or a pipe was read; nothing is done")
+            return .stoppedEarly
+        }
+        let (preparation, finished) = try removingStreams(inputs.streams, communicator) {
+            let preparation = try communicator.agreed { try makePreparation(inputs) }
+            let finished = try communicator.agreed {
+                communicator.rank == 0 ? try preparation.finished(overwrites: overwrite) : nil
+            }
+            return (preparation, finished)
         }
         if try communicator.isTrueOnAny(finished != nil) {
-            try communicator.agreed { if communicator.rank == 0 { try preparation.removeLeftovers() } }
+            try communicator.agreed {
+                guard communicator.rank == 0 else { return }
+                try preparation.removeLeftovers()
+                if !inputs.streams.isEmpty { try Preparation.removeStreams(inputs.streams, ofOutput: output) }
+            }
             process.console.line("\(output) is complete already, from the same files: nothing to do")
             return .done
         }
-        let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, process) : nil }
-        for remark in preparation.remarks { process.console.warning(remark) }
+        let lock = try communicator.agreed { communicator.rank == 0 ? try begin(preparation, earlyLock, process) : nil }
+        for remark in inputs.remarks + preparation.remarks { process.console.warning(remark) }
         // The lock is held until the parts are joined and removed.
         defer { withExtendedLifetime(lock) {} }
         try communicator.agreed { try preparation.requireShared() }
@@ -103,13 +127,64 @@ struct Prepare: ParsableCommand {
         return .done
     }
 
-    private func makePreparation() throws -> Preparation {
-        do {
-            return try Preparation(
-                Preparation.Request(
-                    tokenizer: makeTokenizer(tokenizer), files: files, output: output, splitsDomains: splitDomains,
-                    skipsMalformed: malformed.skips))
-        } catch var error as DataError {
+    /// The files of the command and copies of its streams, equal on all ranks.
+    private struct Inputs: Codable {
+        var files: [String] = []
+        var remarks: [String] = []
+        var streams: [SpooledInput] = []
+        var isStopped = false
+    }
+
+    /// Lists the files and copies the streams on rank 0, which alone has standard input.
+    ///
+    /// - Parameter lock: gets the lock of rank 0 if a stream is copied.
+    /// - Returns: nil if a signal stopped the copying.
+    private func shareInputs(_ process: ProcessContext, _ lock: inout FileLock?) throws -> Inputs? {
+        let bytes = try process.communicator.fromRankZero {
+            let list = try InputList(files)
+            var inputs = Inputs(files: list.files, remarks: list.remarks)
+            if inputs.files.contains(where: SpooledInput.isStream) {
+                // Checked before a stream is used up.
+                try Preparation.requireOutput(output)
+                _ = try namedTokenizer()
+                try Preparation.makeFolder(ofOutput: output)
+                lock = try takeLock(process)
+                let copies = try texts.copyStreams(
+                    among: inputs.files, process.console, isStopped: { StopRequest.signalNumber != 0 }
+                ) { Preparation.streamPath($0, ofOutput: output) }
+                inputs.streams = copies ?? []
+                inputs.isStopped = copies == nil
+            }
+            return Array(try JSONEncoder().encode(inputs))
+        }
+        let inputs = try JSONDecoder().decode(Inputs.self, from: Data(bytes))
+        return inputs.isStopped ? nil : inputs
+    }
+
+    /// Calls `body`. After an error the copies of streams are of no use, because nothing was made of them.
+    private func removingStreams<Value>(
+        _ streams: [SpooledInput], _ communicator: Communicator, _ body: () throws -> Value
+    ) throws -> Value {
+        do { return try body() } catch {
+            // The first error tells more than one of the removal.
+            if communicator.rank == 0, !streams.isEmpty {
+                try? Preparation.removeStreams(streams, ofOutput: output)
+            }
+            throw error
+        }
+    }
+
+    private func makePreparation(_ inputs: Inputs) throws -> Preparation {
+        var request = Preparation.Request(
+            tokenizer: try namedTokenizer(), files: inputs.files, output: output, splitsDomains: splitDomains,
+            skipsMalformed: malformed.skips)
+        request.streams = inputs.streams
+        request.reading = texts.reading
+        return try Preparation(request)
+    }
+
+    private func namedTokenizer() throws -> any Tokenizers.Tokenizer {
+        do { return try makeTokenizer(tokenizer) } catch var error as DataError {
             // The error names the configuration's key; this command has an option for it.
             if error.key == "data.tokenizer" { error.key = "--tokenizer" }
             throw error
@@ -117,10 +192,13 @@ struct Prepare: ParsableCommand {
     }
 
     /// Takes the lock, and starts or continues the preparation. On rank 0 only.
-    private func begin(_ preparation: Preparation, _ process: ProcessContext) throws -> FileLock {
+    ///
+    /// - Parameter earlyLock: the lock, if it was taken before.
+    private func begin(
+        _ preparation: Preparation, _ earlyLock: FileLock?, _ process: ProcessContext
+    ) throws -> FileLock {
         try preparation.makeFolder()
-        let lock = try FileLock(
-            preparation.folder + "/" + RunFiles.lock, host: process.communicator.host, key: "--output")
+        let lock = try earlyLock ?? takeLock(process)
         if case .restart(let parts, let changed) = try preparation.begin(overwrites: overwrite) {
             if parts > 0 { process.console.line("\(preparation.folder): going on, \(parts) parts are there already") }
             if let first = changed.first {
@@ -130,6 +208,12 @@ struct Prepare: ParsableCommand {
             }
         }
         return lock
+    }
+
+    private func takeLock(_ process: ProcessContext) throws -> FileLock {
+        try FileLock(
+            Preparation.folder(ofOutput: output) + "/" + RunFiles.lock, host: process.communicator.host,
+            key: "--output")
     }
 
     /// Waits for the threads of all ranks, and shows the progress.

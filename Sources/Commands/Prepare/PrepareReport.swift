@@ -50,7 +50,7 @@ struct PrepareReport {
 
     func print(to console: Console) {
         for line in lines { console.line(line) }
-        for list in [summary.skipped.lines, summary.replaced?.lines ?? []] where !list.isEmpty {
+        for list in [summary.skipped.lines, summary.replacedLines] where !list.isEmpty {
             console.warning(list.joined(separator: "\n"))
         }
     }

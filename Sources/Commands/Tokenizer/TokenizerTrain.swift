@@ -19,16 +19,23 @@ struct TokenizerTrain: ParsableCommand {
             pieces, characters without a piece are spelled in bytes. The sentences are held in memory, twice while \
             training starts.
 
+            FILES are files, directories, patterns in quotes, pipes, and - for standard input, as for prepare. Pipes \
+            and standard input are kept beside the output until they are read. Parquet needs python3 with pyarrow.
+
             A line of a .jsonl file that is no object with a string "text", and a line of any file that is not UTF-8, \
             is counted and listed (--on-error skip), or ends the command (fail).
 
             Examples:
               mile-dist tokenizer train books.txt --vocab-size 8000 --output books
               mile-dist tokenizer train pile-*.jsonl.zst --lines 5000000 --output pile
+              mile-dist tokenizer train texts/ 'code/*.parquet' --text-key content --output code
+              zcat crawl-*.gz | mile-dist tokenizer train - --output crawl
               mile-dist tokenizer train books.txt --model-type unigram --normalization nmt_nfkc --output unigram
             """)
 
-    @Argument(help: ArgumentHelp("\(DocumentSource.suffixes(joinedBy: "or")) files.", valueName: "files"))
+    @Argument(
+        help: ArgumentHelp(
+            "\(DocumentSource.suffixes(joinedBy: "or")) files, directories, patterns, or -.", valueName: "files"))
     var files: [String]
 
     @Option(
@@ -63,6 +70,8 @@ struct TokenizerTrain: ParsableCommand {
 
     @OptionGroup var malformed: MalformedLineOption
 
+    @OptionGroup var texts: TextInputOptions
+
     @Flag(help: "Show what the library says while it trains.")
     var verbose = false
 
@@ -96,7 +105,13 @@ struct TokenizerTrain: ParsableCommand {
         guard FileManager.default.isWritableFile(atPath: folder) else {
             throw ProgramFailure(.badInput, "--output: \(folder) is no folder that can be written to.")
         }
-        let sample = try readSample(console)
+        let inputs = try InputList(files)
+        for remark in inputs.remarks { console.warning(remark) }
+        let copies = try texts.copyStreams(among: inputs.files, console, isStopped: { false }) {
+            "\(path).stream-\($0)"
+        }
+        defer { for copy in copies ?? [] { copy.remove() } }
+        let sample = try readSample(inputs.files, copies ?? [], console)
         console.line(
             "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(modelType) model of "
                 + "\(vocabSize) pieces on \(sample.sentences.count) of them ...")
@@ -120,11 +135,14 @@ struct TokenizerTrain: ParsableCommand {
         console.line("a configuration needs data.tokenizer: \(path) and model.vocab_size: \(model.size) or more")
     }
 
-    private func readSample(_ console: Console) throws -> SentenceSample {
+    private func readSample(
+        _ files: [String], _ copies: [SpooledInput], _ console: Console
+    ) throws -> SentenceSample {
         var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: malformed.skips)
         var lastProgress = ContinuousClock.now
         for file in files {
-            try sample.add(path: file) { sample in
+            let copy = copies.first { $0.name == file }
+            try sample.add(path: copy?.path ?? file, reading: texts.reading, name: file) { sample in
                 guard lastProgress.duration(to: .now) >= .seconds(10) else { return }
                 lastProgress = .now
                 console.progress("\(file): \(Self.megabytes(sample)) of text read so far")

@@ -45,7 +45,7 @@ public func loadDomains(
         let words = "\(purpose.rawValue) domain \(domain.name): \(domain.path), "
         do {
             let (source, origin) = try reader.open(
-                domain.path, progress: { progress(words + $0) }, warn: warn, checkCancellation: checkCancellation)
+                domain, progress: { progress(words + $0) }, warn: warn, checkCancellation: checkCancellation)
             let documents = try source.documentCount.map { " in \($0) documents" } ?? ""
             progress(words + (source.sequenceCount == .max ? "endless" : "\(source.tokenCount) tokens\(documents)"))
             return TokenDomain(name: domain.name, weight: domain.weight, source: source, origin: origin)
@@ -91,7 +91,7 @@ private struct DomainReader {
     /// How many threads encode text.
     let threads: Int
 
-    /// Opens a text file, a prepared prefix, or a synthetic domain.
+    /// Opens text files, a prepared prefix, or a synthetic domain.
     ///
     /// - Parameters:
     ///   - progress: called every ten seconds while a text is encoded.
@@ -99,25 +99,16 @@ private struct DomainReader {
     ///   - checkCancellation: called often while text is encoded; its error ends the reading.
     /// - Throws: ``DataError``; ``InputError`` if a prepared file changes meanwhile; errors of `checkCancellation`.
     func open(
-        _ path: String, progress: (String) -> Void, warn: (String) -> Void, checkCancellation: () throws -> Void
+        _ domain: DataConfiguration.Domain, progress: (String) -> Void, warn: (String) -> Void,
+        checkCancellation: () throws -> Void
     ) throws -> (any SequenceSource, TokenOrigin) {
+        let path = domain.path
         if path.hasPrefix(SyntheticSource.prefix) {
             let source = try SyntheticSource(
                 path: path, tokenizer: tokenizer, sequenceLength: sequenceLength, purpose: purpose, settings: settings)
             return (source, .own)
         }
-        if let format = DocumentSource(path: path) {
-            _ = try requireTextFile(path)
-            guard let tokenizer else {
-                throw DataError(
-                    file: path, problem: settings.missingTokenizer.problem, remedy: settings.missingTokenizer.remedy)
-            }
-            let file = TextFile(path: path, format: format)
-            try file.requireText(for: tokenizer)
-            if let remark = try file.remark(for: tokenizer) { warn(remark) }
-            let tokens = try tokenize(
-                file, with: DocumentEncoder(tokenizer: tokenizer, threads: threads), vocabularySize: vocabularySize,
-                keepsDocuments: findsDocuments, progress: progress, warn: warn, checkCancellation: checkCancellation)
+        if let tokens = try readTexts(domain, progress: progress, warn: warn, checkCancellation: checkCancellation) {
             let source = try TokenSource(
                 tokens, sequenceLength: sequenceLength, file: path, name: settings.sequenceLength)
             return (source, .own)
@@ -129,6 +120,61 @@ private struct DomainReader {
         let source = try TokenSource(
             dataset, sequenceLength: sequenceLength, file: path + ".bin", name: settings.sequenceLength)
         return (source, origin)
+    }
+
+    /// The tokens of a domain's text files; nil for the prefix of a prepared pair.
+    private func readTexts(
+        _ domain: DataConfiguration.Domain, progress: (String) -> Void, warn: (String) -> Void,
+        checkCancellation: () throws -> Void
+    ) throws -> TokenStore? {
+        let files: [String]
+        if domain.paths.count == 1, DocumentSource(path: domain.path) != nil, FileKind.at(domain.path) != .directory {
+            files = domain.paths
+        } else {
+            if domain.paths.count == 1, !isList(domain.path) { return nil }
+            let list = try InputList(domain.paths, readsTables: false)
+            for remark in list.remarks { warn(remark) }
+            files = list.files
+        }
+        var store: TokenStore?
+        for path in files {
+            guard let format = DocumentSource(path: path) else {
+                throw try wrongEnding(path, allowed: textFormats) {
+                    "give \($0) as the path of a domain of its own"
+                }
+            }
+            guard !format.isTable else {
+                throw DataError(
+                    file: path, problem: "training and evaluation read no \(format.suffix) file",
+                    remedy: "prepare it once: mile-dist prepare --tokenizer ... --output PREFIX \(path)")
+            }
+            _ = try requireTextFile(path)
+            guard let tokenizer else {
+                throw DataError(
+                    file: path, problem: settings.missingTokenizer.problem, remedy: settings.missingTokenizer.remedy)
+            }
+            let file = TextFile(path: path, format: format, reading: domain.reading)
+            try file.requireText(for: tokenizer)
+            if let remark = try file.remark(for: tokenizer) { warn(remark) }
+            var tokens = store ?? TokenStore(vocabularySize: vocabularySize)
+            // One owner at a time, so that the tokens are not copied.
+            store = nil
+            try tokenize(
+                file, into: &tokens, with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
+                keepsDocuments: findsDocuments, progress: progress, warn: warn, checkCancellation: checkCancellation)
+            store = tokens
+        }
+        return store
+    }
+
+    /// Whether a path is a directory or a pattern, and no prefix of a prepared pair.
+    private func isList(_ path: String) -> Bool {
+        if case .regular = FileKind.at(path + ".idx") { return false }
+        return switch FileKind.at(path) {
+        case .directory: true
+        case .missing: InputList.isPattern(path) && FileKind.at(path + ".bin") == .missing
+        default: false
+        }
     }
 
     /// Which tokenizer gave the ids of the pair `prefix`.
@@ -151,35 +197,36 @@ private struct DomainReader {
     }
 }
 
-/// All documents of a file as tokens, each followed by the end token.
+/// Adds all documents of a file as tokens, each followed by the end token.
 ///
 /// - Parameter keepsDocuments: whether the store remembers the borders of documents.
 private func tokenize(
-    _ file: TextFile, with encoder: DocumentEncoder, vocabularySize: Int, keepsDocuments: Bool,
+    _ file: TextFile, into store: inout TokenStore, with encoder: DocumentEncoder, keepsDocuments: Bool,
     progress: (String) -> Void, warn: (String) -> Void, checkCancellation: () throws -> Void
-) throws -> TokenStore {
-    var store = TokenStore(vocabularySize: vocabularySize)
+) throws {
     var lastReport = ContinuousClock.now
+    var count = store.count
     try encoder.forEachDocument(
         of: file,
         progress: { bytes in
             guard lastReport.duration(to: .now) >= .seconds(10) else { return }
             lastReport = .now
-            progress("\(bytes >> 20) MiB of text read, \(store.count) tokens so far")
+            progress("\(bytes >> 20) MiB of text read, \(count) tokens so far")
         },
         invalid: { found in
             warn(
-                "\(file.path):\(found.line): \(found.words); each is read as U+FFFD ("
-                    + InvalidUTF8.remedy(file.path) + ")")
+                "\(file.path):\(found.line): \(found.words(file.reading.encoding)); each is read as U+FFFD ("
+                    + InvalidUTF8.remedy(file.path, file.reading.encoding) + ")")
         },
         checkCancellation: checkCancellation
     ) { ids, isEnd in
         store.append(ids)
-        guard isEnd else { return }
-        store.append([encoder.tokenizer.endToken])
-        if keepsDocuments { store.endDocument() }
+        if isEnd {
+            store.append([encoder.tokenizer.endToken])
+            if keepsDocuments { store.endDocument() }
+        }
+        count = store.count
     }
-    return store
 }
 
 /// Checks that `path` is the prefix of a prepared pair.
@@ -193,16 +240,12 @@ private func requirePrefix(_ path: String) throws {
     }
     switch FileKind.at(path) {
     case .missing: throw failure("there is no such file, and no \(path).idx", dataFormats)
-    case .directory:
-        throw failure(
-            "this is a directory",
-            textPatterns(in: path).map {
-                "give one of its files (\($0)), or the PREFIX that \"mile-dist prepare --output PREFIX\" makes of them"
-            } ?? dataFormats)
     default:
         throw try wrongEnding(path, allowed: dataFormats) { "give \($0), without the ending" }
     }
 }
 
+private let textFormats = "allowed: \(DocumentSource.textSuffixes(joinedBy: "or")) files"
+
 private let dataFormats =
-    "allowed: a \(DocumentSource.suffixes(joinedBy: "or")) file, or the prefix of a .bin/.idx pair"
+    "allowed: a \(DocumentSource.textSuffixes(joinedBy: "or")) file, or the prefix of a .bin/.idx pair"
