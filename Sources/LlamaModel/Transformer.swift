@@ -75,7 +75,7 @@ public final class Transformer {
 
     /// Bytes of a transformer's activations with a pool of `threads`, for planning.
     ///
-    /// They leave out the per-token losses and the rotary table.
+    /// They leave out what is small: the per-token losses, the rotary table, and the documents of a batch.
     public static func activationBytes(
         _ configuration: ModelConfiguration, sequenceLength: Int, sequences: Int, threads: Int, forTraining: Bool,
         recomputesLayers: Bool = false, sharesGradient: Bool = false, dtype: ComputeDType = .fp32

@@ -230,8 +230,11 @@ final class TrainingRun {
             // Nothing went wrong in it, so it neither adds to the row of skipped steps nor ends it.
             left.withoutTargets += 1
             if left.withoutTargets == 1 {
+                let ignoring =
+                    configuration.data.maskDocumentStarts
+                    ? "data.ignored_targets and data.mask_document_starts ignore" : "data.ignored_targets ignores"
                 console.warning(
-                    "step \(step) has no target that counts (data.ignored_targets ignores all of them, or loss.kind gives "
+                    "step \(step) has no target that counts (\(ignoring) all of them, or loss.kind gives "
                         + "each the weight 0): its loss is null, and it updates nothing. This is said once; such rows of "
                         + "metrics.jsonl have \"no_targets\": true")
             }
