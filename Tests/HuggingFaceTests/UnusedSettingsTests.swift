@@ -1,4 +1,4 @@
-// UncarriedSettingsTests - what an import does not carry is said, and an export writes no other value for it.
+// UnusedSettingsTests - what an import does not carry is said, and an export writes no other value for it.
 
 import CheckpointFixtures
 import Checkpointing
@@ -8,7 +8,7 @@ import Testing
 
 @testable import HuggingFace
 
-@Suite struct UncarriedSettingsTests {
+@Suite struct UnusedSettingsTests {
     private let files: TemporaryFiles
     init() throws { files = try TemporaryFiles() }
 
