@@ -60,6 +60,8 @@ public struct CheckpointIndex: Sendable, Equatable {
     public var withheldTokens: Set<TokenRole>
     /// Names of the optimizer's state tensors, in the order in which a shard holds them.
     public var stateTensors: [String]
+    /// The carried files of the checkpoint; ``CheckpointStore/complete(_:index:carriedFiles:)`` sets it.
+    public internal(set) var carriedFiles: [CarriedFileRecord] = []
 
     /// The state tensors of a checkpoint whose index names none: AdamW's, and the zeros of an import.
     public static let unnamedStateTensors = ["first_moment", "second_moment"]
@@ -130,6 +132,7 @@ extension CheckpointIndex {
                 throw CheckpointError(.corrupt, file: file, "the size or hash of \(shard.fileName) is malformed")
             }
         }
+        try CarriedFileRecord.requireSound(carriedFiles, file: file)
         let elementCount = try ModelRecord.elementCount(of: model, file: file)
         return try StoredRun.covering(elementCount, shards: shards, file: file)
     }

@@ -19,7 +19,8 @@ extension CheckpointReader {
     /// Keys: `format`, `step`, `position`, `tokens`, `ranks_written`, `configuration` and `tensors`. `configuration`
     /// is an object, empty for an imported checkpoint. Each of `tensors` has `shape`, and the SHA-256 of `parameter`
     /// and of the optimizer's state tensors as row-major little-endian fp32 (AdamW: `first_moment`, `second_moment`).
-    /// Where elements are NaN or infinite, `non_finite` has their numbers.
+    /// Where elements are NaN or infinite, `non_finite` has their numbers. A checkpoint with carried files also has
+    /// `carried_files`: by name the `byte_count` and the `sha256` of each.
     ///
     /// - Parameter hashes: the result of ``tensorHashes()``; nil: it is computed.
     /// - Throws: ``CheckpointError`` when a tensor cannot be read or the stored configuration is not JSON.
@@ -32,6 +33,7 @@ extension CheckpointReader {
             var ranks_written: Int
             var configuration: StoredJSON
             var tensors: [String: StoredJSON]
+            var carried_files: [String: StoredJSON]?
         }
         let text = index.configuration.isEmpty ? "{}" : index.configuration
         let configuration = try JSONText.decode(
@@ -46,10 +48,17 @@ extension CheckpointReader {
             }
             tensors[hash.name] = .object(tensor)
         }
+        let carried = index.carriedFiles.map { file in
+            let record: [String: StoredJSON] = [
+                "byte_count": .integer(Int64(file.byteCount)), "sha256": .text(file.sha256),
+            ]
+            return (file.name, StoredJSON.object(record))
+        }
         return try JSONText.text(
             Summary(
                 format: CheckpointIndex.formatVersion, step: index.step, position: index.position,
                 tokens: index.tokens, ranks_written: index.ranksWritten, configuration: configuration,
-                tensors: tensors))
+                tensors: tensors,
+                carried_files: carried.isEmpty ? nil : Dictionary(carried) { first, _ in first }))
     }
 }

@@ -6,9 +6,9 @@ public import Tensors
 
 /// A step directory that is open for reading.
 ///
-/// Opening verifies `COMPLETE`, the hash of the index, every value in it, and the size of all shards. The runs of the
-/// shards must cover the flat space exactly once. ``verifyShard(_:)`` verifies the content of a shard; ranks can share
-/// this work. Files that the index does not list are never read.
+/// Opening verifies `COMPLETE`, the hash of the index, every value in it, and the size of all files. The runs of the
+/// shards must cover the flat space exactly once. ``verifyShard(_:)`` verifies the content of a shard and
+/// ``verifyCarriedFiles()`` that of the carried files; ranks can share this work. Files that the index does not list are never read.
 ///
 /// One thread may use a reader at a time.
 public final class CheckpointReader {
@@ -46,6 +46,7 @@ public final class CheckpointReader {
         (index, runs) = try IndexFile.read(indexPath)
         self.directory = directory
         for shard in index.shards { try Self.checkSize(of: shard, in: directory) }
+        for file in index.carriedFiles { try Self.checkSize(of: file, in: directory) }
     }
 
     /// Checks the SHA-256 of shard `number`.
@@ -62,8 +63,9 @@ public final class CheckpointReader {
         }
     }
 
-    /// Checks the SHA-256 and the content of every shard. Opening has checked everything else.
+    /// Checks the SHA-256 of every carried file and shard, and the content of every shard. Opening has checked everything else.
     public func verifyAll() throws {
+        try verifyCarriedFiles()
         for number in index.shards.indices {
             try verifyShard(number)
             _ = try OpenShard(path: path(of: number), runs: index.shards[number].runs, roles: roles)

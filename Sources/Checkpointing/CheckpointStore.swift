@@ -7,7 +7,7 @@ public import Tensors
 ///
 /// A save has three steps, which the trainer distributes over MPI ranks. Rank 0 calls ``begin(step:)``. Each rank calls
 /// ``writeShard(in:shard:of:runs:parameters:state:)``. Rank 0 gathers the records and calls
-/// ``complete(_:index:)``. Only the holder of the run's lock may change the directory.
+/// ``complete(_:index:carriedFiles:)``. Only the holder of the run's lock may change the directory.
 ///
 /// Names in the directory:
 /// - `step-00001000`: complete; a directory gets this name last
@@ -112,19 +112,29 @@ public struct CheckpointStore: Sendable {
     /// Rank 0: turns the temporary directory into `step-N`.
     ///
     /// Checks that rank 0 sees every shard with its size and hash. Checks that the shards cover the flat space exactly
-    /// once. Then writes the index, reads it back, writes `COMPLETE`, syncs everything and renames.
+    /// once. Then writes the carried files and the index, reads them back, writes `COMPLETE`, syncs everything and
+    /// renames.
     ///
     /// An older checkpoint of the step is moved aside first. It is removed after the new one has its name and verifies.
     /// A crash in between leaves a state that ``recover()`` resolves.
     ///
+    /// - Parameters:
+    ///   - temporary: the directory that ``begin(step:)`` returned.
+    ///   - index: with the shards. The records of carried files are set here.
+    ///   - carriedFiles: files to keep beside the shards.
     /// - Returns: the path of the new step directory, whose every byte has been verified.
     /// - Throws: ``CheckpointError``; `notShared` when rank 0 does not see a shard as its rank wrote it.
-    public func complete(_ temporary: String, index: CheckpointIndex) throws -> String {
+    public func complete(
+        _ temporary: String, index: CheckpointIndex, carriedFiles: [CarriedFile] = []
+    ) throws -> String {
         guard let name = StepName(Files.name(of: temporary)), name.suffix == .partial, name.step == index.step else {
             preconditionFailure("\(temporary) is not the temporary directory of step \(index.step)")
         }
+        var index = index
+        index.carriedFiles = carriedFiles.map(\.record)
         _ = try index.validated(file: temporary + "/" + IndexFile.name)
         try Self.checkVisible(index.shards, in: temporary)
+        try Self.write(carriedFiles, in: temporary)
         try Self.writeIndex(index, in: temporary)
         try Files.sync(temporary)
 

@@ -14,6 +14,7 @@ enum IndexFile {
     private static let countsName = "token_counts"
     private static let withheldName = "withheld_tokens"
     private static let stateName = "state_tensors"
+    private static let carriedName = "carried_files"
 
     /// Largest text or tokenizer that is read, in bytes: far above any real one, far below the memory of a node.
     private static let limit = 1 << 30
@@ -22,6 +23,7 @@ enum IndexFile {
         let model = try JSONText.text(ModelRecord(index.model))
         let tensors = try JSONText.text(TensorRecord.table(of: index.model))
         let shards = try JSONText.text(index.shards)
+        let carried = try index.carriedFiles.isEmpty ? nil : JSONText.text(index.carriedFiles)
         try writing { () throws(HDF5Error) in
             let file = try HDF5File.create(path)
             try file.writeIntegers([Int64(CheckpointIndex.formatVersion)], to: "format")
@@ -54,6 +56,7 @@ enum IndexFile {
             if index.stateTensors != CheckpointIndex.unnamedStateTensors {
                 try file.writeText(index.stateTensors.joined(separator: ","), to: stateName)
             }
+            if let carried { try file.writeText(carried, to: carriedName) }
             try file.close()
         }
     }
@@ -85,6 +88,7 @@ enum IndexFile {
         let hasSkipped: Bool
         let withheld: String
         let states: [String]
+        let carried: String?
         do {
             losses = try file.contains(lossesName) ? file.readIntegers(lossesName, limit: 1 << 20) : []
             counts =
@@ -95,10 +99,11 @@ enum IndexFile {
                 try file.contains(stateName)
                 ? file.readText(stateName, limit: 1 << 10).split(separator: ",").map(String.init)
                 : CheckpointIndex.unnamedStateTensors
+            carried = try file.contains(carriedName) ? file.readText(carriedName, limit: limit) : nil
         } catch {
             throw .reading(error)
         }
-        let index = CheckpointIndex(
+        var index = CheckpointIndex(
             step: try integer("step", file, path), position: try integer("position", file, path),
             tokens: try integer("tokens", file, path), optimizerSteps: try integer("optimizer_steps", file, path),
             configuration: try text("configuration", file), seed: seed, model: model, tokenizer: tokenizer,
@@ -108,6 +113,9 @@ enum IndexFile {
             skippedInARow: hasSkipped ? try integer(skippedName, file, path) : 0,
             tokenCounts: counts.map { Int($0) },
             withheldTokens: try roles(withheld, path), stateTensors: states)
+        if let carried {
+            index.carriedFiles = try JSONText.decode([CarriedFileRecord].self, from: Array(carried.utf8), of: path)
+        }
         do { try file.close() } catch { throw .reading(error) }
         let runs = try index.validated(file: path)
         guard tensors == TensorRecord.table(of: model) else {

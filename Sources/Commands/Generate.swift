@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import Evaluation
 internal import Foundation
+internal import HuggingFace
 internal import JobRuntime
 internal import Kernels
 internal import LlamaModel
@@ -16,8 +17,8 @@ struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Continue a prompt with a checkpoint's model.",
         discussion: """
-            The text ends at the end token, after --max-tokens, or where the model's context is full, which is said on \
-            standard error. A checkpoint without tokenizer has no text.
+            The text ends at the end token, at any other that an imported model's settings name (eos_token_id), after \
+            --max-tokens, or where the model's context is full, which is said on standard error. A checkpoint without tokenizer has no text.
 
             Examples:
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:" --temperature 0.8 --top-k 40
@@ -62,7 +63,7 @@ struct Generate: ParsableCommand {
 
     /// Prints the prompt, and each token when it is generated.
     ///
-    /// The text ends at the end token, or with a warning when the model's positions are used up.
+    /// The text ends at an end token, or with a warning when the model's positions are used up.
     private func run(_ process: ProcessContext) throws -> ExitStatus {
         let loaded = try LoadedModel(process, path: checkpoint.path)
         let (tokenizer, promptTokens) = try process.communicator.agreed {
@@ -76,6 +77,7 @@ struct Generate: ParsableCommand {
                 "--prompt: its \(promptTokens.count) tokens leave no room in the model's \(capacity) positions",
                 isShared: true)
         }
+        let ends = EndTokens.stated(in: loaded.settings).union([tokenizer.endToken])
         let pool = try process.makePool(requested: threads.count)
         let generator = TextGenerator(
             loaded.model, parameters: loaded.parameters, capacity: capacity, pool: pool)
@@ -95,7 +97,7 @@ struct Generate: ParsableCommand {
                     .runtimeFailure, "\(loaded.path): the model's logits are not finite numbers", isShared: true)
             }
             let token = sampler.next(logits)
-            if token == tokenizer.endToken { break }
+            if ends.contains(token) { break }
             process.console.raw(text.append(tokenizer.bytes(of: token, after: next.last ?? tokenizer.endToken)))
             next = [token]
         }

@@ -18,9 +18,9 @@ struct Import: ParsableCommand {
         abstract: "Turn a Hugging Face directory into a checkpoint to continue from.",
         discussion: """
             Reads config.json of llama, mistral, qwen2, qwen3 or smollm3, safetensors files (fp32, bf16 or fp16; one or \
-            several) and tokenizer.model. What this program does not compute, such as quantized weights, is refused. What a checkpoint does \
-            not hold, such as added tokens, a chat template or another end token, is said. A model with another \
-            tokenizer gets none: it continues on prepared data with data.tokenizer none.
+            several) and tokenizer.model. What this program does not compute, such as quantized weights, is refused. All \
+            other files, such as a chat template, are carried: export writes them back. A model with another tokenizer \
+            gets none: it continues on prepared data with data.tokenizer none.
 
             Examples:
               mile-dist import llama-hf --output runs/continued/checkpoints

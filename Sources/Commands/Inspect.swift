@@ -57,6 +57,9 @@ struct Inspect: ParsableCommand {
         console.line("data position \(index.position) sequences, \(index.tokens) tokens; seed \(index.seed)")
         console.line("written by \(index.ranksWritten) ranks on \(index.processor), \(index.blas)")
         console.line("tokenizer \(index.tokenizer.name); \(parameters) parameters in \(hashes.count) tensors")
+        for file in index.carriedFiles {
+            console.line("carries \(file.name), \(GroupedNumber.text(file.byteCount)) bytes")
+        }
         let width = hashes.map(\.name.count).max() ?? 0
         for hash in hashes {
             let name = hash.name.padding(toLength: width, withPad: " ", startingAt: 0)

@@ -19,6 +19,8 @@ package struct LoadedModel {
     package let checkpointTokenizer: CheckpointTokenizer
     /// The tokenizer's record in the checkpoint.
     package let storedTokenizer: CheckpointIndex.Tokenizer
+    /// The carried settings of the model and of generation; none unless the model was imported.
+    package let settings: [CarriedFile]
     /// The configuration of the run that wrote the checkpoint; nil for an imported one.
     package let run: RunConfiguration?
     package let path: String
@@ -29,7 +31,7 @@ package struct LoadedModel {
     /// Opens CHECKPOINT (a step directory or a checkpoints directory) and reads its parameters; collective.
     package init(_ process: ProcessContext, path: String) throws {
         let finder = CheckpointFinder(communicator: process.communicator, console: process.console)
-        let (reader, target) = try finder.withCheckpoint(path) { reader in
+        let (reader, target, settings) = try finder.withCheckpoint(path) { reader in
             let count = reader.index.model.tensorTable.count
             try process.communicator.agreed {
                 try AddressSpace.current.require(
@@ -39,11 +41,15 @@ package struct LoadedModel {
             try process.communicator.agreed {
                 try CheckpointFinder.reading { try reader.read(.parameter, range: 0..<target.count, into: target) }
             }
-            return (reader, target)
+            let settings = try process.communicator.agreed {
+                try CheckpointFinder.reading { try reader.carriedFiles(where: CarriedFile.settingsNames.contains) }
+            }
+            return (reader, target, settings)
         }
         let index = reader.index
         model = index.model
         parameters = target
+        self.settings = settings
         self.path = reader.directory
         step = index.step
         tokenCounts = index.tokenCounts

@@ -4,7 +4,7 @@ public import Checkpointing
 internal import LlamaModel
 internal import Tensors
 
-/// Writes the parameters of an open checkpoint in Hugging Face's form.
+/// Writes the parameters of an open checkpoint in Hugging Face's form, with the files that it carries.
 ///
 /// The directory is written under a temporary name, made durable and renamed. Equal checkpoints give equal bytes.
 /// Memory is one block of floats, for any size of model.
@@ -41,21 +41,13 @@ public struct HuggingFaceExport {
         let directory = Files.trimmingSlashes(directory)
         try Self.requireFree(directory)
         let index = reader.index
-        let tokenizer = try HuggingFaceTokenizer(
-            index.tokenizer, model: index.model, withheld: index.withheldTokens)
+        let small = try ExportedFiles(index, carried: reader.carriedFiles(), type: type)
         let temporary = directory + ".mile-dist-partial"
         if try Files.status(temporary) != .absent { try Files.removeDirectory(temporary) }
         try Files.makeDirectories(temporary)
         let nonFinite: NonFiniteTensors
         do {
-            let configuration = HuggingFaceConfiguration(model: index.model)
-            try Files.write(
-                Array(configuration.text(tokens: tokenizer.special, type: type).utf8),
-                to: temporary + "/" + ModelFiles.configuration)
-            try Files.write(
-                Array(HuggingFaceConfiguration.generationText(tokens: tokenizer.special).utf8),
-                to: temporary + "/" + ModelFiles.generation)
-            for file in tokenizer.files { try Files.write(file.bytes, to: temporary + "/" + file.name) }
+            for file in small.files { try Files.write(file.bytes, to: temporary + "/" + file.name) }
             nonFinite = try writeTensors(index.model.tensorTable, in: temporary)
             try Files.sync(temporary)
             // Takes the place of an empty directory, which is all that can be there.
@@ -66,18 +58,8 @@ public struct HuggingFaceExport {
             try? Files.removeDirectory(temporary)
             throw error
         }
-        return tokenizer.notes + Self.withheldNote(index)
+        return small.notes
             + (nonFinite.isEmpty ? [] : ["\(nonFinite): the model cannot compute"])
-    }
-
-    /// A note about ids that are left out, because the right ones are not known.
-    private static func withheldNote(_ index: CheckpointIndex) -> [String] {
-        let keys = TokenRole.allCases.filter(index.withheldTokens.contains).map(\.idKey)
-        guard !keys.isEmpty else { return [] }
-        return [
-            "\(keys.joined(separator: ", ")): left out, because the model was imported with other values than its"
-                + " tokenizer's; set the right ones in \(ModelFiles.configuration) and \(ModelFiles.generation)"
-        ]
     }
 
     private static func requireFree(_ directory: String) throws {

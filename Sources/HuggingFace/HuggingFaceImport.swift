@@ -15,6 +15,8 @@ public struct HuggingFaceImport {
     public let notes: [String]
     /// Roles whose token id in the directory differs from the tokenizer's.
     private let withheldTokens: Set<TokenRole>
+    /// The files that the checkpoint keeps as they are.
+    private let carriedFiles: [CarriedFile]
     /// Path of the directory.
     public let directory: String
 
@@ -28,7 +30,7 @@ public struct HuggingFaceImport {
     /// Nothing of the model's size is allocated before the files' sizes have been checked.
     ///
     /// - Parameter tokenizer: the model's tokenizer; nil: the one of the directory.
-    /// - Throws: ``HuggingFaceError``.
+    /// - Throws: ``HuggingFaceError``, ``CheckpointError`` for files that cannot be read.
     public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil) throws {
         let directory = Files.trimmingSlashes(directory)
         guard try Files.status(directory) == .directory else {
@@ -50,11 +52,13 @@ public struct HuggingFaceImport {
         let found: [String]
         (tokenizer, found) =
             try given.map { ($0, []) } ?? Self.tokenizer(directory, vocabularySize: model.vocabularySize)
-        let uncarried = try UncarriedSettings(directory: directory, configuration: tree, tokenizer: tokenizer)
-        withheldTokens = uncarried.withheld
+        let unused = try UnusedSettings(directory: directory, configuration: tree, tokenizer: tokenizer)
+        withheldTokens = unused.withheld
+        let carried = try Self.carriedFiles(directory, given: given)
+        carriedFiles = carried.files
         let passedOver = configuration.passedOver
         notes =
-            found + uncarried.notes
+            found + unused.notes + carried.notes
             + (passedOver.isEmpty
                 ? [] : ["\(path): passed over, because it changes nothing: " + passedOver.joined(separator: ", ")])
         self.directory = directory
@@ -115,7 +119,26 @@ public struct HuggingFaceImport {
             step: 0, position: 0, tokens: 0, optimizerSteps: 0, configuration: "{}", seed: 0, model: model,
             tokenizer: tokenizer, dataFingerprint: "{}", processor: processor, blas: blas, ranksWritten: 1,
             shards: shards, withheldTokens: withheldTokens)
-        return try store.complete(temporary, index: index)
+        return try store.complete(temporary, index: index, carriedFiles: carriedFiles)
+    }
+
+    /// The files to carry, and notes about those that are left.
+    ///
+    /// - Parameter given: the tokenizer that the user names, if any.
+    private static func carriedFiles(
+        _ directory: String, given: CheckpointIndex.Tokenizer?
+    ) throws -> (files: [CarriedFile], notes: [String]) {
+        let small = try SmallFiles(directory)
+        let isByteLevel =
+            given?.name == CheckpointIndex.Tokenizer.bytesName
+            && small.files.contains { $0.name == HuggingFaceTokenizer.fastName && $0.bytes == ByteLevel.file }
+        guard let given, !isByteLevel else { return (small.files, small.notes) }
+        let (kept, dropped) = CarriedFile.split(small.files, by: given)
+        guard !dropped.isEmpty else { return (kept, small.notes) }
+        let note =
+            "\(directory): not carried, because the tokenizer is given (\(given.name)) and is none of these files: "
+            + dropped.joined(separator: ", ")
+        return (kept, small.notes + [note])
     }
 
     /// The bytes of a file that may be absent.
@@ -161,7 +184,7 @@ public struct HuggingFaceImport {
             return (CheckpointIndex.Tokenizer(name: HuggingFaceTokenizer.sentencePieceName, bytes: bytes), [])
         }
         let fast = try contents(directory + "/" + HuggingFaceTokenizer.fastName, limit: limit)
-        let hasOther = try fast != nil || Files.status(directory + "/vocab.json") != .absent
+        let hasOther = try fast != nil || Files.list(directory).contains(where: CarriedFile.isOfTokenizer)
         // Without files, only a vocabulary of 257 ids tells that this program made the model from bytes.
         if fast == ByteLevel.file ? vocabularySize >= ByteLevel.size : !hasOther && vocabularySize == ByteLevel.size {
             let notes =

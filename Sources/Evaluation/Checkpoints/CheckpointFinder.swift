@@ -166,7 +166,8 @@ package struct CheckpointFinder {
         }
     }
 
-    /// Opens one step directory on every rank and verifies its shards, each rank a part of them.
+    /// Opens one step directory on every rank and verifies its shards, each rank a part of them, and rank 0 the
+    /// carried files.
     ///
     /// - Returns: the reader; nil and the problem if the checkpoint itself is bad.
     /// - Throws: if a perhaps good checkpoint cannot be read, because an older one would silently lose its steps; if it
@@ -177,6 +178,7 @@ package struct CheckpointFinder {
             for shard in stride(from: communicator.rank, to: reader.index.shards.count, by: communicator.size) {
                 try reader.verifyShard(shard)
             }
+            if communicator.rank == 0 { try reader.verifyCarriedFiles() }
             return reader
         }
         var report: [UInt8] = []

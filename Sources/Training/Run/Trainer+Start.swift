@@ -303,9 +303,33 @@ extension Trainer {
                 configuration.model.initialize($0, seed: configuration.training.seed, pool: pool)
             }
         }
-        let origin = (checkpoint ?? weights?.source)?.index
-        if let origin { state.withheldTokens = origin.rolesWithheld(with: data.tokenizer) }
-        return CheckpointIndex.Tokenizer(data.tokenizer, origin: origin?.tokenizer)
+        let origin = checkpoint ?? weights?.source
+        let tokenizer = CheckpointIndex.Tokenizer(data.tokenizer, origin: origin?.index.tokenizer)
+        if let origin {
+            state.withheldTokens = origin.index.rolesWithheld(with: data.tokenizer)
+            state.carriedFiles = try carriedFiles(of: origin, tokenizer)
+        }
+        return tokenizer
+    }
+
+    /// The files that a run carries on from the checkpoint it starts from; none on other ranks than 0. Collective.
+    ///
+    /// - Parameter tokenizer: the one of the run's own checkpoints.
+    private func carriedFiles(
+        of origin: CheckpointReader, _ tokenizer: CheckpointIndex.Tokenizer
+    ) throws -> [CarriedFile] {
+        try communicator.agreed {
+            guard communicator.rank == 0 else { return [] }
+            let files = try CheckpointFinder.reading { try origin.carriedFiles() }
+            guard origin.index.tokenizer.name == CheckpointIndex.Tokenizer.noneName else { return files }
+            let (kept, dropped) = CarriedFile.split(files, by: tokenizer)
+            if !dropped.isEmpty {
+                console.warning(
+                    "data.tokenizer: \(tokenizer.name) is none of the model's own tokenizer files, which this run does not "
+                        + "carry on: \(dropped.joined(separator: ", "))")
+            }
+            return kept
+        }
     }
 
     /// Moves rows aside that must not stand before the next ones, then opens the metrics; rank 0 only.

@@ -139,6 +139,7 @@ public final class Trainer {
         let saver = CheckpointSaver(
             communicator: communicator, store: store, optimizer: state.optimizer, pool: pool,
             keep: configuration.checkpoint.keep, keepEvery: configuration.checkpoint.keepEvery,
+            carriedFiles: state.carriedFiles,
             beforePublishing: metrics?.synchronizer)
         let saves = RunSaves(
             communicator: communicator, console: console, saver: saver, state: state, metrics: metrics,

@@ -47,6 +47,7 @@ final class CheckpointSaver {
     private let pool: ThreadPool
     private let keep: Int
     private let keepEvery: Int
+    private let carriedFiles: [CarriedFile]
     private let snapshot: Snapshot
     private let write: ShardWriter
     private let beforePublishing: (@Sendable () throws -> Void)?
@@ -61,12 +62,14 @@ final class CheckpointSaver {
     ///   - optimizer: of this rank; the owned parameters and state are saved.
     ///   - keep: newest checkpoints to keep; 0: all.
     ///   - keepEvery: steps whose multiples stay for good; 0: none.
+    ///   - carriedFiles: files that each checkpoint keeps; rank 0's count.
     ///   - write: writes a shard; tests put failures here.
     ///   - beforePublishing: brings to the disk, on rank 0 and in the background, what has to be there before a
     ///     checkpoint that follows it; its failure is reported with the save, which it does not stop.
     init(
         communicator: Communicator, store: CheckpointStore, optimizer: ShardedOptimizer, pool: ThreadPool, keep: Int,
-        keepEvery: Int, write: ShardWriter? = nil, beforePublishing: (@Sendable () throws -> Void)? = nil
+        keepEvery: Int, carriedFiles: [CarriedFile] = [], write: ShardWriter? = nil,
+        beforePublishing: (@Sendable () throws -> Void)? = nil
     ) {
         self.communicator = communicator
         self.store = store
@@ -74,6 +77,7 @@ final class CheckpointSaver {
         self.pool = pool
         self.keep = keep
         self.keepEvery = keepEvery
+        self.carriedFiles = carriedFiles
         self.beforePublishing = beforePublishing
         snapshot = Snapshot(
             optimizer.partition, rank: communicator.rank, stateTensors: optimizer.state.map(\.name))
@@ -198,13 +202,13 @@ final class CheckpointSaver {
 
     /// Rank 0: checks all shards, publishes the checkpoint and removes older ones beyond the kept number.
     private func complete(_ save: Save, records: [[UInt8]]) -> BackgroundTask<Completion> {
-        BackgroundTask(on: queue) { [store, keep, keepEvery, beforePublishing] in
+        BackgroundTask(on: queue) { [store, keep, keepEvery, carriedFiles, beforePublishing] in
             var index = save.index
             index.shards = try records.map { try ShardRecord(decoding: $0) }
             // Of these neither is a reason to call the save failed.
             var problems: [String] = []
             do { try beforePublishing?() } catch { problems.append("metrics are not safe on the disk: \(error)") }
-            let path = try store.complete(save.temporary, index: index)
+            let path = try store.complete(save.temporary, index: index, carriedFiles: carriedFiles)
             do {
                 _ = try store.applyRetention(keep: keep, keepEvery: keepEvery, verified: path)
             } catch {

@@ -37,6 +37,8 @@ public final class TrainingState {
     public var tokenCounts: [Int] = []
     /// Token roles that an export of the model must leave out, from the checkpoint that the run began with.
     var withheldTokens: Set<TokenRole> = []
+    /// Files that the run's checkpoints carry, from the checkpoint that the run began with; on rank 0 only.
+    var carriedFiles: [CarriedFile] = []
     /// Losses of the last steps, for `training.spike_z_score`.
     var spikes: SpikeGuard
     public let configuration: RunConfiguration

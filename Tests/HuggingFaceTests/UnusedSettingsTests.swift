@@ -1,14 +1,16 @@
-// UncarriedSettingsTests - what an import does not carry is said, and an export writes no other value for it.
+// UnusedSettingsTests - settings that nothing here follows are said, and an export keeps them.
 
 import CheckpointFixtures
 import Checkpointing
+import LlamaModel
 import SentencePieceText
+import Tensors
 import TestSupport
 import Testing
 
 @testable import HuggingFace
 
-@Suite struct UncarriedSettingsTests {
+@Suite struct UnusedSettingsTests {
     private let files: TemporaryFiles
     init() throws { files = try TemporaryFiles() }
 
@@ -50,34 +52,58 @@ import Testing
         let reader = try load(try imported.write(to: files.path("checkpoints"), processor: "", blas: ""))
         #expect(reader.index.withheldTokens.isEmpty)
         #expect(try HuggingFaceExport(reader).write(to: files.path("out")).isEmpty)
-        let configuration = try tree("out/config.json")
-        #expect(configuration["bos_token_id"] == .integer(1) && configuration["eos_token_id"] == .integer(2))
+        for name in try names(in: path) where name != "model.safetensors" {
+            #expect(try bytes(of: files.path("out/\(name)")) == bytes(of: path + "/" + name), "\(name)")
+        }
         // What was written has nothing that is lost either.
         #expect(try HuggingFaceImport(directory: files.path("out")).notes.isEmpty)
     }
 
     /// 32000 became 2, and a list of ends one of them.
-    @Test(arguments: ["32000", "[2, 32000]", "null"])
+    @Test(arguments: ["32000", "[32000, 2]", "null"])
     func anotherEndIsNeverReplaced(end: String) throws {
         let path = try directory("\"eos_token_id\": \(end)")
         let imported = try HuggingFaceImport(directory: path)
-        let shown = end == "[2, 32000]" ? "[ 2, 32000 ]" : end
+        let shown = end == "[32000, 2]" ? "[ 32000, 2 ]" : end
         #expect(
             imported.notes == [
-                "eos_token_id is \(shown) in config.json, and 2 ('</s>') in the tokenizer: it is not carried; documents end "
-                    + "with 2 here; an export leaves it out"
+                "eos_token_id is \(shown) in config.json, and 2 ('</s>') in the tokenizer: documents end with 2 here; an"
+                    + " export keeps what the files say"
             ])
         let reader = try load(try imported.write(to: files.path("checkpoints"), processor: "", blas: ""))
         #expect(reader.index.withheldTokens == [.end])
+        #expect(try HuggingFaceExport(reader).write(to: files.path("out")).isEmpty)
+        #expect(try bytes(of: files.path("out/config.json")) == bytes(of: path + "/config.json"))
+        // The files that the directory lacks say nothing else.
+        #expect(!(try names(in: files.path("out")).contains("generation_config.json")))
+        #expect(try tree("out/tokenizer_config.json")["eos_token"] == .null)
+        #expect(
+            try HuggingFaceImport.checkpoint(files.path("out"), at: files.path("back")).index.withheldTokens == [.end])
+    }
+
+    /// Of several ends the first ends documents.
+    @Test func aListThatBeginsWithTheTokenizersEndAgrees() throws {
+        #expect(try notes(#""eos_token_id": [2, 32000]"#).isEmpty)
+        #expect(try notes(#""eos_token_id": []"#).count == 1)
+    }
+
+    /// Checkpoints of earlier versions know which roles are withheld, and carry no files.
+    @Test func withoutCarriedFilesTheIdIsLeftOut() throws {
+        let store = CheckpointStore(directory: files.path("store"))
+        let temporary = try store.begin(step: 1)
+        let model = ModelConfiguration.small
+        let count = model.tensorTable.count
+        let shards = try writeShards(in: temporary, layout: [[0..<count]], values: Values(count: count))
+        var index = makeIndex(step: 1, model: model, shards: shards)
+        index.tokenizer = .init(name: "tokenizer.model", bytes: HandmadeModel().bytes)
+        index.withheldTokens = [.end]
+        let reader = try load(try store.complete(temporary, index: index))
         let notes = try HuggingFaceExport(reader).write(to: files.path("out"))
         #expect(notes.count == 1 && notes[0].hasPrefix("eos_token_id: left out"), "\(notes)")
         let configuration = try tree("out/config.json")
         #expect(configuration["eos_token_id"] == .null && configuration["bos_token_id"] == .integer(1))
         #expect(try tree("out/generation_config.json")["eos_token_id"] == nil)
         #expect(try tree("out/tokenizer_config.json")["eos_token"] == .null)
-        // Out and back it stays unknown.
-        #expect(
-            try HuggingFaceImport.checkpoint(files.path("out"), at: files.path("back")).index.withheldTokens == [.end])
     }
 
     @Test func everySourceCounts() throws {
@@ -88,7 +114,10 @@ import Testing
         let map = try notes(nil, ["special_tokens_map.json": #"{"bos_token": "<|im_start|>"}"#])
         #expect(map.count == 1 && map[0].contains("bos_token_id is '<|im_start|>' in special_tokens_map.json"))
         let padding = try notes(#""pad_token_id": 0"#)
-        #expect(padding == ["pad_token_id is 0 in config.json, and the tokenizer has none: it is not carried"])
+        #expect(
+            padding == [
+                "pad_token_id is 0 in config.json, and the tokenizer has none; an export keeps what the files say"
+            ])
         let all = try notes(
             #""eos_token_id": 7"#,
             ["generation_config.json": #"{"eos_token_id": [7, 8]}"#, "tokenizer_config.json": #"{"eos_token": "x"}"#])
@@ -114,8 +143,8 @@ import Testing
         #expect(imported.notes.count == 1 && imported.notes[0].contains("and 256 ('<|endoftext|>') in the tokenizer"))
         let back = try load(try imported.write(to: files.path("checkpoints"), processor: "", blas: ""))
         _ = try HuggingFaceExport(back).write(to: files.path("out"))
-        #expect(try tree("out/config.json")["eos_token_id"] == .null)
-        #expect(try tree("out/tokenizer_config.json")["eos_token"] == .null)
+        #expect(try tree("out/config.json")["eos_token_id"] == .integer(2))
+        #expect(try tree("out/tokenizer_config.json")["eos_token"] == .string("<|endoftext|>"))
 
         let path = try directory(
             #""eos_token_id": [128001, 128009]"#, ["tokenizer.json": "{}", "added_tokens.json": #"{"<x>": 3}"#],
@@ -125,7 +154,8 @@ import Testing
         #expect(none.tokenizer == .init(name: "none") && none.notes.count == 2)
         #expect(
             none.notes[1]
-                == "eos_token_id is [ 128001, 128009 ] in config.json, and the checkpoint has no tokenizer: it is not carried"
+                == "eos_token_id is [ 128001, 128009 ] in config.json, and the checkpoint has no tokenizer; an export"
+                + " keeps what the files say"
         )
     }
 
@@ -140,27 +170,24 @@ import Testing
             ])
         #expect(
             found == [
-                "4 added tokens are not carried, and texts with them get other ids: '<|im_end|>' (267), '<|im_start|>' (268), "
-                    + "'<pad>' (269), '<tool>'"
+                "4 added tokens are not known to the tokenizer, and texts with them get other ids here: '<|im_end|>' (267), "
+                    + "'<|im_start|>' (268), '<pad>' (269), '<tool>'"
             ])
         // The same text under another id is another token.
         let moved = try notes(nil, ["added_tokens.json": #"{"<s>": 9}"#])
-        #expect(moved == ["1 added token is not carried, and texts with them get other ids: '<s>' (9)"])
+        #expect(
+            moved == ["1 added token is not known to the tokenizer, and texts with them get other ids here: '<s>' (9)"])
         let many = (0..<20).map { "\"<\($0)>\": \(300 + $0)" }.joined(separator: ",")
         #expect(try notes(nil, ["added_tokens.json": "{\(many)}"])[0].hasSuffix("'<7>' (307) and 12 more"))
     }
 
-    @Test func chatsAndGenerationAreNamed() throws {
-        let template = "the chat template (tokenizer_config.json) is not carried"
-        #expect(try notes(nil, ["tokenizer_config.json": #"{"chat_template": "{{ x }}"}"#]) == [template])
-        let file = try notes(nil, ["chat_template.jinja": "{{ x }}"])
-        #expect(file == ["the chat template (chat_template.jinja) is not carried"])
-        let generation = try notes(
-            nil,
-            ["generation_config.json": #"{"do_sample": true, "temperature": 0.6, "top_p": null, "eos_token_id": 2}"#])
-        #expect(generation == ["generation_config.json: not carried are 'do_sample' true, 'temperature' 0.6"])
+    /// What is carried, and concerns no id, needs no word.
+    @Test func chatsAndGenerationNeedNoNote() throws {
+        let settings = ["tokenizer_config.json": #"{"chat_template": "{{ x }}"}"#, "chat_template.jinja": "{{ x }}"]
+        #expect(try notes(nil, settings).isEmpty)
+        #expect(try notes(nil, ["generation_config.json": #"{"do_sample": true, "eos_token_id": 2}"#]).isEmpty)
         let begin = try notes(nil, ["tokenizer_config.json": #"{"add_bos_token": true, "add_eos_token": false}"#])
-        #expect(begin.count == 1 && begin[0].contains("add_bos_token is not carried"))
+        #expect(begin == ["tokenizer_config.json: add_bos_token is true; texts get no token before them here"])
     }
 
     /// Such files were never needed: what is wrong with one is said, and the import goes on.

@@ -1,21 +1,20 @@
-// UncarriedSettings - settings of tokens, chats and generation that a checkpoint does not hold.
+// UnusedSettings - settings of tokens that a checkpoint carries and that nothing here follows.
 
 internal import Checkpointing
 internal import SentencePieceText
 
-/// Compares a directory's small files with the tokenizer of its checkpoint, and notes the settings that are lost.
+/// Compares a directory's small files with the tokenizer of its checkpoint, and notes the settings that differ.
 ///
-/// Why: an export would write other values for them, such as the tokenizer's end token 2 instead of 32000.
-struct UncarriedSettings {
+/// Why: training and evaluation here know the tokenizer only. An export writes the files as they are.
+struct UnusedSettings {
     /// A sentence for each setting.
     private(set) var notes: [String] = []
-    /// Roles whose declared id differs from the tokenizer's. An export leaves their ids out.
+    /// Roles whose declared id differs from the tokenizer's. Files that an export makes leave their ids out.
     private(set) var withheld: Set<TokenRole> = []
 
     private enum Name {
         static let addedTokens = "added_tokens.json"
         static let specialTokens = "special_tokens_map.json"
-        static let chatTemplates = ["chat_template.jinja", "chat_template.json", "additional_chat_templates"]
     }
 
     /// Largest of the small files that is read; a chat template has some kilobytes.
@@ -38,13 +37,11 @@ struct UncarriedSettings {
         let map = try tree(Name.specialTokens)
         compareRoles(configuration, generation, settings ?? map, settings == nil ? Name.specialTokens : nil)
         if self.tokenizer.isPresent { try compareAddedTokens(settings, map) }
-        noteChatTemplate(settings, try Name.chatTemplates.first { try Files.status(directory + "/" + $0) != .absent })
-        noteGeneration(generation)
         for role in ["bos", "eos"] where settings?["add_\(role)_token"] == .boolean(true) {
             let place = role == "bos" ? "before" : "behind"
             notes.append(
-                "\(HuggingFaceTokenizer.settingsName): add_\(role)_token is not carried; an exported tokenizer puts no"
-                    + " token \(place) a text")
+                "\(HuggingFaceTokenizer.settingsName): add_\(role)_token is true; texts get no token \(place) them here"
+            )
         }
         if let sentence = self.tokenizer.limits { notes.append(sentence) }
     }
@@ -82,9 +79,8 @@ struct UncarriedSettings {
             guard !found.isEmpty else { continue }
             withheld.insert(role)
             notes.append(
-                "\(role.idKey) is \(found.joined(separator: ", ")), \(tokenizer.described(role)): it is not carried"
-                    + (role == .end ? tokenizer.endNote : "")
-                    + (tokenizer.special[role] == nil ? "" : "; an export leaves it out"))
+                "\(role.idKey) is \(found.joined(separator: ", ")), \(tokenizer.described(role))"
+                    + (role == .end ? tokenizer.endNote : "") + "; an export keeps what the files say")
         }
     }
 
@@ -121,8 +117,8 @@ struct UncarriedSettings {
         let names = lost.prefix(Self.mostNamed).map { quoted($0.text) + ($0.id.map { " (\($0))" } ?? "") }
         let rest = lost.count > names.count ? " and \(lost.count - names.count) more" : ""
         notes.append(
-            "\(lost.count) added \(lost.count == 1 ? "token is" : "tokens are") not carried, and texts with them get"
-                + " other ids: \(names.joined(separator: ", "))\(rest)")
+            "\(lost.count) added \(lost.count == 1 ? "token is" : "tokens are") not known to the tokenizer, and texts"
+                + " with them get other ids here: \(names.joined(separator: ", "))\(rest)")
     }
 
     /// The added tokens of `tokenizer.json`, read without keeping the vocabulary.
@@ -144,24 +140,6 @@ struct UncarriedSettings {
             notes.append("\(error); it is passed over")
         }
         return added
-    }
-
-    // MARK: - Chats and generation
-
-    private mutating func noteChatTemplate(_ settings: JSONTree?, _ file: String?) {
-        let template = settings?["chat_template"] ?? .null
-        guard let name = file ?? (template == .null ? nil : HuggingFaceTokenizer.settingsName) else { return }
-        notes.append("the chat template (\(name)) is not carried")
-    }
-
-    private mutating func noteGeneration(_ generation: JSONTree?) {
-        guard case .object(let members) = generation else { return }
-        let known = Set(TokenRole.allCases.map(\.idKey) + ["_from_model_config", "transformers_version"])
-        let lost = members.filter { !known.contains($0.key) && $0.value != .null }
-        guard !lost.isEmpty else { return }
-        let named = lost.prefix(Self.mostNamed).map { "\(quoted($0.key)) \(ConfigurationKeys.shown($0.value))" }
-        let rest = lost.count > named.count ? " and \(lost.count - named.count) more" : ""
-        notes.append("\(ModelFiles.generation): not carried are \(named.joined(separator: ", "))\(rest)")
     }
 }
 
@@ -202,11 +180,12 @@ private struct KnownTokens {
             + " evaluated with it, only prepared token files"
     }
 
-    /// Whether an id of a configuration file is the tokenizer's; null says that there is none.
+    /// Whether an id of a configuration file, or the first of a list, is the tokenizer's; null says that there is none.
     func agrees(_ role: TokenRole, id value: JSONTree) -> Bool {
         switch value {
         case .null: special[role] == nil
-        case .array(let ids): ids.count == 1 && agrees(role, id: ids[0])
+        // Of several ends the first is the end of a document.
+        case .array(let ids): ids.first.map { agrees(role, id: $0) } ?? false
         default: value.integer != nil && value.integer == special[role]
         }
     }
@@ -231,5 +210,5 @@ private struct KnownTokens {
     }
 
     /// The end of a note: the token that ends documents here.
-    var endNote: String { special.end.map { "; documents end with \($0) here" } ?? "" }
+    var endNote: String { special.end.map { ": documents end with \($0) here" } ?? "" }
 }
