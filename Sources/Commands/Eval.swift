@@ -46,7 +46,7 @@ struct Eval: ParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp(
-            "\(DocumentSource.suffixes(joinedBy: "or")) files, or prefixes of prepared data.",
+            "\(DocumentSource.textSuffixes(joinedBy: "or")) files, or prefixes of prepared data.",
             valueName: "[name=]file"))
     var data: [String] = []
 

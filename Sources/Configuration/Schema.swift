@@ -67,7 +67,7 @@ enum Schema {
         ).omittedByDefault,
         Field.text(
             "document_separator", \.reading.separatorText, allowsControls: true,
-            "Text between the documents of a .txt file, as <|endoftext|>; empty: a file is one document."
+            "Text between the documents of a .txt file; empty: a file is one document."
         ).omittedByDefault,
         Field.choice("encoding", \.reading.encoding, "Encoding of .txt files and JSON lines.").omittedByDefault,
     ]

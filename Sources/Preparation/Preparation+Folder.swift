@@ -180,7 +180,8 @@ extension Preparation {
     public static func removeStreams(_ streams: [SpooledInput], ofOutput output: String) throws {
         for stream in streams { stream.remove() }
         let folder = folder(ofOutput: output)
-        guard try OutputFolder.names(folder).allSatisfy({ $0 == RunFiles.lock }) else { return }
+        guard FileKind.at(folder) == .directory, try OutputFolder.names(folder).allSatisfy({ $0 == RunFiles.lock })
+        else { return }
         try OutputFolder.remove(folder + "/" + RunFiles.lock)
         try OutputFolder.removeEmpty(folder)
     }

@@ -20,8 +20,11 @@ public struct DataConfiguration: Sendable, Equatable {
             self.weight = weight
         }
 
-        /// All paths, for messages.
-        public var path: String { paths.joined(separator: ", ") }
+        /// The only path, or all paths joined, as messages name them.
+        public var path: String {
+            get { paths.joined(separator: ", ") }
+            set { paths = [newValue] }
+        }
     }
 
     /// `bytes`, the path of a SentencePiece model, or `none`, with which all data are prepared.

@@ -54,6 +54,32 @@ import TokenData
         }
     }
 
+    /// Several paths of a domain, and how its files are read; the keys are written only where they are not standard.
+    @Test func pathsAndReadingOfADomain() throws {
+        let text = Sample.text.replacing(
+            "{name: one, path: one.txt}",
+            with:
+                "{name: one, path: [a.txt, 'b/*.gz'], text_key: a.b, document_separator: \"\\n\\n\", encoding: utf-16}")
+        let run = try Sample.load(text)
+        var domain = DataConfiguration.Domain(name: "one", path: "")
+        domain.paths = ["a.txt", "b/*.gz"]
+        domain.reading = TextReading(textKey: "a.b", separator: "\n\n", encoding: .utf16)
+        #expect(run.data.train == [domain])
+        #expect(try RunConfiguration.load(text: run.yaml, file: "out.yaml", name: run.name) == run)
+        #expect(try RunConfiguration.fromJSON(run.json, file: "index") == run)
+        #expect(run.yaml.contains("path: [\"a.txt\", \"b/*.gz\"], weight: 1.0, text_key: \"a.b\", "))
+        let standard = try Sample.load()
+        #expect(standard.yaml.contains("    - {name: \"one\", path: \"one.txt\", weight: 1.0}\n"))
+        for (value, words) in [
+            ("path: []", "which is empty"), ("path: [a, 3]", "data.train[0].path[1]: found 3 (integer)"),
+            ("path: [a, '']", "which is no path"), ("path: a, encoding: latin1", "one of utf-8, latin-1, utf-16"),
+            ("path: a, text_key: ''", "which names nothing"),
+        ] {
+            let message = Sample.message(Sample.text.replacing("path: one.txt", with: value))
+            #expect(message.contains("run.yaml:9: ") && message.contains(words), "\(message)")
+        }
+    }
+
     @Test func jsonReadsBack() throws {
         for run in [Self.unusual, try Sample.load()] {
             let again = try RunConfiguration.fromJSON(run.json, file: "index")

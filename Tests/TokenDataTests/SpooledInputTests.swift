@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test func endingsTellTheFormat() throws {
-        let lines = Array("\u{FEFF} {\"text\": \"a\"}\n".utf8) + [UInt8](repeating: 10, count: 3 << 20)
+        let lines = Array("\u{FEFF} {\"text\": \"a\"}\n".utf8) + [UInt8](repeating: 10, count: 3 << 17)
         let wide: [UInt8] = "{\"text\": 1}".utf16.flatMap { [UInt8($0), 0] }
         for (bytes, format, reading, ending) in [
             (lines, nil, TextReading(), ".jsonl"), (gzipMember(lines), nil, TextReading(), ".jsonl.gz"),

@@ -118,7 +118,8 @@ import Tokenizers
             ("d.json.gz", gzipMember([0xFF, 0xFE] + utf16(lines, isBig: false))),
         ] { #expect(try tokens(try directory.write(name, bytes), wide) == ids("Grüße", "\u{1F600}"), "\(name)") }
         // Without the setting the file is refused, and so is the other order without a mark.
-        let plain = try #require(throws: DataError.self) { try tokens(directory.path("b.jsonl"), TextReading()) }
+        let some = try directory.write("h.jsonl", utf16("{\"text\": \"Grüße\"}\n", isBig: false))
+        let plain = try #require(throws: DataError.self) { try tokens(some, TextReading()) }
         #expect(plain.problem == "the text is UTF-16, not UTF-8" && plain.remedy.contains("--encoding"))
         let big = try directory.write("e.jsonl", utf16(lines, isBig: true))
         #expect(throws: DataError.self) { try tokens(big, wide) }

@@ -127,14 +127,13 @@ private struct DomainReader {
         _ domain: DataConfiguration.Domain, progress: (String) -> Void, warn: (String) -> Void,
         checkCancellation: () throws -> Void
     ) throws -> TokenStore? {
-        let files: [String]
-        if domain.paths.count == 1, DocumentSource(path: domain.path) != nil, FileKind.at(domain.path) != .directory {
-            files = domain.paths
-        } else {
-            if domain.paths.count == 1, !isList(domain.path) { return nil }
-            let list = try InputList(domain.paths, readsTables: false)
+        var files = domain.paths
+        if files.count > 1 || isList(domain.path) {
+            let list = try InputList(files, readsTables: false)
             for remark in list.remarks { warn(remark) }
             files = list.files
+        } else if DocumentSource(path: domain.path) == nil {
+            return nil
         }
         var store: TokenStore?
         for path in files {
