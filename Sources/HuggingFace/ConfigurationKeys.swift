@@ -1,5 +1,7 @@
 // ConfigurationKeys - the keys of config.json that change nothing, with their values. All others are refused.
 
+internal import JSONReading
+
 /// The keys of a `config.json` that are not read, sorted into passed over, refused and unknown.
 ///
 /// Why a list of known keys: a model that lacks a setting looks right and computes other numbers. Each listed key is

@@ -1,6 +1,7 @@
 // HuggingFaceImport - a Hugging Face directory turned into a checkpoint at step 0.
 
 public import Checkpointing
+internal import JSONReading
 public import LlamaModel
 internal import SentencePieceText
 internal import Tensors

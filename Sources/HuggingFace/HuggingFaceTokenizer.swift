@@ -1,6 +1,7 @@
 // HuggingFaceTokenizer - the tokenizer files beside a model, written from a checkpoint and recognised on import.
 
 internal import Checkpointing
+internal import JSONReading
 internal import LlamaModel
 internal import SentencePieceText
 

@@ -1,6 +1,7 @@
 // UncarriedSettings - settings of tokens, chats and generation that a checkpoint does not hold.
 
 internal import Checkpointing
+internal import JSONReading
 internal import SentencePieceText
 
 /// Compares a directory's small files with the tokenizer of its checkpoint, and notes the settings that are lost.
