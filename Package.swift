@@ -121,6 +121,8 @@ let package = Package(
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
         // Input files: what stands at a path, checked reading, errors that name file and line.
         module("InputFiles", ["Primitives", "Reporting"]),
+        // Hugging Face's tokenizer.json: text to token ids and back.
+        module("TokenizerJSON", ["JSONReading", "RegularExpressions", "UnicodeText"]),
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
         module("Tokenizers", ["InputFiles", "SentencePieceText"]),
         // Texts, prepared data, and the order of sequences.
