@@ -124,7 +124,7 @@ let package = Package(
         // Hugging Face's tokenizer.json: text to token ids and back.
         module("TokenizerJSON", ["JSONReading", "RegularExpressions", "UnicodeText"]),
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
-        module("Tokenizers", ["InputFiles", "SentencePieceText"]),
+        module("Tokenizers", ["InputFiles", "JSONReading", "SentencePieceText", "TokenizerJSON"]),
         // Texts, prepared data, and the order of sequences.
         module(
             "TokenData",
