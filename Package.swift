@@ -138,7 +138,10 @@ let package = Package(
         // Import and export of Hugging Face model directories.
         module(
             "HuggingFace",
-            ["Checkpointing", "JSONReading", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors"]),
+            [
+                "Checkpointing", "JSONReading", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors",
+                "Tokenizers",
+            ]),
         // The configuration of a run, and the record of its starts.
         module(
             "Configuration",

@@ -17,9 +17,9 @@ struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Turn a Hugging Face LLaMA directory into a checkpoint to continue from.",
         discussion: """
-            Reads config.json, safetensors files (fp32, bf16 or fp16; one or several) and tokenizer.model. What this \
-            program does not compute, such as scaled rotary embeddings or biases, is refused. What a checkpoint does \
-            not hold, such as added tokens, a chat template or another end token, is said. A model with another \
+            Reads config.json, safetensors files (fp32, bf16 or fp16; one or several), and tokenizer.model or \
+            tokenizer.json. What this program does not compute, such as scaled rotary embeddings or biases, is \
+            refused. What a checkpoint does not hold, such as added tokens, a chat template or another end token, is said. A model with another \
             tokenizer gets none: it continues on prepared data with data.tokenizer none.
 
             Examples:
@@ -35,9 +35,12 @@ struct Import: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The model's tokenizer: bytes, a SentencePiece model (.model), or none: then all data must be prepared. Default: "
-                + "tokenizer.model of the directory, if there is one.", valueName: "bytes|none|PATH"))
+            "The model's tokenizer: bytes, a SentencePiece model (.model), a tokenizer.json, or none: then all data must be "
+                + "prepared. Default: tokenizer.model or tokenizer.json of the directory, if there is one.",
+            valueName: "bytes|none|PATH"))
     var tokenizer: String?
+
+    @OptionGroup var end: EndTokenOption
 
     func run() throws {
         launch(.one, loss: .isTold) { process in try run(process) }
@@ -61,8 +64,14 @@ struct Import: ParsableCommand {
 
     /// Opens the directory with the tokenizer of `--tokenizer`, or its own.
     private func open() throws -> HuggingFaceImport {
-        guard let setting = tokenizer else { return try HuggingFaceImport(directory: directory) }
-        let tokenizer = setting == noTokenizerName ? nil : try makeTokenizer(setting, key: "--tokenizer")
+        guard let setting = tokenizer else {
+            return try HuggingFaceImport(directory: directory, endToken: end.endToken)
+        }
+        let tokenizer =
+            setting == noTokenizerName
+            ? nil
+            : try makeTokenizer(
+                setting, key: "--tokenizer", endToken: end.endToken, endKey: EndTokenOption.name)
         let source = try HuggingFaceImport(
             directory: directory, tokenizer: CheckpointIndex.Tokenizer(tokenizer, origin: nil))
         if let tokenizer, tokenizer.size > source.model.vocabularySize {
@@ -80,6 +89,7 @@ struct Import: ParsableCommand {
             return "data: {tokenizer: \(noTokenizerName)}  # all data prepared with the model's own tokenizer"
         }
         let path = self.tokenizer ?? "\(directory)/\(tokenizer.name)"
-        return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
+        let ending = end.endToken.isEmpty ? "" : ", end_token: \(JSONValue.quoted(end.endToken))"
+        return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)\(ending)}"
     }
 }

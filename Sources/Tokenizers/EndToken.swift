@@ -49,7 +49,8 @@ struct EndToken {
     private static func tree(_ path: String) throws -> JSONTree? {
         guard case .regular(let size) = FileKind.at(path), size > 0 else { return nil }
         guard size <= largestFile else {
-            throw DataError(file: path, problem: "the file has \(size) bytes", remedy: "name the end token by a setting")
+            throw DataError(
+                file: path, problem: "the file has \(size) bytes", remedy: "name the end token by a setting")
         }
         let file = try ReadableFile(path: path)
         var reader = JSONReader(try file.bytes(at: 0, count: file.size))

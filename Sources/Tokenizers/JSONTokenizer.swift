@@ -65,7 +65,8 @@ public struct JSONTokenizer: Tokenizer {
         if found == nil, needsEnd {
             throw DataError(
                 file: path,
-                problem: "neither \(EndToken.settingsName) nor \(EndToken.generationName) beside it names the token that "
+                problem:
+                    "neither \(EndToken.settingsName) nor \(EndToken.generationName) beside it names the token that "
                     + "ends documents (eos)",
                 remedy: "name it with \(endKey): its text, such as <|endoftext|>, or its id")
         }

@@ -31,14 +31,18 @@ struct Prepare: ParsableCommand {
 
             Examples:
               mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
+              mile-dist prepare --tokenizer llama-3/tokenizer.json --output data/books books.txt
               mpirun -n 16 mile-dist prepare --tokenizer llama.model --output data/pile pile/*.jsonl.zst --split-domains
               mile-dist prepare --tokenizer bytes --output data/code code.jsonl --on-error fail --threads 8
 
             A configuration reads the result as data.train: [{name: books, path: data/books, weight: 1}].
             """)
 
-    @Option(help: ArgumentHelp("bytes, or the path of a SentencePiece model.", valueName: "tokenizer"))
+    @Option(
+        help: ArgumentHelp("bytes, or the path of a SentencePiece model or tokenizer.json.", valueName: "tokenizer"))
     var tokenizer: String
+
+    @OptionGroup var end: EndTokenOption
 
     @Option(help: ArgumentHelp("What .bin and .idx are added to.", valueName: "prefix"))
     var output: String
@@ -107,7 +111,8 @@ struct Prepare: ParsableCommand {
         do {
             return try Preparation(
                 Preparation.Request(
-                    tokenizer: makeTokenizer(tokenizer), files: files, output: output, splitsDomains: splitDomains,
+                    tokenizer: makeTokenizer(tokenizer, endToken: end.endToken, endKey: EndTokenOption.name),
+                    files: files, output: output, splitsDomains: splitDomains,
                     skipsMalformed: malformed.skips))
         } catch var error as DataError {
             // The error names the configuration's key; this command has an option for it.
