@@ -71,6 +71,8 @@ let package = Package(
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        system("CPCRE2", pkgConfig: "libpcre2-8", apt: "libpcre2-dev"),
+        system("CICU", pkgConfig: "icu-uc", apt: "libicu-dev"),
         system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         // Compiled with the instruction set that Swift code gets: it looks at what the compiler was allowed to use.
         .target(
@@ -103,6 +105,12 @@ let package = Package(
         module("Gzip", ["CZlib"]),
         // SHA-256.
         module("Digests", ["CCrypto"]),
+        // Regular expressions by PCRE2.
+        module("RegularExpressions", ["CPCRE2"]),
+        // Unicode normalization by ICU.
+        module("UnicodeText", ["CICU"]),
+        // JSON texts from untrusted files.
+        module("JSONReading", ["Reporting"]),
         // SentencePiece models: encoding, training, reading the model file.
         module("SentencePieceText", ["CSentencePiece"]),
 
@@ -114,8 +122,10 @@ let package = Package(
         module("Optimization", ["CVectorMath", "Tensors", "Kernels"]),
         // Input files: what stands at a path, checked reading, errors that name file and line.
         module("InputFiles", ["Primitives", "Reporting"]),
+        // Hugging Face's tokenizer.json: text to token ids and back.
+        module("TokenizerJSON", ["JSONReading", "RegularExpressions", "UnicodeText"]),
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
-        module("Tokenizers", ["InputFiles", "SentencePieceText"]),
+        module("Tokenizers", ["InputFiles", "JSONReading", "SentencePieceText", "TokenizerJSON"]),
         // Texts, prepared data, and the order of sequences.
         module(
             "TokenData",
@@ -131,7 +141,11 @@ let package = Package(
         module("Checkpointing", ["Digests", "Primitives", "Reporting", "Tensors", "HDF5Store", "LlamaModel"]),
         // Import and export of Hugging Face model directories.
         module(
-            "HuggingFace", ["Checkpointing", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors"]),
+            "HuggingFace",
+            [
+                "Checkpointing", "JSONReading", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors",
+                "Tokenizers",
+            ]),
         // The configuration of a run, and the record of its starts.
         module(
             "Configuration",
@@ -254,7 +268,7 @@ let package = Package(
         tests(
             "HuggingFaceTests",
             [
-                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "LlamaModel", "Primitives",
+                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "JSONReading", "LlamaModel", "Primitives",
                 "SentencePieceText", "Tensors", "TestSupport",
             ],
             exclude: ["make_golden.py", "compare_architectures.py"], resources: [.copy("Golden")]),

@@ -14,14 +14,17 @@ public struct CheckpointIndex: Sendable, Equatable {
         /// The name for an imported model whose tokenizer this program does not read.
         public static let noneName = "none"
 
-        /// `bytes`, `none`, or the name of the SentencePiece model's file.
+        /// `bytes`, `none`, or the name of the file of the SentencePiece model or `tokenizer.json`.
         public var name: String
         /// The bytes of the tokenizer model; empty for `bytes` and `none`.
         public var bytes: [UInt8]
+        /// Id of the token that ends documents, which a `tokenizer.json` does not say itself; nil for other tokenizers.
+        public var endToken: Int?
 
-        public init(name: String, bytes: [UInt8] = []) {
+        public init(name: String, bytes: [UInt8] = [], endToken: Int? = nil) {
             self.name = name
             self.bytes = bytes
+            self.endToken = endToken
         }
     }
 

@@ -15,6 +15,7 @@ enum IndexFile {
     private static let withheldName = "withheld_tokens"
     private static let stateName = "state_tensors"
     private static let carriedName = "carried_files"
+    private static let endTokenName = "tokenizer_end_token"
 
     /// Largest text or tokenizer that is read, in bytes: far above any real one, far below the memory of a node.
     private static let limit = 1 << 30
@@ -39,6 +40,7 @@ enum IndexFile {
             try file.writeText(tensors, to: "tensors")
             try file.writeText(index.tokenizer.name, to: "tokenizer_name")
             try file.writeBytes(index.tokenizer.bytes, to: "tokenizer")
+            if let endToken = index.tokenizer.endToken { try file.writeIntegers([Int64(endToken)], to: endTokenName) }
             try file.writeText(index.dataFingerprint, to: "data_fingerprint")
             try file.writeText(index.processor, to: "processor")
             try file.writeText(index.blas, to: "blas")
@@ -79,13 +81,14 @@ enum IndexFile {
         let model = try JSONText.decode(ModelRecord.self, from: Array(text("model", file).utf8), of: path).model
         let tensors = try JSONText.decode([TensorRecord].self, from: Array(text("tensors", file).utf8), of: path)
         let shards = try JSONText.decode([ShardRecord].self, from: Array(text("shards", file).utf8), of: path)
-        let tokenizer = CheckpointIndex.Tokenizer(
+        var tokenizer = CheckpointIndex.Tokenizer(
             name: try text("tokenizer_name", file),
             bytes: try bytes("tokenizer", file))
         // Earlier versions did not write these, and an import has no counts.
         let losses: [Int64]
         let counts: [Int64]
         let hasSkipped: Bool
+        let hasEndToken: Bool
         let withheld: String
         let states: [String]
         let carried: String?
@@ -94,6 +97,7 @@ enum IndexFile {
             counts =
                 try file.contains(countsName) ? file.readIntegers(countsName, limit: max(model.vocabularySize, 0)) : []
             hasSkipped = try file.contains(skippedName)
+            hasEndToken = try file.contains(endTokenName)
             withheld = try file.contains(withheldName) ? file.readText(withheldName, limit: 1 << 10) : ""
             states =
                 try file.contains(stateName)
@@ -103,6 +107,7 @@ enum IndexFile {
         } catch {
             throw .reading(error)
         }
+        if hasEndToken { tokenizer.endToken = try integer(endTokenName, file, path) }
         var index = CheckpointIndex(
             step: try integer("step", file, path), position: try integer("position", file, path),
             tokens: try integer("tokens", file, path), optimizerSteps: try integer("optimizer_steps", file, path),

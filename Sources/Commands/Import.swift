@@ -18,9 +18,9 @@ struct Import: ParsableCommand {
         abstract: "Turn a Hugging Face directory into a checkpoint to continue from.",
         discussion: """
             Reads config.json of llama, mistral, qwen2, qwen3 or smollm3, safetensors files (fp32, bf16 or fp16; one or \
-            several) and tokenizer.model. What this program does not compute, such as quantized weights, is refused. All \
-            other files, such as a chat template, are carried: export writes them back. A model with another tokenizer \
-            gets none: it continues on prepared data with data.tokenizer none.
+            several), and tokenizer.model or tokenizer.json. What this program does not compute, such as quantized \
+            weights, is refused. All other files, such as a chat template, are carried: export writes them back. A model \
+            with another tokenizer gets none: it continues on prepared data with data.tokenizer none.
 
             Examples:
               mile-dist import llama-hf --output runs/continued/checkpoints
@@ -35,9 +35,12 @@ struct Import: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The model's tokenizer: bytes, a SentencePiece model (.model), or none: then all data must be prepared. Default: "
-                + "tokenizer.model of the directory, if there is one.", valueName: "bytes|none|PATH"))
+            "The model's tokenizer: bytes, a SentencePiece model (.model), a tokenizer.json, or none: then all data must be "
+                + "prepared. Default: tokenizer.model or tokenizer.json of the directory, if there is one.",
+            valueName: "bytes|none|PATH"))
     var tokenizer: String?
+
+    @OptionGroup var end: EndTokenOption
 
     func run() throws {
         launch(.one, loss: .isTold) { process in try run(process) }
@@ -61,8 +64,14 @@ struct Import: ParsableCommand {
 
     /// Opens the directory with the tokenizer of `--tokenizer`, or its own.
     private func open() throws -> HuggingFaceImport {
-        guard let setting = tokenizer else { return try HuggingFaceImport(directory: directory) }
-        let tokenizer = setting == noTokenizerName ? nil : try makeTokenizer(setting, key: "--tokenizer")
+        guard let setting = tokenizer else {
+            return try HuggingFaceImport(directory: directory, endToken: end.endToken)
+        }
+        let tokenizer =
+            setting == noTokenizerName
+            ? nil
+            : try makeTokenizer(
+                setting, key: "--tokenizer", endToken: end.endToken, endKey: EndTokenOption.name)
         let source = try HuggingFaceImport(
             directory: directory, tokenizer: CheckpointIndex.Tokenizer(tokenizer, origin: nil))
         if let tokenizer, tokenizer.size > source.model.vocabularySize {
@@ -80,6 +89,7 @@ struct Import: ParsableCommand {
             return "data: {tokenizer: \(noTokenizerName)}  # all data prepared with the model's own tokenizer"
         }
         let path = self.tokenizer ?? "\(directory)/\(tokenizer.name)"
-        return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)}"
+        let ending = end.endToken.isEmpty ? "" : ", end_token: \(JSONValue.quoted(end.endToken))"
+        return "data: {tokenizer: \(tokenizer.bytes.isEmpty ? tokenizer.name : path)\(ending)}"
     }
 }

@@ -39,11 +39,12 @@ enum Schema {
     }
 
     private static let allowedTokenizers =
-        "bytes, none, or the path of a SentencePiece model, which ends in .model"
+        "bytes, none, or the path of a SentencePiece model, which ends in .model, or of a tokenizer.json, which ends in .json"
 
     /// The part of `data.tokenizer` that a resumed run may not change.
     private static func kind(ofTokenizer setting: String) -> String {
-        ["bytes", noTokenizerName].contains(setting) ? setting : SentencePieceTokenizer.suffix
+        if ["bytes", noTokenizerName].contains(setting) { return setting }
+        return setting.hasSuffix(JSONTokenizer.suffix) ? JSONTokenizer.suffix : SentencePieceTokenizer.suffix
     }
 
     private static let domainName = Field<DataConfiguration.Domain>.text(
@@ -77,14 +78,19 @@ enum Schema {
             "data.tokenizer", \.data.tokenizer, allowed: allowedTokenizers,
             refuse: {
                 $0 == "bytes" || $0 == noTokenizerName || $0.hasSuffix(SentencePieceTokenizer.suffix)
+                    || $0.hasSuffix(JSONTokenizer.suffix)
                     ? nil : Refusal(reason: "which is no tokenizer", allowed: allowedTokenizers)
             },
-            "How text becomes tokens. bytes: the bytes, and 256 ends a document. Otherwise the path of a SentencePiece model, "
-                + "relative to the working directory: its ids, and its end token (eos) ends a document. none: a tokenizer that this "
-                + "program does not read gave the ids; all data are prepared."
+            "How text becomes tokens. bytes: the bytes, and 256 ends a document. Otherwise the path of a SentencePiece model, or "
+                + "of Hugging Face's tokenizer.json, relative to the working directory: its ids, and its end token (eos) ends a "
+                + "document. none: a tokenizer that this program does not read gave the ids; all data are prepared."
         )
         // The model file may move. The checkpoint holds the model, and a resume compares the two.
         .fixed(by: { .text(kind(ofTokenizer: $0.data.tokenizer)) }),
+        .text(
+            "data.end_token", \.data.endToken, allowed: "text or id of a token",
+            "For a tokenizer.json: the token that ends a document, by its text or its id. Empty: eos_token of "
+                + "tokenizer_config.json beside it, or eos_token_id of generation_config.json."),
         .objects(
             "data.train", \.data.train, standard: DataConfiguration.Domain(name: "", path: ""),
             fields: [

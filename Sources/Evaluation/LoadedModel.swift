@@ -65,7 +65,7 @@ package struct LoadedModel {
                 index.isImported ? nil : try RunConfiguration.fromJSON(index.configuration, file: reader.directory)
             let stored = index.tokenizer
             let tokenizer = try CheckpointTokenizer(
-                name: stored.name, modelBytes: stored.bytes, origin: reader.directory)
+                name: stored.name, modelBytes: stored.bytes, endToken: stored.endToken, origin: reader.directory)
             return (tokenizer, run)
         }
     }

@@ -1,5 +1,7 @@
 // ByteLevel - the byte tokenizer as a `tokenizer.json`.
 
+internal import JSONReading
+
 /// The byte tokenizer for Hugging Face's `tokenizers`: ids 0-255 are bytes, 256 ends a document.
 ///
 /// The library's byte-level model spells each byte as a printable character. The vocabulary is these 256 characters,

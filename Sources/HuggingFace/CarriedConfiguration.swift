@@ -1,5 +1,6 @@
 // CarriedConfiguration - the config.json of an export: the imported one, changed where the model has become another.
 
+internal import JSONReading
 internal import Checkpointing
 internal import LlamaModel
 

@@ -1,5 +1,6 @@
 // ConfigurationFields - the keys of a config.json that are read, with their checks.
 
+internal import JSONReading
 internal import LlamaModel
 
 /// Reads a model from a `config.json`, and collects what is wrong with its keys.

@@ -1,5 +1,6 @@
 // ConfigurationKeys - the keys of config.json that change nothing, with their values. All others are refused.
 
+internal import JSONReading
 internal import LlamaModel
 
 /// The keys of a `config.json` that are not read, sorted into passed over, refused and unknown.

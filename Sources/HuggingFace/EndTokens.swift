@@ -1,5 +1,6 @@
 // EndTokens - the tokens at which generated text ends, from the carried settings of a model.
 
+internal import JSONReading
 public import Checkpointing
 
 /// The tokens at which generated text ends.

@@ -1,5 +1,6 @@
 // ExportedFiles - the files of an exported directory but the weights: those that are carried, and those that are made.
 
+internal import JSONReading
 internal import Checkpointing
 internal import LlamaModel
 

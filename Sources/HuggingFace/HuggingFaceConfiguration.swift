@@ -1,5 +1,6 @@
 // HuggingFaceConfiguration - config.json of a model: strict reading, and writing.
 
+internal import JSONReading
 internal import LlamaModel
 
 /// The content of a `config.json`.

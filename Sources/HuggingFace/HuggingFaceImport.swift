@@ -1,8 +1,10 @@
 // HuggingFaceImport - a Hugging Face directory turned into a checkpoint at step 0.
 
 public import Checkpointing
+internal import JSONReading
 public import LlamaModel
 internal import SentencePieceText
+internal import Tokenizers
 internal import Tensors
 
 /// A model's directory of Hugging Face that has passed all checks.
@@ -29,9 +31,12 @@ public struct HuggingFaceImport {
     ///
     /// Nothing of the model's size is allocated before the files' sizes have been checked.
     ///
-    /// - Parameter tokenizer: the model's tokenizer; nil: the one of the directory.
+    /// - Parameters:
+    ///   - given: the model's tokenizer; nil: the one of the directory.
+    ///   - endToken: for a `tokenizer.json` of the directory, text or id of the token that ends documents; empty: its files
+    ///     say so.
     /// - Throws: ``HuggingFaceError``, ``CheckpointError`` for files that cannot be read.
-    public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil) throws {
+    public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil, endToken: String = "") throws {
         let directory = Files.trimmingSlashes(directory)
         guard try Files.status(directory) == .directory else {
             throw HuggingFaceError(
@@ -51,7 +56,8 @@ public struct HuggingFaceImport {
         weights = try WeightFiles(directory: directory, model: model)
         let found: [String]
         (tokenizer, found) =
-            try given.map { ($0, []) } ?? Self.tokenizer(directory, vocabularySize: model.vocabularySize)
+            try given.map { ($0, []) }
+            ?? Self.tokenizer(directory, vocabularySize: model.vocabularySize, endToken: endToken)
         let unused = try UnusedSettings(directory: directory, configuration: tree, tokenizer: tokenizer)
         withheldTokens = unused.withheld
         let carried = try Self.carriedFiles(directory, given: given)
@@ -161,15 +167,20 @@ public struct HuggingFaceImport {
         }
     }
 
-    /// The tokenizer of the directory: `tokenizer.model`, the byte tokenizer, or `none` for any other.
+    /// The tokenizer of the directory: `tokenizer.model`, the byte tokenizer, `tokenizer.json`, or `none` for any other.
     private static func tokenizer(
-        _ directory: String, vocabularySize: Int
+        _ directory: String, vocabularySize: Int, endToken: String
     ) throws -> (CheckpointIndex.Tokenizer, notes: [String]) {
         let limit = HuggingFaceTokenizer.largestByteCount
         let path = directory + "/" + HuggingFaceTokenizer.sentencePieceName
         if let bytes = try contents(path, limit: limit, isJSON: false) {
             // Llama 3's own tokenizer has the same name: without it the model can be trained on prepared files.
             if let content = UnexpectedContent(bytes, insteadOf: .sentencePieceModel), content.isTiktoken {
+                if case .usable(let tokenizer) = try json(
+                    directory, vocabularySize: vocabularySize, endToken: endToken)
+                {
+                    return (tokenizer, [])
+                }
                 return (
                     CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
                     ["\(path): \(content.problem): the checkpoint has none, and continues on prepared token files only"]
@@ -191,13 +202,51 @@ public struct HuggingFaceImport {
                 hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]
             return (CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.bytesName), notes)
         }
+        var problem = ""
+        switch try json(directory, vocabularySize: vocabularySize, endToken: endToken) {
+        case .usable(let tokenizer): return (tokenizer, [])
+        case .unusable(let words): problem = ", and its tokenizer.json cannot be used here (\(words))"
+        case .absent: break
+        }
         let reason =
             hasOther
-            ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))"
+            ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))\(problem)"
             : "it has no tokenizer"
         return (
             CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
             ["\(directory): \(reason): the checkpoint has none, and continues on prepared token files only"]
         )
+    }
+
+    private enum FoundJSON {
+        case usable(CheckpointIndex.Tokenizer)
+        /// The reason in words.
+        case unusable(String)
+        case absent
+    }
+
+    /// The `tokenizer.json` of the directory.
+    ///
+    /// - Throws: `badTokenizer` for one with more ids than the model, and for an end token that it does not have.
+    private static func json(_ directory: String, vocabularySize: Int, endToken: String) throws -> FoundJSON {
+        let path = directory + "/" + HuggingFaceTokenizer.fastName
+        guard try contents(path, limit: HuggingFaceTokenizer.largestByteCount) != nil else { return .absent }
+        let tokenizer: any Tokenizers.Tokenizer
+        do {
+            tokenizer = try makeTokenizer(
+                path, endToken: endToken, endKey: "--end-token", needsEnd: !endToken.isEmpty)
+        } catch {
+            guard endToken.isEmpty else { throw HuggingFaceError(.badTokenizer, file: path, "\(error)") }
+            return .unusable("\(error)")
+        }
+        guard tokenizer.size <= vocabularySize else {
+            throw HuggingFaceError(
+                .badTokenizer, file: path,
+                "it has \(tokenizer.size) ids, more than the model's vocab_size \(vocabularySize)")
+        }
+        return .usable(
+            CheckpointIndex.Tokenizer(
+                name: HuggingFaceTokenizer.fastName, bytes: tokenizer.modelBytes,
+                endToken: tokenizer.endToken >= 0 ? Int(tokenizer.endToken) : nil))
     }
 }

@@ -1,8 +1,10 @@
 // HuggingFaceTokenizer - the tokenizer files beside a model, written from a checkpoint and recognised on import.
 
 internal import Checkpointing
+internal import JSONReading
 internal import LlamaModel
 internal import SentencePieceText
+internal import Tokenizers
 
 /// The files of an exported directory with which `AutoTokenizer` gives the ids of training.
 struct HuggingFaceTokenizer {
@@ -43,9 +45,26 @@ struct HuggingFaceTokenizer {
             self.init(
                 files: [], special: SpecialTokens(),
                 notes: ["the checkpoint has no tokenizer: copy the tokenizer's files from where it was imported"])
+        case let name where name.hasSuffix(JSONTokenizer.suffix):
+            self = try Self.json(tokenizer, model: model, withheld: withheld)
         default:
             self = try Self.sentencePiece(tokenizer, model: model, withheld: withheld)
         }
+    }
+
+    /// The same `tokenizer.json`, byte for byte, and its end token.
+    private static func json(
+        _ tokenizer: CheckpointIndex.Tokenizer, model: ModelConfiguration, withheld: Set<TokenRole>
+    ) throws(HuggingFaceError) -> HuggingFaceTokenizer {
+        let special = SpecialTokens(end: tokenizer.endToken).within(model.vocabularySize).without(withheld)
+        let end = try JSONTokenizer(tokenizer).text(special.end)
+        let settings = settings([
+            "clean_up_tokenization_spaces": .boolean(false),
+            "eos_token": end.map(JSONTree.string) ?? .null,
+            "model_max_length": .integer(model.maxPositionEmbeddings),
+            "tokenizer_class": .string("PreTrainedTokenizerFast"),
+        ])
+        return HuggingFaceTokenizer(files: [(fastName, tokenizer.bytes), settings], special: special, notes: [])
     }
 
     /// The class of transformers 5 that runs SentencePiece on `tokenizer.model`, for any kind of model.
@@ -93,6 +112,24 @@ struct HuggingFaceTokenizer {
 
     private static func settings(_ members: KeyValuePairs<String, JSONTree>) -> (name: String, bytes: [UInt8]) {
         (settingsName, Array(JSONTree.members(members).text.utf8))
+    }
+}
+
+extension JSONTokenizer {
+    /// - Throws: `badTokenizer` for a record that is no `tokenizer.json` which can be executed here.
+    init(_ tokenizer: CheckpointIndex.Tokenizer) throws(HuggingFaceError) {
+        do {
+            try self.init(
+                modelBytes: tokenizer.bytes, name: tokenizer.name, origin: tokenizer.name,
+                endToken: tokenizer.endToken.map { Int32(clamping: $0) })
+        } catch {
+            throw HuggingFaceError(.badTokenizer, file: tokenizer.name, "\(error)")
+        }
+    }
+
+    /// The text of a special token.
+    func text(_ id: Int?) -> String? {
+        id.flatMap { Int32(exactly: $0) }.flatMap { piece($0) }.map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

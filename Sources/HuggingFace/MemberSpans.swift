@@ -1,5 +1,7 @@
 // MemberSpans - the places of the members of a JSON object in its text, so that one value can be replaced.
 
+internal import JSONReading
+
 /// Where the members of a JSON object stand in its text.
 struct MemberSpans {
     /// A member: its key as written between the quotes, and the bytes of key and value.

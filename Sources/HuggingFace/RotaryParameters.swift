@@ -1,5 +1,6 @@
 // RotaryParameters - `rope_scaling` (transformers 4) and `rope_parameters` (transformers 5) of a config.json.
 
+internal import JSONReading
 internal import LlamaModel
 
 /// The scaling of rotary frequencies that an object of a `config.json` states.

@@ -1,5 +1,7 @@
 // SafetensorsHeader - the header of a safetensors file: names, types, shapes and places of its tensors.
 
+internal import JSONReading
+
 /// The header of a safetensors file.
 ///
 /// A file has three parts: the header's length (u64, little-endian), the header (JSON, perhaps with blanks behind it),

@@ -1,5 +1,6 @@
 // SafetensorsIndex - model.safetensors.index.json: which shard holds which tensor.
 
+internal import JSONReading
 internal import Tensors
 
 /// The index of a model in several files.

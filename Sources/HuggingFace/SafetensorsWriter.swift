@@ -1,6 +1,7 @@
 // SafetensorsWriter - writes tensors as a safetensors file; equal tensors give equal bytes.
 
 internal import Glibc
+internal import JSONReading
 internal import Primitives
 internal import Tensors
 

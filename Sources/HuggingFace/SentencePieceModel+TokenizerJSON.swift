@@ -1,5 +1,6 @@
 // SentencePieceModel+TokenizerJSON - a SentencePiece BPE model as Hugging Face's tokenizer.json, with the same ids.
 
+internal import JSONReading
 internal import SentencePieceText
 
 extension SentencePieceModel {

@@ -1,7 +1,9 @@
 // UnusedSettings - settings of tokens that a checkpoint carries and that nothing here follows.
 
 internal import Checkpointing
+internal import JSONReading
 internal import SentencePieceText
+internal import Tokenizers
 
 /// Compares a directory's small files with the tokenizer of its checkpoint, and notes the settings that differ.
 ///
@@ -154,6 +156,16 @@ private struct KnownTokens {
     var isPresent: Bool { !texts.isEmpty }
 
     init(_ tokenizer: CheckpointIndex.Tokenizer) throws(HuggingFaceError) {
+        if tokenizer.name.hasSuffix(JSONTokenizer.suffix) {
+            let model = try JSONTokenizer(tokenizer)
+            special = SpecialTokens(end: tokenizer.endToken)
+            texts = (0..<Int32(model.size)).map { model.piece($0) ?? [] }
+            limits =
+                tokenizer.endToken == nil
+                ? "nothing says which token of \(tokenizer.name) ends documents (eos): a run names it with data.end_token"
+                : nil
+            return
+        }
         limits = tokenizer.bytes.isEmpty ? nil : Self.limits(of: tokenizer)
         if !tokenizer.bytes.isEmpty {
             let model = try SentencePieceModel(tokenizer.bytes, file: tokenizer.name)

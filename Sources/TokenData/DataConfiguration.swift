@@ -27,8 +27,10 @@ public struct DataConfiguration: Sendable, Equatable {
         }
     }
 
-    /// `bytes`, the path of a SentencePiece model, or `none`, with which all data are prepared.
+    /// `bytes`, the path of a SentencePiece model or of a `tokenizer.json`, or `none`, with which all data are prepared.
     public var tokenizer: String
+    /// For a `tokenizer.json`: text or id of the token that ends documents; empty: the files beside it say so.
+    public var endToken: String
     public var train: [Domain]
     public var validation: [Domain]
     /// T: targets per sequence.
@@ -42,9 +44,11 @@ public struct DataConfiguration: Sendable, Equatable {
 
     public init(
         tokenizer: String = "bytes", train: [Domain], validation: [Domain] = [], sequenceLength: Int = 1024,
-        ignoredTargets: [Int32] = [], documentMask: Bool = false, maskDocumentStarts: Bool = false
+        ignoredTargets: [Int32] = [], documentMask: Bool = false, maskDocumentStarts: Bool = false,
+        endToken: String = ""
     ) {
         self.tokenizer = tokenizer
+        self.endToken = endToken
         self.train = train
         self.validation = validation
         self.sequenceLength = sequenceLength

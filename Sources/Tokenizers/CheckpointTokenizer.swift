@@ -10,15 +10,27 @@ public enum CheckpointTokenizer: Sendable {
     case unusable(DataError)
 
     /// - Parameters:
-    /// - name: the tokenizer's name in the checkpoint.
-    /// - modelBytes: the model in the checkpoint; empty for `bytes` and for none.
+    ///   - name: the tokenizer's name in the checkpoint.
+    ///   - modelBytes: the model in the checkpoint; empty for `bytes` and for none.
+    ///   - endToken: id of the token that ends documents, which a `tokenizer.json` does not say itself.
     ///   - origin: the checkpoint's path, for errors.
-    /// - Throws: ``DataError`` if the model's bytes are no SentencePiece model.
-    public init(name: String, modelBytes: [UInt8], origin: String) throws {
+    /// - Throws: ``DataError`` if the model's bytes are no SentencePiece model, or no `tokenizer.json`, as its name says.
+    public init(name: String, modelBytes: [UInt8], endToken: Int? = nil, origin: String) throws {
         let remedy =
             "without one only prepared data can be read (eval --data PREFIX; training with data.tokenizer: \(noTokenizerName))"
             + "; for text, mile-dist export it and mile-dist import it with --tokenizer"
-        if !modelBytes.isEmpty {
+        if !modelBytes.isEmpty, name.hasSuffix(JSONTokenizer.suffix) {
+            let tokenizer = try JSONTokenizer(
+                modelBytes: modelBytes, name: name, origin: origin, endToken: endToken.map { Int32(clamping: $0) })
+            self =
+                endToken != nil
+                ? .usable(tokenizer)
+                : .unusable(
+                    DataError(
+                        file: origin,
+                        problem: "the checkpoint does not say which token of \(name) ends documents",
+                        remedy: remedy + " and --end-token, or train from it with data.end_token"))
+        } else if !modelBytes.isEmpty {
             do {
                 self = .usable(try SentencePieceTokenizer(reading: modelBytes, name: name, origin: origin))
             } catch is MissingEndToken {

@@ -4,7 +4,7 @@ internal import InputFiles
 
 /// Turns documents into token ids. Ids are 0 ..< ``size``.
 public protocol Tokenizer: Sendable {
-    /// Name in the configuration and in checkpoints: `bytes`, or the name of a SentencePiece model's file.
+    /// Name in the configuration and in checkpoints: `bytes`, or the name of the model's file.
     var name: String { get }
     /// Number of ids, the end token included: the smallest possible `vocab_size`.
     var size: Int { get }
@@ -12,6 +12,9 @@ public protocol Tokenizer: Sendable {
     var endToken: Int32 { get }
     /// The model that a checkpoint stores, so that the file is not needed again; empty for a tokenizer without a file.
     var modelBytes: [UInt8] { get }
+    /// Kind of tokenizer that a resume compares: `bytes`, `sentencepiece` or `tokenizer.json`. The model itself is compared
+    /// byte by byte.
+    var kind: String { get }
     /// Whether a text may be cut anywhere without a change of ids. Long documents are then read in pieces.
     var splitsAnywhere: Bool { get }
     /// Whether any bytes are a text. If not, texts are UTF-8, and each other byte is read as U+FFFD.
@@ -41,7 +44,6 @@ extension Tokenizer {
     public var splitsAnywhere: Bool { false }
     public var readsAnyBytes: Bool { false }
 
-    /// Kind of tokenizer that a resume compares: `bytes` or `sentencepiece`. The model itself is compared byte by byte.
     public var kind: String { modelBytes.isEmpty ? name : "sentencepiece" }
 
     public func parts(of text: [UInt8]) -> [Range<Int>] { [0..<text.count] }
@@ -53,23 +55,35 @@ extension Tokenizer {
     public func bytes(of token: Int32, after previous: Int32) -> [UInt8] { decode([token]) }
 }
 
-/// The tokenizer that the configuration key `data.tokenizer` names: `bytes`, or the path of a SentencePiece model.
+/// The tokenizer that the configuration key `data.tokenizer` names: `bytes`, or the path of a SentencePiece model or of a
+/// `tokenizer.json`.
 ///
 /// - Parameters:
 ///   - setting: the name or path.
-/// - key: the setting that errors name.
+///   - key: the setting that errors name.
+///   - endToken: for a `tokenizer.json`, text or id of the token that ends documents; empty: the files beside it say so.
+///   - endKey: the setting of `endToken`, for errors.
 /// - needsEnd: whether a model without an end token is an error.
 /// - Throws: ``DataError`` for another name, and for a file that is no model that can be used.
 public func makeTokenizer(
-    _ setting: String, key: String = "data.tokenizer", needsEnd: Bool = true
+    _ setting: String, key: String = "data.tokenizer", endToken: String = "", endKey: String = "data.end_token",
+    needsEnd: Bool = true
 ) throws -> any Tokenizer {
-    if setting == "bytes" { return ByteTokenizer() }
     do {
+        if setting.hasSuffix(JSONTokenizer.suffix) {
+            return try JSONTokenizer(path: setting, end: endToken, endKey: endKey, needsEnd: needsEnd)
+        }
+        guard endToken.isEmpty else {
+            throw DataError(
+                key: endKey, problem: "the end token of \(setting) is its own",
+                remedy: "leave it out: it is for a tokenizer.json")
+        }
+        if setting == "bytes" { return ByteTokenizer() }
         guard setting.hasSuffix(SentencePieceTokenizer.suffix) else {
             throw DataError(
                 problem: "\"\(setting)\" is no tokenizer",
                 remedy: "allowed: bytes, or the path of a SentencePiece model, which ends in "
-                    + SentencePieceTokenizer.suffix)
+                    + "\(SentencePieceTokenizer.suffix), or of a tokenizer.json, which ends in \(JSONTokenizer.suffix)")
         }
         return try SentencePieceTokenizer(path: setting, needsEnd: needsEnd)
     } catch let error as DataError {
@@ -82,7 +96,10 @@ public let noTokenizerName = "none"
 
 /// The tokenizer that `data.tokenizer` names; nil for ``noTokenizerName``.
 ///
-/// - Throws: ``DataError``, as ``makeTokenizer(_:key:needsEnd:)`` does.
-public func configuredTokenizer(_ setting: String) throws -> (any Tokenizer)? {
-    setting == noTokenizerName ? nil : try makeTokenizer(setting)
+/// - Parameters:
+///   - setting: the value of `data.tokenizer`.
+///   - endToken: the value of `data.end_token`.
+/// - Throws: ``DataError``, as ``makeTokenizer(_:key:endToken:endKey:needsEnd:)`` does.
+public func configuredTokenizer(_ setting: String, endToken: String = "") throws -> (any Tokenizer)? {
+    setting == noTokenizerName ? nil : try makeTokenizer(setting, endToken: endToken)
 }

@@ -1,5 +1,6 @@
 // CarriedDirectoryTests - what lies beside the weights comes out of an export as it went into an import.
 
+import JSONReading
 import CheckpointFixtures
 import FoundationEssentials
 import LlamaModel

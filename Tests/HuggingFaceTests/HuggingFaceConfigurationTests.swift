@@ -1,5 +1,6 @@
 // HuggingFaceConfigurationTests - config.json: what is read, what is written, and what must not be passed over.
 
+import JSONReading
 import CheckpointFixtures
 import Checkpointing
 import LlamaModel

@@ -2,6 +2,7 @@
 
 import CheckpointFixtures
 import Checkpointing
+import JSONReading
 import LlamaModel
 import Tensors
 import Testing

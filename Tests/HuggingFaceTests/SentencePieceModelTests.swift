@@ -2,6 +2,7 @@
 
 import CheckpointFixtures
 import Checkpointing
+import JSONReading
 import SentencePieceText
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@
 
 import CheckpointFixtures
 import Checkpointing
+import JSONReading
 import LlamaModel
 import SentencePieceText
 import Tensors

@@ -36,6 +36,7 @@ struct Prepare: ParsableCommand {
 
             Examples:
               mile-dist prepare --tokenizer bytes --output data/books books.txt more-books.jsonl.zst
+              mile-dist prepare --tokenizer llama-3/tokenizer.json --output data/books books.txt
               mpirun -n 16 mile-dist prepare --tokenizer llama.model --output data/pile pile/*.jsonl.zst --split-domains
               mile-dist prepare --tokenizer bytes --output data/code code.jsonl --on-error fail --threads 8
               mile-dist prepare --tokenizer bytes --output data/web crawl/ 'extra/*.parquet' --text-key content
@@ -45,8 +46,11 @@ struct Prepare: ParsableCommand {
             A configuration reads the result as data.train: [{name: books, path: data/books, weight: 1}].
             """)
 
-    @Option(help: ArgumentHelp("bytes, or the path of a SentencePiece model.", valueName: "tokenizer"))
+    @Option(
+        help: ArgumentHelp("bytes, or the path of a SentencePiece model or tokenizer.json.", valueName: "tokenizer"))
     var tokenizer: String
+
+    @OptionGroup var end: EndTokenOption
 
     @Option(help: ArgumentHelp("What .bin and .idx are added to.", valueName: "prefix"))
     var output: String
@@ -184,7 +188,9 @@ struct Prepare: ParsableCommand {
     }
 
     private func namedTokenizer() throws -> any Tokenizers.Tokenizer {
-        do { return try makeTokenizer(tokenizer) } catch var error as DataError {
+        do {
+            return try makeTokenizer(tokenizer, endToken: end.endToken, endKey: EndTokenOption.name)
+        } catch var error as DataError {
             // The error names the configuration's key; this command has an option for it.
             if error.key == "data.tokenizer" { error.key = "--tokenizer" }
             throw error

@@ -37,6 +37,17 @@ struct CheckpointArgument: ParsableArguments {
     var path: String
 }
 
+/// `--end-token` of commands that take a tokenizer.
+struct EndTokenOption: ParsableArguments {
+    static let name = "--end-token"
+
+    @Option(
+        help: ArgumentHelp(
+            "For a tokenizer.json: text or id of the token that ends documents. Default: eos of tokenizer_config.json or "
+                + "generation_config.json beside it.", valueName: "token"))
+    var endToken = ""
+}
+
 /// `--threads` of commands that run in one process.
 struct ThreadsOption: ParsableArguments {
     @Option(name: .customLong("threads"), help: "Threads; 0: the cores bound to the process.")

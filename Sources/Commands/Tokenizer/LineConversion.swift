@@ -96,6 +96,9 @@ struct LineConversion {
     }
 
     private func pieces(_ line: [UInt8]) throws -> [UInt8] {
+        if let tokenizer = tokenizer as? JSONTokenizer {
+            return Array(try tokenizer.pieces(line).joined(separator: [UInt8(ascii: " ")]))
+        }
         guard let tokenizer = tokenizer as? SentencePieceTokenizer else {
             throw ProgramFailure(
                 .badInput, "--format piece: the tokenizer \(tokenizer.name) has no pieces; allowed: id")

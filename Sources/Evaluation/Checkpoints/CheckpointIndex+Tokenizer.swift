@@ -14,19 +14,25 @@ extension CheckpointIndex.Tokenizer {
     ///   - origin: the tokenizer of the checkpoint that the run started from, if any.
     package init(_ tokenizer: (any Tokenizers.Tokenizer)?, origin: CheckpointIndex.Tokenizer?) {
         self =
-            tokenizer.map { CheckpointIndex.Tokenizer(name: $0.name, bytes: $0.modelBytes) }
+            tokenizer.map {
+                CheckpointIndex.Tokenizer(
+                    name: $0.name, bytes: $0.modelBytes,
+                    endToken: $0.kind == JSONTokenizer.kindName && $0.endToken >= 0 ? Int($0.endToken) : nil)
+            }
             ?? origin ?? CheckpointIndex.Tokenizer(name: Self.noneName)
     }
 
     /// Whether texts can be read with it. What is no tokenizer of this program at all cannot be used either.
     package var isUsable: Bool {
-        let tokenizer = try? CheckpointTokenizer(name: name, modelBytes: bytes, origin: "")
+        let tokenizer = try? CheckpointTokenizer(name: name, modelBytes: bytes, endToken: endToken, origin: "")
         return tokenizer?.tokenizer != nil
     }
 
     /// Whether it is a SentencePiece model without end token, which reads no text.
     var isEndless: Bool {
-        guard !bytes.isEmpty, let stored = try? CheckpointTokenizer(name: name, modelBytes: bytes, origin: "") else {
+        guard !bytes.isEmpty, !name.hasSuffix(JSONTokenizer.suffix),
+            let stored = try? CheckpointTokenizer(name: name, modelBytes: bytes, origin: "")
+        else {
             return false
         }
         return stored.tokenizer == nil
@@ -55,7 +61,12 @@ extension CheckpointIndex.Tokenizer {
     /// Why a run with `tokenizer` cannot continue a checkpoint with this one; nil where it can.
     package func conflict(with tokenizer: (any Tokenizers.Tokenizer)?) -> String? {
         if let conflict = lackConflict(with: tokenizer) { return conflict }
-        guard let tokenizer, name != Self.noneName, bytes != tokenizer.modelBytes else { return nil }
+        guard let tokenizer, name != Self.noneName else { return nil }
+        guard bytes != tokenizer.modelBytes else {
+            guard let endToken, endToken != Int(tokenizer.endToken) else { return nil }
+            return
+                "data.end_token: documents end with \(endToken) in the checkpoint, with \(tokenizer.endToken) in the configuration"
+        }
         return bytes.isEmpty
             ? "data.tokenizer: the checkpoint has \(name), the configuration \(tokenizer.name)"
             : "data.tokenizer: the checkpoint has another \(name) than the configuration's \(tokenizer.name)"

@@ -26,7 +26,7 @@ extension Trainer {
         let loaded = try communicator.agreed {
             let progress = { (line: String) in if !self.options.isQuiet { self.console.line(line) } }
             let vocabulary = configuration.model.vocabularySize
-            let tokenizer = try configuredTokenizer(data.tokenizer)
+            let tokenizer = try configuredTokenizer(data.tokenizer, endToken: data.endToken)
             func domains(_ purpose: DataPurpose) throws -> [TokenDomain] {
                 try loadDomains(
                     data, vocabularySize: vocabulary, purpose: purpose, tokenizer: tokenizer, threads: threads,

@@ -1,0 +1,79 @@
+// Normalizer - the changes that a tokenizer makes to a text before it cuts it.
+
+internal import UnicodeText
+
+/// A normalizer of `tokenizer.json`.
+indirect enum Normalizer: Sendable {
+    case unicode(TextNormalizer)
+    case lowercase
+    case prepend([UInt8])
+    case replace(TextPattern, content: [UInt8])
+    case strip(left: Bool, right: Bool)
+    case precompiled(PrecompiledMap)
+    case byteLevel
+    case sequence([Normalizer])
+
+    /// The version of Unicode by which the library normalizes.
+    static let unicodeAge: StaticString = "9.0"
+
+    /// A text, and whether it begins where its document does.
+    struct Text {
+        var bytes: [UInt8]
+        var isStart: Bool
+    }
+
+    /// Normalizes a text of at least one byte.
+    func normalize(_ text: inout Text) throws(TokenizerFileError) {
+        switch self {
+        case .unicode(let normalizer): text.bytes = normalizer.normalize(text.bytes[...])
+        case .lowercase: text.bytes = Self.lowercased(text.bytes)
+        case .prepend(let prefix): if !text.bytes.isEmpty { text.bytes = prefix + text.bytes }
+        case .replace(let pattern, let content):
+            let replaced = try pattern.replacing(text.bytes, with: content)
+            text.bytes = replaced.text
+            // The library then takes the text for one from the middle.
+            if content.isEmpty, replaced.startsWithMatch { text.isStart = false }
+        case .strip(let left, let right): Self.strip(&text, left: left, right: right)
+        case .precompiled(let map): text.bytes = map.normalize(text.bytes[...])
+        case .byteLevel: text.bytes = ByteAlphabet.spelled(text.bytes[...])
+        case .sequence(let normalizers): for normalizer in normalizers { try normalizer.normalize(&text) }
+        }
+    }
+
+    /// Lower case of each character, whatever is around it.
+    private static func lowercased(_ text: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count + 16)
+        var index = 0
+        while index < text.count {
+            let (value, length) = ScalarReader.scalar(in: text, at: index)
+            if value < 0x80 {
+                result.append((0x41...0x5A).contains(text[index]) ? text[index] | 0x20 : text[index])
+            } else if let scalar = Unicode.Scalar(value) {
+                result += scalar.properties.lowercaseMapping.utf8
+            }
+            index += length
+        }
+        return result
+    }
+
+    private static func strip(_ text: inout Text, left: Bool, right: Bool) {
+        var (start, end) = (0, text.bytes.count)
+        if left {
+            while start < end {
+                let (value, length) = ScalarReader.scalar(in: text.bytes, at: start)
+                guard CharacterProperty.isSpace(value) else { break }
+                start += length
+            }
+        }
+        if right {
+            while end > start {
+                let last = ScalarReader.start(before: end, in: text.bytes)
+                guard CharacterProperty.isSpace(ScalarReader.scalar(in: text.bytes, at: last).value) else { break }
+                end = last
+            }
+        }
+        if start > 0 { text.isStart = false }
+        text.bytes = Array(text.bytes[start..<end])
+    }
+}

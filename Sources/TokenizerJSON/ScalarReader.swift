@@ -1,0 +1,116 @@
+// ScalarReader - code points of UTF-8, and properties of characters that pre-tokenizers ask for.
+
+/// Reads code points of valid UTF-8.
+enum ScalarReader {
+    /// The code point that starts at `index`, and its number of bytes.
+    @inline(__always)
+    static func scalar(in text: [UInt8], at index: Int) -> (value: UInt32, length: Int) {
+        let first = UInt32(text[index])
+        if first < 0x80 { return (first, 1) }
+        if first < 0xE0 { return ((first & 0x1F) << 6 | UInt32(text[index + 1] & 0x3F), 2) }
+        let middle = UInt32(text[index + 1] & 0x3F) << 6 | UInt32(text[index + 2] & 0x3F)
+        if first < 0xF0 { return ((first & 0xF) << 12 | middle, 3) }
+        return ((first & 7) << 18 | middle << 6 | UInt32(text[index + 3] & 0x3F), 4)
+    }
+
+    /// The start of the code point that ends before `index`.
+    static func start(before index: Int, in text: [UInt8]) -> Int {
+        var start = index - 1
+        while text[start] & 0xC0 == 0x80 { start -= 1 }
+        return start
+    }
+
+    /// `text` with U+FFFD for each byte that belongs to no well-formed sequence; nil for valid UTF-8.
+    static func repaired(_ text: [UInt8]) -> [UInt8]? {
+        // The span checks without a copy.
+        if (try? UTF8Span(validating: text.span)) != nil { return nil }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count + 16)
+        var index = 0
+        while index < text.count {
+            let length = wellFormedLength(text, index)
+            if length > 0 {
+                result += text[index..<index + length]
+                index += length
+            } else {
+                result += [0xEF, 0xBF, 0xBD]
+                index += 1
+            }
+        }
+        return result
+    }
+
+    /// Number of bytes of the well-formed sequence at `start` (Unicode, table 3-7); 0 where there is none.
+    private static func wellFormedLength(_ text: [UInt8], _ start: Int) -> Int {
+        let second: ClosedRange<UInt8>
+        let length: Int
+        switch text[start] {
+        case 0..<0x80: return 1
+        case 0xC2...0xDF: (second, length) = (0x80...0xBF, 2)
+        case 0xE0: (second, length) = (0xA0...0xBF, 3)
+        case 0xED: (second, length) = (0x80...0x9F, 3)
+        case 0xE1...0xEF: (second, length) = (0x80...0xBF, 3)
+        case 0xF0: (second, length) = (0x90...0xBF, 4)
+        case 0xF1...0xF3: (second, length) = (0x80...0xBF, 4)
+        case 0xF4: (second, length) = (0x80...0x8F, 4)
+        default: return 0
+        }
+        guard start + length <= text.count, second.contains(text[start + 1]) else { return 0 }
+        return text[start + 2..<max(start + length, start + 2)].allSatisfy { $0 & 0xC0 == 0x80 } ? length : 0
+    }
+}
+
+/// Properties of characters, of the versions of Unicode that the parts of the library have.
+enum CharacterProperty {
+    private static func properties(_ code: UInt32) -> Unicode.Scalar.Properties? { Unicode.Scalar(code)?.properties }
+
+    /// White_Space.
+    @inline(__always)
+    static func isSpace(_ code: UInt32) -> Bool {
+        if code < 0x80 { return code == 0x20 || (0x9...0xD).contains(code) }
+        return properties(code)?.isWhitespace ?? false
+    }
+
+    /// Any kind of number.
+    @inline(__always)
+    static func isNumeric(_ code: UInt32) -> Bool {
+        if code < 0x80 { return (0x30...0x39).contains(code) }
+        switch properties(code)?.generalCategory {
+        case .decimalNumber, .letterNumber, .otherNumber: return true
+        default: return false
+        }
+    }
+
+    /// ASCII punctuation and symbols, and punctuation of Unicode up to version 8.
+    static func isPunctuation(_ code: UInt32) -> Bool {
+        if code < 0x80 {
+            return (0x21...0x2F).contains(code) || (0x3A...0x40).contains(code) || (0x5B...0x60).contains(code)
+                || (0x7B...0x7E).contains(code)
+        }
+        guard let properties = properties(code), isAdded(properties, upTo: 8) else { return false }
+        switch properties.generalCategory {
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+            .finalPunctuation, .otherPunctuation:
+            return true
+        default: return false
+        }
+    }
+
+    /// A character of a word: letters, marks, decimal digits, connectors, joiners.
+    static func isWord(_ code: UInt32) -> Bool {
+        if code < 0x80 {
+            return (0x30...0x39).contains(code) || (0x41...0x5A).contains(code) || (0x61...0x7A).contains(code)
+                || code == 0x5F
+        }
+        guard let properties = properties(code), isAdded(properties, upTo: 16) else { return false }
+        if properties.isAlphabetic || properties.isJoinControl { return true }
+        switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
+        default: return false
+        }
+    }
+
+    private static func isAdded(_ properties: Unicode.Scalar.Properties, upTo version: Int) -> Bool {
+        properties.age.map { $0.major <= version } ?? false
+    }
+}

@@ -1,0 +1,195 @@
+// TokenizerPipeline - a tokenizer.json, executed: text to ids and back.
+
+internal import Synchronization
+
+/// The tokenizer of a `tokenizer.json`. Several threads may use it.
+///
+/// Ids and texts are those of the library `tokenizers`.
+package final class TokenizerPipeline: Sendable {
+    enum Model: Sendable {
+        case bytePairs(BytePairModel)
+        case unigram(UnigramModel)
+
+        var vocabulary: TextTable {
+            switch self {
+            case .bytePairs(let model): model.vocabulary
+            case .unigram(let model): model.vocabulary
+            }
+        }
+    }
+
+    private let addedTokens: AddedTokens
+    private let normalizer: Normalizer?
+    private let preTokenizer: PreTokenizer?
+    private let model: Model
+    private let postProcessor: PostProcessor?
+    private let decoder: TokenDecoder?
+    /// Whether the model gets bytes where the pre-tokenizer would spell them.
+    private let leavesBytes: Bool
+
+    /// The memory of encoding. A thread takes one for a text.
+    private final class Workspace: Sendable {
+        struct Memory {
+            var bytePairs = BytePairModel.Workspace()
+            var unigram = UnigramModel.Workspace()
+        }
+        let memory = Mutex(Memory())
+    }
+
+    private let pool = Mutex<[Workspace]>([])
+
+    /// What a file describes.
+    struct Parts {
+        var addedTokens: AddedTokens
+        var normalizer: Normalizer?
+        var preTokenizer: PreTokenizer?
+        var model: Model
+        var leavesBytes: Bool
+        var postProcessor: PostProcessor?
+        var decoder: TokenDecoder?
+    }
+
+    /// Reads a `tokenizer.json`.
+    ///
+    /// - Throws: ``TokenizerFileError`` for a file that is malformed, or asks for what is not supported.
+    package init(reading bytes: [UInt8]) throws(TokenizerFileError) {
+        var reader = TokenizerReader(bytes)
+        let parts = try reader.parts()
+        addedTokens = parts.addedTokens
+        normalizer = parts.normalizer
+        preTokenizer = parts.preTokenizer
+        model = parts.model
+        leavesBytes = parts.leavesBytes
+        postProcessor = parts.postProcessor
+        decoder = parts.decoder
+    }
+
+    /// One more than the greatest id.
+    package var size: Int {
+        addedTokens.tokens.reduce(model.vocabulary.size) { max($0, Int($1.id) + 1) }
+    }
+
+    /// The id of a token by its text; nil if there is none.
+    package func id(of text: String) -> Int32? {
+        let bytes = Array(text.utf8)
+        return addedTokens.tokens.first { $0.content == bytes }?.id ?? model.vocabulary.id(of: bytes)
+    }
+
+    /// Whether an id is a token.
+    package func has(_ id: Int32) -> Bool { text(of: id) != nil }
+
+    /// The text of a token in the file, such as `Ġthe`; nil for an id that is none.
+    package func piece(_ id: Int32) -> [UInt8]? { text(of: id) }
+
+    // MARK: - Encoding
+
+    /// The ids of a text. Bytes that are no UTF-8 are read as U+FFFD each.
+    ///
+    /// - Parameter addsSpecialTokens: whether the post-processor's template is followed.
+    /// - Throws: ``TokenizerFileError`` for a text that a regular expression takes too long for, and for one with a
+    ///   character that has no token.
+    package func encode(_ text: [UInt8], addsSpecialTokens: Bool = false) throws(TokenizerFileError) -> [Int32] {
+        let text = ScalarReader.repaired(text) ?? text
+        var ids: [Int32] = []
+        if !text.isEmpty {
+            let list = try cut(text)
+            ids.reserveCapacity(max(16, text.count / 4))
+            let workspace = pool.withLock { $0.popLast() } ?? Workspace()
+            defer { pool.withLock { $0.append(workspace) } }
+            try workspace.memory.withLock { memory throws(TokenizerFileError) in
+                try encode(list, &memory, to: &ids)
+            }
+        }
+        return addsSpecialTokens ? postProcessor?.adding(to: ids) ?? ids : ids
+    }
+
+    /// The pieces that the model cuts, and the added tokens between them.
+    private func cut(_ text: [UInt8]) throws(TokenizerFileError) -> PieceList {
+        var list = PieceList(text: text, pieces: [Piece(range: 0..<text.count, isStart: true)])
+        if addedTokens.hasRaw { try addedTokens.cutRaw(&list) }
+        if let normalizer { try normalize(&list, normalizer) }
+        if addedTokens.hasNormalized { try addedTokens.cutNormalized(&list) }
+        try preTokenizer?.apply(to: &list, leavesBytes: leavesBytes)
+        return list
+    }
+
+    private func normalize(_ list: inout PieceList, _ normalizer: Normalizer) throws(TokenizerFileError) {
+        var changed: [UInt8] = []
+        var pieces: [Piece] = []
+        for piece in list.pieces {
+            let start = changed.count
+            var text = Normalizer.Text(bytes: Array(list.text[piece.range]), isStart: piece.isStart)
+            if piece.token < 0 { try normalizer.normalize(&text) }
+            guard !text.bytes.isEmpty else { continue }
+            // Mostly one piece, whose bytes need no copy.
+            if changed.isEmpty { changed = text.bytes } else { changed += text.bytes }
+            pieces.append(Piece(range: start..<changed.count, token: piece.token, isStart: text.isStart))
+        }
+        list = PieceList(text: changed, pieces: pieces)
+    }
+
+    private func encode(
+        _ list: PieceList, _ memory: inout Workspace.Memory, to ids: inout [Int32]
+    ) throws(TokenizerFileError) {
+        switch model {
+        case .bytePairs(let model):
+            for piece in list.pieces {
+                if piece.token >= 0 {
+                    ids.append(piece.token)
+                } else {
+                    model.encode(list.text, piece.range, &memory.bytePairs, to: &ids)
+                }
+            }
+        case .unigram(let model):
+            for piece in list.pieces {
+                if piece.token >= 0 {
+                    ids.append(piece.token)
+                } else {
+                    try model.encode(list.text, piece.range, &memory.unigram, to: &ids)
+                }
+            }
+        }
+    }
+
+    // MARK: - Decoding
+
+    private func text(of id: Int32) -> [UInt8]? {
+        addedTokens.text(of: id) ?? model.vocabulary.text(of: id).map(Array.init)
+    }
+
+    /// The text of ids. Ids that are no tokens add nothing.
+    ///
+    /// - Parameter skipsSpecialTokens: whether special tokens add nothing.
+    /// - Throws: ``TokenizerFileError`` for a text that a regular expression takes too long for.
+    package func decode(_ ids: [Int32], skipsSpecialTokens: Bool = false) throws(TokenizerFileError) -> [UInt8] {
+        let tokens = ids.compactMap { id in
+            text(of: id).flatMap { skipsSpecialTokens && addedTokens.isSpecial($0) ? nil : $0 }
+        }
+        guard let decoder else { return Array(tokens.joined(separator: [0x20])) }
+        return Array(try decoder.decode(tokens).joined())
+    }
+
+    /// The bytes that `id` adds to a text whose last token is `previous`, also where they are part of a character.
+    ///
+    /// - Parameter previous: nil at the start of a text.
+    package func bytes(of id: Int32, after previous: Int32?) -> [UInt8] {
+        guard let text = text(of: id) else { return [] }
+        guard let decoder else { return (previous == nil ? [] : [0x20]) + text }
+        if decoder.isByteLevel { return ByteAlphabet.bytes(of: text[...]) ?? text }
+        if decoder.hasByteTokens, let byte = TokenDecoder.byte(of: text) { return [byte] }
+        let alone = (try? decode([id])) ?? text
+        // A neighbour that is bytes could form a character with nothing here, so another token stands for it.
+        guard let previous, let before = self.text(of: previous), TokenDecoder.byte(of: before) == nil,
+            let first = try? decode([previous]), let both = try? decode([previous, id]), both.starts(with: first)
+        else { return previous == nil ? alone : inner(id) ?? alone }
+        return Array(both.dropFirst(first.count))
+    }
+
+    /// The text of a token behind another one; nil if that cannot be told.
+    private func inner(_ id: Int32) -> [UInt8]? {
+        guard let double = try? decode([id, id]), let single = try? decode([id]), double.count >= single.count,
+            double.starts(with: single)
+        else { return nil }
+        return Array(double.dropFirst(single.count))
+    }
+}
