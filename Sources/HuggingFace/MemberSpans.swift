@@ -95,8 +95,8 @@ extension MemberSpans {
         }
         edits.append((last.value.upperBound..<last.value.upperBound, added))
         var result = bytes
-        // From the back, so that the places in front stay what they are.
-        for edit in edits.sorted(by: { $0.range.upperBound > $1.range.upperBound }) {
+        // From the back, so that the places in front stay what they are. What is added begins behind the last value.
+        for edit in edits.sorted(by: { $0.range.lowerBound > $1.range.lowerBound }) {
             result.replaceSubrange(edit.range, with: edit.bytes)
         }
         return result

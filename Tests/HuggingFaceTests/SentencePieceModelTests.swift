@@ -191,7 +191,7 @@ private typealias Model = HandmadeModel
             var content = Model()
             if !isConverted { content.modelType = 1 }
             var directory = ModelDirectory(ModelDirectory.grouped)
-            directory.extra = [("tokenizer.model", content.bytes), ("tokenizer.json", Array("{}".utf8))]
+            directory.extra = [("tokenizer.model", content.bytes)]
             let name = "\(isConverted)"
             let imported = try HuggingFaceImport(directory: try directory.write(files, "in" + name))
             #expect(imported.tokenizer == .init(name: "tokenizer.model", bytes: content.bytes))
