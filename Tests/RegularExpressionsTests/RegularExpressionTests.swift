@@ -64,7 +64,7 @@ import Testing
         (#"\Xa"#, "the escape \\X is not supported"), (#"(a)\1"#, "the escape \\1 is not supported"),
         ("(?x: a)", "the group (?x is not supported"), ("(?m:.)", "the group (?m is not supported"),
         (#"\p{Nonsense}"#, "the property \\p{Nonsense} is not known"),
-        ("(?i)straße", "characters outside ASCII are not supported after (?i)"),
+        ("(?i)maße", "characters outside ASCII are not supported after (?i)"),
         ("(?i)ss", "letters that are one letter in another case, such as ss, are not supported after (?i)"),
         ("a**", "a quantifier of a quantifier"), ("(a", "a group does not end"),
         ("a)", "a parenthesis closes no group"),
@@ -78,7 +78,7 @@ import Testing
         #expect(refusal(String(repeating: "(", count: 1000)).contains("nested more than 50 deep"))
         #expect(refusal(String(repeating: "a", count: 20_000)).contains("more than 16384 bytes"))
         #expect(throws: RegularExpressionError.self) {
-            _ = try matches("(?:a|a)*(?:a|a)*(?:a|a)*(?:a|a)*b", String(repeating: "a", count: 200))
+            _ = try matches(#"(?:a+)+\z"#, String(repeating: "a", count: 60) + "!")
         }
     }
 }
