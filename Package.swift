@@ -213,7 +213,7 @@ let package = Package(
                 "BLASSelection", "Benchmarks", "Checkpointing", "ClusterDoctor", "Configuration",
                 "Evaluation", "HuggingFace", "InputFiles", "JobRuntime", "Kernels",
                 "LlamaModel", "MessagePassing", "Optimization", "Planning", "Preparation", "Reporting",
-                "RunComparison", "SentencePieceText", "Tensors", "TokenData", "Tokenizers", "Training",
+                "RunComparison", "SentencePieceText", "Tensors", "TokenData", "TokenizerJSON", "Tokenizers", "Training",
                 argumentParser,
             ]),
         .executableTarget(
@@ -232,6 +232,8 @@ let package = Package(
         tests("ZstandardTests", ["Zstandard"]),
         tests("GzipTests", ["Gzip", "TestSupport"]),
         tests("DigestsTests", ["Digests"]),
+        tests("RegularExpressionsTests", ["RegularExpressions"]),
+        tests("TokenizerJSONTests", ["TokenizerJSON"], exclude: ["make_golden.py"], resources: [.copy("Golden")]),
         tests(
             "SentencePieceTextTests", ["SentencePieceText", "TestSupport"], exclude: ["make_golden.py"],
             resources: [.copy("Golden")]),

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(libopenmpi-dev openmpi-bin libopenblas-dev libdnnl-dev libhdf5-dev libsentencepiece-dev libzstd-dev libssl-dev
-    zlib1g-dev pkg-config make zstd sentencepiece)
+    libpcre2-dev libicu-dev zlib1g-dev pkg-config make zstd sentencepiece)
 # What root makes clusters of, to test the launch scripts. Others cannot, so those tests skip.
 if ((EUID == 0)); then
     packages+=(slurmctld slurmd slurm-client munge openssh-server openssh-client iproute2 procps)
@@ -30,7 +30,7 @@ check_without_dpkg() {
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     if command -v pkg-config >/dev/null; then
-        for library in ompi-c openblas hdf5 sentencepiece libzstd zlib libcrypto; do
+        for library in ompi-c openblas hdf5 sentencepiece libzstd zlib libcrypto libpcre2-8 icu-uc; do
             pkg-config --exists "$library" || missing+=("$library (pkg-config)")
         done
     fi

@@ -11,8 +11,8 @@ packages() {
 
 case "${1:-}" in
     build-packages) # what building needs beside Swift
-        packages binutils libdnnl-dev libhdf5-dev libopenblas-dev libopenmpi-dev libsentencepiece-dev libssl-dev libzstd-dev \
-            pkg-config zlib1g-dev
+        packages binutils libdnnl-dev libhdf5-dev libicu-dev libopenblas-dev libopenmpi-dev libpcre2-dev libsentencepiece-dev \
+            libssl-dev libzstd-dev pkg-config zlib1g-dev
         ;;
     build) # from the sources of the working directory: /image/mile-dist
         # The standard library is linked in, so that the image to run needs no Swift.
@@ -20,8 +20,8 @@ case "${1:-}" in
         install -D --strip .build/release/mile-dist /image/mile-dist
         ;;
     run-packages) # what running needs: openmpi-bin brings mpirun and ssh; procps has pkill, for kubernetes.yaml
-        packages libdnnl2 libgomp1 libhdf5-103-1 libopenblas0-pthread libsentencepiece0 libssl3 libzstd1 openmpi-bin \
-            openssh-client openssh-server procps zlib1g
+        packages libdnnl2 libgomp1 libhdf5-103-1 libicu72 libopenblas0-pthread libpcre2-8-0 libsentencepiece0 libssl3 libzstd1 \
+            openmpi-bin openssh-client openssh-server procps zlib1g
         # The package makes host keys, which all containers of an image would share.
         rm -f /etc/ssh/ssh_host_*
         ;;

@@ -118,7 +118,7 @@ internal import Synchronization
 
         /// Calls `body` with each match in `text[range]`, which is searched as if nothing were around it.
         ///
-        /// An empty match right behind a match does not count. The corresponding C function is `pcre2_match`.
+        /// An empty range has no match. An empty match right behind a match does not count. The corresponding C function is `pcre2_match`.
         ///
         /// - Parameters:
         ///   - text: valid UTF-8 from `range.lowerBound` to `range.upperBound`.
@@ -128,6 +128,7 @@ internal import Synchronization
             in text: [UInt8], _ range: Range<Int>, _ body: (Range<Int>) -> Void
         ) throws(RegularExpressionError) {
             precondition(range.lowerBound >= 0 && range.upperBound <= text.count, "\(range) of \(text.count) bytes")
+            guard !range.isEmpty else { return }
             let count = range.count
             let failure: Int32 = unsafe text.withUnsafeBufferPointer { bytes in
                 guard let base = bytes.baseAddress else { return 0 }

@@ -1,4 +1,4 @@
-// TokenizerTrain - `mile-dist tokenizer train`: trains a SentencePiece model on text files.
+// TokenizerTrain - `mile-dist tokenizer train`: trains a SentencePiece model or a tokenizer.json on text files.
 
 internal import ArgumentParser
 internal import Foundation
@@ -7,12 +7,13 @@ internal import MessagePassing
 internal import Reporting
 internal import SentencePieceText
 internal import TokenData
+internal import TokenizerJSON
 internal import Tokenizers
 
 /// `mile-dist tokenizer train FILES... --output PREFIX`
 struct TokenizerTrain: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Train a SentencePiece model on text files.",
+        commandName: "train", abstract: "Train a SentencePiece model, or a tokenizer.json, on text files.",
         discussion: """
             Every line of the texts is a sentence to learn from; lines above 4192 bytes are cut at blanks. The \
             defaults are those of LLaMA's tokenizer: pairs are merged, texts stay as they are, digits are single \
@@ -22,6 +23,9 @@ struct TokenizerTrain: ParsableCommand {
             FILES are files, directories, patterns in quotes, pipes, and - for standard input, as for prepare. Pipes \
             and standard input are kept beside the output until they are read. Parquet needs python3 with pyarrow.
 
+            --kind byte-bpe makes a tokenizer.json instead: words are cut as Llama 3 cuts them, and their bytes are \
+            merged. Of the options for the kind of model, it has --vocab-size alone.
+
             A line of a .jsonl file that is no object with a string "text", and a line of any file that is not UTF-8, \
             is counted and listed (--on-error skip), or ends the command (fail).
 
@@ -30,6 +34,7 @@ struct TokenizerTrain: ParsableCommand {
               mile-dist tokenizer train pile-*.jsonl.zst --lines 5000000 --output pile
               mile-dist tokenizer train texts/ 'code/*.parquet' --text-key content --output code
               zcat crawl-*.gz | mile-dist tokenizer train - --output crawl
+              mile-dist tokenizer train books.txt --kind byte-bpe --vocab-size 16000 --output books
               mile-dist tokenizer train books.txt --model-type unigram --normalization nmt_nfkc --output unigram
             """)
 
@@ -39,8 +44,18 @@ struct TokenizerTrain: ParsableCommand {
     var files: [String]
 
     @Option(
-        help: ArgumentHelp("The model becomes PREFIX.model, or PREFIX where that ends in .model.", valueName: "prefix"))
+        help: ArgumentHelp(
+            "The model becomes PREFIX.model (byte-bpe: PREFIX.json), or PREFIX where that ends so.", valueName: "prefix"
+        ))
     var output: String
+
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case sentencepiece
+        case byteBPE = "byte-bpe"
+    }
+
+    @Option(help: "What is made: a SentencePiece model, or a tokenizer.json of byte-level BPE.")
+    var kind = Kind.sentencepiece
 
     @Option(help: "Number of pieces: special ones, bytes, and what is learned.")
     var vocabSize = 32000
@@ -93,8 +108,9 @@ struct TokenizerTrain: ParsableCommand {
     }
 
     private func train(_ console: Console) throws {
-        let settings = try settings()
-        let suffix = SentencePieceTokenizer.suffix
+        let settings = try kind == .sentencepiece ? settings() : nil
+        if kind == .byteBPE { try requireByteBPE() }
+        let suffix = kind == .byteBPE ? JSONTokenizer.suffix : SentencePieceTokenizer.suffix
         let path = output.hasSuffix(suffix) ? output : output + suffix
         // A tokenizer is never replaced: runs that were trained with it could not go on.
         guard !FileManager.default.fileExists(atPath: path) else {
@@ -113,26 +129,66 @@ struct TokenizerTrain: ParsableCommand {
         defer { for copy in copies ?? [] { copy.remove() } }
         let sample = try readSample(inputs.files, copies ?? [], console)
         console.line(
-            "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(modelType) model of "
+            "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(kind == .byteBPE ? kind.rawValue : modelType) model of "
                 + "\(vocabSize) pieces on \(sample.sentences.count) of them ...")
         if sample.skipped.count > 0 { console.warning(sample.skipped.lines.joined(separator: "\n")) }
-        let bytes: [UInt8]
-        do {
-            bytes = try SentencePieceTrainer.train(on: sample.sentences, settings)
-        } catch {
-            throw ProgramFailure(
-                error.kind == .outOfMemory ? .runtimeFailure : .badInput,
-                "\(error.message)\n  (--vocab-size, --character-coverage and more text are what can be changed)")
-        }
+        let bytes = try settings.map { try train(sample, $0) } ?? trainByteBPE(sample)
         // The model is loaded before it is written. An unusable model is an error.
-        let model = try SentencePieceTokenizer(modelBytes: bytes, name: path, origin: path)
+        let model: any Tokenizers.Tokenizer
+        if kind == .byteBPE {
+            let whole = try JSONTokenizer(modelBytes: bytes, name: path, origin: path, endToken: nil)
+            model = try JSONTokenizer(
+                modelBytes: bytes, name: path, origin: path, endToken: Int32(whole.size - 1))
+        } else {
+            model = try SentencePieceTokenizer(modelBytes: bytes, name: path, origin: path)
+        }
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
             throw ProgramFailure(.runtimeFailure, "\(path) cannot be written: \(FileErrors.reason(error))")
         }
         console.line("\(path): \(model.size) pieces, end token \(model.endToken)")
-        console.line("a configuration needs data.tokenizer: \(path) and model.vocab_size: \(model.size) or more")
+        let end = kind == .byteBPE ? ", data.end_token: \(JSONValue.quoted(BytePairTrainer.endText))" : ""
+        console.line("a configuration needs data.tokenizer: \(path)\(end) and model.vocab_size: \(model.size) or more")
+    }
+
+    private func train(_ sample: SentenceSample, _ settings: SentencePieceTraining) throws -> [UInt8] {
+        do {
+            return try SentencePieceTrainer.train(on: sample.sentences, settings)
+        } catch {
+            throw ProgramFailure(
+                error.kind == .outOfMemory ? .runtimeFailure : .badInput,
+                "\(error.message)\n  (--vocab-size, --character-coverage and more text are what can be changed)")
+        }
+    }
+
+    /// The bytes of a tokenizer.json. Lines end with a line feed, as they did in their texts.
+    private func trainByteBPE(_ sample: SentenceSample) throws -> [UInt8] {
+        do throws(TokenizerFileError) {
+            var trainer = try BytePairTrainer()
+            for sentence in sample.sentences { try trainer.add(sentence + [UInt8(ascii: "\n")]) }
+            return trainer.file(vocabularySize: vocabSize)
+        } catch {
+            throw ProgramFailure(.badInput, error.description)
+        }
+    }
+
+    /// Checks the options of a byte-level model.
+    private func requireByteBPE() throws {
+        guard vocabSize >= BytePairTrainer.smallestVocabulary else {
+            throw ProgramFailure(
+                .badInput,
+                "--vocab-size: \(vocabSize) found; allowed: \(BytePairTrainer.smallestVocabulary) or more.")
+        }
+        let isPlain =
+            modelType == "bpe" && characterCoverage == 0.99995 && byteFallback && splitDigits
+            && normalization == "identity"
+        guard isPlain else {
+            throw ProgramFailure(
+                .badInput,
+                "--kind byte-bpe: --model-type, --character-coverage, --byte-fallback, --split-digits and --normalization "
+                    + "are for sentencepiece; leave them out.")
+        }
     }
 
     private func readSample(
