@@ -210,7 +210,7 @@ import TokenData
             Sample.message(Sample.text, overrides: ["data.tokenizer=byte"])
                 == "--set data.tokenizer=byte: data.tokenizer: found \"byte\" (string), "
                 + "which is no tokenizer; allowed: bytes, none, or the path of a SentencePiece model, "
-                + "which ends in .model")
+                + "which ends in .model, or of a tokenizer.json, which ends in .json")
         // Whether the file is there is not the configuration's to say; nor how many ids it has.
         let run = try Sample.load(Sample.text, "data.tokenizer=a/tokenizer.model", "model.vocab_size=5")
         #expect(run.data.tokenizer == "a/tokenizer.model")
