@@ -270,7 +270,8 @@ let package = Package(
         tests(
             "HuggingFaceTests",
             [
-                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "JSONReading", "LlamaModel", "Primitives",
+                "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "JSONReading", "LlamaModel",
+                "Primitives",
                 "SentencePieceText", "Tensors", "TestSupport",
             ],
             exclude: ["make_golden.py", "compare_architectures.py"], resources: [.copy("Golden")]),

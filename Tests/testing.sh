@@ -282,8 +282,8 @@ print_slowest() {
     head -n 10 "$logs/slowest"
 }
 
-# What no package gives a machine, in the reasons of skips: instructions of the processor, the right to mount.
-lacking='this processor has no |needs rights that are not given here|golden runs are of '
+# What no Debian package gives a machine, in the reasons of skips: instructions of the processor, the right to mount, pyarrow.
+lacking='this processor has no |needs rights that are not given here|golden runs are of |have no pyarrow'
 
 # Whether every other skip lacks an excuse: the data are there and mpirun starts processes.
 prerequisites_exist() {

@@ -83,7 +83,8 @@ import TokenData
         ),
         (
             "data.train.0.wieght=3",
-            "data.train[0].wieght: found an unknown key; allowed: name, path, weight; did you mean data.train[0].weight?"
+            "data.train[0].wieght: found an unknown key; allowed: name, path, weight, text_key, document_separator, "
+                + "encoding; did you mean data.train[0].weight?"
         ),
     ])
     func refused(override: String, expected: String) {

@@ -70,7 +70,7 @@ extension ProgramTests {
                     tool: "/bin/sh", ["-c", script, RunningProgram.executable], in: place.folder.path
                 ).wait(limit: 60)
                 #expect(result.status == 0 && result.output.contains("500 documents"), "\(name): \(result)")
-                #expect(result.messages.contains("1 file is ignored") == (name == "folder"), "\(name): \(result)")
+                #expect(result.errors.contains("1 file is ignored") == (name == "folder"), "\(name): \(result)")
                 #expect(!place.folder.exists(name + ".parts"), "\(name)")
                 for ending in [".bin", ".idx"] {
                     let same = try place.folder.bytes(name + ending) == place.folder.bytes("plain" + ending)
@@ -100,7 +100,8 @@ extension ProgramTests {
                 ).wait(limit: 60)
                 #expect((result.status == 0) == (words == nil), "\(result)")
                 #expect(
-                    words.map(result.messages.contains) ?? result.output.contains("2 documents, 4 tokens"), "\(result)")
+                    words.map { result.errors.contains($0) } ?? result.output.contains("2 documents, 4 tokens"),
+                    "\(result)")
                 #expect(place.folder.exists(name + ".bin") == (words == nil))
                 #expect(place.folder.exists(name + ".idx") == (words == nil))
             }

@@ -129,7 +129,9 @@ import InputFiles
     @Test func otherTokenizersAreRefused() throws {
         let error = try #require(throws: DataError.self) { try makeTokenizer("byte") }
         #expect(error.key == "data.tokenizer" && error.problem == "\"byte\" is no tokenizer")
-        #expect(error.remedy == "allowed: bytes, or the path of a SentencePiece model, which ends in .model")
+        #expect(
+            error.remedy == "allowed: bytes, or the path of a SentencePiece model, which ends in .model, or of a "
+                + "tokenizer.json, which ends in .json")
     }
 
     @Test(arguments: [(65536, true), (65537, false)])

@@ -27,16 +27,10 @@ struct PrepareProgress {
         let seconds = begin.secondsAgo
         let rest = seconds * Double(totalBytes - bytes) / Double(newBytes)
         let tokens = String(format: "%.0f tokens/s", Double(newTokens) / seconds)
-        let read = "\(Self.size(bytes)) of \(Self.size(totalBytes)) read"
+        let read = "\(ByteSize.text(bytes)) of \(ByteSize.text(totalBytes)) read"
         line.show(
             "prepare: \(read), \(tokens), ETA \(ProgressLine.duration(rest))",
             share: Double(bytes) / Double(max(totalBytes, 1)))
-    }
-
-    /// A byte count as text: `17.3 MiB`.
-    static func size(_ bytes: Int) -> String {
-        bytes < 1 << 30
-            ? String(format: "%.1f MiB", Double(bytes) / 0x1p20) : String(format: "%.1f GiB", Double(bytes) / 0x1p30)
     }
 }
 

@@ -74,7 +74,7 @@ struct TextInputOptions: ParsableArguments {
                 ) { bytes in
                     guard lastShown.secondsAgo > 2 else { return }
                     lastShown = .now
-                    console.progress("\(file): \(PrepareProgress.size(bytes)) read")
+                    console.progress("\(file): \(ByteSize.text(bytes)) read")
                 }
                 guard let copy else {
                     for copy in copies { copy.remove() }
