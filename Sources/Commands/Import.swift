@@ -35,7 +35,7 @@ struct Import: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The model's tokenizer: bytes, a SentencePiece model (.model), a tokenizer.json, or none: then all data must be "
+            "The model's tokenizer: bytes, a SentencePiece model (.model), a tokenizer.json, a directory with one, or none: then all data must be "
                 + "prepared. Default: tokenizer.model or tokenizer.json of the directory, if there is one.",
             valueName: "bytes|none|PATH"))
     var tokenizer: String?

@@ -248,10 +248,15 @@ extension Field {
 
     /// Text without control characters, which would break the lines of logs and messages.
     ///
-    /// - Parameter allowsControls: whether the text may have them, because no message shows it as it is.
+    /// - Parameters:
+    ///   - allowsControls: whether the text may have them, because no message shows it as it is.
+    ///   - allowsIntegers: whether an integer is its decimal digits.
+    ///   - convert: gives the value that is checked and kept for a text.
     static func text(
         _ name: String, _ path: any WritableKeyPath<Root, String> & Sendable, allowed: String = "text",
-        allowsControls: Bool = false, refuse: (@Sendable (String) -> Refusal?)? = nil, _ help: String
+        allowsControls: Bool = false, allowsIntegers: Bool = false,
+        convert: @escaping @Sendable (String) -> String = { $0 },
+        refuse: (@Sendable (String) -> Refusal?)? = nil, _ help: String
     ) -> Field {
         scalar(
             name, path, allowed: allowed, help: help,
@@ -261,8 +266,11 @@ extension Field {
                     ? Refusal(reason: "which has control characters", allowed: allowed) : refuse?(text)
             },
             read: { scalar in
-                guard case .text(let text) = scalar else { return nil }
-                return text
+                switch scalar {
+                case .text(let text): return convert(text)
+                case .integer(let integer) where allowsIntegers: return convert(String(integer))
+                default: return nil
+                }
             },
             write: { .text($0) })
     }

@@ -39,7 +39,8 @@ enum Schema {
     }
 
     private static let allowedTokenizers =
-        "bytes, none, or the path of a SentencePiece model, which ends in .model, or of a tokenizer.json, which ends in .json"
+        "bytes, none, or the path of a SentencePiece model, which ends in .model, of a tokenizer.json, which ends in .json, or "
+        + "of a directory with tokenizer.model or tokenizer.json"
 
     /// The part of `data.tokenizer` that a resumed run may not change.
     private static func kind(ofTokenizer setting: String) -> String {
@@ -76,6 +77,8 @@ enum Schema {
     private static let data: [Field<RunConfiguration>] = [
         .text(
             "data.tokenizer", \.data.tokenizer, allowed: allowedTokenizers,
+            // Checkpoints name the file, because the directory may be gone when they are read.
+            convert: tokenizerFile,
             refuse: {
                 $0 == "bytes" || $0 == noTokenizerName || $0.hasSuffix(SentencePieceTokenizer.suffix)
                     || $0.hasSuffix(JSONTokenizer.suffix)
@@ -83,12 +86,12 @@ enum Schema {
             },
             "How text becomes tokens. bytes: the bytes, and 256 ends a document. Otherwise the path of a SentencePiece model, or "
                 + "of Hugging Face's tokenizer.json, relative to the working directory: its ids, and its end token (eos) ends a "
-                + "document. none: a tokenizer that this program does not read gave the ids; all data are prepared."
+                + "document. Of a directory, tokenizer.model is taken, or else tokenizer.json. none: a tokenizer that this program does not read gave the ids; all data are prepared."
         )
         // The model file may move. The checkpoint holds the model, and a resume compares the two.
         .fixed(by: { .text(kind(ofTokenizer: $0.data.tokenizer)) }),
         .text(
-            "data.end_token", \.data.endToken, allowed: "text or id of a token",
+            "data.end_token", \.data.endToken, allowed: "text or id of a token", allowsIntegers: true,
             "For a tokenizer.json: the token that ends a document, by its text or its id. Empty: eos_token of "
                 + "tokenizer_config.json beside it, or eos_token_id of generation_config.json."),
         .objects(

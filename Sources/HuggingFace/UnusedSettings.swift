@@ -150,13 +150,16 @@ private struct KnownTokens {
     let special: SpecialTokens
     /// By id; empty without a tokenizer.
     private let texts: [[UInt8]]
+    /// Whether the tokenizer tells begin and padding. A `tokenizer.json` does not.
+    private let hasRoles: Bool
     /// A note about a tokenizer that cannot encode here; nil for one that can, and for none.
     let limits: String?
 
     var isPresent: Bool { !texts.isEmpty }
 
     init(_ tokenizer: CheckpointIndex.Tokenizer) throws(HuggingFaceError) {
-        if tokenizer.name.hasSuffix(JSONTokenizer.suffix) {
+        hasRoles = !tokenizer.name.hasSuffix(JSONTokenizer.suffix)
+        if !hasRoles {
             let model = try JSONTokenizer(tokenizer)
             special = SpecialTokens(end: tokenizer.endToken)
             texts = (0..<Int32(model.size)).map { model.piece($0) ?? [] }
@@ -193,8 +196,13 @@ private struct KnownTokens {
     }
 
     /// Whether an id of a configuration file, or the first of a list, is the tokenizer's; null says that there is none.
+    ///
+    /// Any token agrees with a role that the tokenizer does not tell.
     func agrees(_ role: TokenRole, id value: JSONTree) -> Bool {
-        switch value {
+        if role != .end, !hasRoles {
+            return value == .null || value.integer.map { texts.indices.contains($0) && !texts[$0].isEmpty } ?? false
+        }
+        return switch value {
         case .null: special[role] == nil
         // Of several ends the first is the end of a document.
         case .array(let ids): ids.first.map { agrees(role, id: $0) } ?? false
@@ -205,6 +213,7 @@ private struct KnownTokens {
     /// Whether the text of a token is the tokenizer's.
     func agrees(_ role: TokenRole, text value: JSONTree) -> Bool {
         guard let text = value.string ?? value["content"]?.string else { return value == .null && special[role] == nil }
+        if role != .end, !hasRoles { return texts.contains(Array(text.utf8)) }
         return special[role].map { texts[$0] == Array(text.utf8) } ?? false
     }
 

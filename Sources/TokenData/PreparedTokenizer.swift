@@ -10,6 +10,8 @@ public struct PreparedTokenizer: Sendable, Equatable {
     let name: String
     /// `bytes`, or the SHA-256 of the model, whose file may have another name now.
     let identity: String
+    /// The id behind each document, as far as it is recorded. A `tokenizer.json` does not tell it.
+    let endToken: Int32?
 
     /// Whether `tokenizer` gives a text the ids that the pair has.
     func isSame(as tokenizer: any Tokenizer) -> Bool {
@@ -51,7 +53,10 @@ extension PreparedTokenizer {
             var idxBytes: Int
         }
         struct Manifest: Decodable {
-            struct Tokenizer: Decodable { var identity: String }
+            struct Tokenizer: Decodable {
+                var identity: String
+                var endToken: Int32?
+            }
             var tokenizer: Tokenizer
         }
 
@@ -90,8 +95,9 @@ extension PreparedTokenizer {
                 continue
             }
             return .found(
-                PreparedTokenizer(name: summary.tokenizer, identity: summary.manifest.tokenizer.identity),
-                summary: path)
+                PreparedTokenizer(
+                    name: summary.tokenizer, identity: summary.manifest.tokenizer.identity,
+                    endToken: summary.manifest.tokenizer.endToken), summary: path)
         }
         return .unrecorded(reason)
     }
@@ -159,7 +165,7 @@ extension TokenDomain {
         _ domains: [TokenDomain], name: String, modelBytes: [UInt8], key: String
     ) throws {
         let own = PreparedTokenizer(
-            name: name, identity: PreparedTokenizer.identity(name: name, modelBytes: modelBytes))
+            name: name, identity: PreparedTokenizer.identity(name: name, modelBytes: modelBytes), endToken: nil)
         for domain in domains {
             guard case .recorded(let tokenizer, let summary) = domain.origin, tokenizer.identity != own.identity else {
                 continue

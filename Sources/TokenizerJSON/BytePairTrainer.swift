@@ -1,7 +1,9 @@
 // BytePairTrainer - learns byte-level BPE from texts, and writes it as a tokenizer.json.
 
+internal import Dispatch
 internal import JSONReading
 internal import RegularExpressions
+internal import Synchronization
 
 /// Learns merges of bytes from counted words. Equal texts, in any order, give equal files.
 ///
@@ -19,6 +21,9 @@ package struct BytePairTrainer {
     /// Longest word that is learned from, in bytes. Longer ones are no words.
     private static let longestWord = 256
 
+    /// Number of texts that a thread takes at a time.
+    private static let blockCount = 256
+
     private let expression: RegularExpression
     private var counts: [[UInt8]: Int] = [:]
 
@@ -34,13 +39,54 @@ package struct BytePairTrainer {
     ///
     /// - Throws: ``TokenizerFileError`` for a text that the pattern takes too long for.
     package mutating func add(_ text: [UInt8]) throws(TokenizerFileError) {
+        try Self.count(text, expression, in: &counts)
+    }
+
+    /// Counts the words of texts on several threads. The counts do not depend on the number of threads.
+    ///
+    /// - Parameters:
+    ///   - count: number of texts.
+    ///   - threads: most threads that are used.
+    ///   - text: the text of an index below `count`; several threads call it.
+    /// - Throws: ``TokenizerFileError`` for the first text that the pattern takes too long for.
+    package mutating func add(
+        count: Int, threads: Int, text: @Sendable (Int) -> [UInt8]
+    ) throws(TokenizerFileError) {
+        let blocks = (count + Self.blockCount - 1) / Self.blockCount
+        let expression = expression
+        let total = Mutex(counts)
+        let failure = Mutex<(block: Int, error: TokenizerFileError)?>(nil)
+        let next = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: max(1, min(threads, blocks))) { _ in
+            var own: [[UInt8]: Int] = [:]
+            while failure.withLock({ $0 == nil }) {
+                let block = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard block < blocks else { break }
+                do throws(TokenizerFileError) {
+                    for index in block * Self.blockCount..<min(count, (block + 1) * Self.blockCount) {
+                        try Self.count(text(index), expression, in: &own)
+                    }
+                } catch {
+                    // Blocks are taken in order, so the first error is among those that threads meet.
+                    failure.withLock { if $0.map({ block < $0.block }) ?? true { $0 = (block, error) } }
+                }
+            }
+            total.withLock { $0.merge(own, uniquingKeysWith: +) }
+        }
+        if let error = failure.withLock({ $0?.error }) { throw error }
+        counts = total.withLock { $0 }
+    }
+
+    private static func count(
+        _ text: [UInt8], _ expression: RegularExpression, in counts: inout [[UInt8]: Int]
+    ) throws(TokenizerFileError) {
         let text = ScalarReader.repaired(text) ?? text
         let pattern = TextPattern.expression(expression)
         var words: [Range<Int>] = []
         try pattern.withMatcher { matcher throws(TokenizerFileError) in
             try pattern.forEachMatch(in: text, 0..<text.count, matcher) { words.append($0) }
         }
-        for word in words where word.count <= Self.longestWord { counts[Array(text[word]), default: 0] += 1 }
+        for word in words where word.count <= longestWord { counts[Array(text[word]), default: 0] += 1 }
     }
 
     /// The `tokenizer.json` with `vocabularySize` ids, or fewer where no pair occurs twice.

@@ -1,6 +1,7 @@
 // Tokenizer - text to token ids and back.
 
 internal import InputFiles
+internal import SentencePieceText
 
 /// Turns documents into token ids. Ids are 0 ..< ``size``.
 public protocol Tokenizer: Sendable {
@@ -55,20 +56,40 @@ extension Tokenizer {
     public func bytes(of token: Int32, after previous: Int32) -> [UInt8] { decode([token]) }
 }
 
-/// The tokenizer that the configuration key `data.tokenizer` names: `bytes`, or the path of a SentencePiece model or of a
-/// `tokenizer.json`.
+/// The file that the configuration key `data.tokenizer` means: in a directory `tokenizer.model`, or else
+/// `tokenizer.json`, as `import` chooses them. Any other setting is returned as it is.
+public func tokenizerFile(_ setting: String) -> String {
+    let isOther =
+        setting == "bytes" || setting == noTokenizerName
+        || [SentencePieceTokenizer.suffix, JSONTokenizer.suffix].contains(where: setting.hasSuffix)
+    guard !isOther, FileKind.at(setting) == .directory else { return setting }
+    let names = ["tokenizer" + SentencePieceTokenizer.suffix, "tokenizer" + JSONTokenizer.suffix]
+    let paths = names.map { (setting.hasSuffix("/") ? setting : setting + "/") + $0 }
+    return paths.first { path in
+        guard case .regular = FileKind.at(path) else { return false }
+        // Llama 3's tokenizer.model is a vocabulary of tiktoken. What cannot be read is the error of who opens it.
+        guard path.hasSuffix(SentencePieceTokenizer.suffix), let file = try? ReadableFile(path: path),
+            let start = try? file.bytes(at: 0, count: min(file.size, UnexpectedContent.byteCount))
+        else { return true }
+        return UnexpectedContent(start, insteadOf: .sentencePieceModel)?.isTiktoken != true
+    } ?? setting
+}
+
+/// The tokenizer that the configuration key `data.tokenizer` names: `bytes`, or the path of a SentencePiece model, of a
+/// `tokenizer.json`, or of a directory with one of them.
 ///
 /// - Parameters:
 ///   - setting: the name or path.
 ///   - key: the setting that errors name.
 ///   - endToken: for a `tokenizer.json`, text or id of the token that ends documents; empty: the files beside it say so.
 ///   - endKey: the setting of `endToken`, for errors.
-/// - needsEnd: whether a model without an end token is an error.
+///   - needsEnd: whether a model without an end token is an error.
 /// - Throws: ``DataError`` for another name, and for a file that is no model that can be used.
 public func makeTokenizer(
     _ setting: String, key: String = "data.tokenizer", endToken: String = "", endKey: String = "data.end_token",
     needsEnd: Bool = true
 ) throws -> any Tokenizer {
+    let setting = tokenizerFile(setting)
     do {
         if setting.hasSuffix(JSONTokenizer.suffix) {
             return try JSONTokenizer(path: setting, end: endToken, endKey: endKey, needsEnd: needsEnd)
@@ -83,7 +104,8 @@ public func makeTokenizer(
             throw DataError(
                 problem: "\"\(setting)\" is no tokenizer",
                 remedy: "allowed: bytes, or the path of a SentencePiece model, which ends in "
-                    + "\(SentencePieceTokenizer.suffix), or of a tokenizer.json, which ends in \(JSONTokenizer.suffix)")
+                    + "\(SentencePieceTokenizer.suffix), or of a tokenizer.json, which ends in \(JSONTokenizer.suffix), or "
+                    + "of a directory with tokenizer.model or tokenizer.json")
         }
         return try SentencePieceTokenizer(path: setting, needsEnd: needsEnd)
     } catch let error as DataError {

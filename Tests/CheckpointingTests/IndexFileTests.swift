@@ -37,6 +37,9 @@ struct IndexFileTests {
         for (name, values) in zip(integerNames, oldIntegers) {
             if let values = integers[name, default: values] { try new.writeIntegers(values, to: name) }
         }
+        if let values = integers["tokenizer_end_token"], let values {
+            try new.writeIntegers(values, to: "tokenizer_end_token")
+        }
         for (name, text) in zip(textNames, oldTexts) {
             if let text = texts[name, default: text] { try new.writeText(text, to: name) }
         }
@@ -78,6 +81,32 @@ struct IndexFileTests {
             try IndexFile.write(index, to: file)
             #expect(throws: CheckpointError.self) { try IndexFile.read(file) }
         }
+    }
+
+    @Test func `the end token of a tokenizer comes back and may be absent`() throws {
+        var index = try CheckpointReader(directory: path).index
+        // As earlier versions and other tokenizers write it: without.
+        #expect(index.tokenizer.endToken == nil)
+        #expect(try !HDF5File.open(pristine).contains("tokenizer_end_token"))
+        let file = files.path("end.h5")
+        for endToken in [0, 128_001, Int(Int32.max), nil] {
+            index.tokenizer = .init(name: "t.json", bytes: [0x7B, 0x7D], endToken: endToken)
+            try IndexFile.write(index, to: file)
+            let back = try IndexFile.read(file).index
+            #expect(back == index && back.tokenizer.endToken == endToken)
+        }
+        // Another end token is another index.
+        var other = index
+        other.tokenizer.endToken = 1
+        #expect(other != index)
+        for values in [[], [1, 2]] as [[Int64]] {
+            try rewrite(integers: ["tokenizer_end_token": values])
+            #expect(refusal()?.kind == .corrupt)
+        }
+        try rewrite(integers: ["tokenizer_end_token": [7]])
+        #expect(try load(path).index.tokenizer == .init(name: "bytes", bytes: [0, 1, 255], endToken: 7))
+        try rewrite()
+        #expect(try load(path).index.tokenizer.endToken == nil)
     }
 
     func text(_ name: String) throws -> String {

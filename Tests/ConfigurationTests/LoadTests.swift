@@ -3,6 +3,7 @@
 import Kernels
 import LlamaModel
 import Optimization
+import TestSupport
 import Testing
 import TokenData
 
@@ -210,11 +211,48 @@ import TokenData
             Sample.message(Sample.text, overrides: ["data.tokenizer=byte"])
                 == "--set data.tokenizer=byte: data.tokenizer: found \"byte\" (string), "
                 + "which is no tokenizer; allowed: bytes, none, or the path of a SentencePiece model, "
-                + "which ends in .model, or of a tokenizer.json, which ends in .json")
+                + "which ends in .model, of a tokenizer.json, which ends in .json, or of a directory with tokenizer.model or "
+                + "tokenizer.json")
         // Whether the file is there is not the configuration's to say; nor how many ids it has.
         let run = try Sample.load(Sample.text, "data.tokenizer=a/tokenizer.model", "model.vocab_size=5")
         #expect(run.data.tokenizer == "a/tokenizer.model")
         #expect(try Sample.load(Sample.text, "data.tokenizer=none", "model.vocab_size=5").data.tokenizer == "none")
+        let json = try Sample.load(Sample.text, "data.tokenizer=a/x.json", "model.vocab_size=5")
+        #expect(json.data.tokenizer == "a/x.json" && json.data.endToken.isEmpty)
+    }
+
+    /// A directory stands for the file in it. A name with an ending is never one, nor are bytes and none.
+    @Test func tokenizerMayBeADirectory() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("{}", to: "some/tokenizer.json")
+        try folder.write("{}", to: "some.model/tokenizer.json")
+        try folder.makeFolder("empty")
+        func tokenizer(_ name: String) throws -> String {
+            let path = folder.path(name)
+            return try Sample.load(Sample.text, "data.tokenizer=\(path)", "model.vocab_size=5").data.tokenizer
+                .replacing(folder.path, with: "")
+        }
+        #expect(try tokenizer("some") == "/some/tokenizer.json")
+        #expect(try tokenizer("some/") == "/some/tokenizer.json")
+        #expect(try tokenizer("some.model") == "/some.model")
+        let message = Sample.message(Sample.text, overrides: ["data.tokenizer=\(folder.path("empty"))"])
+        #expect(message.contains("which is no tokenizer") && message.contains("a directory with"), "\(message)")
+    }
+
+    /// An id is a text here, so that it may stand with or without quotes.
+    @Test func endTokenIsATextOrAnId() throws {
+        for (value, expected) in [
+            ("<|end|>", "<|end|>"), ("2", "2"), ("\"2\"", "2"), ("128001", "128001"), ("\"\"", ""),
+        ] {
+            #expect(try Sample.load(Sample.text, "data.end_token=\(value)").data.endToken == expected)
+        }
+        for value in ["true", "[2]", "1.5"] {
+            let message = Sample.message(Sample.text, overrides: ["data.end_token=\(value)"])
+            #expect(message.hasSuffix("allowed: text or id of a token"), "\(message)")
+        }
+        // It is written as a text, and read back.
+        let run = try Sample.load(Sample.text, "data.end_token=2")
+        #expect(try Sample.load(run.yaml).data.endToken == "2")
     }
 
     /// Keys that are right alone and wrong together; the message stands at the line of the key to change.

@@ -52,6 +52,27 @@ import InputFiles
         try domains([prefix], tokenizer)[0].origin
     }
 
+    /// The ids of a pair are right only with its end token, which a tokenizer.json does not tell.
+    @Test func anotherEndTokenIsRefused() throws {
+        let path = try directory.write("hand.json", HandmadeTokenizerFile().bytes)
+        let own = try makeTokenizer(path, endToken: HandmadeTokenizerFile.end.text)
+        let other = try makeTokenizer(path, endToken: HandmadeTokenizerFile.other.text)
+        let pair = try prepare("ab a b", to: "p", own)
+        #expect(try origin(pair, own) == .own)
+        let error = try #require(throws: DataError.self) { try origin(pair, other) }
+        #expect(error.file == pair + ".json")
+        #expect(
+            error.problem == "documents of \(pair) end with the token 262, those of data.tokenizer with 264", "\(error)"
+        )
+        #expect(error.remedy.hasPrefix("prepare the text again with that end token"))
+        // Whoever has no tokenizer does not know its end token either.
+        guard case .recorded(let tokenizer, _) = try origin(pair, nil) else {
+            Issue.record("not recorded")
+            return
+        }
+        #expect(tokenizer.isSame(as: own) && tokenizer.isSame(as: other) && tokenizer.endToken == 262)
+    }
+
     @Test func anotherTokenizersPairIsRefused() throws {
         let (own, other) = (try model("own.model"), try model("other.model", score: 1))
         let pair = try prepare("aé aa b", to: "p", own)

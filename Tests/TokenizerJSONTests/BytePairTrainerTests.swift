@@ -27,6 +27,19 @@ import Testing
         #expect(try file(texts + ["the"], size: 270) != once)
     }
 
+    /// More texts than a thread takes at a time, and more threads than there is work for.
+    @Test(arguments: [1, 2, 3, 64])
+    func threadsDoNotChangeTheFile(threads: Int) throws {
+        let texts = (0..<1000).map { "text \($0 % 37) of \($0 * $0) and \(String(repeating: "ab", count: $0 % 5))\n" }
+        let bytes = texts.map { Array($0.utf8) }
+        var trainer = try BytePairTrainer()
+        try trainer.add(Array("one more".utf8))
+        try trainer.add(count: bytes.count, threads: threads) { bytes[$0] }
+        try trainer.add(count: 0, threads: threads) { bytes[$0] }
+        #expect(try trainer.file(vocabularySize: 400) == file(["one more"] + texts, size: 400))
+        #expect(try file(texts.dropLast(300), size: 400) != file(texts, size: 400))
+    }
+
     @Test func everyTextComesBack() throws {
         let tokenizer = try TokenizerPipeline(reading: file(["aaaa aaaa bbbb", "aaab"], size: 280))
         for text in ["aaaaaaa", "", "\0\u{10FFFF} b\r\n", "  aaab"] {

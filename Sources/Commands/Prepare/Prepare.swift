@@ -47,7 +47,9 @@ struct Prepare: ParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("bytes, or the path of a SentencePiece model or tokenizer.json.", valueName: "tokenizer"))
+        help: ArgumentHelp(
+            "bytes, or the path of a SentencePiece model, a tokenizer.json, or a directory with one.",
+            valueName: "tokenizer"))
     var tokenizer: String
 
     @OptionGroup var end: EndTokenOption

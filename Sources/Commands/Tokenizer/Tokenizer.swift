@@ -24,7 +24,9 @@ struct Tokenizer: ParsableCommand {
 
 /// `--tokenizer` of commands that convert lines.
 struct TokenizerOption: ParsableArguments {
-    @Option(help: ArgumentHelp("A SentencePiece model, a tokenizer.json, or bytes.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "A SentencePiece model, a tokenizer.json, a directory with one of them, or bytes.", valueName: "path"))
     var tokenizer: String
 
     /// Converts the lines of files, or of standard input, to lines of standard output.

@@ -129,8 +129,9 @@ struct TokenizerTrain: ParsableCommand {
         defer { for copy in copies ?? [] { copy.remove() } }
         let sample = try readSample(inputs.files, copies ?? [], console)
         console.line(
-            "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(kind == .byteBPE ? kind.rawValue : modelType) model of "
-                + "\(vocabSize) pieces on \(sample.sentences.count) of them ...")
+            "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a "
+                + "\(kind == .byteBPE ? kind.rawValue : modelType) model of \(vocabSize) pieces on \(sample.sentences.count) of them ..."
+        )
         if sample.skipped.count > 0 { console.warning(sample.skipped.lines.joined(separator: "\n")) }
         let bytes = try settings.map { try train(sample, $0) } ?? trainByteBPE(sample)
         // The model is loaded before it is written. An unusable model is an error.
@@ -166,7 +167,8 @@ struct TokenizerTrain: ParsableCommand {
     private func trainByteBPE(_ sample: SentenceSample) throws -> [UInt8] {
         do throws(TokenizerFileError) {
             var trainer = try BytePairTrainer()
-            for sentence in sample.sentences { try trainer.add(sentence + [UInt8(ascii: "\n")]) }
+            let sentences = sample.sentences
+            try trainer.add(count: sentences.count, threads: threadCount) { sentences[$0] + [UInt8(ascii: "\n")] }
             return trainer.file(vocabularySize: vocabSize)
         } catch {
             throw ProgramFailure(.badInput, error.description)
@@ -216,6 +218,8 @@ struct TokenizerTrain: ParsableCommand {
         String(format: "%.1f MB", Double(sample.byteCount) / 1e6)
     }
 
+    private var threadCount: Int { threads.count > 0 ? threads.count : Cores.available().count }
+
     private func settings() throws -> SentencePieceTraining {
         guard let method = SentencePieceTraining.Method(rawValue: modelType) else {
             let allowed = SentencePieceTraining.Method.allCases.map(\.rawValue).joined(separator: ", ")
@@ -237,10 +241,9 @@ struct TokenizerTrain: ParsableCommand {
         guard vocabSize >= smallest else {
             throw ProgramFailure(.badInput, "--vocab-size: \(vocabSize) found; allowed: \(smallest) or more.")
         }
-        let count = threads.count > 0 ? threads.count : Cores.available().count
         return SentencePieceTraining(
             method: method, vocabularySize: vocabSize, characterCoverage: characterCoverage,
             hasByteFallback: byteFallback, splitsDigits: splitDigits, normalization: normalization,
-            threadCount: min(count, SentencePieceTraining.threadCounts.upperBound), isVerbose: verbose)
+            threadCount: min(threadCount, SentencePieceTraining.threadCounts.upperBound), isVerbose: verbose)
     }
 }

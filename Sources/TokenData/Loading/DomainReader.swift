@@ -178,7 +178,8 @@ private struct DomainReader {
 
     /// Which tokenizer gave the ids of the pair `prefix`.
     ///
-    /// - Throws: ``DataError`` where that is known to be another one than ``tokenizer``: every id would be wrong.
+    /// - Throws: ``DataError`` where that is known to be another one than ``tokenizer``, because every id would be wrong,
+    ///   and where documents are known to end with another token.
     private func origin(of prefix: String) throws -> TokenOrigin {
         switch PreparedTokenizer.record(of: prefix) {
         case .unrecorded(let reason): return .unrecorded(reason)
@@ -190,6 +191,13 @@ private struct DomainReader {
                     problem: "\(prefix) was prepared with the tokenizer \(prepared.words), \(settings.tokenizer) is "
                         + PreparedTokenizer.words(tokenizer),
                     remedy: "prepare the text again with \(tokenizer.name), or \(settings.tokenizerRemedy)")
+            }
+            guard prepared.endToken ?? tokenizer.endToken == tokenizer.endToken else {
+                throw DataError(
+                    file: summary,
+                    problem: "documents of \(prefix) end with the token \(prepared.endToken ?? -1), those of "
+                        + "\(settings.tokenizer) with \(tokenizer.endToken)",
+                    remedy: "prepare the text again with that end token, or name the one of \(prefix)")
             }
             return .own
         }
