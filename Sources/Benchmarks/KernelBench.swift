@@ -59,7 +59,7 @@ package struct KernelBench {
 
     package func run(_ console: Console, isJSON: Bool) throws {
         let peakRates = try PeakRates.measure(pool)
-        let rows = (layerRows() + optionRows() + attentionRows() + [lossRow()] + optimizerRows()).map { row in
+        let rows = (layerRows() + architectureRows() + attentionRows() + [lossRow()] + optimizerRows()).map { row in
             BenchReport.Row(name: row.name, json: row.json(peakRates), text: row.text(peakRates))
         }
         BenchReport(
@@ -110,8 +110,8 @@ package struct KernelBench {
         ]
     }
 
-    /// The passes of biases and head norms, where the model has them.
-    private func optionRows() -> [Row] {
+    /// The passes of biases and head norms; none where the architecture lacks them.
+    private func architectureRows() -> [Row] {
         let (model, N) = (sizes.model, sizes.tokens)
         var rows: [Row] = []
         func add(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) {

@@ -7,22 +7,20 @@ public struct CarriedFile: Sendable, Equatable {
     /// Name in the imported directory.
     public let name: String
     public let bytes: [UInt8]
+    /// The record of the file in a checkpoint's index. Why it is stored: each save of a run needs the hash.
+    let record: CarriedFileRecord
 
     /// Traps for a name that ``isAllowed(_:)`` refuses.
     public init(name: String, bytes: [UInt8]) {
         precondition(Self.isAllowed(name), "a file cannot be carried under the name \(name)")
         self.name = name
         self.bytes = bytes
-    }
-
-    /// The record of the file in a checkpoint's index.
-    var record: CarriedFileRecord {
-        CarriedFileRecord(name: name, byteCount: bytes.count, sha256: Hash.bytes(bytes))
+        record = CarriedFileRecord(name: name, byteCount: bytes.count, sha256: Hash.bytes(bytes))
     }
 }
 
 extension CarriedFile {
-    /// Most UTF-8 bytes of a name: with the prefix of its stored name it stays below the 255 of file systems.
+    /// Most UTF-8 bytes of a name. With the prefix of its stored name it stays below the 255 of file systems.
     private static let longestName = 200
 
     /// Whether a file of this name can be carried: one visible component of a path, without control characters.
@@ -50,7 +48,7 @@ extension CarriedFile {
         tokenizerNames.contains(name) || name.hasPrefix("tokenizer.model.") || name.hasSuffix(".tiktoken")
     }
 
-    /// The files that stay where a user names the tokenizer of a model, and the names of those that do not.
+    /// Parts the files of a model whose tokenizer a user names: those that stay, and the names of the others.
     ///
     /// Tokenizer files stay if `tokenizer` is one of them. Why: others may give texts other ids than training has.
     public static func split(

@@ -20,12 +20,13 @@ extension CheckpointReader {
         let path = directory + "/" + record.storedName
         try Self.checkSize(of: record, in: directory)
         let bytes = try Files.read(path, limit: record.byteCount)
-        let found = Hash.bytes(bytes)
-        guard found == record.sha256 else {
+        let file = CarriedFile(name: record.name, bytes: bytes)
+        guard file.record.sha256 == record.sha256 else {
             throw CheckpointError(
-                .corrupt, file: path, "its SHA-256 is \(found) instead of \(record.sha256): the file was altered")
+                .corrupt, file: path,
+                "its SHA-256 is \(file.record.sha256) instead of \(record.sha256): the file was altered")
         }
-        return CarriedFile(name: record.name, bytes: bytes)
+        return file
     }
 
     /// Checks the size of a carried file, without reading it.

@@ -7,8 +7,9 @@ public import Tensors
 /// A step directory that is open for reading.
 ///
 /// Opening verifies `COMPLETE`, the hash of the index, every value in it, and the size of all files. The runs of the
-/// shards must cover the flat space exactly once. ``verifyShard(_:)`` verifies the content of a shard and
-/// ``verifyCarriedFiles()`` that of the carried files; ranks can share this work. Files that the index does not list are never read.
+/// shards must cover the flat space exactly once. ``verifyShard(_:)`` verifies the content of a shard, and
+/// ``verifyCarriedFiles()`` that of the carried files; ranks can share this work. Files that the index does not list
+/// are never read.
 ///
 /// One thread may use a reader at a time.
 public final class CheckpointReader {
@@ -63,7 +64,9 @@ public final class CheckpointReader {
         }
     }
 
-    /// Checks the SHA-256 of every carried file and shard, and the content of every shard. Opening has checked everything else.
+    /// Checks the SHA-256 of every carried file and shard, and the content of every shard.
+    ///
+    /// Opening has checked everything else.
     public func verifyAll() throws {
         try verifyCarriedFiles()
         for number in index.shards.indices {

@@ -28,6 +28,14 @@ struct ModelRecord: Codable, Equatable {
                 throw CheckpointError(.corrupt, file: file, "model: \(key.name) is \(size), not in \(possible)")
             }
         }
+        for key in ModelConfiguration.keys {
+            guard case .number(let property) = key.kind else { continue }
+            let number = model[keyPath: property.path]
+            guard number > 0, number.isFinite else {
+                throw CheckpointError(
+                    .corrupt, file: file, "model: \(key.name) is \(number); allowed: finite numbers above 0")
+            }
+        }
         guard (0...mostLayers).contains(model.hiddenLayerCount) else {
             throw CheckpointError(
                 .corrupt, file: file,
@@ -46,6 +54,11 @@ struct ModelRecord: Codable, Equatable {
                 .corrupt, file: file,
                 "model: \(model.attentionHeadCount) heads do not divide hidden_size \(model.hiddenSize), or"
                     + " \(model.keyValueHeadCount) key-value heads do not divide the heads")
+        }
+        // Why here too: rotary embeddings trap on pairs that are none.
+        guard model.headSize.isMultiple(of: 2) else {
+            throw CheckpointError(
+                .corrupt, file: file, "model: heads have \(model.headSize) features; allowed: an even number")
         }
         return model.tensorTable.count
     }

@@ -67,6 +67,10 @@ struct Import: ParsableCommand {
         guard let setting = tokenizer else {
             return try HuggingFaceImport(directory: directory, endToken: end.endToken)
         }
+        guard setting != noTokenizerName || end.endToken.isEmpty else {
+            throw ProgramFailure(
+                .badInput, "\(EndTokenOption.name) is for a tokenizer.json: leave it out with --tokenizer \(setting)")
+        }
         let tokenizer =
             setting == noTokenizerName
             ? nil

@@ -26,13 +26,13 @@ package final class Evaluator {
     private var batch: TokenBatch
 
     /// - Parameters:
-    /// - domains: the domains to evaluate; their sequence length is the transformer's.
-    /// - limit: maximum number of sequences per domain, from its start; 0 means all.
-    /// - masksDocuments: whether attention and positions stay inside a document, as `data.document_mask` says.
-    /// - ignoresDocumentStarts: whether the first token of a document carries no loss, as `data.mask_document_starts`
-    ///   says.
-    /// - tokenizer: counts the bytes of the targets' text; nil if they are unknown.
-    /// - frequencies: buckets of ids by their frequency in training; nil if it is unknown.
+    ///   - domains: the domains to evaluate; their sequence length is the transformer's.
+    ///   - limit: maximum number of sequences per domain, from its start; 0 means all.
+    ///   - masksDocuments: whether attention and positions stay inside a document, as `data.document_mask` says.
+    ///   - ignoresDocumentStarts: whether the first token of a document carries no loss, as `data.mask_document_starts`
+    ///     says.
+    ///   - tokenizer: counts the bytes of the targets' text; nil if they are unknown.
+    ///   - frequencies: buckets of ids by their frequency in training; nil if it is unknown.
     package init(
         communicator: Communicator, transformer: Transformer, domains: [TokenDomain], limit: Int,
         ignoredTargets: [Int32], masksDocuments: Bool = false, ignoresDocumentStarts: Bool = false,

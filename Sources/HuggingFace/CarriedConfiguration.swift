@@ -22,6 +22,10 @@ struct CarriedConfiguration {
     init(_ carried: [UInt8], model: ModelConfiguration, generated: [UInt8], torchName: String) {
         let file = ModelFiles.configuration
         do throws(HuggingFaceError) {
+            // A checkpoint from elsewhere may carry what no import takes.
+            guard carried.count <= HuggingFaceConfiguration.largestByteCount else {
+                throw HuggingFaceError(.badConfiguration, file: file, "it has \(carried.count) bytes")
+            }
             let tree = try JSONTree(carried, file: file)
             let written = try JSONTree(generated, file: file)
             let imported = try HuggingFaceConfiguration(tree, file: file).model

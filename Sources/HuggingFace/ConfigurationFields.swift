@@ -113,8 +113,9 @@ struct ConfigurationFields {
 
     // MARK: - Rotary embeddings
 
-    /// Reads base and scaling: `rope_theta` and `rope_scaling` at the top (transformers 4), or both in `rope_parameters`
-    /// (transformers 5).
+    /// Reads base and scaling of rotary embeddings.
+    ///
+    /// transformers 4 has `rope_theta` and `rope_scaling`, transformers 5 has both in `rope_parameters`.
     private mutating func readRotary() {
         let (top, parameters) = (tree["rope_theta"] ?? .null, tree["rope_parameters"] ?? .null)
         let outer = top == .null ? nil : positive("rope_theta", top)
@@ -156,7 +157,7 @@ struct ConfigurationFields {
         return parameters
     }
 
-    /// Reads which layers have no rotary embeddings: a list of 1 and 0 for each layer, or the interval of the zeros.
+    /// Reads which layers have no rotary embeddings: a list with 0 for these and 1 for others, or their interval.
     private mutating func readUnrotatedLayers() {
         let (list, interval) = (tree["no_rope_layers"] ?? .null, "no_rope_layer_interval")
         let count = model.hiddenLayerCount
@@ -189,6 +190,7 @@ struct ConfigurationFields {
         }
         guard hidden > 0, heads > 0, model.keyValueHeadCount > 0 else { return }
         let followsFromHeads = model.headSize == hidden / heads
+        // transformers refuses a LLaMA whose heads do not divide the hidden size, also with a head_dim.
         if !hidden.isMultiple(of: heads) || !(hidden / heads).isMultiple(of: 2),
             followsFromHeads || architecture == .llama && !hidden.isMultiple(of: heads)
         {

@@ -21,8 +21,8 @@ struct ConfigurationProblems {
         unknown += other.unknown
     }
 
-    /// - Throws: one error about all problems: `unsupported` if a setting is not supported, else `badConfiguration` if a
-    ///   value is impossible, else `unknownKey`.
+    /// - Throws: one error about all problems: `unsupported` if a setting is not supported, else `badConfiguration` if
+    ///   a value is impossible, else `unknownKey`.
     func requireNone(file: String) throws(HuggingFaceError) {
         var sentences = Self.shortened(refused) + Self.shortened(impossible)
         if !unknown.isEmpty {

@@ -43,7 +43,7 @@ struct ExportedFiles {
             // transformers makes these settings of a config.json that states the end token.
             makesGeneration =
                 makesGeneration && makesTokenizer && special.end != nil
-                && Self.tree(configuration)?[TokenRole.end.idKey] == nil
+                && Self.tree(kept.bytes)?[TokenRole.end.idKey] == nil
         } else {
             files.append((ModelFiles.configuration, generated))
             notes += Self.withheldNote(index)

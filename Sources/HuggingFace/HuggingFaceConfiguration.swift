@@ -56,8 +56,8 @@ struct HuggingFaceConfiguration: Equatable {
 extension HuggingFaceConfiguration {
     /// The `config.json` to write, with sorted keys.
     ///
-    /// It holds rotary base and scaling twice: transformers 4 reads `rope_theta` and `rope_scaling`, transformers 5 reads
-    /// `rope_parameters`. Both know `torch_dtype`.
+    /// It holds rotary base and scaling twice. transformers 4 reads `rope_theta` and `rope_scaling`, transformers 5
+    /// reads `rope_parameters`. Both know `torch_dtype`.
     ///
     /// - Parameter type: the type of the weights.
     func text(tokens: SpecialTokens, type: ExportedType = .fp32) -> String {

@@ -33,8 +33,8 @@ public struct HuggingFaceImport {
     ///
     /// - Parameters:
     ///   - given: the model's tokenizer; nil: the one of the directory.
-    ///   - endToken: for a `tokenizer.json` of the directory, text or id of the token that ends documents; empty: its files
-    ///     say so.
+    ///   - endToken: for a `tokenizer.json` of the directory, text or id of the token that ends documents; empty: the
+    ///     directory's files say so.
     /// - Throws: ``HuggingFaceError``, ``CheckpointError`` for files that cannot be read.
     public init(directory: String, tokenizer given: CheckpointIndex.Tokenizer? = nil, endToken: String = "") throws {
         let directory = Files.trimmingSlashes(directory)
@@ -58,6 +58,11 @@ public struct HuggingFaceImport {
         (tokenizer, found) =
             try given.map { ($0, []) }
             ?? Self.tokenizer(directory, vocabularySize: model.vocabularySize, endToken: endToken)
+        guard given != nil || endToken.isEmpty || tokenizer.name == HuggingFaceTokenizer.fastName else {
+            throw HuggingFaceError(
+                .badTokenizer, file: directory,
+                "--end-token is for a tokenizer.json, and the import has the tokenizer \(tokenizer.name): leave it out")
+        }
         let unused = try UnusedSettings(directory: directory, configuration: tree, tokenizer: tokenizer)
         withheldTokens = unused.withheld
         let carried = try Self.carriedFiles(directory, given: given)
@@ -167,7 +172,7 @@ public struct HuggingFaceImport {
         }
     }
 
-    /// The tokenizer of the directory: `tokenizer.model`, the byte tokenizer, `tokenizer.json`, or `none` for any other.
+    /// The tokenizer of the directory: `tokenizer.model`, the byte tokenizer, `tokenizer.json`, or `none` for others.
     private static func tokenizer(
         _ directory: String, vocabularySize: Int, endToken: String
     ) throws -> (CheckpointIndex.Tokenizer, notes: [String]) {
@@ -176,14 +181,14 @@ public struct HuggingFaceImport {
         if let bytes = try contents(path, limit: limit, isJSON: false) {
             // Llama 3's own tokenizer has the same name: without it the model can be trained on prepared files.
             if let content = UnexpectedContent(bytes, insteadOf: .sentencePieceModel), content.isTiktoken {
-                if case .usable(let tokenizer) = try json(
-                    directory, vocabularySize: vocabularySize, endToken: endToken)
-                {
-                    return (tokenizer, [])
-                }
+                let found = try json(directory, vocabularySize: vocabularySize, endToken: endToken)
+                if case .usable(let tokenizer) = found { return (tokenizer, []) }
                 return (
                     CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
-                    ["\(path): \(content.problem): the checkpoint has none, and continues on prepared token files only"]
+                    [
+                        "\(path): \(content.problem)\(found.problem): the checkpoint has none, and continues on prepared"
+                            + " token files only"
+                    ]
                 )
             }
             let size = try SentencePieceModel(bytes, file: path).pieces.count
@@ -202,15 +207,11 @@ public struct HuggingFaceImport {
                 hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]
             return (CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.bytesName), notes)
         }
-        var problem = ""
-        switch try json(directory, vocabularySize: vocabularySize, endToken: endToken) {
-        case .usable(let tokenizer): return (tokenizer, [])
-        case .unusable(let words): problem = ", and its tokenizer.json cannot be used here (\(words))"
-        case .absent: break
-        }
+        let found = try json(directory, vocabularySize: vocabularySize, endToken: endToken)
+        if case .usable(let tokenizer) = found { return (tokenizer, []) }
         let reason =
             hasOther
-            ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))\(problem)"
+            ? "its tokenizer is not a SentencePiece model (\(HuggingFaceTokenizer.sentencePieceName))\(found.problem)"
             : "it has no tokenizer"
         return (
             CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
@@ -223,6 +224,12 @@ public struct HuggingFaceImport {
         /// The reason in words.
         case unusable(String)
         case absent
+
+        /// The part of a note about a file that cannot be used; empty for others.
+        var problem: String {
+            guard case .unusable(let words) = self else { return "" }
+            return ", and its tokenizer.json cannot be used here (\(words))"
+        }
     }
 
     /// The `tokenizer.json` of the directory.

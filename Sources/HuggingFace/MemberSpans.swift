@@ -1,74 +1,33 @@
-// MemberSpans - the places of the members of a JSON object in its text, so that one value can be replaced.
+// MemberSpans - the places of an object's values in its JSON text, so that single values can be replaced.
 
 internal import JSONReading
 
-/// Where the members of a JSON object stand in its text.
+/// Where the values of a JSON object stand in its text.
 struct MemberSpans {
-    /// A member: its key as written between the quotes, and the bytes of key and value.
     struct Member {
+        /// UTF-8 of the key, without quotes and escapes.
         let key: [UInt8]
-        /// From the key's opening quote on.
-        let start: Int
+        /// The bytes of the value.
         let value: Range<Int>
     }
 
+    /// In the order of the text.
     private(set) var members: [Member] = []
 
-    /// - Parameter bytes: a whole JSON object. It has been read before, so it is well-formed.
+    /// - Parameter bytes: a JSON object. It has been read before; of a malformed one, the members before the fault count.
     init(_ bytes: [UInt8]) {
-        var scanner = Scanner(bytes: bytes)
-        scanner.position = bytes.firstIndex(of: UInt8(ascii: "{")).map { $0 + 1 } ?? bytes.count
-        while let member = scanner.member() { members.append(member) }
+        var reader = JSONReader(bytes)
+        try? read(&reader)
     }
 
-    private struct Scanner {
-        let bytes: [UInt8]
-        var position = 0
-
-        /// The next member; nil at the end of the object.
-        mutating func member() -> Member? {
-            skip { $0 == UInt8(ascii: ",") || Self.isBlank($0) }
-            let start = position
-            guard start < bytes.count, bytes[start] == UInt8(ascii: "\"") else { return nil }
-            skipString()
-            let key = Array(bytes[(start + 1)..<max(start + 1, position - 1)])
-            skip { $0 == UInt8(ascii: ":") || Self.isBlank($0) }
-            let first = position
-            skipValue()
-            return first < position ? Member(key: key, start: start, value: first..<position) : nil
-        }
-
-        private static func isBlank(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0A, 0x0D].contains(byte) }
-
-        private mutating func skip(while condition: (UInt8) -> Bool) {
-            while position < bytes.count, condition(bytes[position]) { position += 1 }
-        }
-
-        /// Passes a string, from its opening quote to behind its closing one.
-        private mutating func skipString() {
-            position += 1
-            while position < bytes.count, bytes[position] != UInt8(ascii: "\"") {
-                position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
-            }
-            position = min(position + 1, bytes.count)
-        }
-
-        private mutating func skipValue() {
-            var depth = 0
-            while position < bytes.count {
-                switch bytes[position] {
-                case UInt8(ascii: "\""):
-                    skipString()
-                    continue
-                case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-                case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                    if depth == 0 { return }
-                    depth -= 1
-                case let byte where depth == 0 && (byte == UInt8(ascii: ",") || Self.isBlank(byte)): return
-                default: break
-                }
-                position += 1
-            }
+    private mutating func read(_ reader: inout JSONReader) throws(JSONReader.Failure) {
+        try reader.beginObject("the text")
+        while let key = try reader.nextKey() {
+            // It passes the blanks before the value.
+            _ = try reader.peek()
+            let start = reader.position
+            try reader.skip()
+            members.append(Member(key: key, value: start..<reader.position))
         }
     }
 }
@@ -83,14 +42,14 @@ extension MemberSpans {
         let members = MemberSpans(bytes).members
         guard let last = members.last else { return bytes }
         var edits: [(range: Range<Int>, bytes: [UInt8])] = []
-        let blanks = bytes[..<last.start].suffix(while: { [0x20, 0x09, 0x0A, 0x0D].contains($0) })
+        let separation = separation(of: members, in: bytes)
         var added: [UInt8] = []
         for (key, value) in values {
             let text = Array(value.text.utf8.dropLast())
             if let member = members.first(where: { $0.key.elementsEqual(key.utf8) }) {
                 edits.append((member.value, text))
             } else {
-                added += [UInt8(ascii: ",")] + blanks + Array((JSONTree.quote(key) + ": ").utf8) + text
+                added += [UInt8(ascii: ",")] + separation + Array((JSONTree.quote(key) + ": ").utf8) + text
             }
         }
         edits.append((last.value.upperBound..<last.value.upperBound, added))
@@ -101,11 +60,12 @@ extension MemberSpans {
         }
         return result
     }
-}
 
-extension ArraySlice<UInt8> {
-    /// The longest end of the bytes that satisfy a condition.
-    fileprivate func suffix(while condition: (UInt8) -> Bool) -> ArraySlice<UInt8> {
-        self[((lastIndex { !condition($0) }).map { $0 + 1 } ?? startIndex)...]
+    /// The blanks before the key of the last member.
+    private static func separation(of members: [Member], in bytes: [UInt8]) -> ArraySlice<UInt8> {
+        let gap = bytes[(members.dropLast().last?.value.upperBound ?? 0)...]
+        let separator = UInt8(ascii: members.count == 1 ? "{" : ",")
+        guard let end = gap.firstIndex(of: separator) else { preconditionFailure("nothing separates two members") }
+        return gap[(end + 1)...].prefix { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
     }
 }

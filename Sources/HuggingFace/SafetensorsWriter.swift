@@ -53,7 +53,7 @@ enum SafetensorsWriter {
                 try read(start..<end, block)
                 switch type {
                 case .fp32: try file.write(block)
-                case .bf16: try file.write(bfloat16(block))
+                case .bf16: try file.write(bfloat16(block, of: tensor, path))
                 case .fp16: try file.write(float16(block, of: tensor, path))
                 }
                 start = end
@@ -62,10 +62,19 @@ enum SafetensorsWriter {
         try file.finish()
     }
 
-    private static func bfloat16(_ block: FloatSlice) -> [UInt16] {
+    private static func bfloat16(
+        _ block: FloatSlice, of tensor: TensorTable.Entry, _ path: String
+    ) throws(HuggingFaceError) -> [UInt16] {
         let rounded = BFloat16Slice(count: block.count)
         let (source, target) = (block.view, rounded.view)
-        for index in 0..<block.count { target[index] = source[index] }
+        for index in 0..<block.count {
+            target[index] = source[index]
+            guard target[index].isFinite || !source[index].isFinite else {
+                throw HuggingFaceError(
+                    .nonFinite, file: path,
+                    "\(tensor.name) has the number \(source[index]), and bf16 ends at 3.3895e38: export in fp32")
+            }
+        }
         return (0..<block.count).map { UInt16(truncatingIfNeeded: target[$0].bitPattern >> 16) }
     }
 

@@ -20,7 +20,7 @@ struct UnusedSettings {
     }
 
     /// Largest of the small files that is read; a chat template has some kilobytes.
-    private static let largestByteCount = 16 << 20
+    static let largestByteCount = 16 << 20
     /// Most names in a sentence.
     private static let mostNamed = 8
 
@@ -108,10 +108,14 @@ struct UnusedSettings {
             }
         }
         var lost: [(id: Int?, text: String)] = []
-        for token in added where !tokenizer.has(token.text, id: token.id) {
-            if let place = lost.firstIndex(where: { $0.text == token.text }) {
+        // Why a table and a set: files from elsewhere may have millions of added tokens.
+        var places: [String: Int] = [:]
+        let known = tokenizer.textSet
+        for token in added where !tokenizer.has(token.text, id: token.id, among: known) {
+            if let place = places[token.text] {
                 lost[place].id = lost[place].id ?? token.id
             } else {
+                places[token.text] = lost.count
                 lost.append(token)
             }
         }
@@ -217,10 +221,15 @@ private struct KnownTokens {
         return special[role].map { texts[$0] == Array(text.utf8) } ?? false
     }
 
+    /// The texts of all tokens.
+    var textSet: Set<[UInt8]> { Set(texts) }
+
     /// Whether the tokenizer has a token; an added token's id counts where it is stated.
-    func has(_ text: String, id: Int?) -> Bool {
+    ///
+    /// - Parameter known: ``textSet``.
+    func has(_ text: String, id: Int?, among known: Set<[UInt8]>) -> Bool {
         let bytes = Array(text.utf8)
-        guard let id else { return texts.contains(bytes) }
+        guard let id else { return known.contains(bytes) }
         return texts.indices.contains(id) && texts[id] == bytes
     }
 

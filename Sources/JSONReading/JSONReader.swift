@@ -31,7 +31,8 @@ package struct JSONReader {
     }
 
     private let bytes: [UInt8]
-    private var position = 0
+    /// Bytes that have been read.
+    package private(set) var position = 0
     /// For each open object or array, whether it has had no member yet.
     private var isFirst: [Bool] = []
 

@@ -164,8 +164,9 @@ extension ModelConfiguration {
         hiddenSize: 0, intermediateSize: 0, hiddenLayerCount: 0, attentionHeadCount: 0, keyValueHeadCount: 0,
         vocabularySize: 0, maxPositionEmbeddings: 0)
 
-    /// Replaces values that stand for the value of another key: no key/value heads mean one per query head, and no head
-    /// size means that the heads share the hidden features.
+    /// Replaces values that stand for the value of another key.
+    ///
+    /// No key/value heads mean one per query head. No head size means that the heads share the hidden features.
     ///
     /// It must not trap on any values. Why: readers of files call it before they check sizes.
     public mutating func resolveDefaults() {

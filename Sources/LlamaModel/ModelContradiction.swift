@@ -10,7 +10,7 @@ public struct ModelContradiction: Sendable, Equatable {
 }
 
 extension ModelConfiguration {
-    /// What of the keys of architecture, heads, biases and rotary embeddings contradicts one another.
+    /// The contradictions between the keys of architecture, heads, biases and rotary embeddings.
     ///
     /// A run's configuration, a `config.json` and a checkpoint all go through it. Sizes are at least 1.
     public var contradictions: [ModelContradiction] {

@@ -1,4 +1,4 @@
-// ModelTensors - the tensors of a model: their table, with Hugging Face's names and shapes, and slices of them by role.
+// ModelTensors - the tensors of a model: their table, with Hugging Face's names and shapes, and slices by role.
 
 public import Tensors
 
@@ -39,7 +39,7 @@ extension ModelConfiguration {
                 tensors.append((prefix + "mlp.up_proj.bias", [F], .bias))
                 tensors.append((prefix + "mlp.down_proj.bias", [D], .bias))
             }
-            // The last of a layer, whatever the biases.
+            // The last of a layer, where ``SharedGradientMemory`` ends it.
             tensors.append((prefix + "mlp.down_proj.weight", [D, F], .matrix))
         }
         tensors.append(("model.norm.weight", [D], .gain))
@@ -78,10 +78,13 @@ extension ModelConfiguration {
     }
 }
 
-/// The tensors of a model by role. Gains and biases are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
+/// The tensors of a model by role.
+///
+/// Gains and biases are fp32. Matrices are matmul operands (weights) or fp32 (gradients).
 struct ModelSlices<Matrices: Sendable>: Sendable {
-    /// The tensors of one decoder layer. Legend: D hidden, F ffn, Dh = head size, Q = heads * Dh, KV = key/value heads *
-    /// Dh. A tensor that the architecture lacks is nil.
+    /// The tensors of one decoder layer. A tensor that the architecture lacks is nil.
+    ///
+    /// Legend: D hidden, F ffn, Dh = head size, Q = heads * Dh, KV = key/value heads * Dh.
     struct Layer: Sendable {
         /// `[D]`
         let inputNorm: FloatSlice

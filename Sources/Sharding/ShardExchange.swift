@@ -14,8 +14,8 @@ package protocol ShardExchange {
 
     /// Starts to sum a bucket of the flat `gradient`, `[P]`, over all ranks.
     ///
-    /// - Parameter shard: receives the sum of the owned elements with `reduce_scatter`. With `all_reduce`, the sum of the
-    ///   bucket replaces `gradient`'s.
+    /// - Parameter shard: receives the sum of the owned elements with `reduce_scatter`. With `all_reduce`, the sum of
+    ///   the bucket replaces `gradient`'s.
     func startReduction<Numbers: SummableSlice>(
         bucket: Int, of gradient: Numbers, into shard: Numbers
     ) throws(MPIError) -> Request?

@@ -3,8 +3,7 @@
 /// One rank's copy of all parameters, in the order of the tensor table.
 public enum ParameterReplica: Sendable {
     case fp32(FloatSlice)
-    /// Rounded, with a few tensors (gains and biases) in fp32 beside: bf16 has steps of 1/128 above the 1 that gains start
-    /// from.
+    /// Rounded, with a few tensors (gains and biases) in fp32 beside. Why: ``TensorTable/Kind/staysFP32``.
     case bf16(BFloat16Slice, fp32Tensors: FP32Tensors)
 
     /// Number of parameters.
@@ -38,8 +37,9 @@ public struct FP32Tensors: Sendable {
         values = Arena(count: ranges.reduce(0) { $0 + $1.count }).all
     }
 
-    /// The tensor at a flat range, or several that follow one another; traps when the replica does not hold that range in
-    /// fp32.
+    /// The tensor at a flat range, or several tensors that follow one another.
+    ///
+    /// Traps when the replica does not hold the range in fp32.
     public func tensor(at range: Range<Int>) -> FloatSlice {
         var offset = 0
         var start: Int?

@@ -24,8 +24,10 @@ public struct TensorTable: Sendable, Equatable {
             }
         }
 
-        /// Whether a bf16 replica holds the tensor in fp32: the vectors. Why: gains start at 1, where a step of bf16 is
-        /// 1/128, larger than an update, and biases of trained models are large.
+        /// Whether a bf16 replica holds the tensor in fp32: the vectors.
+        ///
+        /// Why: gains start at 1, where a step of bf16 is 1/128, larger than an update. Biases of trained models are
+        /// large too.
         public var staysFP32: Bool {
             switch self {
             case .gain, .bias: true

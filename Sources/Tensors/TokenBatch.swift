@@ -79,7 +79,7 @@ public struct TokenBatch: ~Copyable, Sendable {
     ///
     /// - Parameters:
     ///   - documentStarts: the targets that are the first token of a document, as indices 0 ..< T; traps on others.
-    ///   - source: appends the T inputs and the target of the last one to an empty span of capacity T + 1.
+    ///   - source: appends the T inputs and the last one's target to an empty span of capacity T + 1.
     /// - Throws: the error of `source`; the batch then keeps its earlier sequences.
     public mutating func append<Failure: Error>(
         documentStarts: [Int] = [], _ source: (inout OutputSpan<Int32>) throws(Failure) -> Void
@@ -131,7 +131,9 @@ public struct TokenBatch: ~Copyable, Sendable {
         }
     }
 
-    /// Makes the loss leave out each target that is the first token of a document: its input belongs to another one.
+    /// Makes the loss leave out each target that is the first token of a document.
+    ///
+    /// Why: its input belongs to another document.
     public mutating func ignoreDocumentStarts() {
         for n in targets.indices where startsDocument[n] { targets[n] = Self.ignoredTarget }
     }

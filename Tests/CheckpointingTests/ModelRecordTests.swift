@@ -61,5 +61,17 @@ struct ModelRecordTests {
         #expect(
             try problem { $0.keyValueHeadCount = 3 }
                 == "model: 4 heads do not divide hidden_size 8, or 3 key-value heads do not divide the heads")
+        #expect(
+            try problem { ($0.hiddenSize, $0.headSize) = (12, 3) }
+                == "model: heads have 3 features; allowed: an even number")
+        #expect(
+            try problem { $0.headSize = 3 }
+                == "model: head_dim is 3; rotary embeddings turn pairs of features; allowed: an even number")
+        #expect(
+            try problem { ($0.ropeScaling, $0.ropeFactor) = (.linear, 0) }
+                == "model: rope_factor is 0.0; allowed: finite numbers above 0")
+        #expect(
+            try problem { $0.rmsNormEpsilon = .infinity }
+                == "model: rms_norm_eps is inf; allowed: finite numbers above 0")
     }
 }

@@ -152,6 +152,7 @@ import Testing
     @Test func anotherModelsFileIsWrittenAnew() throws {
         for (text, words) in [
             ("{}", "model_type"), ("[", "JSON"), (#"{"model_type": "llama", "x": 1}"#, "'x'"),
+            ("{}" + String(repeating: " ", count: 1 << 20), "1048578 bytes"),
         ] {
             let (written, notes) = try exported(.small, text)
             #expect(try HuggingFaceConfiguration(Array(written.utf8), file: "").model == .small)
@@ -258,6 +259,9 @@ import Testing
         #expect(ends("{}", #"{"eos_token_id": null}"#) == [])
         #expect(ends("[", #"{"eos_token_id": [1, "x", 1e99, 4294967296, -1]}"#) == [1, -1])
         #expect(EndTokens.stated(in: []) == [])
+        // Files of a size that no import reads are not parsed.
+        let blanks = String(repeating: " ", count: 16 << 20)
+        #expect(ends(#"{"eos_token_id": 2}"# + blanks, #"{"eos_token_id": 3}"#) == [3])
     }
 
     // MARK: - Spans

@@ -111,8 +111,7 @@ import Testing
                 == "{\n  \"bos_token_id\": 1,\n  \"eos_token_id\": 2\n}\n")
     }
 
-    /// Every key of a model is written, as a key of its architecture or in the rotary parameters: a model that differs in
-    /// one key gets another file.
+    /// A model that differs in one key gets another file.
     @Test(arguments: Self.models)
     func everyKeyIsWritten(model: ModelConfiguration) throws {
         let text = HuggingFaceConfiguration(model: model).text(tokens: SpecialTokens())

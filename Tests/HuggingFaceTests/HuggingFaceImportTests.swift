@@ -4,6 +4,7 @@ import CheckpointFixtures
 import Checkpointing
 import FoundationEssentials
 import LlamaModel
+import TestSupport
 import Testing
 
 @testable import HuggingFace
@@ -166,6 +167,31 @@ import Testing
         #expect(imported.tokenizer == given && imported.notes.isEmpty)
         let path = try imported.write(to: files.path("given"), processor: "", blas: "")
         #expect(try load(path).index.tokenizer == given)
+    }
+
+    /// An end token is for a `tokenizer.json`: with another tokenizer it would be passed over.
+    @Test func anEndTokenNeedsATokenizerFile() throws {
+        var directory = ModelDirectory(ModelDirectory.grouped)
+        directory.extra = [("tokenizer.model", HandmadeModel().bytes)]
+        let path = try directory.write(files)
+        for (path, name) in [(path, "tokenizer.model"), (try ModelDirectory(.small).write(files, "bare"), "none")] {
+            #expect(try HuggingFaceImport(directory: path).tokenizer.name == name)
+            let error = try #require(throws: HuggingFaceError.self) {
+                try HuggingFaceImport(directory: path, endToken: "<x>")
+            }
+            #expect(error.kind == .badTokenizer && error.file == path)
+            let start = "--end-token is for a tokenizer.json, and the import has the tokenizer \(name)"
+            #expect(error.message.hasPrefix(start), "\(error)")
+        }
+    }
+
+    /// Beside a vocabulary of tiktoken, what is wrong with the `tokenizer.json` is said too.
+    @Test func whyNeitherTokenizerIsUsedIsSaid() throws {
+        var directory = ModelDirectory(ModelDirectory.grouped)
+        directory.extra = [("tokenizer.model", Array("IQ== 0\nIg== 1\n".utf8)), ("tokenizer.json", Array("{}".utf8))]
+        let imported = try HuggingFaceImport(directory: directory.write(files))
+        #expect(imported.tokenizer.name == "none")
+        #expect(imported.notes[0].contains(", and its tokenizer.json cannot be used here ("), "\(imported.notes)")
     }
 
     @Test func nothingIsOverwritten() throws {

@@ -206,7 +206,7 @@ import Testing
         }
     }
 
-    @Test func numbersBeyondFP16AreRefused() throws {
+    @Test func numbersBeyondTheTypeAreRefused() throws {
         func write(_ value: Float, _ type: ExportedType) throws {
             try SafetensorsWriter.write(
                 TensorTable([("x", [1])]).entries, to: files.path("f"), type: type, buffer: Arena(count: 1).all
@@ -216,6 +216,12 @@ import Testing
         try write(65536, .bf16)
         let error = try #require(throws: HuggingFaceError.self) { try write(65536, .fp16) }
         #expect(error.kind == .nonFinite && error.message.contains("x has the number 65536.0"))
+        // The largest number of bf16, and the first that is rounded up to infinity.
+        try write(0x1.FEp127, .bf16)
+        let infinite = try #require(throws: HuggingFaceError.self) { try write(0x1.FFp127, .bf16) }
+        #expect(infinite.kind == .nonFinite && infinite.message.contains("bf16 ends at 3.3895e38"))
+        // What is not finite stays so: the export warns of it.
+        for type in ExportedType.allCases { try write(.infinity, type) }
     }
 
     private func scalbn(_ value: Double, _ exponent: Int) -> Double {

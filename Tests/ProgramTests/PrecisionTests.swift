@@ -128,20 +128,30 @@ extension ProgramTests {
             }
         }
 
-        @Test func benchKernelsNamesEveryPass() throws {
+        /// Biases and norms of heads have passes where the architecture has them.
+        @Test(arguments: ["llama", "qwen3"])
+        func benchKernelsNamesEveryPass(architecture: String) throws {
             let place = try Workplace()
+            let keys = architecture == "llama" ? "" : ", architecture: \(architecture), attention_bias: true"
+            let text = Workplace.configuration()
+                .replacing("initializer_range: 0.02", with: "initializer_range: 0.02\(keys)")
+            #expect(text.contains("0.02\(keys)}"))
+            try place.folder.write(text, to: "run.yaml")
             let result = try place.run(
                 ["bench", "kernels", "run.yaml", "--json", "--tokens", "64", "--threads", "1"], limit: 180)
             #expect(result.status == 0, "\(result)")
             let json = try JSONObject(result.output)
             #expect((try json.object("ceilings").number("bandwidth_gb_per_second") ?? 0) > 0)
             let kernels = try json.object("kernels")
-            #expect(
-                kernels.keys == [
-                    "RMSNorm forward", "RMSNorm backward", "rotary", "SwiGLU forward", "SwiGLU backward",
-                    "embedding forward", "attention forward", "attention backward", "loss of logits", "AdamW",
-                    "gradient norm",
-                ])
+            var names: Set = [
+                "RMSNorm forward", "RMSNorm backward", "rotary", "SwiGLU forward", "SwiGLU backward",
+                "embedding forward", "attention forward", "attention backward", "loss of logits", "AdamW",
+                "gradient norm",
+            ]
+            if !keys.isEmpty {
+                names.formUnion(["bias", "bias gradient", "head norm forward", "head norm backward"])
+            }
+            #expect(kernels.keys == names)
             for name in kernels.keys {
                 let row = try kernels.object(name)
                 for key in ["seconds", "elements_per_second", "share"] {

@@ -166,8 +166,7 @@ package struct CheckpointFinder {
         }
     }
 
-    /// Opens one step directory on every rank and verifies its shards, each rank a part of them, and rank 0 the
-    /// carried files.
+    /// Opens one step directory on every rank. Each rank verifies a part of the shards, and rank 0 the carried files.
     ///
     /// - Returns: the reader; nil and the problem if the checkpoint itself is bad.
     /// - Throws: if a perhaps good checkpoint cannot be read, because an older one would silently lose its steps; if it

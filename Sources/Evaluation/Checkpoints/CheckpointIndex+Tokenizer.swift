@@ -64,8 +64,8 @@ extension CheckpointIndex.Tokenizer {
         guard let tokenizer, name != Self.noneName else { return nil }
         guard bytes != tokenizer.modelBytes else {
             guard let endToken, endToken != Int(tokenizer.endToken) else { return nil }
-            return
-                "data.end_token: documents end with \(endToken) in the checkpoint, with \(tokenizer.endToken) in the configuration"
+            return "data.end_token: documents end with \(endToken) in the checkpoint, with \(tokenizer.endToken)"
+                + " in the configuration"
         }
         return bytes.isEmpty
             ? "data.tokenizer: the checkpoint has \(name), the configuration \(tokenizer.name)"

@@ -43,8 +43,8 @@ public struct Attention: Sendable {
 
     /// `out = softmax(q k^T / sqrt(Dh), causal) v` for each head.
     ///
-    /// With `documents` a query sees the keys of its document only. Blocks skip the keys of other documents, so the work
-    /// grows with the squares of the documents' lengths.
+    /// With `documents` a query sees the keys of its document only. Blocks skip the keys of other documents. The work
+    /// then grows with the squares of the documents' lengths.
     ///
     /// - Parameters:
     ///   - documents: the documents of the B sequences; nil where each sequence is one.

@@ -37,7 +37,7 @@ struct AttentionScratch {
 
     /// A dense copy `[T, Dh]` of `source` in its dtype, of which only the rows in `range` are set.
     ///
-    /// Each row keeps its index. Why: the place of a matmul's operand then depends on its rows only, whatever the task.
+    /// Each row keeps its index. Why: the alignment of a matmul's operand then depends on its rows only.
     func packed(_ source: OperandMatrix, rows range: Range<Int>, in rows: Rows) -> OperandMatrix {
         let (T, headSize) = (attention.positions, attention.headSize)
         switch source {

@@ -4,7 +4,7 @@
 
 public import Tensors
 
-/// The bias of a linear layer: it is added to each row, and its gradient is the sum of all rows.
+/// The bias of a linear layer. It is added to each row. Its gradient is the sum of the rows' gradients.
 public enum Bias {
     /// `y += bias`, row by row.
     ///

@@ -1,7 +1,7 @@
 // HeadNorm - RMSNorm of each head's queries and keys before they are rotated (Hugging Face's Qwen3Attention).
 //
 // Legend: N tokens, H query heads, K key heads, Dh features per head. A row of x_N holds the H + K heads side by side,
-// queries first, and may go on behind them. heads_NHDh holds the heads alone.
+// queries first. It may be longer than its heads. input_NHDh holds the heads alone.
 
 public import Tensors
 
@@ -14,6 +14,7 @@ public struct HeadNorm: Sendable {
     /// Dh.
     public let headSize: Int
 
+    /// Traps unless there is a query head, a key head and a feature.
     public init(queryHeads: Int, keyHeads: Int, headSize: Int) {
         precondition(queryHeads > 0 && keyHeads > 0 && headSize > 0, "head norm: no heads")
         (self.queryHeads, self.keyHeads, self.headSize) = (queryHeads, keyHeads, headSize)
@@ -57,8 +58,8 @@ public struct HeadNorm: Sendable {
 
     /// The gradients of input and gains. The gradient of the input replaces that of the output.
     ///
-    /// With `xhat = x * rstd` and `g = gain * dy`: `dx = rstd * (g - xhat * mean(g * xhat))`, `dgain = sum dy * xhat`
-    /// over tokens and heads. Sums go over tiles of tokens in their order.
+    /// With `xhat = x * rstd` and `g = gain * dy`: `dx = rstd * (g - xhat * mean(g * xhat))`, `dgain = sum dy * xhat`.
+    /// The sum is over tokens and heads, and goes over tiles of tokens in their order.
     ///
     /// - Parameters:
     ///   - gradient: dy, then dx, `[N, stride]`.
@@ -73,7 +74,8 @@ public struct HeadNorm: Sendable {
         let N = check(gradient, stride: stride, queryGain, keyGain, input, rstd)
         precondition(
             gainGradients.count == 2 * headSize && scratch.count >= scratchCount(tokens: N),
-            "head norm backward: scratch too small")
+            "head norm backward: \(gainGradients.count) gain gradients and \(scratch.count) floats of scratch for "
+                + "\(N) x \(headSize)")
         let (gradient_N, query_Dh, key_Dh) = (gradient.view, queryGain.view, keyGain.view)
         let (input_NHDh, rstd_NH, partial_tile2Dh) = (input.view, rstd.view, scratch.view)
         let (heads, Dh) = (heads, headSize)
@@ -98,6 +100,7 @@ public struct HeadNorm: Sendable {
                     }
                     let sum = mapSumLanes(partial, row, gain, x, into: partial, gainAndProjection)
                     let factor = Lanes(repeating: sum * scale / Float(Dh)) * rstd
+                    // The loop takes four operands.
                     mapLanes(row, row, gain, x, into: row) { gradient, _, gain, x in
                         rstd * (gradient * gain - x * factor)
                     }

@@ -1,4 +1,4 @@
-// QueryBlock - the unit of work of attention: neighbouring queries of a sequence, and the keys that one of them sees.
+// QueryBlock - neighbouring queries of a sequence, which attention computes together, and the keys that they see.
 
 /// Neighbouring queries of a sequence, and the keys from the first to the last one that they see.
 struct QueryBlock: Sendable, Equatable {
@@ -15,8 +15,8 @@ struct QueryBlock: Sendable, Equatable {
 
     /// The blocks of a sequence of `documents`, consecutive ranges of positions from 0.
     ///
-    /// A document of more than ``mostQueries`` tokens has blocks of its own, from its start. Shorter ones share a block
-    /// while they fit. Why: matmuls of a few rows are slow, and a block of short documents meets no key of others.
+    /// A document of more than ``mostQueries`` tokens has blocks of its own, from its start. Shorter documents share a
+    /// block while they fit. Why: matmuls of a few rows are slow.
     static func blocks(of documents: [Range<Int>]) -> [QueryBlock] {
         var blocks: [QueryBlock] = []
         // The short documents that wait for a block.
