@@ -6,31 +6,41 @@ internal import Tokenizers
 
 /// The tokenizer that `prepare` used for a pair.
 public struct PreparedTokenizer: Sendable, Equatable {
-    /// `bytes`, or the name of the SentencePiece model's file at that time.
+    /// `bytes`, or the name of the model's file at that time.
     let name: String
     /// `bytes`, or the SHA-256 of the model, whose file may have another name now.
     let identity: String
+    /// Id that ends documents where the model does not say it, as in a `tokenizer.json`; nil where it does.
+    let endToken: Int32?
 
-    /// Whether `tokenizer` gives a text the ids that the pair has.
-    func isSame(as tokenizer: any Tokenizer) -> Bool {
-        identity == Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes)
+    init(name: String, identity: String, endToken: Int32?) {
+        self.name = name
+        self.identity = identity
+        self.endToken = endToken
+    }
+
+    init(_ tokenizer: any Tokenizer) {
+        self.init(
+            name: tokenizer.name, identity: Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes),
+            endToken: tokenizer.kind == JSONTokenizer.kindName ? tokenizer.endToken : nil)
+    }
+
+    /// Whether both give a text the same ids, as far as their end tokens are known.
+    func isSame(as other: PreparedTokenizer) -> Bool {
+        guard identity == other.identity else { return false }
+        guard let endToken, let otherEnd = other.endToken else { return true }
+        return endToken == otherEnd
     }
 
     /// The name and, for a model, the first digits of its hash. Why: most models are called tokenizer.model.
-    var words: String { Self.words(name: name, identity: identity) }
-
-    /// ``words`` of `tokenizer`.
-    static func words(_ tokenizer: any Tokenizer) -> String {
-        words(name: tokenizer.name, identity: Self.identity(name: tokenizer.name, modelBytes: tokenizer.modelBytes))
+    var words: String {
+        guard name != identity else { return name }
+        return "\(name) (SHA-256 \(identity.prefix(12))\(endToken.map { ", end token \($0)" } ?? ""))"
     }
 
     /// The identity of the tokenizer `name`; `modelBytes` is empty for a tokenizer without a model.
     package static func identity(name: String, modelBytes: [UInt8]) -> String {
         modelBytes.isEmpty ? name : hexadecimalDigits(of: SHA256.hash(data: modelBytes))
-    }
-
-    private static func words(name: String, identity: String) -> String {
-        name == identity ? name : "\(name) (SHA-256 \(identity.prefix(12)))"
     }
 }
 
@@ -51,7 +61,10 @@ extension PreparedTokenizer {
             var idxBytes: Int
         }
         struct Manifest: Decodable {
-            struct Tokenizer: Decodable { var identity: String }
+            struct Tokenizer: Decodable {
+                var identity: String
+                var endToken: Int32?
+            }
             var tokenizer: Tokenizer
         }
 
@@ -89,8 +102,11 @@ extension PreparedTokenizer {
                 }
                 continue
             }
+            let tokenizer = summary.manifest.tokenizer
             return .found(
-                PreparedTokenizer(name: summary.tokenizer, identity: summary.manifest.tokenizer.identity),
+                PreparedTokenizer(
+                    name: summary.tokenizer, identity: tokenizer.identity,
+                    endToken: summary.tokenizer.hasSuffix(JSONTokenizer.suffix) ? tokenizer.endToken : nil),
                 summary: path)
         }
         return .unrecorded(reason)
@@ -135,7 +151,7 @@ extension TokenDomain {
                 first = (tokenizer, summary)
                 continue
             }
-            guard tokenizer.identity == first.tokenizer.identity else {
+            guard tokenizer.isSame(as: first.tokenizer) else {
                 throw DataError(
                     key: key, file: summary,
                     problem: "\(domain.name) was prepared with \(tokenizer.words), but \(first.summary) says "
@@ -159,9 +175,9 @@ extension TokenDomain {
         _ domains: [TokenDomain], name: String, modelBytes: [UInt8], key: String
     ) throws {
         let own = PreparedTokenizer(
-            name: name, identity: PreparedTokenizer.identity(name: name, modelBytes: modelBytes))
+            name: name, identity: PreparedTokenizer.identity(name: name, modelBytes: modelBytes), endToken: nil)
         for domain in domains {
-            guard case .recorded(let tokenizer, let summary) = domain.origin, tokenizer.identity != own.identity else {
+            guard case .recorded(let tokenizer, let summary) = domain.origin, !tokenizer.isSame(as: own) else {
                 continue
             }
             throw DataError(

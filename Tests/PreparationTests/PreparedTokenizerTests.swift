@@ -78,6 +78,24 @@ import InputFiles
         #expect(!error.description.contains("data.tokenizer"), "\(error)")
     }
 
+    /// A tokenizer.json does not say which token ends documents.
+    @Test func anotherEndTokenIsRefused() throws {
+        let file = try directory.write(
+            "t.json",
+            #"{"version":"1.0","model":{"type":"BPE","vocab":{"a":0,"b":1," ":2,"<e>":3,"<f>":4},"merges":[]}}"#)
+        let (own, other) = (try makeTokenizer(file, endToken: "<e>"), try makeTokenizer(file, endToken: "<f>"))
+        let pair = try prepare("ab a", to: "p", own)
+        #expect(try origin(pair, own) == .own)
+        let error = try #require(throws: DataError.self) { try domains([pair], other) }
+        #expect(
+            error.problem.contains("prepared with the tokenizer t.json (SHA-256 ")
+                && error.problem.contains(", end token 3), data.tokenizer is t.json (SHA-256 ")
+                && error.problem.hasSuffix(", end token 4)"), "\(error)")
+        let both = try domains([pair, try prepare("b a", as: "b.txt", to: "q", other)], nil)
+        #expect(throws: DataError.self) { try TokenDomain.requireOneTokenizer(both, key: "data") }
+        #expect(throws: DataError.self) { try configuredTokenizer("none", endToken: "<e>") }
+    }
+
     /// `--split-domains` writes one summary for all pairs.
     @Test func domainsHaveTheSummaryOfAll() throws {
         let own = try model("own.model")
@@ -139,7 +157,8 @@ import InputFiles
             Issue.record("\(all[0].origin)")
             return
         }
-        #expect(summary == pairs[0] + ".json" && tokenizer.isSame(as: own) && !tokenizer.isSame(as: other))
+        #expect(summary == pairs[0] + ".json" && tokenizer.isSame(as: PreparedTokenizer(own)))
+        #expect(!tokenizer.isSame(as: PreparedTokenizer(other)))
         try TokenDomain.requireOneTokenizer(Array(all.prefix(2)), key: "data")
         let error = try #require(throws: DataError.self) { try TokenDomain.requireOneTokenizer(all, key: "data") }
         #expect(error.description.hasPrefix("data: \(pairs[2]).json: d2 was prepared with other.model (SHA-256 "))

@@ -184,11 +184,12 @@ private struct DomainReader {
         case .unrecorded(let reason): return .unrecorded(reason)
         case .found(let prepared, let summary):
             guard let tokenizer else { return .recorded(prepared, summary: summary) }
-            guard prepared.isSame(as: tokenizer) else {
+            let own = PreparedTokenizer(tokenizer)
+            guard prepared.isSame(as: own) else {
                 throw DataError(
                     file: summary,
                     problem: "\(prefix) was prepared with the tokenizer \(prepared.words), \(settings.tokenizer) is "
-                        + PreparedTokenizer.words(tokenizer),
+                        + own.words,
                     remedy: "prepare the text again with \(tokenizer.name), or \(settings.tokenizerRemedy)")
             }
             return .own
