@@ -15,11 +15,11 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a checkpoint as a Hugging Face directory.",
         discussion: """
-            The directory gets config.json of the model's own architecture, generation_config.json, model.safetensors in \
-            fp32 (several files and an index above 5 GB) and the tokenizer. Load it with transformers' AutoModelForCausalLM and AutoTokenizer, \
-            which gives the ids of training; for others than BPE without normalisation it needs transformers 5 and \
-            sentencepiece. A model that was imported keeps its own files instead, byte for byte: of config.json only \
-            the values that are others now are changed.
+            The directory gets config.json of the model's own architecture, generation_config.json, model.safetensors \
+            in fp32 (several files and an index above 5 GB) and the tokenizer. Load it with transformers' \
+            AutoModelForCausalLM and AutoTokenizer, which gives the ids of training; for others than BPE without \
+            normalisation it needs transformers 5 and sentencepiece. A model that was imported keeps its own files \
+            instead, byte for byte: of config.json only the values that are others now are changed.
 
             Examples:
               mile-dist export runs/shakespeare/checkpoints --output shakespeare-hf

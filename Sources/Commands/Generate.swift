@@ -18,7 +18,8 @@ struct Generate: ParsableCommand {
         abstract: "Continue a prompt with a checkpoint's model.",
         discussion: """
             The text ends at the end token, at any other that an imported model's settings name (eos_token_id), after \
-            --max-tokens, or where the model's context is full, which is said on standard error. A checkpoint without tokenizer has no text.
+            --max-tokens, or where the model's context is full, which is said on standard error. A checkpoint without \
+            tokenizer has no text.
 
             Examples:
               mile-dist generate runs/shakespeare/checkpoints --prompt "ROMEO:" --temperature 0.8 --top-k 40

@@ -35,8 +35,8 @@ struct Import: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The model's tokenizer: bytes, a SentencePiece model (.model), a tokenizer.json, a directory with one, or none: then all data must be "
-                + "prepared. Default: tokenizer.model or tokenizer.json of the directory, if there is one.",
+            "The model's tokenizer: bytes, a SentencePiece model (.model), a tokenizer.json, a directory with one, or none: "
+                + "then all data must be prepared. Default: tokenizer.model or tokenizer.json of the directory, if there is one.",
             valueName: "bytes|none|PATH"))
     var tokenizer: String?
 
@@ -65,17 +65,17 @@ struct Import: ParsableCommand {
     /// Opens the directory with the tokenizer of `--tokenizer`, or its own.
     private func open() throws -> HuggingFaceImport {
         guard let setting = tokenizer else {
-            return try HuggingFaceImport(directory: directory, endToken: end.endToken)
+            let source = try HuggingFaceImport(directory: directory, endToken: end.endToken)
+            guard end.endToken.isEmpty || source.tokenizer.name.hasSuffix(JSONTokenizer.suffix) else {
+                throw ProgramFailure(
+                    .badInput,
+                    "\(EndTokenOption.name): it is for a tokenizer.json, and the model's tokenizer is "
+                        + "\(source.tokenizer.name); leave it out")
+            }
+            return source
         }
-        guard setting != noTokenizerName || end.endToken.isEmpty else {
-            throw ProgramFailure(
-                .badInput, "\(EndTokenOption.name) is for a tokenizer.json: leave it out with --tokenizer \(setting)")
-        }
-        let tokenizer =
-            setting == noTokenizerName
-            ? nil
-            : try makeTokenizer(
-                setting, key: "--tokenizer", endToken: end.endToken, endKey: EndTokenOption.name)
+        let tokenizer = try configuredTokenizer(
+            setting, key: "--tokenizer", endToken: end.endToken, endKey: EndTokenOption.name)
         let source = try HuggingFaceImport(
             directory: directory, tokenizer: CheckpointIndex.Tokenizer(tokenizer, origin: nil))
         if let tokenizer, tokenizer.size > source.model.vocabularySize {

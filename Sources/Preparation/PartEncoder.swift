@@ -105,14 +105,14 @@ struct PartEncoder: Sendable {
             case .malformed(let problem):
                 try reject(
                     Mistake(
-                        line: number, problem: problem.description, remedy: file.reading.lineRemedy,
+                        line: number, problem: problem.description, remedy: file.lineRemedy,
                         reason: problem.words),
                     in: &part)
             }
         }
     }
 
-    /// Adds a document of a file with separators, in which bytes that are no UTF-8 are read as in a text of its own.
+    /// Adds a document of a file with separators. Bytes that are no UTF-8 are read as in a text of its own.
     private func add(_ text: [UInt8], of file: TextFile, line: Int, to part: inout PartBuilder) throws {
         let invalid = file.checksUTF8(for: tokenizer) ? InvalidUTF8(in: text) : InvalidUTF8()
         guard invalid.isEmpty || skipsMalformed else {

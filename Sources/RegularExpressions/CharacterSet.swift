@@ -2,7 +2,7 @@
 
 /// A set of characters as ascending ranges of code points.
 ///
-/// Why not PCRE2's own properties alone: the installed PCRE2 may know another version of Unicode, and ids would depend
+/// Why not PCRE2's own properties alone: the installed PCRE2 may know another version of Unicode. Ids would then depend
 /// on the machine. The standard library knows in which version a character was added.
 struct CharacterSet: Equatable {
     private(set) var ranges: [ClosedRange<UInt32>] = []
@@ -40,8 +40,6 @@ struct CharacterSet: Equatable {
             ranges.append(code...code)
         }
     }
-
-    func contains(_ code: UInt32) -> Bool { ranges.contains { $0.contains(code) } }
 
     var inverted: CharacterSet {
         var result: [ClosedRange<UInt32>] = []
@@ -103,7 +101,4 @@ struct CharacterSet: Equatable {
 
     /// The characters of general categories.
     init(categories: Set<Unicode.GeneralCategory>) { self.init { categories.contains($0.generalCategory) } }
-
-    /// All characters that have a property.
-    static let known = CharacterSet { _ in true }
 }

@@ -11,6 +11,8 @@ struct OnigurumaTranslator {
 
     /// Deepest nesting of groups.
     private static let deepest = 50
+    /// Longest translation in bytes. Why: two bytes such as `\b` become tens of kilobytes of ranges.
+    private static let longest = 1 << 20
 
     init(_ pattern: String) { self.pattern = Array(pattern.unicodeScalars) }
 
@@ -64,8 +66,15 @@ struct OnigurumaTranslator {
             let quantified = try quantifier(of: term)
             previous = quantified == term ? literal : nil
             result += quantified
+            try requireLength(of: result)
         }
         return result
+    }
+
+    private func requireLength(of translation: String) throws(RegularExpressionError) {
+        guard translation.utf8.count <= Self.longest else {
+            throw refusal("the pattern has too many sets of characters")
+        }
     }
 
     /// Whether two letters have one character that stands for both in another case.
@@ -222,7 +231,7 @@ struct OnigurumaTranslator {
     ) throws(RegularExpressionError) -> (text: String, literal: Unicode.Scalar?) {
         if position + 1 < pattern.count {
             let letter = pattern[position + 1]
-            let word = "[" + CharacterSet.word.members + "]"
+            var word: String { "[" + CharacterSet.word.members + "]" }
             let simple: String? =
                 switch letter {
                 case "A", "z", "Z": "\\" + String(letter)
@@ -319,6 +328,7 @@ struct OnigurumaTranslator {
         var isFirst = true
         while let scalar = next, scalar != "]" || isFirst {
             isFirst = false
+            try requireLength(of: result)
             switch try member(isCaseless: isCaseless) {
             case .members(let text): result += text
             case .character(let first):

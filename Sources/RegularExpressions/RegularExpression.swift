@@ -9,9 +9,6 @@ internal import Synchronization
 ///
 /// Safe: the compiled pattern belongs to this object alone and is never changed.
 @safe package final class RegularExpression: @unchecked Sendable {
-    /// The pattern as PCRE2 got it.
-    package let translation: String
-
     private let code: OpaquePointer
     private let pool = Mutex<[Matcher]>([])
 
@@ -31,7 +28,6 @@ internal import Synchronization
 
     /// Compiles a pattern of PCRE2. The corresponding C functions are `pcre2_compile` and `pcre2_jit_compile`.
     init(translated pattern: String) throws(RegularExpressionError) {
-        translation = pattern
         // The heap limit of compilation is the length of the pattern, which the caller limits.
         guard let context = unsafe pcre2_compile_context_create_8(nil) else {
             preconditionFailure("no memory for PCRE2")
@@ -118,7 +114,8 @@ internal import Synchronization
 
         /// Calls `body` with each match in `text[range]`, which is searched as if nothing were around it.
         ///
-        /// An empty range has no match. An empty match right behind a match does not count. The corresponding C function is `pcre2_match`.
+        /// An empty range has no match. An empty match right behind a match does not count. The corresponding C function is
+        /// `pcre2_match`.
         ///
         /// - Parameters:
         ///   - text: valid UTF-8 from `range.lowerBound` to `range.upperBound`.

@@ -25,7 +25,8 @@ struct DocumentEncoder {
     ///
     /// - Parameters:
     /// - progress: called repeatedly with the bytes of text encoded so far.
-    /// - invalid: called for a .txt file with bytes that are read as U+FFFD.
+    /// - invalid: called once for a .txt file with bytes that are read as U+FFFD. A file that is not read whole has no
+    ///   location of the first.
     /// - checkCancellation: called before every second or less of work on a thread. Its error ends the reading.
     /// - Throws: ``DataError`` naming file and line; errors of `body` and `checkCancellation`.
     func forEachDocument(
@@ -45,12 +46,15 @@ struct DocumentEncoder {
         }
         // A text arrives whole unless its tokenizer reads any bytes. Lines are checked where they are read.
         let checks = file.format.layout == .text && file.checksUTF8(for: tokenizer)
-        try file.forEachDocument(inPieces: tokenizer.readsAnyBytes && tokenizer.splitsAnywhere) { text, isEnd in
+        let comesInPieces = tokenizer.readsAnyBytes && tokenizer.splitsAnywhere
+        let isWhole = file.isOneDocument && !comesInPieces
+        var replaced = InvalidUTF8()
+        try file.forEachDocument(inPieces: comesInPieces) { text, isEnd in
             var bytes = text
             if checks {
                 let found = InvalidUTF8(in: bytes)
                 if !found.isEmpty {
-                    invalid(found)
+                    if isWhole { invalid(found) } else { replaced.add(found.withoutLocation) }
                     bytes = file.replacingBrokenUnits(bytes)
                 }
             }
@@ -59,6 +63,7 @@ struct DocumentEncoder {
             if waitingBytes >= threads * Self.bytesPerThread { try encodeWaiting() }
         }
         try encodeWaiting()
+        if !replaced.isEmpty { invalid(replaced) }
     }
 
     private func encode(

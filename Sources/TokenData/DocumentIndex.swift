@@ -70,7 +70,9 @@ struct DocumentIndex: Sendable {
         try index.integers(Int64.self, at: boundariesStart + 8 * range.lowerBound, count: range.count).map { Int($0) }
     }
 
-    /// The first index of `range` whose value is `least` or more, by bisection of rising values; the end if there is none.
+    /// The first index of `range` whose value is `least` or more, by bisection of rising values.
+    ///
+    /// - Returns: the end of `range` if there is none.
     private func firstIndex(
         in range: Range<Int>, of values: (Range<Int>) throws -> [Int], atLeast least: Int
     ) throws -> Int {

@@ -6,7 +6,7 @@ internal import InputFiles
 
 /// The files that arguments name: files as they are, directories and patterns as the files in them.
 ///
-/// A directory stands for all files in it and below, whose endings are known, in the order of the bytes of their paths.
+/// A directory stands for the files in it and below whose endings are known. They are in the order of their paths' bytes.
 /// Names that begin with a point are left out. A pattern has the meaning that it has in a shell.
 public struct InputList: Equatable, Sendable {
     /// The files, in the order of the arguments.
@@ -109,7 +109,7 @@ public struct InputList: Equatable, Sendable {
     /// The text files below a directory, in any order.
     ///
     /// - Parameters:
-    ///   - visited: directories above, so that a link to one of them is not followed.
+    ///   - visited: directories that were listed. Why: a link to one of them is not followed.
     ///   - ignored: gets the files whose endings are not known.
     private static func files(
         below directory: String, _ readsTables: Bool, _ visited: inout Set<FileIdentity>, _ ignored: inout [String]

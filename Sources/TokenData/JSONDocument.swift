@@ -127,7 +127,7 @@ package struct JSONDocument: Equatable {
     }
 }
 
-/// The values that the key of the text has in an object: as a literal key, and as a path of keys such as `a.b`.
+/// The values that the key of the text has in an object, as a literal key and as a path such as `a.b`.
 private struct FoundTexts {
     private let key: String
     /// The parts of `key` between its points; empty for a key without a point.

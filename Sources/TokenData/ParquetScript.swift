@@ -4,7 +4,7 @@
 ///
 /// It writes the bytes "MILEROWS", then blocks. A block is its size in bytes (u32), the position in the file (u64), and
 /// lines. Each line is an object of JSON for one row: the text under its key, and the domain. The last block has the
-/// size 0 and the position of the end; the number of rows (u64) follows, and nothing else. Numbers are little-endian.
+/// size 0 and the position of the end. The number of rows (u64) follows, and nothing else. Numbers are little-endian.
 enum ParquetScript {
     static let magic = Array("MILEROWS".utf8)
     /// Size of the two numbers before the lines of a block.

@@ -7,8 +7,8 @@ internal import Primitives
 
 /// A child process whose standard output is a pipe to this process.
 ///
-/// The child has a process group of its own, an empty signal mask, no other open files, and /dev/null as standard
-/// input. Its standard error is kept in memory. It ends with its owner.
+/// The child has a process group of its own, an empty signal mask and no other open files. Its standard input is
+/// /dev/null. Its standard error is kept in memory. It ends with its owner.
 ///
 /// Why not Foundation's `Process`: it starts a thread and sockets, which children of other threads inherit.
 /// Why `posix_spawn`: a process with MPI in it must not fork.
@@ -46,25 +46,29 @@ internal import Primitives
         }
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        unsafe posix_spawnattr_init(&attributes)
-        unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
-        unsafe posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-        // Connections of MPI must not outlive this process in a child.
-        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
         var none = sigset_t()
-        unsafe sigemptyset(&none)
-        unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        // A signal of the terminal stops this program, which then needs the child for a moment more.
-        unsafe posix_spawnattr_setpgroup(&attributes, 0)
-        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
+        var codes = unsafe [
+            posix_spawn_file_actions_init(&actions), posix_spawnattr_init(&attributes), sigemptyset(&none),
+        ]
+        codes += unsafe [
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
+            posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO),
+            posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO),
+            // Connections of MPI must not outlive this process in a child.
+            posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1),
+            posix_spawnattr_setsigmask(&attributes, &none),
+            // A signal of the terminal stops this program, which then needs the child for a moment more.
+            posix_spawnattr_setpgroup(&attributes, 0),
+            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP)),
+        ]
         var identifier: pid_t = 0
         var words = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
-        let code = unsafe words.withUnsafeMutableBufferPointer { list in
-            guard let base = list.baseAddress else { preconditionFailure("the list ends with nil") }
-            return unsafe posix_spawnp(&identifier, program, &actions, &attributes, base, environ)
-        }
+        let code =
+            unsafe codes.first { $0 != 0 }
+            ?? words.withUnsafeMutableBufferPointer { list in
+                guard let base = list.baseAddress else { preconditionFailure("the list ends with nil") }
+                return unsafe posix_spawnp(&identifier, program, &actions, &attributes, base, environ)
+            }
         unsafe words.forEach { unsafe free($0) }
         unsafe posix_spawn_file_actions_destroy(&actions)
         unsafe posix_spawnattr_destroy(&attributes)

@@ -73,7 +73,7 @@ public struct SentenceSample: Sendable {
                 try add(document: text, path: file.name, line: number)
             case .malformed(let problem):
                 try reject(
-                    problem.description, reading.lineRemedy, file.name, line: number, reason: problem.words)
+                    problem.description, file.lineRemedy, file.name, line: number, reason: problem.words)
             }
             progress(self)
         }

@@ -94,6 +94,7 @@ public struct SpooledInput: Codable, Equatable, Sendable {
             var state = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
             let ready = retryingOnInterrupt { unsafe poll(&state, 1, 250) }
             if ready == 0 { continue }
+            guard ready > 0 else { throw readFailure(name, errno) }
             guard let block = try block(input, name) else { continue }
             if block.isEmpty {
                 isOpen = false
@@ -124,13 +125,14 @@ public struct SpooledInput: Codable, Equatable, Sendable {
             initializedCount = max(count, 0)
         }
         if code == EAGAIN { return nil }
-        guard code == 0 else {
-            let shown = name == InputList.standardInput ? "standard input" : name
-            throw InputError(
-                file: shown, problem: "reading failed: \(unsafe String(cString: strerror(code)))",
-                remedy: "run the same command again")
-        }
+        guard code == 0 else { throw readFailure(name, code) }
         return block
+    }
+
+    private static func readFailure(_ name: String, _ code: Int32) -> InputError {
+        InputError(
+            file: name == InputList.standardInput ? "standard input" : name,
+            problem: "reading failed: \(unsafe String(cString: strerror(code)))", remedy: "run the same command again")
     }
 
     private static func write(_ block: [UInt8], to output: Int32, _ path: String) throws {

@@ -44,8 +44,17 @@ package struct TextFile: Sendable {
     ///
     /// Why: a tokenizer of bytes would take the byte that stands for the unit.
     package func replacingBrokenUnits(_ text: [UInt8]) -> [UInt8] {
-        guard reading.encoding == .utf16 else { return text }
-        return text.flatMap { $0 == TextTranscoder.broken ? UTF8.encodedReplacementCharacter.map { $0 } : [$0] }
+        guard reading.encoding == .utf16, text.contains(TextTranscoder.broken) else { return text }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count + 16)
+        for byte in text {
+            if byte == TextTranscoder.broken {
+                result += [0xEF, 0xBF, 0xBD]
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
     }
 
     /// Chunks of a stream of the file's text, of `size` bytes each.
@@ -141,7 +150,13 @@ package struct TextFile: Sendable {
 
     /// The error for a line that is no document.
     func mistake(_ problem: String, line: Int) -> DataError {
-        DataError(file: name, line: line, problem: problem, remedy: reading.lineRemedy)
+        DataError(file: name, line: line, problem: problem, remedy: lineRemedy)
+    }
+
+    /// The remedy for a line, or a document between separators, that is none.
+    package var lineRemedy: String {
+        format.layout == .text
+            ? "see whether the separator stands between its documents, and cut longer ones" : reading.lineRemedy
     }
 }
 

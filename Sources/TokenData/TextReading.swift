@@ -11,7 +11,7 @@ public enum TextEncoding: String, CaseIterable, Codable, Sendable {
 
 /// The settings by which text files become documents.
 public struct TextReading: Codable, Equatable, Sendable {
-    /// Key of the text in a JSON object, or the column of a table: a literal key, else a path of keys such as `a.b`.
+    /// Key of the text in a JSON object, or the column of a table. A literal key comes before a path such as `a.b`.
     public var textKey = "text"
     /// Text between the documents of a .txt file; nil: the file is one document.
     public var separator: String?
@@ -30,6 +30,6 @@ public struct TextReading: Codable, Equatable, Sendable {
         set { separator = newValue.isEmpty ? nil : newValue }
     }
 
-    /// The remedy for a line that is no document.
-    package var lineRemedy: String { "each line must be a JSON object with a string \"\(textKey)\"" }
+    /// The remedy for a line of JSON that is no document.
+    var lineRemedy: String { "each line must be a JSON object with a string \"\(textKey)\"" }
 }

@@ -60,8 +60,6 @@ struct AddedTokens: Sendable {
 
     func isSpecial(_ text: [UInt8]) -> Bool { specialTexts.contains(text) }
 
-    func isSpecial(id: Int32) -> Bool { indices[id].map { tokens[$0].isSpecial } ?? false }
-
     /// Cuts pieces at the tokens that are looked for in the text as it is.
     func cutRaw(_ list: inout PieceList) throws(TokenizerFileError) {
         try list.split { text, piece, target in cut(text, piece, raw, to: &target) }
@@ -99,9 +97,12 @@ struct AddedTokens: Sendable {
             index = found.end
             if token.isSingleWord, isInWord(text, range, start, end) { continue }
             if token.stripsLeft {
-                start = max(Self.blankStart(text, range.lowerBound, before: start), done)
+                start = max(Self.blankStart(text, done, before: start), done)
             }
-            if token.stripsRight { end = Self.blankEnd(text, from: end, range.upperBound) }
+            // Blanks that the token before took are not counted again, which would take quadratic time.
+            if token.stripsRight { end = Self.blankEnd(text, from: max(end, done), range.upperBound) }
+            // Nothing is left where the token before took all blanks. The library drops empty pieces.
+            guard start < end else { continue }
             if done < start { add(done..<start, -1) }
             add(start..<end, token.id)
             done = end

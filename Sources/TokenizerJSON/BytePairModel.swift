@@ -25,7 +25,7 @@ struct BytePairModel {
     private let isByteLevel: Bool
     /// For byte-level words: ids of whole words by their bytes, where merges are ignored for them.
     private let words: TextTable
-    /// For byte-level words: symbol of each byte, by whether it is the first and whether it is the last of a word.
+    /// For byte-level words: symbol of each byte, by its place. 1 is added for the first byte, 2 for the last.
     private let symbols: [[Symbol]]
 
     /// A character of a word.
@@ -52,10 +52,7 @@ struct BytePairModel {
             throw TokenizerFileError(
                 "model.unk_token '\(String(decoding: token, as: UTF8.self))' is no token of model.vocab")
         }
-        let byteIds: [Int32] = (0..<256).map { byte in
-            let digits = String(byte, radix: 16, uppercase: true)
-            return vocabulary.id(of: Array("<0x\(byte < 16 ? "0" : "")\(digits)>".utf8)) ?? -1
-        }
+        let byteIds = vocabulary.byteTokenIds
         self.byteIds = byteIds
         var words = TextTable()
         var symbols: [[Symbol]] = []
@@ -101,6 +98,14 @@ struct BytePairModel {
         /// Rank and position of possible merges, the least first.
         var heap: [UInt64] = []
         var cache = WordCache()
+
+        /// Largest number of symbols whose memory is kept for the next word.
+        private static let mostKept = 1 << 18
+
+        /// Frees the memory of a long word. Without a pre-tokenizer, a document is a word.
+        mutating func shrink() {
+            if ids.capacity > Self.mostKept { (ids, previous, next, heap) = ([], [], [], []) }
+        }
     }
 
     /// Appends the ids of the word `text[range]` to `target`.
@@ -121,6 +126,7 @@ struct BytePairModel {
             start(text, range, &workspace)
             merge(&workspace)
             for id in workspace.ids where id >= 0 { target.append(id) }
+            workspace.shrink()
         }
         workspace.cache.insert(text, range, hash: hash, ids: target[first...])
     }

@@ -22,6 +22,8 @@ struct ModelReader {
     private var hasMerges = false
 
     private static let mostMerges = 1 << 25
+    /// Longest prefix or suffix of a character in bytes. Real ones are `##` and `</w>`.
+    private static let longestAffix = 32
 
     /// Whether the model is `BPE`. Older files do not say so.
     var isBytePairs: Bool { type.map { $0 == "BPE" } ?? hasMerges }
@@ -72,6 +74,10 @@ struct ModelReader {
             case "merges": try readMerges(&reader)
             default: throw TokenizerFileError.unsupported("model.\(key)")
             }
+        }
+        guard settings.continuingPrefix.count <= Self.longestAffix, settings.endSuffix.count <= Self.longestAffix else {
+            throw TokenizerFileError(
+                "model.continuing_subword_prefix or model.end_of_word_suffix has more than \(Self.longestAffix) bytes")
         }
         let allowed: Set<String>
         switch type {

@@ -23,9 +23,13 @@ indirect enum Normalizer: Sendable {
     }
 
     /// Normalizes a text of at least one byte.
+    ///
+    /// - Throws: ``TokenizerFileError`` for a text that becomes too long, or takes a pattern too long.
     func normalize(_ text: inout Text) throws(TokenizerFileError) {
         switch self {
-        case .unicode(let normalizer): text.bytes = normalizer.normalize(text.bytes[...])
+        case .unicode(let normalizer):
+            guard let bytes = normalizer.normalize(text.bytes[...]) else { throw .tooLong }
+            text.bytes = bytes
         case .lowercase: text.bytes = Self.lowercased(text.bytes)
         case .prepend(let prefix): if !text.bytes.isEmpty { text.bytes = prefix + text.bytes }
         case .replace(let pattern, let content):
@@ -38,6 +42,7 @@ indirect enum Normalizer: Sendable {
         case .byteLevel: text.bytes = ByteAlphabet.spelled(text.bytes[...])
         case .sequence(let normalizers): for normalizer in normalizers { try normalizer.normalize(&text) }
         }
+        guard text.bytes.count <= PieceList.longestText else { throw .tooLong }
     }
 
     /// Lower case of each character, whatever is around it.

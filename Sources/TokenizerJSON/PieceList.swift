@@ -14,6 +14,9 @@ struct PieceList: Sendable {
     var text: [UInt8]
     var pieces: [Piece]
 
+    /// Longest text in bytes, before and after each change. Positions in a text then fit 32 bits.
+    static let longestText = 1 << 30
+
     /// Cuts each piece that is no token yet.
     ///
     /// - Parameter cut: appends the parts of a piece.
@@ -39,6 +42,7 @@ struct PieceList: Sendable {
         for piece in pieces {
             let start = changed.count
             changed += piece.token >= 0 ? Array(text[piece.range]) : try change(text[piece.range], piece)
+            guard changed.count <= Self.longestText else { throw .tooLong }
             guard changed.count > start || piece.token >= 0 else { continue }
             result.append(Piece(range: start..<changed.count, token: piece.token, isStart: piece.isStart))
         }

@@ -52,6 +52,8 @@ struct PrecompiledMap {
     private static let longestGrapheme = 5
 
     /// `text` with its replacements. Short graphemes are looked up whole, then characters.
+    ///
+    /// A result that becomes longer than a text may be is left unfinished.
     func normalize(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count + 16)
@@ -59,6 +61,7 @@ struct PrecompiledMap {
         var start = 0
         // Carriage return and line feed are one grapheme in both.
         for grapheme in String(decoding: bytes, as: UTF8.self) {
+            guard result.count <= PieceList.longestText else { break }
             let end = start + grapheme.utf8.count
             defer { start = end }
             if end - start <= Self.longestGrapheme, let replacement = replacement(bytes, start..<end) {

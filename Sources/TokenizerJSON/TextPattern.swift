@@ -48,8 +48,11 @@ enum TextPattern: Sendable {
     }
 
     /// `text` with `content` for each match, and whether the first match is at its start.
+    ///
+    /// - Parameter longest: longest result in bytes.
+    /// - Throws: ``TokenizerFileError`` for a longer result, and where a match takes too long.
     func replacing(
-        _ text: [UInt8], with content: [UInt8]
+        _ text: [UInt8], with content: [UInt8], longest: Int = PieceList.longestText
     ) throws(TokenizerFileError) -> (text: [UInt8], startsWithMatch: Bool) {
         guard !text.isEmpty else { return (text, false) }
         return try withMatcher { matcher throws(TokenizerFileError) in
@@ -58,12 +61,15 @@ enum TextPattern: Sendable {
             var last = 0
             var isAtStart = false
             try forEachMatch(in: text, 0..<text.count, matcher) { match in
+                // A result that is too long grows no further.
+                guard result.count <= longest else { return }
                 if match.lowerBound == 0, !match.isEmpty { isAtStart = true }
                 result += text[last..<match.lowerBound]
                 result += content
                 last = match.upperBound
             }
             result += text[last...]
+            guard result.count <= longest else { throw .tooLong }
             return (result, isAtStart)
         }
     }

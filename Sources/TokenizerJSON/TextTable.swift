@@ -39,21 +39,12 @@ struct TextTable {
     private var ends: [Int32] = []
     private var ids: [Int32] = []
     /// Entry numbers; -1: free. Their count is a power of two.
-    private var slots: [Int32]
+    private var slots = [Int32](repeating: -1, count: 16)
     /// Entry of each id; -1: none.
     private var entries: [Int32] = []
 
     /// Most bytes of all texts.
     static let mostBytes = 1 << 28
-
-    /// - Parameter capacity: expected number of texts.
-    init(capacity: Int = 0) {
-        var count = 16
-        while count < 2 * capacity { count *= 2 }
-        slots = Array(repeating: -1, count: count)
-        ids.reserveCapacity(capacity)
-        ends.reserveCapacity(capacity)
-    }
 
     var count: Int { ids.count }
 
@@ -123,6 +114,14 @@ struct TextTable {
     func text(of id: Int32) -> ArraySlice<UInt8>? {
         guard id >= 0, has(id) else { return nil }
         return bytes[range(Int(entries[Int(id)]))]
+    }
+
+    /// Ids of the tokens `<0x00>` to `<0xFF>`; -1: none.
+    var byteTokenIds: [Int32] {
+        (0..<256).map { byte in
+            let digits = String(byte, radix: 16, uppercase: true)
+            return id(of: Array("<0x\(byte < 16 ? "0" : "")\(digits)>".utf8)) ?? -1
+        }
     }
 
     /// Calls `body` with each text and id, in the order in which they were added.

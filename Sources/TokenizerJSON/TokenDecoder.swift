@@ -28,7 +28,11 @@ indirect enum TokenDecoder: Sendable {
             return result
         case .replace(let pattern, let content):
             var result: [[UInt8]] = []
-            for token in tokens { result.append(try pattern.replacing(token, with: content).text) }
+            var size = 0
+            for token in tokens {
+                result.append(try pattern.replacing(token, with: content, longest: PieceList.longestText - size).text)
+                size += result[result.count - 1].count
+            }
             return result
         case .strip(let content, let start, let stop):
             return tokens.map { Self.stripped($0, content, start: start, stop: stop) }

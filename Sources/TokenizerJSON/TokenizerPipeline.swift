@@ -62,12 +62,11 @@ package final class TokenizerPipeline: Sendable {
         leavesBytes = parts.leavesBytes
         postProcessor = parts.postProcessor
         decoder = parts.decoder
+        size = addedTokens.tokens.reduce(model.vocabulary.size) { max($0, Int($1.id) + 1) }
     }
 
     /// One more than the greatest id.
-    package var size: Int {
-        addedTokens.tokens.reduce(model.vocabulary.size) { max($0, Int($1.id) + 1) }
-    }
+    package let size: Int
 
     /// The id of a token by its text; nil if there is none.
     package func id(of text: String) -> Int32? {
@@ -86,10 +85,11 @@ package final class TokenizerPipeline: Sendable {
     /// The ids of a text. Bytes that are no UTF-8 are read as U+FFFD each.
     ///
     /// - Parameter addsSpecialTokens: whether the post-processor's template is followed.
-    /// - Throws: ``TokenizerFileError`` for a text that a regular expression takes too long for, and for one with a
-    ///   character that has no token.
+    /// - Throws: ``TokenizerFileError`` for a text that is too long, that a regular expression takes too long for, or
+    ///   that has a character without a token.
     package func encode(_ text: [UInt8], addsSpecialTokens: Bool = false) throws(TokenizerFileError) -> [Int32] {
         let text = ScalarReader.repaired(text) ?? text
+        guard text.count <= PieceList.longestText else { throw .tooLong }
         var ids: [Int32] = []
         if !text.isEmpty {
             let list = try cut(text)
@@ -123,6 +123,7 @@ package final class TokenizerPipeline: Sendable {
             guard !text.bytes.isEmpty else { continue }
             // Mostly one piece, whose bytes need no copy.
             if changed.isEmpty { changed = text.bytes } else { changed += text.bytes }
+            guard changed.count <= PieceList.longestText else { throw .tooLong }
             pieces.append(Piece(range: start..<changed.count, token: piece.token, isStart: text.isStart))
         }
         list = PieceList(text: changed, pieces: pieces)

@@ -25,12 +25,7 @@ struct UnigramModel {
         var trie = ByteTrie(capacity: vocabulary.bytes.count)
         vocabulary.forEach { text, id in _ = trie.add(text, number: id) }
         self.trie = trie
-        byteIds =
-            fallsBackToBytes
-            ? (0..<256).map { byte in
-                let digits = String(byte, radix: 16, uppercase: true)
-                return vocabulary.id(of: Array("<0x\(byte < 16 ? "0" : "")\(digits)>".utf8)) ?? -1
-            } : nil
+        byteIds = fallsBackToBytes ? vocabulary.byteTokenIds : nil
     }
 
     /// The best cut of a text up to a byte.
@@ -45,6 +40,14 @@ struct UnigramModel {
         fileprivate var nodes: [Node] = []
         fileprivate var cuts: [(range: Range<Int>, isUnknown: Bool)] = []
         var cache = WordCache()
+
+        /// Largest number of nodes that is kept for the next piece.
+        private static let mostKept = 1 << 18
+
+        /// Frees the memory of a long piece.
+        fileprivate mutating func shrink() {
+            if nodes.capacity > Self.mostKept { (nodes, cuts) = ([], []) }
+        }
     }
 
     /// Appends the ids of the piece `text[range]` to `target`.
@@ -68,6 +71,7 @@ struct UnigramModel {
             }
         }
         workspace.cache.insert(text, range, hash: hash, ids: target[first...])
+        workspace.shrink()
     }
 
     /// Fills `nodes`: for each offset in the piece, the best token that ends there.

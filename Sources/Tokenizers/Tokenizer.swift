@@ -120,8 +120,20 @@ public let noTokenizerName = "none"
 ///
 /// - Parameters:
 ///   - setting: the value of `data.tokenizer`.
+///   - key: the setting that errors name.
 ///   - endToken: the value of `data.end_token`.
+///   - endKey: the setting of `endToken`, for errors.
 /// - Throws: ``DataError``, as ``makeTokenizer(_:key:endToken:endKey:needsEnd:)`` does.
-public func configuredTokenizer(_ setting: String, endToken: String = "") throws -> (any Tokenizer)? {
-    setting == noTokenizerName ? nil : try makeTokenizer(setting, endToken: endToken)
+public func configuredTokenizer(
+    _ setting: String, key: String = "data.tokenizer", endToken: String = "", endKey: String = "data.end_token"
+) throws -> (any Tokenizer)? {
+    guard setting == noTokenizerName else {
+        return try makeTokenizer(setting, key: key, endToken: endToken, endKey: endKey)
+    }
+    guard endToken.isEmpty else {
+        throw DataError(
+            key: endKey, problem: "without a tokenizer nothing ends documents",
+            remedy: "leave it out: it is for a tokenizer.json")
+    }
+    return nil
 }

@@ -30,14 +30,14 @@ package enum NormalizationForm: Int, Sendable, CaseIterable {
         handle = Handle(form, age: age)
     }
 
-    /// The normalized text.
+    /// The normalized text; nil for a text that ICU cannot hold, of about 2^30 UTF-16 code units.
     ///
-    /// - Parameter text: valid UTF-8 of less than 2^31 UTF-16 code units.
-    package func normalize(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    /// - Parameter text: valid UTF-8.
+    package func normalize(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         // ASCII is normalized in every form.
         if text.allSatisfy({ $0 < 0x80 }) { return Array(text) }
         let units = Array(String(decoding: text, as: UTF8.self).utf16)
-        return Array(String(decoding: handle.normalize(units), as: UTF16.self).utf8)
+        return handle.normalize(units).map { Array(String(decoding: $0, as: UTF16.self).utf8) }
     }
 
     @safe private final class Handle: @unchecked Sendable {
@@ -64,9 +64,10 @@ package enum NormalizationForm: Int, Sendable, CaseIterable {
             unsafe cicu_close_set(set)
         }
 
-        /// Normalizes UTF-16. The corresponding C function is `unorm2_normalize`.
-        func normalize(_ units: [UInt16]) -> [UInt16] {
-            precondition(units.count < 1 << 30, "a text of \(units.count) UTF-16 code units")
+        /// UTF-16, normalized; nil where text or result is too long. The corresponding C function is
+        /// `unorm2_normalize`.
+        func normalize(_ units: [UInt16]) -> [UInt16]? {
+            guard units.count < 1 << 30 else { return nil }
             var capacity = units.count + units.count / 8 + 16
             while true {
                 var status = cicu_zero_error()
@@ -77,7 +78,8 @@ package enum NormalizationForm: Int, Sendable, CaseIterable {
                     count = cicu_failed(status) == 0 ? Int(needed) : 0
                 }
                 if cicu_failed(status) == 0 { return target }
-                precondition(cicu_is_overflow(status) == 1, "ICU failed with status \(status)")
+                // Valid UTF-16 has no other failure than a lack of memory, which ICU reports for a long result too.
+                guard cicu_is_overflow(status) == 1, Int(needed) > capacity else { return nil }
                 capacity = Int(needed)
             }
         }

@@ -6,11 +6,12 @@ internal import Tokenizers
 /// Loads the domains of `configuration` for one purpose, with the tokenizer that it names.
 package func loadDomains(
     _ configuration: DataConfiguration, vocabularySize: Int, purpose: DataPurpose, threads: Int = 1,
-    progress: (String) -> Void = { _ in }
+    progress: (String) -> Void = { _ in }, warn: (String) -> Void = { _ in }
 ) throws -> [TokenDomain] {
     try TokenData.loadDomains(
         configuration, vocabularySize: vocabularySize, purpose: purpose,
-        tokenizer: configuredTokenizer(configuration.tokenizer), threads: threads, progress: progress)
+        tokenizer: configuredTokenizer(configuration.tokenizer), threads: threads, progress: progress,
+        warn: warn)
 }
 
 /// Loads one file as the only training domain.

@@ -79,6 +79,26 @@ extension ProgramTests {
             }
         }
 
+        /// Text that is not named as such, and a stop before the end.
+        @Test func aStreamThatIsNotReadLeavesNothing() throws {
+            let place = try Workplace()
+            let command = "\"$0\" prepare --tokenizer bytes --output x"
+            for (script, status, words) in [
+                ("echo plain text, and more of it | \(command) -", 2, "--input-format txt"),
+                (
+                    "mkfifo p; \(command) p & while ! test -e x.parts/stream-0.unfinished; do sleep 0.1; done; kill -TERM $!; "
+                        + "wait $!", 75, "stopped by a signal while standard input or a pipe was read"
+                ),
+            ] {
+                let result = try RunningProgram(
+                    tool: "/bin/sh", ["-c", script, RunningProgram.executable], in: place.folder.path
+                ).wait(limit: 60)
+                let isSaid = result.output.contains(words) || result.messages.contains { $0.contains(words) }
+                #expect(result.status == status && isSaid, "\(result)")
+                #expect(!place.folder.exists("x.parts"), "\(script)")
+            }
+        }
+
         /// A program in the place of Python writes two rows and is killed.
         @Test func aReaderOfParquetThatEndsLeavesNothing() throws {
             let place = try Workplace()

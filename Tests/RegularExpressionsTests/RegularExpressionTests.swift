@@ -77,6 +77,12 @@ import Testing
     @Test func hostilePatternsEndWithAnError() throws {
         #expect(refusal(String(repeating: "(", count: 1000)).contains("nested more than 50 deep"))
         #expect(refusal(String(repeating: "a", count: 20_000)).contains("more than 16384 bytes"))
+        // Each \b and each \w stands for kilobytes of ranges.
+        for part in [#"\b"#, #"\w"#] {
+            let many = String(repeating: part, count: 8000)
+            #expect(refusal(many).hasPrefix("the pattern has too many sets of characters"))
+            #expect(refusal("[\(many)]").hasPrefix("the pattern has too many sets") == (part == #"\w"#))
+        }
         #expect(throws: RegularExpressionError.self) {
             _ = try matches(#"(?:a+)+\z"#, String(repeating: "a", count: 60) + "!")
         }

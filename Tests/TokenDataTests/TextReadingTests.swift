@@ -131,6 +131,26 @@ import Tokenizers
         #expect(error.line == 2 && error.problem == "the line is not valid UTF-16: a broken unit at column 11")
     }
 
+    /// One warning for a file, whose line is known for a text that is read whole.
+    @Test func brokenUnitsOfAFileAreOneWarning() throws {
+        let wide = utf16("a\n|", isBig: false) + [0x00, 0xD8] + utf16("|b", isBig: false) + [0x00, 0xDC, 0x7C, 0x00]
+        for (separator, content) in [(nil, "a\n|\u{FFFD}|b\u{FFFD}|"), ("|", "")] {
+            var domain = DataConfiguration.Domain(name: "only", path: try directory.write("w.txt", wide))
+            domain.reading = TextReading(separator: separator, encoding: .utf16)
+            var warnings: [String] = []
+            let source = try loadDomains(
+                DataConfiguration(train: [domain], sequenceLength: 1), vocabularySize: 257, purpose: .training,
+                warn: { warnings.append($0) })[0].source
+            let expected = separator == nil ? ids(content) : ids("a\n", "\u{FFFD}", "b\u{FFFD}")
+            #expect(try covered(source) == expected)
+            #expect(
+                warnings == [
+                    "\(domain.path): 2 units are not valid UTF-16; each is read as U+FFFD (see whether the text is utf-16, "
+                        + "and mend it)"
+                ])
+        }
+    }
+
     // MARK: Separators and JSON
 
     @Test func separatorsEndDocuments() throws {

@@ -86,6 +86,7 @@ struct Prepare: ParsableCommand {
         let communicator = process.communicator
         StopRequest.listen()
         var earlyLock: FileLock?
+        defer { withExtendedLifetime(earlyLock) {} }
         guard let inputs = try shareInputs(process, &earlyLock) else {
             process.console.line("stopped by a signal while standard input or a pipe was read; nothing is done")
             return .stoppedEarly
@@ -155,9 +156,7 @@ struct Prepare: ParsableCommand {
                 _ = try namedTokenizer()
                 try Preparation.makeFolder(ofOutput: output)
                 lock = try takeLock(process)
-                let copies = try texts.copyStreams(
-                    among: inputs.files, process.console, isStopped: { StopRequest.signalNumber != 0 }
-                ) { Preparation.streamPath($0, ofOutput: output) }
+                let copies = try copyStreams(among: inputs.files, process)
                 inputs.streams = copies ?? []
                 inputs.isStopped = copies == nil
             }
@@ -165,6 +164,21 @@ struct Prepare: ParsableCommand {
         }
         let inputs = try JSONDecoder().decode(Inputs.self, from: Data(bytes))
         return inputs.isStopped ? nil : inputs
+    }
+
+    /// Copies the streams among `files`. After a signal or an error no empty folder stays.
+    private func copyStreams(among files: [String], _ process: ProcessContext) throws -> [SpooledInput]? {
+        do {
+            let copies = try texts.copyStreams(
+                among: files, process.console, isStopped: { StopRequest.signalNumber != 0 }
+            ) { Preparation.streamPath($0, ofOutput: output) }
+            if copies == nil { try Preparation.removeStreams([], ofOutput: output) }
+            return copies
+        } catch {
+            // The first error tells more than one of the removal.
+            try? Preparation.removeStreams([], ofOutput: output)
+            throw error
+        }
     }
 
     /// Calls `body`. After an error the copies of streams are of no use, because nothing was made of them.

@@ -126,12 +126,11 @@ struct TokenizerTrain: ParsableCommand {
         let copies = try texts.copyStreams(among: inputs.files, console, isStopped: { false }) {
             "\(path).stream-\($0)"
         }
-        defer { for copy in copies ?? [] { copy.remove() } }
         let sample = try readSample(inputs.files, copies ?? [], console)
+        let type = kind == .byteBPE ? kind.rawValue : modelType
         console.line(
-            "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a "
-                + "\(kind == .byteBPE ? kind.rawValue : modelType) model of \(vocabSize) pieces on \(sample.sentences.count) of them ..."
-        )
+            "\(sample.lineCount) lines, \(Self.megabytes(sample)) of text; training a \(type) model of \(vocabSize) pieces on "
+                + "\(sample.sentences.count) of them ...")
         if sample.skipped.count > 0 { console.warning(sample.skipped.lines.joined(separator: "\n")) }
         let bytes = try settings.map { try train(sample, $0) } ?? trainByteBPE(sample)
         // The model is loaded before it is written. An unusable model is an error.
@@ -165,6 +164,9 @@ struct TokenizerTrain: ParsableCommand {
 
     /// The bytes of a tokenizer.json. Lines end with a line feed, as they did in their texts.
     private func trainByteBPE(_ sample: SentenceSample) throws -> [UInt8] {
+        guard !sample.sentences.isEmpty else {
+            throw ProgramFailure(.badInput, "the files hold no line to learn from; give files with text.")
+        }
         do throws(TokenizerFileError) {
             var trainer = try BytePairTrainer()
             let sentences = sample.sentences
@@ -193,9 +195,11 @@ struct TokenizerTrain: ParsableCommand {
         }
     }
 
+    /// Reads the files, and removes the copies of streams.
     private func readSample(
         _ files: [String], _ copies: [SpooledInput], _ console: Console
     ) throws -> SentenceSample {
+        defer { for copy in copies { copy.remove() } }
         var sample = SentenceSample(limit: lines, seed: seed, skipsMalformed: malformed.skips)
         var lastProgress = ContinuousClock.now
         for file in files {

@@ -221,8 +221,9 @@ private func tokenize(
             progress("\(bytes >> 20) MiB of text read, \(count) tokens so far")
         },
         invalid: { found in
+            let line = found.line > 0 ? ":\(found.line)" : ""
             warn(
-                "\(file.path):\(found.line): \(found.words(file.reading.encoding)); each is read as U+FFFD ("
+                "\(file.path)\(line): \(found.words(file.reading.encoding)); each is read as U+FFFD ("
                     + InvalidUTF8.remedy(file.path, file.reading.encoding) + ")")
         },
         checkCancellation: checkCancellation
