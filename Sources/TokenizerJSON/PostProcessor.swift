@@ -29,4 +29,20 @@ indirect enum PostProcessor: Sendable {
         case .sequence(let processors): processors.reduce(ids) { $1.adding(to: $0) }
         }
     }
+
+    /// The special tokens before a text, such as BOS.
+    var leadingTokens: [Int32] {
+        switch self {
+        case .template(let parts):
+            parts.prefix { $0 != .text }.flatMap { part -> [Int32] in
+                switch part {
+                case .tokens(let tokens): tokens
+                case .text: []
+                }
+            }
+        case .byteLevel: []
+        // A later step puts its tokens before those of the steps in front of it.
+        case .sequence(let processors): processors.reversed().flatMap(\.leadingTokens)
+        }
+    }
 }

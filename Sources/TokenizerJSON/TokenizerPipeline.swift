@@ -74,6 +74,10 @@ package final class TokenizerPipeline: Sendable {
         return addedTokens.tokens.first { $0.content == bytes }?.id ?? model.vocabulary.id(of: bytes)
     }
 
+    /// The special tokens that the template of the post-processor puts before a text. The file states their ids, which need
+    /// not be those of tokens.
+    package var leadingTokens: [Int32] { postProcessor?.leadingTokens ?? [] }
+
     /// Whether an id is a token.
     package func has(_ id: Int32) -> Bool { text(of: id) != nil }
 

@@ -20,6 +20,7 @@ public struct JSONTokenizer: Tokenizer {
     public let modelBytes: [UInt8]
     public var size: Int { pipeline.size }
     public var kind: String { Self.kindName }
+    public var leadingTokens: [Int32] { pipeline.leadingTokens }
 
     private let pipeline: TokenizerPipeline
 

@@ -11,6 +11,9 @@ public protocol Tokenizer: Sendable {
     var size: Int { get }
     /// The id that follows each document.
     var endToken: Int32 { get }
+    /// The ids that the template of the tokenizer puts before a text, such as BOS; empty for none. Training and
+    /// generation leave them out; scores of tasks have them.
+    var leadingTokens: [Int32] { get }
     /// The model that a checkpoint stores, so that the file is not needed again; empty for a tokenizer without a file.
     var modelBytes: [UInt8] { get }
     /// Kind of tokenizer that a resume compares: `bytes`, `sentencepiece` or `tokenizer.json`. The model itself is compared
@@ -42,6 +45,7 @@ public protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    public var leadingTokens: [Int32] { [] }
     public var splitsAnywhere: Bool { false }
     public var readsAnyBytes: Bool { false }
 

@@ -5,6 +5,7 @@ import Testing
 import TokenData
 import Tokenizers
 import InputFiles
+import Reporting
 
 @testable import Evaluation
 
@@ -15,6 +16,7 @@ struct TaskEncoderTests {
         let size = 1256
         let endToken: Int32 = 999
         let modelBytes: [UInt8] = []
+        var leadingTokens: [Int32] = []
 
         func encode(_ text: [UInt8]) throws -> [Int32] {
             var ids: [Int32] = []
@@ -35,8 +37,10 @@ struct TaskEncoderTests {
         }
     }
 
-    private func encode(_ context: String, _ continuation: String) throws -> [[Int32]] {
-        let encoder = TaskEncoder(tokenizer: PairTokenizer(), maximumLength: 100)
+    private func encode(
+        _ context: String, _ continuation: String, leading: [Int32] = []
+    ) throws -> [[Int32]] {
+        let encoder = TaskEncoder(tokenizer: PairTokenizer(leadingTokens: leading), maximumLength: 100)
         let pair = try encoder.encode(context: context, continuation: continuation)
         return [pair.context, pair.continuation]
     }
@@ -70,6 +74,40 @@ struct TaskEncoderTests {
         #expect(try encode("", "cd") == [[999], ids("cd")])
         // A context of blanks is empty after they moved.
         #expect(try encode("  ", "cd") == [[999], [32, Self.c] + ids("d")])
+    }
+
+    /// A template puts its tokens before the context and not between context and continuation, as the harness does.
+    @Test func aContextBeginsWithTheTokensOfTheTemplate() throws {
+        #expect(try encode("ab ", "cd", leading: [998]) == [[998] + ids("ab"), [Self.c] + ids("d")])
+        #expect(try encode("", "cd", leading: [998]) == [[998], ids("cd")])
+        #expect(try encode("  ", "cd", leading: [998]) == [[998], [32, Self.c] + ids("d")])
+        // A text that begins with them gets no second ones.
+        #expect(try encode("ab", "cd", leading: ids("a")) == [ids("ab"), ids("cd")])
+        #expect(try encode("", "cd", leading: ids("c")) == [ids("c"), ids("d")])
+        #expect(try encode("ab", "cd", leading: ids("b")) == [ids("bab"), ids("cd")])
+        // They are the first to go where a context is too long.
+        let encoder = TaskEncoder(tokenizer: PairTokenizer(leadingTokens: [998]), maximumLength: 3)
+        for (context, tokens) in [("b", [998] + ids("bcd")), ("ab", ids("abcd"))] {
+            let document = try encoder.encode(
+                TaskDocument(
+                    task: "t", id: nil, file: "t.jsonl", line: 1, query: .completion("cd", context: context)))
+            #expect(document.requests == [TaskRequest(tokens: tokens, continuationCount: 2)])
+            #expect(document.isTruncated == (context == "ab"))
+        }
+    }
+
+    /// Ids beyond the model's would be rows that its embedding lacks.
+    @Test func idsBeyondTheVocabularyAreRefused() throws {
+        try TaskEncoder.require(PairTokenizer(leadingTokens: [1255]), vocabularySize: 1256)
+        for (tokenizer, size, words) in [
+            (PairTokenizer(), 1255, "has 1256 ids"),
+            (PairTokenizer(leadingTokens: [3, 1256]), 1256, "puts the id 1256 before texts"),
+        ] {
+            let failure = try #require(throws: ProgramFailure.self) {
+                try TaskEncoder.require(tokenizer, vocabularySize: size)
+            }
+            #expect("\(failure)".contains(words), "\(failure)")
+        }
     }
 
     private func requests(_ query: TaskQuery, positions: Int) throws -> EncodedDocument {

@@ -50,6 +50,23 @@ struct GoldenTokenizer: Decodable {
         let tokenizer = try TokenizerPipeline(reading: Array(golden.tokenizer.utf8))
         let ids = try tokenizer.encode(Array("the word".utf8))
         #expect(try tokenizer.encode(Array("the word".utf8), addsSpecialTokens: true) == [1] + ids)
+        #expect(tokenizer.leadingTokens == [1])
+        let plain = try TokenizerPipeline(reading: Array(GoldenTokenizer.load("gpt2").tokenizer.utf8))
+        #expect(plain.leadingTokens == [])
+    }
+
+    /// The tokens before a text are those that the whole post-processor adds there.
+    @Test func leadingTokensAreTheOnesBeforeTheText() throws {
+        let begin = PostProcessor.template([.tokens([7, 8]), .text, .tokens([9])])
+        let outer = PostProcessor.template([.tokens([5]), .text])
+        for (processor, leading) in [
+            (begin, [7, 8]), (.byteLevel, []), (.template([.text, .tokens([9])]), []), (.template([.text]), []),
+            (.sequence([.byteLevel, begin]), [7, 8]), (.sequence([begin, .byteLevel, outer]), [5, 7, 8]),
+            (.sequence([]), []), (.template([.tokens([7]), .tokens([8]), .text]), [7, 8]),
+        ] as [(PostProcessor, [Int32])] {
+            #expect(processor.leadingTokens == leading)
+            #expect(processor.adding(to: [100]).prefix { $0 != 100 } == leading[...])
+        }
     }
 
     @Test func bytesOfTokensMakeTheText() throws {

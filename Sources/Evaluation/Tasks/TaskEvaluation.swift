@@ -23,12 +23,7 @@ package struct TaskEvaluation {
         self.loaded = loaded
         documents = try communicator.agreed {
             let tokenizer = try loaded.checkpointTokenizer.required(by: TaskFile.option)
-            guard tokenizer.size <= loaded.model.vocabularySize else {
-                throw ProgramFailure(
-                    .badInput,
-                    "--tasks: the tokenizer \(tokenizer.name) has \(tokenizer.size) ids, more than the "
-                        + "model's vocab_size, \(loaded.model.vocabularySize): they do not belong together")
-            }
+            try TaskEncoder.require(tokenizer, vocabularySize: loaded.model.vocabularySize)
             let encoder = TaskEncoder(
                 tokenizer: tokenizer, maximumLength: loaded.model.longestSequence,
                 limitKey: loaded.model.longestSequenceKey)

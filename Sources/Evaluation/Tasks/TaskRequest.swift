@@ -2,6 +2,7 @@
 
 internal import TokenData
 internal import InputFiles
+internal import Reporting
 internal import Tokenizers
 
 /// The tokens of a context and its continuation, whose log-likelihood is needed. Equal requests are computed once.
@@ -29,14 +30,33 @@ struct EncodedDocument: Sendable {
     let isTruncated: Bool
 }
 
-/// Encodes documents as `_encode_pair` and `_loglikelihood_tokens` of lm-evaluation-harness do for a causal model. No
-/// BOS token is added, because this program trains without one.
+/// Encodes documents as `_encode_pair` and `_loglikelihood_tokens` of lm-evaluation-harness do for a causal model. A
+/// context begins with the tokens of the tokenizer's template, if it has one: BOS in Llama 3.
 struct TaskEncoder {
     let tokenizer: any Tokenizers.Tokenizer
     /// Tokens of the longest sequence that the model computes.
     let maximumLength: Int
     /// The key of the model that bounds ``maximumLength``.
     var limitKey = "max_position_embeddings"
+
+    /// Checks that all ids that a tokenizer gives, and those of its template, are ids of the model.
+    ///
+    /// - Throws: ``ProgramFailure`` naming what the model does not have.
+    static func require(_ tokenizer: any Tokenizers.Tokenizer, vocabularySize: Int) throws {
+        guard tokenizer.size <= vocabularySize else {
+            throw ProgramFailure(
+                .badInput,
+                "--tasks: the tokenizer \(tokenizer.name) has \(tokenizer.size) ids, more than the "
+                    + "model's vocab_size, \(vocabularySize): they do not belong together")
+        }
+        // A template states ids of its own, which need not be those of tokens.
+        if let id = tokenizer.leadingTokens.first(where: { Int($0) >= vocabularySize }) {
+            throw ProgramFailure(
+                .badInput,
+                "--tasks: the post_processor of \(tokenizer.name) puts the id \(id) before texts; allowed: ids below "
+                    + "the model's vocab_size, \(vocabularySize)")
+        }
+    }
 
     /// - Throws: ``DataError`` naming file and line for a continuation without tokens of its own, or with more tokens
     ///   than ``maximumLength``. The harness stops there too.
@@ -67,17 +87,22 @@ struct TaskEncoder {
     }
 
     /// The ids of context and continuation. Blanks at the context's end move to the continuation. The continuation's
-    /// ids are those of the whole text after as many ids as the context has alone. An empty context is the end token.
+    /// ids are those of the whole text after as many ids as the context has alone.
+    ///
+    /// The tokens of a template precede a context, unless it begins with them. They stand in place of an empty context;
+    /// without a template the end token does.
     func encode(context: String, continuation: String) throws -> (context: [Int32], continuation: [Int32]) {
         let scalars = context.unicodeScalars
         let blanks = scalars.reversed().prefix { Self.isPythonSpace($0) }.count
         let stem = String(scalars.dropLast(blanks))
+        let leading = tokenizer.leadingTokens
+        let whole = try tokenizer.encode(Array((context + continuation).utf8))
         guard !stem.isEmpty else {
-            return ([tokenizer.endToken], try tokenizer.encode(Array((context + continuation).utf8)))
+            guard !leading.isEmpty else { return ([tokenizer.endToken], whole) }
+            return (leading, whole.starts(with: leading) ? Array(whole.dropFirst(leading.count)) : whole)
         }
         let start = try tokenizer.encode(Array(stem.utf8))
-        let whole = try tokenizer.encode(Array((context + continuation).utf8))
-        return (start, Array(whole.dropFirst(start.count)))
+        return (start.starts(with: leading) ? start : leading + start, Array(whole.dropFirst(start.count)))
     }
 
     /// Whether Python's `str.rstrip`, which the harness calls, removes the character.
