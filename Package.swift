@@ -233,7 +233,10 @@ let package = Package(
         tests("GzipTests", ["Gzip", "TestSupport"]),
         tests("DigestsTests", ["Digests"]),
         tests("RegularExpressionsTests", ["RegularExpressions"]),
-        tests("TokenizerJSONTests", ["TokenizerJSON"], exclude: ["make_golden.py"], resources: [.copy("Golden")]),
+        tests("UnicodeTextTests", ["UnicodeText"]),
+        tests(
+            "TokenizerJSONTests", ["TestSupport", "TokenizerJSON"], exclude: ["make_golden.py"],
+            resources: [.copy("Golden")]),
         tests(
             "SentencePieceTextTests", ["SentencePieceText", "TestSupport"], exclude: ["make_golden.py"],
             resources: [.copy("Golden")]),
@@ -271,8 +274,7 @@ let package = Package(
             "HuggingFaceTests",
             [
                 "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "JSONReading", "LlamaModel",
-                "Primitives",
-                "SentencePieceText", "Tensors", "TestSupport",
+                "Primitives", "SentencePieceText", "Tensors", "TestSupport",
             ],
             exclude: ["make_golden.py", "compare_architectures.py"], resources: [.copy("Golden")]),
         tests(

@@ -51,9 +51,10 @@ internal import Primitives
             posix_spawn_file_actions_init(&actions), posix_spawnattr_init(&attributes), sigemptyset(&none),
         ]
         codes += unsafe [
-            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
-            posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO),
+            // In this order. Why: where this process has no standard input or output, `errors` has its number.
             posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO),
+            posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO),
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
             // Connections of MPI must not outlive this process in a child.
             posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1),
             posix_spawnattr_setsigmask(&attributes, &none),
