@@ -8,7 +8,8 @@ Each model has every key of a published config.json; only sizes and the vocabula
 tokens that are no printable ASCII are small, so that greedy tokens show as text. The vocabulary is that of bytes.
 
 Per model:
-* the directory is imported, as published and as transformers writes it; both give the same export;
+* the directory is imported, as published and as transformers writes it; both give the same weights, and each its own
+  files, where config.json differs in the type of the weights only;
 * the export reloads into transformers with difference 0.0, in fp32, and as torch rounds in bf16 and fp16;
 * CE of each token is within 1e-4;
 * 200 greedy tokens are equal;
@@ -236,6 +237,17 @@ class Comparison:
         self.check(f"{name} loads without remarks about weights", not odd, str(odd) if odd else "")
         return model
 
+    def content(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def kept(self, directory):
+        """Names and bytes of the files beside the weights, with fp32 as the type of the weights."""
+        files = {name: self.content(f"{directory}/{name}") for name in sorted(os.listdir(self.path(directory)))
+                 if not name.endswith(".safetensors")}
+        files["config.json"] = re.sub(rb'dtype": "\w+"', b'dtype": "float32"', files["config.json"])
+        return files
+
     def difference(self, a, b):
         """The largest difference of two models' tensors, whose names must be equal."""
         a, b = a.state_dict(), b.state_dict()
@@ -270,9 +282,6 @@ class Comparison:
                    if not (tied and name == "lm_head.weight")}
         save_file(tensors, self.path("published/model.safetensors"), metadata={"format": "pt"})
         self.model.save_pretrained(self.path("newer"))
-        # Settings of generation that transformers adds are not the program's to carry.
-        if os.path.exists(self.path("newer/generation_config.json")):
-            os.remove(self.path("newer/generation_config.json"))
         text = text_of(seed=1)
         with open(self.path("text.txt"), "wb") as file:
             file.write(text)
@@ -295,9 +304,14 @@ class Comparison:
         self.run("import", "newer", "--output", "imported-newer")
         for form in ("", "-newer"):
             self.run("export", f"imported{form}", "--output", f"exported{form}")
-        same = all(open(self.path(f"exported/{file}"), "rb").read() == open(self.path(f"exported-newer/{file}"), "rb").read()
-                   for file in ("config.json", "model.safetensors"))
-        self.check("both forms give the same export", same)
+        self.check("both forms give the same weights", self.content("exported/model.safetensors")
+                   == self.content("exported-newer/model.safetensors"))
+        for made, exported in (("published", "exported"), ("newer", "exported-newer")):
+            # The directory has no tokenizer. Its export has the one of bytes.
+            made, exported_files = self.kept(made), self.kept(exported)
+            names = [*made, "tokenizer.json", "tokenizer_config.json"]
+            self.check(f"files of {exported}", sorted(exported_files) == names
+                       and all(exported_files[name] == made[name] for name in made), " ".join(exported_files))
         exported = self.load("exported")
         self.check("architecture", type(exported) is type(original), type(exported).__name__)
         self.check("exported weights", self.difference(original, exported) == 0, "difference 0.0")
