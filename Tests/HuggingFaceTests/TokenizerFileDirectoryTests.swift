@@ -2,6 +2,7 @@
 
 import CheckpointFixtures
 import Checkpointing
+import Foundation
 import JSONReading
 import LlamaModel
 import Tensors
@@ -39,7 +40,7 @@ import Testing
 
     private func checkpoint(_ imported: HuggingFaceImport, _ name: String = "checkpoints") throws -> CheckpointReader {
         let path = files.path(name)
-        if try Files.status(path) != .absent { try Files.removeDirectory(path) }
+        if try Files.status(path) != .absent { try FileManager.default.removeItem(atPath: path) }
         return try load(try imported.write(to: path, processor: "", blas: ""))
     }
 

@@ -131,7 +131,7 @@ import InputFiles
         #expect(error.key == "data.tokenizer" && error.problem == "\"byte\" is no tokenizer")
         #expect(
             error.remedy == "allowed: bytes, or the path of a SentencePiece model, which ends in .model, or of a "
-                + "tokenizer.json, which ends in .json")
+                + "tokenizer.json, which ends in .json, or of a directory with tokenizer.model or tokenizer.json")
     }
 
     @Test(arguments: [(65536, true), (65537, false)])
