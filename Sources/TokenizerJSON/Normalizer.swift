@@ -34,9 +34,12 @@ indirect enum Normalizer: Sendable {
         case .prepend(let prefix): if !text.bytes.isEmpty { text.bytes = prefix + text.bytes }
         case .replace(let pattern, let content):
             let replaced = try pattern.replacing(text.bytes, with: content)
+            // The library gives the content the position of the last character that it replaces.
+            if replaced.leadingMatch > 0 {
+                let first = ScalarReader.scalar(in: text.bytes, at: 0).length
+                if content.isEmpty || replaced.leadingMatch > first { text.isStart = false }
+            }
             text.bytes = replaced.text
-            // The library then takes the text for one from the middle.
-            if content.isEmpty, replaced.startsWithMatch { text.isStart = false }
         case .strip(let left, let right): Self.strip(&text, left: left, right: right)
         case .precompiled(let map): text.bytes = map.normalize(text.bytes[...])
         case .byteLevel: text.bytes = ByteAlphabet.spelled(text.bytes[...])

@@ -47,30 +47,30 @@ enum TextPattern: Sendable {
         }
     }
 
-    /// `text` with `content` for each match, and whether the first match is at its start.
+    /// `text` with `content` for each match, and the number of bytes of a match at its start.
     ///
     /// - Parameter longest: longest result in bytes.
     /// - Throws: ``TokenizerFileError`` for a longer result, and where a match takes too long.
     func replacing(
         _ text: [UInt8], with content: [UInt8], longest: Int = PieceList.longestText
-    ) throws(TokenizerFileError) -> (text: [UInt8], startsWithMatch: Bool) {
-        guard !text.isEmpty else { return (text, false) }
+    ) throws(TokenizerFileError) -> (text: [UInt8], leadingMatch: Int) {
+        guard !text.isEmpty else { return (text, 0) }
         return try withMatcher { matcher throws(TokenizerFileError) in
             var result: [UInt8] = []
             result.reserveCapacity(text.count + 16)
             var last = 0
-            var isAtStart = false
+            var leading = 0
             try forEachMatch(in: text, 0..<text.count, matcher) { match in
                 // A result that is too long grows no further.
                 guard result.count <= longest else { return }
-                if match.lowerBound == 0, !match.isEmpty { isAtStart = true }
+                if match.lowerBound == 0 { leading = match.count }
                 result += text[last..<match.lowerBound]
                 result += content
                 last = match.upperBound
             }
             result += text[last...]
             guard result.count <= longest else { throw .tooLong }
-            return (result, isAtStart)
+            return (result, leading)
         }
     }
 }

@@ -27,6 +27,20 @@ import Testing
         #expect(tokenizer.id(of: "ab") == 5 && tokenizer.id(of: "ba") == nil)
     }
 
+    /// The ids are those of tokenizers 0.23: what replaces several characters at the start is no start any more.
+    @Test(arguments: [
+        ("99", [1]), ("9", [0, 3]), ("é", [0, 1]), ("99a", [1, 2]), ("a99", [0, 2, 1]), ("éa", [0, 1, 2]),
+    ])
+    func aReplacedStart(text: String, ids: [Int32]) throws {
+        let members = #"""
+            "normalizer":{"type":"Replace","pattern":{"Regex":"\\d\\d+|é"},"content":"#"},
+            "pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true},
+            """#
+        let model = ##"{"type":"BPE","dropout":null,"vocab":{"▁":0,"#":1,"a":2,"9":3},"merges":[]}"##
+        let tokenizer = try TokenizerPipeline(reading: file(members, model: model))
+        #expect(try tokenizer.encode(Array(text.utf8)) == ids)
+    }
+
     @Test(arguments: [
         (#""normalizer":{"type":"BertNormalizer"},"#, "the normalizer BertNormalizer is not supported"),
         (#""pre_tokenizer":{"type":"UnicodeScripts"},"#, "the pre-tokenizer UnicodeScripts is not supported"),
