@@ -134,8 +134,12 @@ fails pyarrow-absent 'pip install pyarrow' env MILE_PYTHON="$folder/no-python" "
 head -c 1000000 many.parquet >cut.parquet
 fails beginning 'no Parquet file, or only its beginning' "${bad[@]}" cut.parquet
 "$MILE_PYTHON" -c '
+import pyarrow.parquet as pq
 data = bytearray(open("many.parquet", "rb").read())
-for i in range(len(data) // 2, len(data) // 2 + 4096): data[i] ^= 0x55
+file = pq.ParquetFile("many.parquet").metadata
+text = file.row_group(file.num_row_groups // 2).column(0)
+middle = (text.dictionary_page_offset or text.data_page_offset) + text.total_compressed_size // 2
+for i in range(middle, middle + min(4096, text.total_compressed_size // 4)): data[i] ^= 0x55
 open("damaged.parquet", "wb").write(data)'
 fails damaged 'pyarrow cannot read it' "${bad[@]}" damaged.parquet
 # The child is killed when it has begun: it is the only process below this script that runs the interpreter with the file.
