@@ -24,16 +24,16 @@ import json
 import math
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 
 import torch
 import torch.nn.functional as F
 import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "references"))
+import comparison  # noqa: E402
 
 LENGTH, BATCH, STEPS = 48, 6, 20
 GREEDY = 200
@@ -208,27 +208,12 @@ def train(model, sequences):
     return steps
 
 
-class Comparison:
-    """The checks of one model, in a folder of its own."""
+class Comparison(comparison.Comparison):
+    """The checks of one model."""
 
-    def __init__(self, name, program, folder):
-        self.name, self.program, self.folder = name, program, folder
-        self.failures = 0
-        os.makedirs(folder)
-
-    def check(self, what, passed, detail=""):
-        print(f"{self.name}: {what}: {'ok' if passed else 'FAILED'} {detail}".rstrip(), flush=True)
-        self.failures += not passed
-
-    def run(self, *arguments):
-        result = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True)
-        if result.returncode != 0:
-            print(result.stdout.decode(errors="replace") + result.stderr.decode(errors="replace"))
-            raise RuntimeError(f"{self.name}: {' '.join(arguments)}: exit status {result.returncode}")
-        return result.stdout.decode("utf-8")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
+    def __init__(self, name, program, folder, references_only):
+        super().__init__(name, program, folder)
+        self.references_only = references_only
 
     def load(self, name):
         model, info = AutoModelForCausalLM.from_pretrained(
@@ -300,6 +285,9 @@ class Comparison:
         self.prepare()
         original = self.load("published")
         self.check("the two forms hold the same weights", self.difference(original, self.load("newer")) == 0)
+        if self.references_only:
+            self.references()
+            return
         printed = self.run("import", "published", "--output", "imported")
         self.run("import", "newer", "--output", "imported-newer")
         for form in ("", "-newer"):
@@ -371,8 +359,7 @@ logging: {{directory: run, every: 1}}
 def main():
     parser = argparse.ArgumentParser(description="Compares the program with transformers on scaled random models.")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(PUBLISHED)}")
-    parser.add_argument("--program", default=".build/release/mile-dist")
-    parser.add_argument("--folder", help="where to leave the files; default: a folder that is removed at the end")
+    comparison.add_options(parser)
     parser.add_argument("--references-only", action="store_true")
     arguments = parser.parse_args()
     unknown = set(arguments.models) - set(PUBLISHED)
@@ -381,26 +368,10 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    folder = os.path.abspath(arguments.folder or tempfile.mkdtemp())
-    program = os.path.abspath(arguments.program)
-    failures = 0
-    try:
-        for name in arguments.models or PUBLISHED:
-            comparison = Comparison(name, program, os.path.join(folder, name))
-            if arguments.references_only:
-                comparison.prepare()
-                original = comparison.load("published")
-                comparison.check("the two forms hold the same weights",
-                                 comparison.difference(original, comparison.load("newer")) == 0)
-                comparison.references()
-            else:
-                comparison.all()
-            failures += comparison.failures
-    finally:
-        if not arguments.folder:
-            shutil.rmtree(folder)
-    print(f"{failures} failed" if failures else "all passed")
-    return 1 if failures else 0
+    with comparison.working_folder(arguments.folder) as folder:
+        return comparison.exit_status(
+            Comparison(name, arguments.program, folder, arguments.references_only)
+            for name in arguments.models or PUBLISHED)
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ import math
 import os
 import random
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "references"))
+import comparison  # noqa: E402
 
 TOKENS, STEPS, RANKS, DOCUMENTS = 1000, 500, 2, 300
 TOLERANCE = 1e-4
@@ -135,31 +135,13 @@ def make_documents(texts, seed):
     return {"choices": choices, "contexts": contexts, "last": last}
 
 
-class Comparison:
-    """The checks of one model, in a folder of its own."""
+class Comparison(comparison.Comparison):
+    """The checks of one tokenizer and its model."""
 
     def __init__(self, name, has_template, program, folder, text):
-        self.name, self.has_template, self.program, self.folder = name, has_template, program, folder
+        super().__init__(name, program, folder)
+        self.has_template = has_template
         self.texts = paragraphs(text)
-        self.failures = 0
-        os.makedirs(folder)
-
-    def check(self, what, passed, detail=""):
-        print(f"{self.name}: {what}: {'ok' if passed else 'FAILED'} {detail}".rstrip(), flush=True)
-        self.failures += not passed
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
-
-    def run(self, *arguments, ranks=1, text=None):
-        command = [self.program, *arguments]
-        if ranks > 1:
-            command = ["mpirun", "-n", str(ranks), *command]
-        result = subprocess.run(command, cwd=self.folder, capture_output=True, input=text)
-        if result.returncode != 0:
-            print(result.stdout.decode(errors="replace") + result.stderr.decode(errors="replace"))
-            raise RuntimeError(f"{self.name}: {' '.join(arguments)}: exit status {result.returncode}")
-        return result.stdout.decode("utf-8")
 
     def train(self):
         """Makes, imports, trains and exports the model."""
@@ -279,34 +261,25 @@ logging: {{directory: run, every: 1}}
 
 def main():
     parser = argparse.ArgumentParser(description="Compares eval --tasks with lm_eval on a trained Llama 3.")
-    parser.add_argument("--program", default=".build/release/mile-dist")
     parser.add_argument("--text", help="UTF-8 text with blank lines between documents, some 100 KB or more")
-    parser.add_argument("--folder", help="where to leave the files; default: a folder that is removed at the end")
+    comparison.add_options(parser)
     arguments = parser.parse_args()
     data = os.environ.get("MILE_SHARED_DATA", "../shared/data")
     with open(arguments.text or os.path.join(data, "tinyshakespeare-train.txt"), encoding="utf-8") as file:
         text = file.read()
-    folder = os.path.abspath(arguments.folder or tempfile.mkdtemp())
-    # The packages read these variables when they are imported.
-    os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false",
-                      TQDM_DISABLE="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1", HF_HOME=os.path.join(folder, "cache"))
-    import torch
-    import transformers
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    failures = 0
-    try:
-        for name, has_template in (("template", True), ("plain", False)):
-            comparison = Comparison(
-                name, has_template, os.path.abspath(arguments.program), os.path.join(folder, name), text)
-            comparison.all()
-            failures += comparison.failures
-    finally:
-        if not arguments.folder:
-            shutil.rmtree(folder)
-    print(f"{failures} failed" if failures else "all passed")
-    return 1 if failures else 0
+    with comparison.working_folder(arguments.folder) as folder:
+        # The packages read these variables when they are imported.
+        os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false",
+                          TQDM_DISABLE="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1",
+                          HF_HOME=os.path.join(folder, "cache"))
+        import torch
+        import transformers
+        torch.set_num_threads(1)
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        return comparison.exit_status(
+            Comparison(name, has_template, arguments.program, folder, text)
+            for name, has_template in (("template", True), ("plain", False)))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def model():
     tensors = sorted(model.named_parameters(), key=lambda tensor: table_order(tensor[0]))
     with torch.no_grad():
         for stream, (name, parameter) in enumerate(tensors):
-            parameter.copy_(initial(parameter, stream) * (2 if "embed_tokens" in name else 1))
+            parameter.copy_(initial(name, parameter, stream) * (2 if "embed_tokens" in name else 1))
     return model
 
 

@@ -67,8 +67,8 @@ def network():
     model = LlamaForCausalLM(config).double().eval()
     tensors = sorted(model.named_parameters(), key=lambda tensor: table_order(tensor[0]))
     with torch.no_grad():
-        for stream, (_, parameter) in enumerate(tensors):
-            parameter.copy_(initial(parameter, stream))
+        for stream, (name, parameter) in enumerate(tensors):
+            parameter.copy_(initial(name, parameter, stream))
     return model
 
 
