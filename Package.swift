@@ -86,7 +86,7 @@ let package = Package(
             name: "CSentencePiece", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])],
             linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
-        // SplitMix64, system calls that signals interrupt, runs of numbers.
+        // SplitMix64, system calls that signals interrupt, runs of numbers, well-formed UTF-8.
         module("Primitives", []),
         // Console, JSON values, rows, tables, errors with their exit status.
         module("Reporting", ["Primitives"]),
@@ -123,7 +123,7 @@ let package = Package(
         // Input files: what stands at a path, checked reading, errors that name file and line.
         module("InputFiles", ["Primitives", "Reporting"]),
         // Hugging Face's tokenizer.json: text to token ids and back.
-        module("TokenizerJSON", ["JSONReading", "RegularExpressions", "UnicodeText"]),
+        module("TokenizerJSON", ["JSONReading", "Primitives", "RegularExpressions", "UnicodeText"]),
         // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
         module("Tokenizers", ["InputFiles", "JSONReading", "SentencePieceText", "TokenizerJSON"]),
         // Texts, prepared data, and the order of sequences.
@@ -276,7 +276,8 @@ let package = Package(
                 "CheckpointFixtures", "Checkpointing", "Digests", "HuggingFace", "JSONReading", "LlamaModel",
                 "Primitives", "SentencePieceText", "Tensors", "TestSupport",
             ],
-            exclude: ["make_golden.py", "compare_architectures.py"], resources: [.copy("Golden")]),
+            exclude: ["make_golden.py", "compare_architectures.py", "compare_lm_eval.py"],
+            resources: [.copy("Golden")]),
         tests(
             "ConfigurationTests",
             [

@@ -1,5 +1,7 @@
 // InvalidUTF8 - bytes of a text that are no UTF-8, each of which a SentencePiece model reads as U+FFFD.
 
+internal import Primitives
+
 /// Number of bytes of a text that are no UTF-8, and the location of the first.
 public struct InvalidUTF8: Codable, Equatable, Sendable {
     /// Number of such bytes; each is read as one U+FFFD.
@@ -17,9 +19,8 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
     public init(in text: [UInt8]) {
         var index = 0
         while index < text.count {
-            if text[index] < 0x80 {
-                index += 1
-            } else if let length = Self.sequenceLength(text, index) {
+            let length = wellFormedUTF8Length(text, at: index)
+            if length > 0 {
                 index += length
             } else {
                 if count == 0 {
@@ -70,27 +71,5 @@ public struct InvalidUTF8: Codable, Equatable, Sendable {
             return conversion + "iconv -f ISO-8859-1 -t UTF-8 \(path) > NEW.txt"
         }
         return conversion + "\(tool) -dc \(path) | iconv -f ISO-8859-1 -t UTF-8 > NEW.txt"
-    }
-
-    /// Length of the well-formed sequence of two to four bytes at `start`; nil where there is none.
-    private static func sequenceLength(_ text: [UInt8], _ start: Int) -> Int? {
-        let second: ClosedRange<UInt8>
-        let length: Int
-        switch text[start] {
-        case 0xC2...0xDF: (second, length) = (0x80...0xBF, 2)
-        // A smaller second byte would be an overlong encoding.
-        case 0xE0: (second, length) = (0xA0...0xBF, 3)
-        // A larger second byte would be a surrogate.
-        case 0xED: (second, length) = (0x80...0x9F, 3)
-        case 0xE1...0xEF: (second, length) = (0x80...0xBF, 3)
-        case 0xF0: (second, length) = (0x90...0xBF, 4)
-        case 0xF1...0xF3: (second, length) = (0x80...0xBF, 4)
-        // Unicode ends at U+10FFFF.
-        case 0xF4: (second, length) = (0x80...0x8F, 4)
-        default: return nil
-        }
-        guard start + length <= text.count, second.contains(text[start + 1]) else { return nil }
-        for index in (start + 2)..<(start + max(length, 2)) where text[index] & 0xC0 != 0x80 { return nil }
-        return length
     }
 }

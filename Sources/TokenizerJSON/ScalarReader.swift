@@ -1,5 +1,7 @@
 // ScalarReader - code points of UTF-8, and properties of characters that pre-tokenizers ask for.
 
+internal import Primitives
+
 /// Reads code points of valid UTF-8.
 enum ScalarReader {
     /// The code point that starts at `index`, and its number of bytes.
@@ -28,7 +30,7 @@ enum ScalarReader {
         result.reserveCapacity(text.count + 16)
         var index = 0
         while index < text.count {
-            let length = wellFormedLength(text, index)
+            let length = wellFormedUTF8Length(text, at: index)
             if length > 0 {
                 result += text[index..<index + length]
                 index += length
@@ -38,25 +40,6 @@ enum ScalarReader {
             }
         }
         return result
-    }
-
-    /// Number of bytes of the well-formed sequence at `start` (Unicode, table 3-7); 0 where there is none.
-    private static func wellFormedLength(_ text: [UInt8], _ start: Int) -> Int {
-        let second: ClosedRange<UInt8>
-        let length: Int
-        switch text[start] {
-        case 0..<0x80: return 1
-        case 0xC2...0xDF: (second, length) = (0x80...0xBF, 2)
-        case 0xE0: (second, length) = (0xA0...0xBF, 3)
-        case 0xED: (second, length) = (0x80...0x9F, 3)
-        case 0xE1...0xEF: (second, length) = (0x80...0xBF, 3)
-        case 0xF0: (second, length) = (0x90...0xBF, 4)
-        case 0xF1...0xF3: (second, length) = (0x80...0xBF, 4)
-        case 0xF4: (second, length) = (0x80...0x8F, 4)
-        default: return 0
-        }
-        guard start + length <= text.count, second.contains(text[start + 1]) else { return 0 }
-        return text[start + 2..<max(start + length, start + 2)].allSatisfy { $0 & 0xC0 == 0x80 } ? length : 0
     }
 }
 
