@@ -135,15 +135,15 @@ package struct KernelBench {
             let norm = HeadNorm(
                 queryHeads: model.attentionHeadCount, keyHeads: model.keyValueHeadCount, headSize: model.headSize)
             let (input, rstd) = (PeakRates.filled(N * norm.heads * norm.headSize), PeakRates.filled(N * norm.heads))
-            let (gain, gradients) = (PeakRates.filled(norm.headSize), PeakRates.filled(2 * norm.headSize))
+            let (gains, gradients) = (PeakRates.filled(2 * norm.headSize), PeakRates.filled(2 * norm.headSize))
             let scratch = PeakRates.filled(norm.scratchCount(tokens: N))
             add("head norm forward", input.count, 3) {
                 norm.forward(
-                    pool, qkv, stride: width, queryGain: gain, keyGain: gain, epsilon: 1e-5, input: input, rstd: rstd)
+                    pool, qkv, stride: width, gains: gains, epsilon: 1e-5, input: input, rstd: rstd)
             }
             add("head norm backward", input.count, 3) {
                 norm.backward(
-                    pool, qkv, stride: width, queryGain: gain, keyGain: gain, input: input, rstd: rstd,
+                    pool, qkv, stride: width, gains: gains, input: input, rstd: rstd,
                     gainGradients: gradients, adding: false, scratch: scratch)
             }
         }

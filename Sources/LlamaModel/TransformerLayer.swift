@@ -62,8 +62,7 @@ struct TransformerLayer {
         let gated = pass.rows(buffers.gated, F)
         SwiGLU.forward(pool, gateUp: pass.rows(kept.inner.gateUp, 2 * F), features: F, into: gated)
         pool.copy(pass.rows(kept.inner.middle, D), into: output)
-        linear(gated, weights.down, pass, inputs: F, outputs: D, into: output, adding: true)
-        if let bias = weights.downBias { Bias.add(pool, bias, to: output) }
+        linear(gated, weights.down, weights.downBias, pass, inputs: F, outputs: D, into: output, adding: true)
     }
 
     /// Recomputes the layer's activations in `kept` from its input, for activation checkpointing.
@@ -95,28 +94,27 @@ struct TransformerLayer {
         attend(pass, qkv, cache, kept, buffers)
         pool.copy(input, into: middle)
         let attendedOperand = operand(attended, buffers.downcastInput)
-        linear(attendedOperand, weights.output, pass, inputs: Q, outputs: D, into: middle, adding: true)
-        if let bias = weights.outputBias { Bias.add(pool, bias, to: middle) }
+        linear(
+            attendedOperand, weights.output, weights.outputBias, pass, inputs: Q, outputs: D, into: middle, adding: true
+        )
 
         RMSNorm.forward(
             pool, x: middle, gain: weights.postAttentionNorm, epsilon: epsilon, into: normed,
             rstd: pass.rows(kept.inner.middleRstd, 1))
-        let gateUp = pass.rows(kept.inner.gateUp, 2 * F)
-        linear(normed, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: gateUp)
-        if let bias = weights.gateUpBias { Bias.add(pool, bias, to: gateUp) }
+        linear(
+            normed, weights.gateUp, weights.gateUpBias, pass, inputs: D, outputs: 2 * F,
+            into: pass.rows(kept.inner.gateUp, 2 * F))
     }
 
     /// Computes q, k and v `[N, S]` from the normalized input: linear layer, biases, norms of heads, rotary.
     private func project(
         _ normed: OperandSlice, _ weights: Weights, _ pass: Pass, _ kept: Activations.Layer, into qkv: FloatSlice
     ) {
-        linear(normed, weights.qkv, pass, inputs: D, outputs: S, into: qkv)
-        if let bias = weights.qkvBias { Bias.add(pool, bias, to: qkv) }
+        linear(normed, weights.qkv, weights.qkvBias, pass, inputs: D, outputs: S, into: qkv)
         if let headNorm, let gains = weights.headNorms {
             headNorm.forward(
-                pool, qkv, stride: S, queryGain: gains[0..<headNorm.headSize],
-                keyGain: gains[headNorm.headSize..<gains.count],
-                epsilon: epsilon, input: pass.rows(kept.inner.headInput, headNorm.heads * headNorm.headSize),
+                pool, qkv, stride: S, gains: gains, epsilon: epsilon,
+                input: pass.rows(kept.inner.headInput, headNorm.heads * headNorm.headSize),
                 rstd: pass.rows(kept.inner.headRstd, headNorm.heads))
         }
         if weights.isRotated { applyRotary(pass, to: qkv, inverse: false) }
@@ -184,10 +182,8 @@ struct TransformerLayer {
         SwiGLU.backward(
             pool, outputGradient: gatedGradient, features: F, gateUp: gateUp, into: gateUpGradient, output: gated)
         weightGradient(outputGradient, x: gated, pass, inputs: F, outputs: D, into: gradients.down, adding: adding)
-        if let bias = gradients.downBias {
-            biasGradient(.fp32(residualGradient), into: bias, buffers, adding: adding)
-        }
-        if let bias = gradients.gateUpBias { biasGradient(gateUpGradient, into: bias, buffers, adding: adding) }
+        biasGradient(.fp32(residualGradient), into: gradients.downBias, buffers, adding: adding)
+        biasGradient(gateUpGradient, into: gradients.gateUpBias, buffers, adding: adding)
 
         inputGradient(gateUpGradient, weights.gateUp, pass, inputs: D, outputs: 2 * F, into: normedGradient)
         RMSNorm.backward(
@@ -215,9 +211,7 @@ struct TransformerLayer {
         weightGradient(
             outputGradient, x: operand(attended, buffers.downcastInput), pass, inputs: Q, outputs: D,
             into: gradients.output, adding: adding)
-        if let bias = gradients.outputBias {
-            biasGradient(.fp32(residualGradient), into: bias, buffers, adding: adding)
-        }
+        biasGradient(.fp32(residualGradient), into: gradients.outputBias, buffers, adding: adding)
         let downcast = buffers.downcastInput.map { $0[0..<attentionGradient.count] }
         if let downcast { pool.convert(attentionGradient, into: downcast) }
         attention.backward(
@@ -227,13 +221,12 @@ struct TransformerLayer {
         if weights.isRotated { applyRotary(pass, to: qkvGradient, inverse: true) }
         if let headNorm, let gains = weights.headNorms, let gainGradients = gradients.headNorms {
             headNorm.backward(
-                pool, qkvGradient, stride: S, queryGain: gains[0..<headNorm.headSize],
-                keyGain: gains[headNorm.headSize..<gains.count],
+                pool, qkvGradient, stride: S, gains: gains,
                 input: pass.rows(kept.inner.headInput, headNorm.heads * headNorm.headSize),
                 rstd: pass.rows(kept.inner.headRstd, headNorm.heads), gainGradients: gainGradients, adding: adding,
                 scratch: buffers.scratch)
         }
-        if let bias = gradients.qkvBias { biasGradient(.fp32(qkvGradient), into: bias, buffers, adding: adding) }
+        biasGradient(.fp32(qkvGradient), into: gradients.qkvBias, buffers, adding: adding)
 
         let projectionGradient = operand(qkvGradient, buffers.downcastGradient)
         inputGradient(projectionGradient, weights.qkv, pass, inputs: D, outputs: S, into: normedGradient)
@@ -255,15 +248,16 @@ struct TransformerLayer {
         return .bf16(downcast)
     }
 
-    /// `y = x W^T (+ y)`: x `[N, inputs]`, W `[outputs, inputs]`, y `[N, outputs]`.
+    /// `y = x W^T + bias (+ y)`: x `[N, inputs]`, W `[outputs, inputs]`, bias `[outputs]` or nil, y `[N, outputs]`.
     private func linear(
-        _ x: OperandSlice, _ weight: OperandSlice, _ pass: Pass, inputs: Int, outputs: Int, into y: FloatSlice,
-        adding: Bool = false
+        _ x: OperandSlice, _ weight: OperandSlice, _ bias: FloatSlice?, _ pass: Pass, inputs: Int, outputs: Int,
+        into y: FloatSlice, adding: Bool = false
     ) {
         pool.multiply(
             OperandMatrix(x, rows: pass.tokens, columns: inputs), .asStored,
             OperandMatrix(weight, rows: outputs, columns: inputs), .transposed,
             into: Matrix(y, rows: pass.tokens, columns: outputs), adding: adding)
+        if let bias { Bias.add(pool, bias, to: y) }
     }
 
     /// The input gradient `dx = dy W`: dy `[N, outputs]`, W `[outputs, inputs]`, dx `[N, inputs]`.
@@ -289,10 +283,11 @@ struct TransformerLayer {
             into: Matrix(weightGradient, rows: outputs, columns: inputs), adding: adding)
     }
 
-    /// The bias gradient `dbias = sum_n dy (+ dbias)`: dy `[N, outputs]`, dbias `[outputs]`.
+    /// The bias gradient `dbias = sum_n dy (+ dbias)`: dy `[N, outputs]`, dbias `[outputs]`; nil in a layer without.
     private func biasGradient(
-        _ outputGradient: OperandSlice, into biasGradient: FloatSlice, _ buffers: Activations, adding: Bool
+        _ outputGradient: OperandSlice, into biasGradient: FloatSlice?, _ buffers: Activations, adding: Bool
     ) {
+        guard let biasGradient else { return }
         Bias.gradient(
             pool, outputGradient: outputGradient, into: biasGradient, adding: adding, scratch: buffers.scratch)
     }

@@ -27,16 +27,15 @@ public struct HeadNorm: Sendable {
     ///
     /// - Parameters:
     ///   - x: `[N, stride]`; the heads lie at the start of each row.
-    ///   - queryGain: gain of queries, `[Dh]`.
-    ///   - keyGain: gain of keys, `[Dh]`.
+    ///   - gains: of queries and keys, one behind the other, `[2 * Dh]`.
     ///   - input: receives the heads as they were, `[N, (H + K) * Dh]`.
     ///   - rstd: receives `1 / sqrt(mean(x^2) + epsilon)` per head, `[N, H + K]`.
     public func forward(
-        _ pool: ThreadPool, _ x: FloatSlice, stride: Int, queryGain: FloatSlice, keyGain: FloatSlice, epsilon: Float,
-        input: FloatSlice, rstd: FloatSlice
+        _ pool: ThreadPool, _ x: FloatSlice, stride: Int, gains: FloatSlice, epsilon: Float, input: FloatSlice,
+        rstd: FloatSlice
     ) {
-        let N = check(x, stride: stride, queryGain, keyGain, input, rstd)
-        let (x_N, query_Dh, key_Dh, input_NHDh, rstd_NH) = (x.view, queryGain.view, keyGain.view, input.view, rstd.view)
+        let N = check(x, stride: stride, gains, input, rstd)
+        let (x_N, gains_2Dh, input_NHDh, rstd_NH) = (x.view, gains.view, input.view, rstd.view)
         let (heads, Dh) = (heads, headSize)
         pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
             for n in tokens {
@@ -47,7 +46,8 @@ public struct HeadNorm: Sendable {
                     let scale = 1 / (meanSquare + epsilon).squareRoot()
                     rstd_NH[n * heads + head] = scale
                     let lanes = Lanes(repeating: scale)
-                    mapLanes(row, head < queryHeads ? query_Dh : key_Dh, into: row) { $0 * lanes * $1 }
+                    let gain = gains_2Dh.advanced(by: head < queryHeads ? 0 : Dh, count: Dh)
+                    mapLanes(row, gain, into: row) { $0 * lanes * $1 }
                 }
             }
         }
@@ -68,15 +68,15 @@ public struct HeadNorm: Sendable {
     ///   - gainGradients: of queries and keys, one behind the other, `[2 * Dh]`; overwritten unless `adding`.
     ///   - scratch: ``scratchCount(tokens:)`` floats.
     public func backward(
-        _ pool: ThreadPool, _ gradient: FloatSlice, stride: Int, queryGain: FloatSlice, keyGain: FloatSlice,
-        input: FloatSlice, rstd: FloatSlice, gainGradients: FloatSlice, adding: Bool, scratch: FloatSlice
+        _ pool: ThreadPool, _ gradient: FloatSlice, stride: Int, gains: FloatSlice, input: FloatSlice, rstd: FloatSlice,
+        gainGradients: FloatSlice, adding: Bool, scratch: FloatSlice
     ) {
-        let N = check(gradient, stride: stride, queryGain, keyGain, input, rstd)
+        let N = check(gradient, stride: stride, gains, input, rstd)
         precondition(
             gainGradients.count == 2 * headSize && scratch.count >= scratchCount(tokens: N),
             "head norm backward: \(gainGradients.count) gain gradients and \(scratch.count) floats of scratch for "
                 + "\(N) x \(headSize)")
-        let (gradient_N, query_Dh, key_Dh) = (gradient.view, queryGain.view, keyGain.view)
+        let (gradient_N, gains_2Dh) = (gradient.view, gains.view)
         let (input_NHDh, rstd_NH, partial_tile2Dh) = (input.view, rstd.view, scratch.view)
         let (heads, Dh) = (heads, headSize)
         pool.runRanges(count: N, grain: tokenTile) { tokens, _ in
@@ -84,11 +84,11 @@ public struct HeadNorm: Sendable {
             partial_2Dh.fill(0)
             for n in tokens {
                 for head in 0..<heads {
-                    let isQuery = head < queryHeads
+                    let offset = head < queryHeads ? 0 : Dh
                     let row = gradient_N.advanced(by: n * stride + head * Dh, count: Dh)
-                    let gain = isQuery ? query_Dh : key_Dh
+                    let gain = gains_2Dh.advanced(by: offset, count: Dh)
                     let x = input_NHDh.advanced(by: (n * heads + head) * Dh, count: Dh)
-                    let partial = partial_2Dh.advanced(by: isQuery ? 0 : Dh, count: Dh)
+                    let partial = partial_2Dh.advanced(by: offset, count: Dh)
                     let scale = rstd_NH[n * heads + head]
                     let rstd = Lanes(repeating: scale)
                     // Why a function: a closure is not inlined into this loop.
@@ -112,14 +112,13 @@ public struct HeadNorm: Sendable {
 
     /// - Returns: N.
     private func check(
-        _ x: FloatSlice, stride: Int, _ queryGain: FloatSlice, _ keyGain: FloatSlice, _ input: FloatSlice,
-        _ rstd: FloatSlice
+        _ x: FloatSlice, stride: Int, _ gains: FloatSlice, _ input: FloatSlice, _ rstd: FloatSlice
     ) -> Int {
         precondition(
             stride >= heads * headSize && x.count % stride == 0, "head norm: \(heads) heads in rows of \(stride)")
         let N = x.count / stride
         precondition(
-            queryGain.count == headSize && keyGain.count == headSize && input.count == N * heads * headSize
+            gains.count == 2 * headSize && input.count == N * heads * headSize
                 && rstd.count == N * heads,
             "head norm: sizes for \(N) x \(heads) x \(headSize)")
         return N

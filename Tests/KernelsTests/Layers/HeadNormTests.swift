@@ -30,7 +30,7 @@ struct HeadNormTests {
             let (y, input) = (GuardedBuffer(x), GuardedBuffer(count: N * norm.heads * headSize))
             let rstd = GuardedBuffer(count: N * norm.heads)
             norm.forward(
-                pool, y.slice, stride: stride, queryGain: unaligned(queryGain), keyGain: unaligned(keyGain),
+                pool, y.slice, stride: stride, gains: unaligned(queryGain + keyGain),
                 epsilon: Self.epsilon, input: input.slice, rstd: rstd.slice)
             #expect(y.isIntact && input.isIntact && rstd.isIntact)
             return (y.array, input.array, rstd.array)
@@ -42,7 +42,7 @@ struct HeadNormTests {
             let gains = adding ? GuardedBuffer(gainGradients) : GuardedBuffer(count: 2 * headSize)
             let scratch = GuardedBuffer(count: norm.scratchCount(tokens: N))
             norm.backward(
-                pool, gradient.slice, stride: stride, queryGain: unaligned(queryGain), keyGain: unaligned(keyGain),
+                pool, gradient.slice, stride: stride, gains: unaligned(queryGain + keyGain),
                 input: unaligned(kept.input), rstd: unaligned(kept.rstd), gainGradients: gains.slice, adding: adding,
                 scratch: scratch.slice)
             #expect(gradient.isIntact && gains.isIntact && scratch.isIntact)
@@ -119,9 +119,9 @@ struct HeadNormTests {
 
     @Test func rowsThatAreTooShortTrap() async {
         await #expect(processExitsWith: .failure) {
-            let four = Arena(count: 4).all
+            let gains = Arena(count: 8).all
             HeadNorm(queryHeads: 1, keyHeads: 1, headSize: 4).forward(
-                makePool(), Arena(count: 7).all, stride: 7, queryGain: four, keyGain: four, epsilon: 1,
+                makePool(), Arena(count: 7).all, stride: 7, gains: gains, epsilon: 1,
                 input: Arena(count: 8).all, rstd: Arena(count: 2).all)
         }
     }
