@@ -57,17 +57,7 @@ extension ProgramTests {
 
         @Test func linesToIdsAndBack() throws {
             let place = try workplace()
-            let text = Array("the ship  sails\n\n café \u{1F600}\n zero \0 byte\nno end".utf8)
-            try place.folder.write(text, to: "in.txt")
-            let ids = try place.run(["tokenizer", "encode", "--tokenizer", "t.json", "in.txt"])
-            #expect(ids.status == 0 && ids.errors.isEmpty, "\(ids)")
-            let lines = ids.output.split(separator: "\n", omittingEmptySubsequences: false)
-            #expect(lines.count == 6 && lines[1].isEmpty && lines[5].isEmpty, "\(ids)")
-            #expect(
-                lines.allSatisfy { $0.split(separator: " ").allSatisfy { (0..<Self.size).contains(Int($0) ?? -1) } })
-            try place.folder.write(ids.output, to: "ids")
-            let back = try place.run(["tokenizer", "decode", "--tokenizer", "t.json", "ids"])
-            #expect(Array(back.output.utf8) == text + [0x0A], "\(back)")
+            _ = try place.linesToIdsAndBack("t.json", size: Self.size)
             try place.folder.write([0x61, 0xFC, 0x0A], to: "latin.txt")
             let latin = try place.run(["tokenizer", "encode", "--tokenizer", "t.json", "latin.txt"])
             #expect(latin.status == 0 && latin.output.hasSuffix("239 191 189\n"), "\(latin)")

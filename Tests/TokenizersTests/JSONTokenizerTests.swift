@@ -62,23 +62,8 @@ import Testing
         let tokenizer = try tokenizer()
         for text in ["ab é a\n b\u{1F600}", " aa", "", "ab ab<|other|>", "\n\na\0"] {
             let bytes = Array(text.utf8)
-            let ids = try tokenizer.encode(bytes)
-            var (made, previous): ([UInt8], Int32) = ([], tokenizer.endToken)
-            for id in ids + [tokenizer.endToken] {
-                made += tokenizer.bytes(of: id, after: previous)
-                previous = id
-            }
-            #expect(made == bytes && tokenizer.decode(ids) == bytes)
-            #expect(tokenizer.byteCount(of: ids + [Self.end], after: Self.end) == bytes.count)
-            // Two documents, and one that is cut anywhere.
-            #expect(tokenizer.byteCount(of: ids + [Self.end] + ids, after: Self.end) == 2 * bytes.count)
-            for cut in ids.indices.dropFirst() {
-                let counts = [
-                    tokenizer.byteCount(of: Array(ids[..<cut]), after: Self.end),
-                    tokenizer.byteCount(of: Array(ids[cut...]), after: ids[cut - 1]),
-                ]
-                #expect(counts[0] + counts[1] == bytes.count, "cut at \(cut)")
-            }
+            try expectBytesOfTokens(of: bytes, by: tokenizer)
+            #expect(tokenizer.decode(try tokenizer.encode(bytes)) == bytes)
         }
         #expect(tokenizer.bytes(of: 0xC3, after: 0x61) == [0xC3])
         #expect(tokenizer.bytes(of: 257, after: 0x61) == Array(" a".utf8))

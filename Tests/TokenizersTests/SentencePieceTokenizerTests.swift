@@ -43,24 +43,7 @@ import InputFiles
     @Test func bytesOfTokensMakeTheText() throws {
         let tokenizer = try tokenizer()
         for text in ["aé a\n b\u{1F600}", " aa", "", "aaa aaa", "\n\na\0"] {
-            let bytes = Array(text.utf8)
-            let ids = try tokenizer.encode(bytes)
-            var (made, previous): ([UInt8], Int32) = ([], tokenizer.endToken)
-            for id in ids + [tokenizer.endToken] {
-                made += tokenizer.bytes(of: id, after: previous)
-                previous = id
-            }
-            #expect(made == bytes)
-            #expect(tokenizer.byteCount(of: ids + [2], after: 2) == bytes.count)
-            // Two documents; and one that is cut in the middle of a character spelled in bytes.
-            #expect(tokenizer.byteCount(of: ids + [2] + ids, after: 2) == 2 * bytes.count)
-            for cut in ids.indices.dropFirst() {
-                let parts = [Array(ids[..<cut]), Array(ids[cut...])]
-                let counts = [
-                    tokenizer.byteCount(of: parts[0], after: 2), tokenizer.byteCount(of: parts[1], after: ids[cut - 1]),
-                ]
-                #expect(counts[0] + counts[1] == bytes.count, "cut at \(cut)")
-            }
+            try expectBytesOfTokens(of: Array(text.utf8), by: tokenizer)
         }
         // A blank between words is a byte of the text. The one in front of a document is none.
         #expect(tokenizer.bytes(of: 260, after: 265) == Array(" a".utf8))
