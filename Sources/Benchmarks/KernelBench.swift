@@ -68,6 +68,13 @@ package struct KernelBench {
         ).write(to: console, isJSON: isJSON)
     }
 
+    /// Measures a pass that memory bounds: it reads and writes `streams` floats for each element.
+    private func row(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) -> Row {
+        Row(
+            name: name, elements: Double(elements), bytes: 4 * Double(elements * streams), operations: 0,
+            seconds: Stopwatch.median(body))
+    }
+
     private func layerRows() -> [Row] {
         let (N, D, F) = (sizes.tokens, sizes.model.hiddenSize, sizes.model.intermediateSize)
         let (x, y, inputGradient) = (PeakRates.filled(N * D), PeakRates.filled(N * D), PeakRates.filled(N * D))
@@ -80,11 +87,6 @@ package struct KernelBench {
         let table = PeakRates.filled(sizes.model.vocabularySize * D)
         let ids = (0..<N).map { Int32($0 * 7919 % sizes.model.vocabularySize) }
         let T = sizes.sequenceLength
-        func row(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) -> Row {
-            Row(
-                name: name, elements: Double(elements), bytes: 4 * Double(elements * streams), operations: 0,
-                seconds: Stopwatch.median(body))
-        }
         return [
             row("RMSNorm forward", N * D, 2) {
                 RMSNorm.forward(pool, x: x, gain: gain, epsilon: 1e-5, into: .fp32(y), rstd: rstd)
@@ -113,23 +115,20 @@ package struct KernelBench {
     /// The passes of biases and head norms; none where the architecture lacks them.
     private func architectureRows() -> [Row] {
         let (model, N) = (sizes.model, sizes.tokens)
+        guard model.attentionBiases != .none || model.hasHeadNorms else { return [] }
         var rows: [Row] = []
-        func add(_ name: String, _ elements: Int, _ streams: Int, _ body: () -> Void) {
-            rows.append(
-                Row(
-                    name: name, elements: Double(elements), bytes: 4 * Double(elements * streams), operations: 0,
-                    seconds: Stopwatch.median(body)))
-        }
         let width = (model.attentionHeadCount + 2 * model.keyValueHeadCount) * model.headSize
         let qkv = PeakRates.filled(N * width)
         if model.attentionBiases != .none {
             let (bias, scratch) = (
                 PeakRates.filled(width), PeakRates.filled(Bias.scratchCount(tokens: N, features: width))
             )
-            add("bias", qkv.count, 2) { Bias.add(pool, bias, to: qkv) }
-            add("bias gradient", qkv.count, 1) {
-                Bias.gradient(pool, outputGradient: .fp32(qkv), into: bias, adding: false, scratch: scratch)
-            }
+            rows += [
+                row("bias", qkv.count, 2) { Bias.add(pool, bias, to: qkv) },
+                row("bias gradient", qkv.count, 1) {
+                    Bias.gradient(pool, outputGradient: .fp32(qkv), into: bias, adding: false, scratch: scratch)
+                },
+            ]
         }
         if model.hasHeadNorms {
             let norm = HeadNorm(
@@ -137,15 +136,18 @@ package struct KernelBench {
             let (input, rstd) = (PeakRates.filled(N * norm.heads * norm.headSize), PeakRates.filled(N * norm.heads))
             let (gains, gradients) = (PeakRates.filled(2 * norm.headSize), PeakRates.filled(2 * norm.headSize))
             let scratch = PeakRates.filled(norm.scratchCount(tokens: N))
-            add("head norm forward", input.count, 3) {
-                norm.forward(
-                    pool, qkv, stride: width, gains: gains, epsilon: 1e-5, input: input, rstd: rstd)
-            }
-            add("head norm backward", input.count, 3) {
-                norm.backward(
-                    pool, qkv, stride: width, gains: gains, input: input, rstd: rstd,
-                    gainGradients: gradients, adding: false, scratch: scratch)
-            }
+            rows += [
+                row("head norm forward", input.count, 3) {
+                    norm.forward(
+                        pool, qkv, stride: width, gains: gains, epsilon: 1e-5, input: input,
+                        rstd: rstd)
+                },
+                row("head norm backward", input.count, 3) {
+                    norm.backward(
+                        pool, qkv, stride: width, gains: gains, input: input, rstd: rstd,
+                        gainGradients: gradients, adding: false, scratch: scratch)
+                },
+            ]
         }
         return rows
     }

@@ -4,16 +4,16 @@
 ///
 /// A checkpoint holds its bytes, and an export writes them back.
 public struct CarriedFile: Sendable, Equatable {
-    /// Name in the imported directory.
-    public let name: String
     public let bytes: [UInt8]
     /// The record of the file in a checkpoint's index. Why it is stored: each save of a run needs the hash.
     let record: CarriedFileRecord
 
+    /// Name in the imported directory.
+    public var name: String { record.name }
+
     /// Traps for a name that ``isAllowed(_:)`` refuses.
     public init(name: String, bytes: [UInt8]) {
         precondition(Self.isAllowed(name), "a file cannot be carried under the name \(name)")
-        self.name = name
         self.bytes = bytes
         record = CarriedFileRecord(name: name, byteCount: bytes.count, sha256: Hash.bytes(bytes))
     }

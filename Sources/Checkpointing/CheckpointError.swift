@@ -73,6 +73,22 @@ extension CheckpointError {
             "cannot \(action): \(reason); free space or raise the quota (a smaller checkpoint.keep needs less)")
     }
 
+    /// The error of a file whose SHA-256 is not that of the index.
+    static func altered(_ file: String, found: String, expected: String) -> CheckpointError {
+        CheckpointError(.corrupt, file: file, "its SHA-256 is \(found) instead of \(expected): the file was altered")
+    }
+
+    /// The error of a file that reads back otherwise than it was written.
+    ///
+    /// - Parameter place: the part of the file that differs; nil: not known.
+    static func readBackDiffers(_ file: String, at place: String? = nil) -> CheckpointError {
+        let part = place.map { " (\($0))" } ?? ""
+        return CheckpointError(
+            .io, file: file,
+            "what is read back differs from what was written\(part): the storage is not reliable; check its health"
+                + " before training on")
+    }
+
     /// The error of a failed HDF5 call while writing.
     static func writing(_ error: HDF5Error) -> CheckpointError {
         let text = "\(error.function): \(error.message)"

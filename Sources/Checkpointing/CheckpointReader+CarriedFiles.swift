@@ -18,25 +18,12 @@ extension CheckpointReader {
 
     private func carriedFile(_ record: CarriedFileRecord) throws(CheckpointError) -> CarriedFile {
         let path = directory + "/" + record.storedName
-        try Self.checkSize(of: record, in: directory)
+        try Self.checkSize(path, record.byteCount, of: "carried file")
         let bytes = try Files.read(path, limit: record.byteCount)
         let file = CarriedFile(name: record.name, bytes: bytes)
         guard file.record.sha256 == record.sha256 else {
-            throw CheckpointError(
-                .corrupt, file: path,
-                "its SHA-256 is \(file.record.sha256) instead of \(record.sha256): the file was altered")
+            throw .altered(path, found: file.record.sha256, expected: record.sha256)
         }
         return file
-    }
-
-    /// Checks the size of a carried file, without reading it.
-    static func checkSize(of record: CarriedFileRecord, in directory: String) throws(CheckpointError) {
-        let path = directory + "/" + record.storedName
-        guard case .file(let byteCount) = try Files.status(path) else {
-            throw CheckpointError(.missing, file: path, "the carried file is missing")
-        }
-        guard byteCount == record.byteCount else {
-            throw CheckpointError(.corrupt, file: path, "it has \(byteCount) bytes instead of \(record.byteCount)")
-        }
     }
 }

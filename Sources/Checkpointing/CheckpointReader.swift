@@ -46,8 +46,12 @@ public final class CheckpointReader {
         }
         (index, runs) = try IndexFile.read(indexPath)
         self.directory = directory
-        for shard in index.shards { try Self.checkSize(of: shard, in: directory) }
-        for file in index.carriedFiles { try Self.checkSize(of: file, in: directory) }
+        for shard in index.shards {
+            try Self.checkSize(directory + "/" + shard.fileName, shard.byteCount, of: "shard")
+        }
+        for file in index.carriedFiles {
+            try Self.checkSize(directory + "/" + file.storedName, file.byteCount, of: "carried file")
+        }
     }
 
     /// Checks the SHA-256 of shard `number`.
@@ -55,12 +59,11 @@ public final class CheckpointReader {
     /// - Throws: ``CheckpointError``: `missing` or `corrupt` naming the shard.
     public func verifyShard(_ number: Int) throws {
         let shard = index.shards[number]
-        try Self.checkSize(of: shard, in: directory)
         let path = path(of: number)
+        try Self.checkSize(path, shard.byteCount, of: "shard")
         let found = try Hash.file(path)
         guard found == shard.sha256 else {
-            throw CheckpointError(
-                .corrupt, file: path, "its SHA-256 is \(found) instead of \(shard.sha256): the file was altered")
+            throw CheckpointError.altered(path, found: found, expected: shard.sha256)
         }
     }
 
@@ -181,13 +184,15 @@ public final class CheckpointReader {
 
     private func path(of shard: Int) -> String { directory + "/" + index.shards[shard].fileName }
 
-    private static func checkSize(of shard: ShardRecord, in directory: String) throws(CheckpointError) {
-        let path = directory + "/" + shard.fileName
-        guard case .file(let byteCount) = try Files.status(path) else {
-            throw CheckpointError(.missing, file: path, "the shard is missing")
+    /// Checks that a file of the index exists and has `byteCount` bytes, without reading it.
+    ///
+    /// - Parameter what: the kind of file, for messages.
+    static func checkSize(_ path: String, _ byteCount: Int, of what: String) throws(CheckpointError) {
+        guard case .file(let found) = try Files.status(path) else {
+            throw CheckpointError(.missing, file: path, "the \(what) is missing")
         }
-        guard byteCount == shard.byteCount else {
-            throw CheckpointError(.corrupt, file: path, "it has \(byteCount) bytes instead of \(shard.byteCount)")
+        guard found == byteCount else {
+            throw CheckpointError(.corrupt, file: path, "it has \(found) bytes instead of \(byteCount)")
         }
     }
 

@@ -7,12 +7,7 @@ extension CheckpointStore {
             let record = file.record
             let path = temporary + "/" + record.storedName
             try Files.write(file.bytes, to: path)
-            guard try Hash.file(path) == record.sha256 else {
-                throw CheckpointError(
-                    .io, file: path,
-                    "what is read back differs from what was written: the storage is not reliable; check its health"
-                        + " before training on")
-            }
+            guard try Hash.file(path) == record.sha256 else { throw .readBackDiffers(path) }
         }
     }
 }

@@ -195,12 +195,7 @@ public struct CheckpointStore: Sendable {
         let path = temporary + "/" + IndexFile.name
         try IndexFile.write(index, to: path)
         try Files.sync(path)
-        guard try IndexFile.read(path).index == index else {
-            throw CheckpointError(
-                .io, file: path,
-                "what is read back differs from what was written: the storage is not reliable; check its health before"
-                    + " training on")
-        }
+        guard try IndexFile.read(path).index == index else { throw .readBackDiffers(path) }
         let completion = Hash.bytes(try Files.read(path, limit: .max)) + "\n"
         try Files.write(Array(completion.utf8), to: temporary + "/" + completionName)
     }

@@ -46,8 +46,7 @@ struct ModelRecord: Codable, Equatable {
                 .corrupt, file: file,
                 "model: \(contradiction.key) is \(contradiction.found); allowed: \(contradiction.allowed)")
         }
-        let sharesHiddenFeatures = model.headSize == model.hiddenSize / model.attentionHeadCount
-        guard !sharesHiddenFeatures || model.hiddenSize % model.attentionHeadCount == 0,
+        guard !model.headsShareHidden || model.hiddenSize % model.attentionHeadCount == 0,
             model.attentionHeadCount % model.keyValueHeadCount == 0
         else {
             throw CheckpointError(

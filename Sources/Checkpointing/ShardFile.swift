@@ -47,11 +47,8 @@ enum ShardFile {
                     let block = buffer[0..<(end - start)]
                     try shard.read(role, (offset + start)..<(offset + end), into: block)
                     guard block.hasSameBits(as: piece[start..<end]) else {
-                        throw CheckpointError(
-                            .io, file: path,
-                            "what is read back differs from what was written (\(role.rawValue), elements"
-                                + " \(offset + start)..<\(offset + end)): the storage is not reliable; check its health"
-                                + " before training on")
+                        throw .readBackDiffers(
+                            path, at: "\(role.rawValue), elements \(offset + start)..<\(offset + end)")
                     }
                     start = end
                 }

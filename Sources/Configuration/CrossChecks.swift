@@ -29,12 +29,11 @@ enum CrossChecks {
     private static func checkModel(_ run: RunConfiguration, _ report: Report) {
         let model = run.model
         let heads = model.attentionHeadCount
-        let followsFromHeads = model.headSize == model.hiddenSize / heads
-        if !model.hiddenSize.isMultiple(of: heads), followsFromHeads || model.architecture == .llama {
+        if !model.hiddenSize.isMultiple(of: heads), model.headsShareHidden || model.architecture == .llama {
             report(
                 "model.num_attention_heads", "\(heads), which does not divide model.hidden_size \(model.hiddenSize)",
                 "a divisor of \(model.hiddenSize)")
-        } else if !model.headSize.isMultiple(of: 2), followsFromHeads {
+        } else if !model.headSize.isMultiple(of: 2), model.headsShareHidden {
             report(
                 "model.num_attention_heads",
                 "\(heads), which makes heads of size \(model.headSize); rotary embeddings turn pairs of features",
@@ -52,7 +51,7 @@ enum CrossChecks {
         // In floating point: the sizes of a typing mistake may overflow an integer.
         let (D, F) = (Double(model.hiddenSize), Double(model.intermediateSize))
         // Heads that share the hidden features make two matrices of D x D; a head size of its own makes others.
-        let width = followsFromHeads ? D : Double(heads) * Double(model.headSize)
+        let width = model.headsShareHidden ? D : Double(heads) * Double(model.headSize)
         let count =
             Double(model.hiddenLayerCount) * D * (2 * D + 2 * width + 3 * F) + 2 * Double(model.vocabularySize) * D
         if count > mostParameters {

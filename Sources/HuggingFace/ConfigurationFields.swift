@@ -189,11 +189,9 @@ struct ConfigurationFields {
             report("num_hidden_layers is \(layers); allowed: 1 to \(ModelConfiguration.mostLayers)")
         }
         guard hidden > 0, heads > 0, model.keyValueHeadCount > 0 else { return }
-        let followsFromHeads = model.headSize == hidden / heads
+        let (divides, shares) = (hidden.isMultiple(of: heads), model.headsShareHidden)
         // transformers refuses a LLaMA whose heads do not divide the hidden size, also with a head_dim.
-        if !hidden.isMultiple(of: heads) || !(hidden / heads).isMultiple(of: 2),
-            followsFromHeads || architecture == .llama && !hidden.isMultiple(of: heads)
-        {
+        if !divides && (shares || architecture == .llama) || shares && !model.headSize.isMultiple(of: 2) {
             report(
                 "num_attention_heads is \(heads) and hidden_size \(hidden); the heads must divide it into even sizes")
         }

@@ -12,8 +12,6 @@ struct ConfigurationProblems {
     /// Most keys of each kind that an error names.
     private static let mostNamed = 8
 
-    var isEmpty: Bool { refused.isEmpty && impossible.isEmpty && unknown.isEmpty }
-
     /// Adds the problems of `other` behind these.
     mutating func append(_ other: ConfigurationProblems) {
         refused += other.refused

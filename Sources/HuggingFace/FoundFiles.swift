@@ -46,9 +46,7 @@ struct FoundFiles {
     /// The kinds in the order of messages. A file counts for the first kind that it matches.
     private static let kinds: [Kind] = [
         Kind(words: "an unfinished download", remedy: "finish it, then rename or fetch the file") { name in
-            [".part", ".partial", ".incomplete", ".crdownload", ".aria2", ".tmp", ".download"].contains {
-                name.hasSuffix($0)
-            }
+            ModelFiles.unfinishedEndings.contains(where: name.hasSuffix)
         },
         Kind(words: "adapters (LoRA)", remedy: "merge them into their base model first, with peft's merge_and_unload") {
             $0.hasPrefix("adapter_model") || $0 == "adapter_config.json"

@@ -9,9 +9,6 @@ internal import JSONReading
 struct JSONScanner {
     typealias ValueType = JSONReader.ValueType
 
-    /// Deepest nesting of objects and arrays that is read. A `config.json` and a safetensors header need three levels.
-    static let maximumDepth = JSONReader.maximumDepth
-
     private var reader: JSONReader
     private let file: String
 

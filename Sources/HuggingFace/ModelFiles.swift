@@ -6,6 +6,8 @@ enum ModelFiles {
     static let generation = "generation_config.json"
     static let single = "model.safetensors"
     static let index = "model.safetensors.index.json"
+    /// What the names of unfinished downloads end with.
+    static let unfinishedEndings = [".part", ".partial", ".incomplete", ".crdownload", ".aria2", ".tmp", ".download"]
 
     static func shard(_ number: Int, of count: Int) -> String {
         func digits(_ value: Int) -> String {

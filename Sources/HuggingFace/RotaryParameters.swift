@@ -13,9 +13,6 @@ struct RotaryParameters: Equatable {
     /// The objects that are read, in words.
     static let allowed = "null, or rope_type default, linear or llama3 with its factors"
 
-    /// Frequencies that are not scaled.
-    init() {}
-
     /// Reads an object; nil for a scaling that is not supported, or a value that is none.
     ///
     /// - Parameters:

@@ -55,15 +55,15 @@ struct SmallFiles {
 
     /// Whether a file is read before the others, so that it is not the one that is left out.
     private static func isFirst(_ name: String) -> Bool {
-        name == ModelFiles.configuration || name == ModelFiles.generation || CarriedFile.isOfTokenizer(name)
+        CarriedFile.settingsNames.contains(name) || CarriedFile.isOfTokenizer(name)
     }
 
     /// What the names of weights, training states and unfinished downloads end with.
-    private static let endings = [
-        ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".msgpack", ".h5", ".hdf5", ".onnx",
-        ".onnx_data", ".ot", ".npz", ".npy", ".tflite", ".mlmodel", ".distcp", ".pkl", ".pickle", ".part", ".partial",
-        ".incomplete", ".crdownload", ".aria2", ".tmp", ".download", ".lock",
-    ]
+    private static let endings =
+        [
+            ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".msgpack", ".h5", ".hdf5", ".onnx",
+            ".onnx_data", ".ot", ".npz", ".npy", ".tflite", ".mlmodel", ".distcp", ".pkl", ".pickle", ".lock",
+        ] + ModelFiles.unfinishedEndings
 
     /// Whether a file of this name holds weights, describes files of weights, or is unfinished.
     static func isOfWeights(_ name: String) -> Bool {

@@ -6,7 +6,7 @@
 ///
 /// Why not Foundation's decoder: it silently takes the last of two equal keys, and builds the whole tree first.
 package struct JSONReader {
-    /// Deepest nesting of objects and arrays that is read.
+    /// Deepest nesting of objects and arrays that is read. A `config.json` and a safetensors header need three levels.
     package static let maximumDepth = 16
 
     /// A text that is no JSON, or other JSON than was expected.

@@ -224,7 +224,7 @@ extension Activations {
             scratch = max(
                 attention.scratchCount(threads: threads), RMSNorm.scratchCount(tokens: tokens, features: hidden),
                 headNorm?.scratchCount(tokens: tokens) ?? 0,
-                Bias.scratchCount(tokens: tokens, features: Self.widestBias(configuration)))
+                Bias.scratchCount(tokens: tokens, features: Self.widestBias(configuration, attention)))
             headScratch = FusedHead(configuration).scratchCount(tokens: tokens)
         }
 
@@ -245,9 +245,8 @@ extension Activations {
         }
 
         /// Outputs of the widest linear layer with biases; 0 without biases.
-        private static func widestBias(_ configuration: ModelConfiguration) -> Int {
-            let attention = Attention(configuration, positions: 1)
-            return max(
+        private static func widestBias(_ configuration: ModelConfiguration, _ attention: Attention) -> Int {
+            max(
                 configuration.attentionBiases == .none ? 0 : attention.qkvStride,
                 configuration.attentionBiases == .all ? configuration.hiddenSize : 0,
                 configuration.mlpBias ? max(2 * configuration.intermediateSize, configuration.hiddenSize) : 0)

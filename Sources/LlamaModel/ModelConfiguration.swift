@@ -174,6 +174,11 @@ extension ModelConfiguration {
         resolveHeadSize()
     }
 
+    /// Whether a head has its share of the hidden features, rounded down, and no size of its own.
+    ///
+    /// Traps without heads.
+    public var headsShareHidden: Bool { headSize == hiddenSize / attentionHeadCount }
+
     /// Sets a head size of 0 to the heads' share of the hidden features.
     mutating func resolveHeadSize() {
         if headSize == 0, attentionHeadCount > 0 { headSize = hiddenSize / attentionHeadCount }

@@ -23,7 +23,7 @@ extension ModelConfiguration {
             Architecture.allCases.filter(has).map(\.rawValue).joined(separator: ", ")
         }
         // A head size that follows from other keys has a message of its own.
-        if !headSize.isMultiple(of: 2), headSize != hiddenSize / attentionHeadCount {
+        if !headSize.isMultiple(of: 2), !headsShareHidden {
             report("head_dim", "\(headSize); rotary embeddings turn pairs of features", "an even number")
         }
         let width = attentionHeadCount.multipliedReportingOverflow(by: headSize)

@@ -134,20 +134,25 @@ extension ModelKey {
     /// Whether the key has the value in `model` that it had before the key existed. Such a key need not be stated.
     public func isAtEarlierValue(in model: ModelConfiguration) -> Bool {
         var earlier = model
-        switch kind {
-        case .size(let property, _):
-            guard let value = property.earlier else { return false }
-            earlier[keyPath: property.path] = value
-        case .number(let property):
-            guard let value = property.earlier else { return false }
-            earlier[keyPath: property.path] = value
-        case .flag(let property):
-            guard let value = property.earlier else { return false }
-            earlier[keyPath: property.path] = value
-        case .word(let property): _ = property.set(&earlier, property.earlier)
-        }
+        let hasEarlierValue =
+            switch kind {
+            case .size(let property, _): property.setEarlier(in: &earlier)
+            case .number(let property): property.setEarlier(in: &earlier)
+            case .flag(let property): property.setEarlier(in: &earlier)
+            case .word(let property): property.set(&earlier, property.earlier)
+            }
+        guard hasEarlierValue else { return false }
         earlier.resolveDefaults()
         return text(in: earlier) == text(in: model)
+    }
+}
+
+extension ModelKey.Property {
+    /// Sets the value of earlier checkpoints in `model`; false where each checkpoint has the key.
+    fileprivate func setEarlier(in model: inout ModelConfiguration) -> Bool {
+        guard let earlier else { return false }
+        model[keyPath: path] = earlier
+        return true
     }
 }
 
