@@ -144,7 +144,7 @@ let package = Package(
             "HuggingFace",
             [
                 "Checkpointing", "JSONReading", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors",
-                "Tokenizers",
+                "TokenizerJSON", "Tokenizers",
             ]),
         // The configuration of a run, and the record of its starts.
         module(
