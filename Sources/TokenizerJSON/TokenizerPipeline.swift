@@ -2,6 +2,19 @@
 
 internal import Synchronization
 
+/// What cuts pieces into tokens.
+protocol PieceModel {
+    /// The memory of encoding, for one thread at a time.
+    associatedtype Workspace
+
+    /// Appends the ids of the piece `text[range]` to `target`.
+    ///
+    /// - Throws: ``TokenizerFileError`` for a character without token where there is no unknown token.
+    func encode(
+        _ text: [UInt8], _ range: Range<Int>, _ workspace: inout Workspace, to target: inout [Int32]
+    ) throws(TokenizerFileError)
+}
+
 /// The tokenizer of a `tokenizer.json`. Several threads may use it.
 ///
 /// Ids and texts are those of the library `tokenizers`.
@@ -28,15 +41,13 @@ package final class TokenizerPipeline: Sendable {
     private let leavesBytes: Bool
 
     /// The memory of encoding. A thread takes one for a text.
-    private final class Workspace: Sendable {
-        struct Memory {
-            var bytePairs = BytePairModel.Workspace()
-            var unigram = UnigramModel.Workspace()
-        }
-        let memory = Mutex(Memory())
+    private struct Memory {
+        var cache = WordCache()
+        var bytePairs = BytePairModel.Workspace()
+        var unigram = UnigramModel.Workspace()
     }
 
-    private let pool = Mutex<[Workspace]>([])
+    private let pool = Mutex<[Memory]>([])
 
     /// What a file describes.
     struct Parts {
@@ -98,10 +109,11 @@ package final class TokenizerPipeline: Sendable {
         if !text.isEmpty {
             let list = try cut(text)
             ids.reserveCapacity(max(16, text.count / 4))
-            let workspace = pool.withLock { $0.popLast() } ?? Workspace()
-            defer { pool.withLock { $0.append(workspace) } }
-            try workspace.memory.withLock { memory throws(TokenizerFileError) in
-                try encode(list, &memory, to: &ids)
+            var memory = pool.withLock { $0.popLast() } ?? Memory()
+            defer { pool.withLock { $0.append(memory) } }
+            switch model {
+            case .bytePairs(let model): try Self.encode(list, model, &memory.cache, &memory.bytePairs, to: &ids)
+            case .unigram(let model): try Self.encode(list, model, &memory.cache, &memory.unigram, to: &ids)
             }
         }
         return addsSpecialTokens ? postProcessor?.adding(to: ids) ?? ids : ids
@@ -133,26 +145,21 @@ package final class TokenizerPipeline: Sendable {
         list = PieceList(text: changed, pieces: pieces)
     }
 
-    private func encode(
-        _ list: PieceList, _ memory: inout Workspace.Memory, to ids: inout [Int32]
+    /// Appends the ids of all pieces to `ids`. Pieces that the cache has are not encoded again.
+    private static func encode<Model: PieceModel>(
+        _ list: PieceList, _ model: Model, _ cache: inout WordCache, _ workspace: inout Model.Workspace,
+        to ids: inout [Int32]
     ) throws(TokenizerFileError) {
-        switch model {
-        case .bytePairs(let model):
-            for piece in list.pieces {
-                if piece.token >= 0 {
-                    ids.append(piece.token)
-                } else {
-                    model.encode(list.text, piece.range, &memory.bytePairs, to: &ids)
-                }
+        for piece in list.pieces {
+            guard piece.token < 0 else {
+                ids.append(piece.token)
+                continue
             }
-        case .unigram(let model):
-            for piece in list.pieces {
-                if piece.token >= 0 {
-                    ids.append(piece.token)
-                } else {
-                    try model.encode(list.text, piece.range, &memory.unigram, to: &ids)
-                }
-            }
+            let hash = SeededHash.hash(list.text, piece.range)
+            if cache.append(list.text, piece.range, hash: hash, to: &ids) { continue }
+            let first = ids.count
+            try model.encode(list.text, piece.range, &workspace, to: &ids)
+            cache.insert(list.text, piece.range, hash: hash, ids: ids[first...])
         }
     }
 
