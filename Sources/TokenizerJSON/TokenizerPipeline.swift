@@ -123,26 +123,17 @@ package final class TokenizerPipeline: Sendable {
     private func cut(_ text: [UInt8]) throws(TokenizerFileError) -> PieceList {
         var list = PieceList(text: text, pieces: [Piece(range: 0..<text.count, isStart: true)])
         if addedTokens.hasRaw { try addedTokens.cutRaw(&list) }
-        if let normalizer { try normalize(&list, normalizer) }
+        if let normalizer {
+            try list.replaceTexts { bytes, piece throws(TokenizerFileError) in
+                var text = Normalizer.Text(bytes: Array(bytes), isStart: piece.isStart)
+                try normalizer.normalize(&text)
+                piece.isStart = text.isStart
+                return text.bytes
+            }
+        }
         if addedTokens.hasNormalized { try addedTokens.cutNormalized(&list) }
         try preTokenizer?.apply(to: &list, leavesBytes: leavesBytes)
         return list
-    }
-
-    private func normalize(_ list: inout PieceList, _ normalizer: Normalizer) throws(TokenizerFileError) {
-        var changed: [UInt8] = []
-        var pieces: [Piece] = []
-        for piece in list.pieces {
-            let start = changed.count
-            var text = Normalizer.Text(bytes: Array(list.text[piece.range]), isStart: piece.isStart)
-            if piece.token < 0 { try normalizer.normalize(&text) }
-            guard !text.bytes.isEmpty else { continue }
-            // Mostly one piece, whose bytes need no copy.
-            if changed.isEmpty { changed = text.bytes } else { changed += text.bytes }
-            guard changed.count <= PieceList.longestText else { throw .tooLong }
-            pieces.append(Piece(range: start..<changed.count, token: piece.token, isStart: text.isStart))
-        }
-        list = PieceList(text: changed, pieces: pieces)
     }
 
     /// Appends the ids of all pieces to `ids`. Pieces that the cache has are not encoded again.
