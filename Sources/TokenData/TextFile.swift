@@ -36,14 +36,21 @@ package struct TextFile: Sendable {
 
     /// Whether bytes of a document that are no UTF-8 are mistakes for `tokenizer`. Text that was converted has broken
     /// units of UTF-16 in their place.
-    package func checksUTF8(for tokenizer: any Tokenizer) -> Bool {
+    private func checksUTF8(for tokenizer: any Tokenizer) -> Bool {
         !tokenizer.readsAnyBytes || reading.encoding == .utf16
+    }
+
+    /// A document as `tokenizer` gets it, and the mistakes in it: bytes that are no UTF-8, or broken units of UTF-16.
+    package func checked(_ text: [UInt8], for tokenizer: any Tokenizer) -> (text: [UInt8], invalid: InvalidUTF8) {
+        guard checksUTF8(for: tokenizer) else { return (text, InvalidUTF8()) }
+        let invalid = InvalidUTF8(in: text)
+        return (invalid.isEmpty ? text : replacingBrokenUnits(text), invalid)
     }
 
     /// A document with U+FFFD for each broken unit of UTF-16; the text itself in other encodings.
     ///
     /// Why: a tokenizer of bytes would take the byte that stands for the unit.
-    package func replacingBrokenUnits(_ text: [UInt8]) -> [UInt8] {
+    private func replacingBrokenUnits(_ text: [UInt8]) -> [UInt8] {
         guard reading.encoding == .utf16, text.contains(TextTranscoder.broken) else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count + 16)
