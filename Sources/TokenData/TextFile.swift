@@ -175,7 +175,7 @@ package final class TextStream {
     }
 
     private let source: Source
-    private var transcoder: TextTranscoder?
+    private var transcoder: TextTranscoder
 
     /// Opens a regular, non-empty file.
     package init(_ file: TextFile) throws {
@@ -188,18 +188,18 @@ package final class TextStream {
             } else {
                 .plain(try ReadableFile(path: file.path))
             }
-        let isWide = file.reading.encoding != .utf8 && !file.format.isTable
-        transcoder = isWide ? TextTranscoder(file.reading.encoding) : nil
+        // Rows of a table are UTF-8.
+        transcoder = TextTranscoder(file.format.isTable ? .utf8 : file.reading.encoding)
     }
 
     /// The next bytes; nil at the end, and at every later call.
     package func next() throws -> [UInt8]? {
-        guard transcoder != nil else { return try block() }
         while let block = try block() {
             // A block may end within its first character.
-            if let text = transcoder?.convert(block), !text.isEmpty { return text }
+            let text = transcoder.convert(block)
+            if !text.isEmpty { return text }
         }
-        let rest = transcoder?.finish() ?? []
+        let rest = transcoder.finish()
         return rest.isEmpty ? nil : rest
     }
 
