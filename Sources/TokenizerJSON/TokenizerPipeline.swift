@@ -180,11 +180,10 @@ package final class TokenizerPipeline: Sendable {
         guard let decoder else { return (previous == nil ? [] : [0x20]) + text }
         if decoder.isByteLevel { return ByteAlphabet.bytes(of: text[...]) ?? text }
         if decoder.hasByteTokens, let byte = TokenDecoder.byte(of: text) { return [byte] }
-        let alone = (try? decode([id])) ?? text
         // A neighbour that is bytes could form a character with nothing here, so another token stands for it.
         guard let previous, let before = self.text(of: previous), TokenDecoder.byte(of: before) == nil,
             let first = try? decode([previous]), let both = try? decode([previous, id]), both.starts(with: first)
-        else { return previous == nil ? alone : inner(id) ?? alone }
+        else { return (previous == nil ? nil : inner(id)) ?? (try? decode([id])) ?? text }
         return Array(both.dropFirst(first.count))
     }
 
