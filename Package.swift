@@ -130,8 +130,8 @@ let package = Package(
         module(
             "TokenData",
             [
-                "CProcess", "Digests", "Gzip", "InputFiles", "Primitives", "SentencePieceText", "Tensors", "Tokenizers",
-                "Zstandard",
+                "CProcess", "Digests", "Gzip", "InputFiles", "Primitives", "Reporting", "SentencePieceText", "Tensors",
+                "Tokenizers", "Zstandard",
             ]),
         // `prepare`: texts encoded once into .bin/.idx pairs, by all ranks and threads.
         module("Preparation", ["Digests", "InputFiles", "Primitives", "Reporting", "TokenData", "Tokenizers"]),
@@ -144,7 +144,7 @@ let package = Package(
             "HuggingFace",
             [
                 "Checkpointing", "JSONReading", "LlamaModel", "Primitives", "Reporting", "SentencePieceText", "Tensors",
-                "Tokenizers",
+                "TokenizerJSON", "Tokenizers",
             ]),
         // The configuration of a run, and the record of its starts.
         module(

@@ -1,6 +1,7 @@
 // ByteLevel - the byte tokenizer as a `tokenizer.json`.
 
 internal import JSONReading
+internal import TokenizerJSON
 
 /// The byte tokenizer for Hugging Face's `tokenizers`: ids 0-255 are bytes, 256 ends a document.
 ///
@@ -11,17 +12,6 @@ enum ByteLevel {
     static let size = 257
     static let endToken = 256
     static let endText = "<|endoftext|>"
-
-    /// The character for each byte: printable Latin-1 characters for themselves, the others from U+0100 on in order.
-    static let alphabet: [String] = {
-        var next: UInt32 = 0x100
-        return (UInt32(0)..<256).map { byte in
-            let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
-            let code = isPrintable ? byte : next
-            if !isPrintable { next += 1 }
-            return Unicode.Scalar(code).map { String(Character($0)) } ?? ""
-        }
-    }()
 
     /// `tokenizer.json`.
     static let file: [UInt8] = {
@@ -34,7 +24,9 @@ enum ByteLevel {
             "lstrip": .boolean(false), "rstrip": .boolean(false), "normalized": .boolean(false),
             "special": .boolean(true),
         ])
-        let vocabulary = alphabet.enumerated().map { JSONTree.Member(key: $0.element, value: .integer($0.offset)) }
+        let vocabulary = ByteAlphabet.characters.enumerated().map {
+            JSONTree.Member(key: String(decoding: $0.element, as: UTF8.self), value: .integer($0.offset))
+        }
         return Array(
             JSONTree.members([
                 "version": .string("1.0"), "truncation": .null, "padding": .null, "added_tokens": .array([end]),

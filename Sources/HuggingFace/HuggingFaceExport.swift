@@ -1,6 +1,7 @@
 // HuggingFaceExport - a checkpoint written as a directory that `from_pretrained` loads.
 
 public import Checkpointing
+internal import JSONReading
 internal import LlamaModel
 internal import Tensors
 

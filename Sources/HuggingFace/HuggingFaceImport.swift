@@ -181,7 +181,9 @@ public struct HuggingFaceImport {
         if let bytes = try contents(path, limit: limit, isJSON: false) {
             // Llama 3's own tokenizer has the same name: without it the model can be trained on prepared files.
             if let content = UnexpectedContent(bytes, insteadOf: .sentencePieceModel), content.isTiktoken {
-                let found = try json(directory, vocabularySize: vocabularySize, endToken: endToken)
+                let fast = try contents(directory + "/" + HuggingFaceTokenizer.fastName, limit: limit)
+                let found = try json(
+                    directory, isThere: fast != nil, vocabularySize: vocabularySize, endToken: endToken)
                 if case .usable(let tokenizer) = found { return (tokenizer, []) }
                 return (
                     CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.noneName),
@@ -207,7 +209,7 @@ public struct HuggingFaceImport {
                 hasOther ? [] : ["\(directory) has no tokenizer: the checkpoint gets the byte tokenizer (ids 0 to 256)"]
             return (CheckpointIndex.Tokenizer(name: CheckpointIndex.Tokenizer.bytesName), notes)
         }
-        let found = try json(directory, vocabularySize: vocabularySize, endToken: endToken)
+        let found = try json(directory, isThere: fast != nil, vocabularySize: vocabularySize, endToken: endToken)
         if case .usable(let tokenizer) = found { return (tokenizer, []) }
         let reason =
             hasOther
@@ -234,10 +236,13 @@ public struct HuggingFaceImport {
 
     /// The `tokenizer.json` of the directory.
     ///
+    /// - Parameter isThere: whether the directory has one, which ``contents(_:limit:isJSON:)`` has checked.
     /// - Throws: `badTokenizer` for one with more ids than the model, and for an end token that it does not have.
-    private static func json(_ directory: String, vocabularySize: Int, endToken: String) throws -> FoundJSON {
+    private static func json(
+        _ directory: String, isThere: Bool, vocabularySize: Int, endToken: String
+    ) throws -> FoundJSON {
+        guard isThere else { return .absent }
         let path = directory + "/" + HuggingFaceTokenizer.fastName
-        guard try contents(path, limit: HuggingFaceTokenizer.largestByteCount) != nil else { return .absent }
         let tokenizer: any Tokenizers.Tokenizer
         do {
             tokenizer = try makeTokenizer(

@@ -103,10 +103,3 @@ struct JSONScanner {
         try read { reader throws(JSONReader.Failure) in try reader.finish() }
     }
 }
-
-/// Text from a file in quotes for a message: shortened, on one line.
-func quoted(_ text: String) -> String {
-    let scalars = text.unicodeScalars
-    let shown = scalars.prefix(80).map { $0.properties.generalCategory == .control ? "?" : String($0) }.joined()
-    return "'" + shown + (scalars.count > 80 ? "...'" : "'")
-}

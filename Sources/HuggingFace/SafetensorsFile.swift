@@ -1,6 +1,7 @@
 // SafetensorsFile - tensors read from an open safetensors file, as fp32, a block at a time.
 
 internal import Glibc
+internal import JSONReading
 internal import Primitives
 internal import SentencePieceText
 internal import Tensors

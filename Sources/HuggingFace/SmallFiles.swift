@@ -1,6 +1,7 @@
 // SmallFiles - the files of a model's directory that a checkpoint carries: all but weights, folders and hidden files.
 
 internal import Checkpointing
+internal import JSONReading
 internal import Reporting
 
 /// Reads the files beside a model's weights.

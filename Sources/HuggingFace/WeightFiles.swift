@@ -2,6 +2,7 @@
 
 internal import Checkpointing
 internal import Glibc
+internal import JSONReading
 internal import LlamaModel
 internal import Tensors
 

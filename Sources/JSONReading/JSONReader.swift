@@ -74,12 +74,8 @@ package struct JSONReader {
     ///
     /// Keys that come twice are the caller's to notice.
     package mutating func nextKey() throws(Failure) -> [UInt8]? {
-        guard try hasNext(UInt8(ascii: "}"), "an object does not end") else { return nil }
-        guard try peek() == .string else { throw malformed("a key must be a string") }
         var key: [UInt8] = []
-        try text(into: &key)
-        guard take(UInt8(ascii: ":")) else { throw malformed("a colon is missing after a key") }
-        return key
+        return try nextKey(into: &key) ? key : nil
     }
 
     /// Appends the UTF-8 of the next key to `target`; false at the end of the object.

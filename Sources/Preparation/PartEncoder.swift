@@ -75,7 +75,7 @@ struct PartEncoder: Sendable {
         let cuts = layout.cuts(part.header.number.file)
         let start = cuts ? index * layout.chunkSize : 0
         let end = cuts ? min(start + layout.chunkSize, file.size) : file.size
-        var text =
+        let found =
             file.text.isSequential
             ? try file.text.wholeText()
             : try ReadableFile(path: file.text.path).bytes(at: start, count: end - start)
@@ -83,9 +83,8 @@ struct PartEncoder: Sendable {
         part.header.endsDocument = end == file.size
         // Only a text of bytes is cut at any byte. Other texts are whole here.
         precondition(tokenizer.readsAnyBytes || !layout.cutsTexts, "a text that is cut within characters")
-        let invalid = file.text.checksUTF8(for: tokenizer) ? InvalidUTF8(in: text) : InvalidUTF8()
+        let (text, invalid) = file.text.checked(found, for: tokenizer)
         guard invalid.isEmpty || skipsMalformed else { throw Self.replacement(invalid, file: file.text) }
-        if !invalid.isEmpty { text = file.text.replacingBrokenUnits(text) }
         do {
             try add(text, domain: nil, to: &part)
             part.header.replaced = invalid
@@ -113,14 +112,14 @@ struct PartEncoder: Sendable {
     }
 
     /// Adds a document of a file with separators. Bytes that are no UTF-8 are read as in a text of its own.
-    private func add(_ text: [UInt8], of file: TextFile, line: Int, to part: inout PartBuilder) throws {
-        let invalid = file.checksUTF8(for: tokenizer) ? InvalidUTF8(in: text) : InvalidUTF8()
+    private func add(_ document: [UInt8], of file: TextFile, line: Int, to part: inout PartBuilder) throws {
+        let (text, invalid) = file.checked(document, for: tokenizer)
         guard invalid.isEmpty || skipsMalformed else {
             let number = try line + layout.lines(before: part.header.number)
             throw Self.replacement(invalid, file: file, document: number)
         }
         do {
-            try add(invalid.isEmpty ? text : file.replacingBrokenUnits(text), domain: nil, to: &part)
+            try add(text, domain: nil, to: &part)
             part.header.replaced.add(invalid.withoutLocation)
         } catch let error as DataError {
             try reject(Mistake(line: line, problem: error.problem, remedy: error.remedy), in: &part)

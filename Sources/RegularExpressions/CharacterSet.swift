@@ -11,7 +11,7 @@ struct CharacterSet: Equatable {
     static let newestAge = (major: 16, minor: 0)
 
     /// Planes 4 to 13 have no characters, plane 14 tags and variation selectors, planes 15 and 16 private ones.
-    private static let planes: [Range<UInt32>] = [0..<0x40000, 0xE0000..<0xE1000]
+    static let planes: [Range<UInt32>] = [0..<0x40000, 0xE0000..<0xE1000]
 
     init(ranges: [ClosedRange<UInt32>]) { self.ranges = ranges }
 
@@ -33,7 +33,7 @@ struct CharacterSet: Equatable {
     }
 
     /// Adds a code point that is greater than all others.
-    private mutating func append(_ code: UInt32) {
+    mutating func append(_ code: UInt32) {
         if let last = ranges.last, last.upperBound + 1 == code {
             ranges[ranges.count - 1] = last.lowerBound...code
         } else {

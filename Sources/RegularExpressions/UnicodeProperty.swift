@@ -117,7 +117,7 @@ struct UnicodeProperty {
     /// UTF-8 of all characters that can have properties, once.
     private static let allCharacters: [UInt8] = {
         var bytes: [UInt8] = []
-        for code in Array(UInt32(0)..<0x40000) + Array(0xE0000..<0xE1000) {
+        for code in CharacterSet.planes.joined() {
             if let scalar = Unicode.Scalar(code), let encoded = UTF8.encode(scalar) { bytes += encoded }
         }
         return bytes
@@ -127,21 +127,17 @@ struct UnicodeProperty {
     private static func ownSet(_ pattern: String) -> CharacterSet? {
         guard let expression = try? RegularExpression(translated: pattern + "+") else { return nil }
         let text = allCharacters
-        var ranges: [ClosedRange<UInt32>] = []
+        var set = CharacterSet(ranges: [])
         do {
             try expression.withMatcher { matcher throws(RegularExpressionError) in
                 try matcher.forEachMatch(in: text, 0..<text.count) { match in
                     // Matches may run across the surrogates and the planes that are left out.
                     for scalar in String(decoding: text[match], as: UTF8.self).unicodeScalars {
-                        if let last = ranges.last, last.upperBound + 1 == scalar.value {
-                            ranges[ranges.count - 1] = last.lowerBound...scalar.value
-                        } else {
-                            ranges.append(scalar.value...scalar.value)
-                        }
+                        set.append(scalar.value)
                     }
                 }
             }
         } catch { return nil }
-        return CharacterSet(ranges: ranges)
+        return set
     }
 }

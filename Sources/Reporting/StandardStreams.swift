@@ -24,7 +24,7 @@ public enum StandardStreams {
     /// Writes all of `bytes`, unbuffered, so that lines of several ranks and a killed process lose nothing.
     ///
     /// - Returns: nil, or the system's error number of the write that failed.
-    static func write(_ bytes: some Collection<UInt8>, to descriptor: Int32) -> Int32? {
+    package static func write(_ bytes: some Collection<UInt8>, to descriptor: Int32) -> Int32? {
         var rest = Array(bytes)[...]
         while !rest.isEmpty {
             let written = unsafe rest.withUnsafeBytes { memory in

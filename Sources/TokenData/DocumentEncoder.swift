@@ -45,18 +45,14 @@ struct DocumentEncoder {
             progress(doneBytes)
         }
         // A text arrives whole unless its tokenizer reads any bytes. Lines are checked where they are read.
-        let checks = file.format.layout == .text && file.checksUTF8(for: tokenizer)
+        let checks = file.format.layout == .text
         let comesInPieces = tokenizer.readsAnyBytes && tokenizer.splitsAnywhere
         let isWhole = file.isOneDocument && !comesInPieces
         var replaced = InvalidUTF8()
         try file.forEachDocument(inPieces: comesInPieces) { text, isEnd in
-            var bytes = text
-            if checks {
-                let found = InvalidUTF8(in: bytes)
-                if !found.isEmpty {
-                    if isWhole { invalid(found) } else { replaced.add(found.withoutLocation) }
-                    bytes = file.replacingBrokenUnits(bytes)
-                }
+            let (bytes, found) = checks ? file.checked(text, for: tokenizer) : (text, InvalidUTF8())
+            if !found.isEmpty {
+                if isWhole { invalid(found) } else { replaced.add(found.withoutLocation) }
             }
             waiting.append(Text(bytes: bytes, isEnd: isEnd))
             waitingBytes += bytes.count

@@ -4,6 +4,7 @@ internal import Digests
 internal import Glibc
 internal import InputFiles
 internal import Primitives
+internal import Reporting
 internal import SentencePieceText
 
 /// The format of a stream, which has no name with an ending.
@@ -109,7 +110,7 @@ public struct SpooledInput: Codable, Equatable, Sendable {
                 _ = try layoutEnding(block, name)
             }
             unsafe block.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
-            try write(block, to: output, path)
+            if let code = StandardStreams.write(block, to: output) { throw writeFailure(path, code) }
             size += block.count
             progress(size)
         }
@@ -133,19 +134,6 @@ public struct SpooledInput: Codable, Equatable, Sendable {
         InputError(
             file: name == InputList.standardInput ? "standard input" : name,
             problem: "reading failed: \(unsafe String(cString: strerror(code)))", remedy: "run the same command again")
-    }
-
-    private static func write(_ block: [UInt8], to output: Int32, _ path: String) throws {
-        var (done, code): (Int, Int32) = (0, 0)
-        unsafe block.withUnsafeBytes { memory in
-            while done < memory.count, code == 0 {
-                let put = retryingOnInterrupt {
-                    unsafe Glibc.write(output, memory.baseAddress.map { unsafe $0 + done }, memory.count - done)
-                }
-                if put < 0 { code = errno } else { done += put }
-            }
-        }
-        guard code == 0 else { throw writeFailure(path, code) }
     }
 
     /// The ending of a file of the copy's format.

@@ -36,14 +36,21 @@ package struct TextFile: Sendable {
 
     /// Whether bytes of a document that are no UTF-8 are mistakes for `tokenizer`. Text that was converted has broken
     /// units of UTF-16 in their place.
-    package func checksUTF8(for tokenizer: any Tokenizer) -> Bool {
+    private func checksUTF8(for tokenizer: any Tokenizer) -> Bool {
         !tokenizer.readsAnyBytes || reading.encoding == .utf16
+    }
+
+    /// A document as `tokenizer` gets it, and the mistakes in it: bytes that are no UTF-8, or broken units of UTF-16.
+    package func checked(_ text: [UInt8], for tokenizer: any Tokenizer) -> (text: [UInt8], invalid: InvalidUTF8) {
+        guard checksUTF8(for: tokenizer) else { return (text, InvalidUTF8()) }
+        let invalid = InvalidUTF8(in: text)
+        return (invalid.isEmpty ? text : replacingBrokenUnits(text), invalid)
     }
 
     /// A document with U+FFFD for each broken unit of UTF-16; the text itself in other encodings.
     ///
     /// Why: a tokenizer of bytes would take the byte that stands for the unit.
-    package func replacingBrokenUnits(_ text: [UInt8]) -> [UInt8] {
+    private func replacingBrokenUnits(_ text: [UInt8]) -> [UInt8] {
         guard reading.encoding == .utf16, text.contains(TextTranscoder.broken) else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count + 16)
@@ -168,7 +175,7 @@ package final class TextStream {
     }
 
     private let source: Source
-    private var transcoder: TextTranscoder?
+    private var transcoder: TextTranscoder
 
     /// Opens a regular, non-empty file.
     package init(_ file: TextFile) throws {
@@ -181,18 +188,18 @@ package final class TextStream {
             } else {
                 .plain(try ReadableFile(path: file.path))
             }
-        let isWide = file.reading.encoding != .utf8 && !file.format.isTable
-        transcoder = isWide ? TextTranscoder(file.reading.encoding) : nil
+        // Rows of a table are UTF-8.
+        transcoder = TextTranscoder(file.format.isTable ? .utf8 : file.reading.encoding)
     }
 
     /// The next bytes; nil at the end, and at every later call.
     package func next() throws -> [UInt8]? {
-        guard transcoder != nil else { return try block() }
         while let block = try block() {
             // A block may end within its first character.
-            if let text = transcoder?.convert(block), !text.isEmpty { return text }
+            let text = transcoder.convert(block)
+            if !text.isEmpty { return text }
         }
-        let rest = transcoder?.finish() ?? []
+        let rest = transcoder.finish()
         return rest.isEmpty ? nil : rest
     }
 

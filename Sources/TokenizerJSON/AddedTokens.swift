@@ -97,10 +97,10 @@ struct AddedTokens: Sendable {
             index = found.end
             if token.isSingleWord, isInWord(text, range, start, end) { continue }
             if token.stripsLeft {
-                start = max(Self.blankStart(text, done, before: start), done)
+                start = max(ScalarReader.blankStart(text, before: start, from: done), done)
             }
             // Blanks that the token before took are not counted again, which would take quadratic time.
-            if token.stripsRight { end = Self.blankEnd(text, from: max(end, done), range.upperBound) }
+            if token.stripsRight { end = ScalarReader.blankEnd(text, from: max(end, done), to: range.upperBound) }
             // Nothing is left where the token before took all blanks. The library drops empty pieces.
             guard start < end else { continue }
             if done < start { add(done..<start, -1) }
@@ -117,25 +117,5 @@ struct AddedTokens: Sendable {
             if CharacterProperty.isWord(ScalarReader.scalar(in: text, at: before).value) { return true }
         }
         return end < range.upperBound && CharacterProperty.isWord(ScalarReader.scalar(in: text, at: end).value)
-    }
-
-    private static func blankStart(_ text: [UInt8], _ limit: Int, before end: Int) -> Int {
-        var start = end
-        while start > limit {
-            let before = ScalarReader.start(before: start, in: text)
-            guard CharacterProperty.isSpace(ScalarReader.scalar(in: text, at: before).value) else { break }
-            start = before
-        }
-        return start
-    }
-
-    private static func blankEnd(_ text: [UInt8], from start: Int, _ limit: Int) -> Int {
-        var end = start
-        while end < limit {
-            let (value, length) = ScalarReader.scalar(in: text, at: end)
-            guard CharacterProperty.isSpace(value) else { break }
-            end += length
-        }
-        return end
     }
 }

@@ -1,9 +1,9 @@
 // ByteAlphabet - the printable characters that stand for bytes in byte-level tokens.
 
 /// The 256 characters of byte-level tokenizers: printable Latin-1 characters for themselves, the others from U+0100 on.
-enum ByteAlphabet {
+package enum ByteAlphabet {
     /// UTF-8 of the character of each byte: one or two bytes.
-    static let characters: [[UInt8]] = {
+    package static let characters: [[UInt8]] = {
         var next: UInt32 = 0x100
         return (UInt32(0)..<256).map { byte in
             let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
@@ -34,9 +34,8 @@ enum ByteAlphabet {
     static func bytes(of text: ArraySlice<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
-        var index = text.startIndex
         let whole = Array(text)
-        index = 0
+        var index = 0
         while index < whole.count {
             let (value, length) = ScalarReader.scalar(in: whole, at: index)
             guard value < 0x180, bytes[Int(value)] >= 0 else { return nil }

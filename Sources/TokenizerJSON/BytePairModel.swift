@@ -1,7 +1,7 @@
 // BytePairModel - byte-pair encoding: characters of a word are merged by the rank of their pairs.
 
 /// The model `BPE`.
-struct BytePairModel {
+struct BytePairModel: PieceModel {
     /// The settings of the file.
     struct Settings {
         var unknownToken: [UInt8]?
@@ -97,7 +97,6 @@ struct BytePairModel {
         var next: [Int32] = []
         /// Rank and position of possible merges, the least first.
         var heap: [UInt64] = []
-        var cache = WordCache()
 
         /// Largest number of symbols whose memory is kept for the next word.
         private static let mostKept = 1 << 18
@@ -109,26 +108,14 @@ struct BytePairModel {
     }
 
     /// Appends the ids of the word `text[range]` to `target`.
-    @inline(__always)
     func encode(_ text: [UInt8], _ range: Range<Int>, _ workspace: inout Workspace, to target: inout [Int32]) {
-        let hash = SeededHash.hash(text, range)
-        if workspace.cache.append(text, range, hash: hash, to: &target) { return }
-        encodeNew(text, range, hash, &workspace, to: &target)
-    }
-
-    private func encodeNew(
-        _ text: [UInt8], _ range: Range<Int>, _ hash: UInt64, _ workspace: inout Workspace, to target: inout [Int32]
-    ) {
-        let first = target.count
         if settings.ignoresMerges, let id = (isByteLevel ? words : vocabulary).id(of: text, range) {
-            target.append(id)
-        } else {
-            start(text, range, &workspace)
-            merge(&workspace)
-            for id in workspace.ids where id >= 0 { target.append(id) }
-            workspace.shrink()
+            return target.append(id)
         }
-        workspace.cache.insert(text, range, hash: hash, ids: target[first...])
+        start(text, range, &workspace)
+        merge(&workspace)
+        for id in workspace.ids where id >= 0 { target.append(id) }
+        workspace.shrink()
     }
 
     /// Fills the workspace with the symbols of a word.

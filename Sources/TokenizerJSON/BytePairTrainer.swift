@@ -35,13 +35,6 @@ package struct BytePairTrainer {
         }
     }
 
-    /// Counts the words of a text.
-    ///
-    /// - Throws: ``TokenizerFileError`` for a text that the pattern takes too long for.
-    package mutating func add(_ text: [UInt8]) throws(TokenizerFileError) {
-        try Self.count(text, expression, in: &counts)
-    }
-
     /// Counts the words of texts on several threads. The counts do not depend on the number of threads.
     ///
     /// - Parameters:

@@ -163,18 +163,16 @@ struct ModelReader {
                 continue
             }
             guard let blank = text.firstIndex(of: 0x20), text.lastIndex(of: 0x20) == blank else {
-                throw TokenizerFileError("the merge \(Self.quoted(Array(text))) is not two parts with a blank between")
+                throw TokenizerFileError("the merge \(Self.quoted(text)) is not two parts with a blank between")
             }
             mergeTexts.remove(at: blank)
             mergeEnds.append((blank, mergeTexts.count))
         }
     }
 
-    /// Text from the file in quotes for a message: shortened, on one line.
-    private static func quoted(_ text: [UInt8]) -> String {
-        let scalars = String(decoding: text, as: UTF8.self).unicodeScalars
-        let shown = scalars.prefix(80).map { $0.properties.generalCategory == .control ? "?" : String($0) }.joined()
-        return "'" + shown + (scalars.count > 80 ? "...'" : "'")
+    /// A token or merge of the file for a message.
+    private static func quoted(_ text: some Collection<UInt8>) -> String {
+        JSONReading.quoted(String(decoding: text, as: UTF8.self))
     }
 
     // MARK: - Model
@@ -214,7 +212,7 @@ struct ModelReader {
                 let right = vocabulary.id(of: mergeTexts, ends.left..<ends.right)
             else {
                 let parts = [mergeTexts[start..<ends.left], mergeTexts[ends.left..<ends.right]].map {
-                    Self.quoted(Array($0))
+                    Self.quoted($0)
                 }
                 throw TokenizerFileError(
                     "the merge \(rank) of \(parts[0]) and \(parts[1]) has a part that is no token of model.vocab")
@@ -228,7 +226,7 @@ struct ModelReader {
             }
             guard let result else {
                 throw TokenizerFileError(
-                    "the merge \(rank) makes \(Self.quoted(Array(mergeTexts[start..<ends.right]))), which is no token of "
+                    "the merge \(rank) makes \(Self.quoted(mergeTexts[start..<ends.right])), which is no token of "
                         + "model.vocab")
             }
             ranks.set(left, right, Int32(rank))

@@ -66,21 +66,9 @@ indirect enum Normalizer: Sendable {
     }
 
     private static func strip(_ text: inout Text, left: Bool, right: Bool) {
-        var (start, end) = (0, text.bytes.count)
-        if left {
-            while start < end {
-                let (value, length) = ScalarReader.scalar(in: text.bytes, at: start)
-                guard CharacterProperty.isSpace(value) else { break }
-                start += length
-            }
-        }
-        if right {
-            while end > start {
-                let last = ScalarReader.start(before: end, in: text.bytes)
-                guard CharacterProperty.isSpace(ScalarReader.scalar(in: text.bytes, at: last).value) else { break }
-                end = last
-            }
-        }
+        let count = text.bytes.count
+        let start = left ? ScalarReader.blankEnd(text.bytes, from: 0, to: count) : 0
+        let end = right ? ScalarReader.blankStart(text.bytes, before: count, from: start) : count
         if start > 0 { text.isStart = false }
         text.bytes = Array(text.bytes[start..<end])
     }

@@ -32,19 +32,30 @@ struct PieceList: Sendable {
     }
 
     /// Replaces the text of each piece that is no token yet.
+    ///
+    /// - Parameter change: returns the new text of a piece, and may change `isStart`.
+    /// - Throws: ``TokenizerFileError`` for a text that becomes too long; errors of `change`.
     mutating func replaceTexts(
-        _ change: (_ text: ArraySlice<UInt8>, _ piece: Piece) throws(TokenizerFileError) -> [UInt8]
+        _ change: (_ text: ArraySlice<UInt8>, _ piece: inout Piece) throws(TokenizerFileError) -> [UInt8]
     ) throws(TokenizerFileError) {
+        // A list of one piece takes the new text without a copy.
+        let isOne = pieces.count == 1
         var changed: [UInt8] = []
-        changed.reserveCapacity(text.count + 16)
+        if !isOne { changed.reserveCapacity(text.count + 16) }
         var result: [Piece] = []
         result.reserveCapacity(pieces.count)
-        for piece in pieces {
+        for var piece in pieces {
             let start = changed.count
-            changed += piece.token >= 0 ? Array(text[piece.range]) : try change(text[piece.range], piece)
+            if piece.token >= 0 {
+                changed += text[piece.range]
+            } else {
+                let new = try change(text[piece.range], &piece)
+                if isOne { changed = new } else { changed += new }
+            }
             guard changed.count <= Self.longestText else { throw .tooLong }
             guard changed.count > start || piece.token >= 0 else { continue }
-            result.append(Piece(range: start..<changed.count, token: piece.token, isStart: piece.isStart))
+            piece.range = start..<changed.count
+            result.append(piece)
         }
         (text, pieces) = (changed, result)
     }

@@ -22,6 +22,28 @@ enum ScalarReader {
         return start
     }
 
+    /// The start of the blanks that end before `end`, at `limit` or behind it.
+    static func blankStart(_ text: [UInt8], before end: Int, from limit: Int) -> Int {
+        var start = end
+        while start > limit {
+            let before = self.start(before: start, in: text)
+            guard CharacterProperty.isSpace(scalar(in: text, at: before).value) else { break }
+            start = before
+        }
+        return start
+    }
+
+    /// The end of the blanks that begin at `start`, at `limit` or before it.
+    static func blankEnd(_ text: [UInt8], from start: Int, to limit: Int) -> Int {
+        var end = start
+        while end < limit {
+            let (value, length) = scalar(in: text, at: end)
+            guard CharacterProperty.isSpace(value) else { break }
+            end += length
+        }
+        return end
+    }
+
     /// `text` with U+FFFD for each byte that belongs to no well-formed sequence; nil for valid UTF-8.
     static func repaired(_ text: [UInt8]) -> [UInt8]? {
         // The span checks without a copy.

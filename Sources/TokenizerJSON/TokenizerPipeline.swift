@@ -2,6 +2,19 @@
 
 internal import Synchronization
 
+/// What cuts pieces into tokens.
+protocol PieceModel {
+    /// The memory of encoding, for one thread at a time.
+    associatedtype Workspace
+
+    /// Appends the ids of the piece `text[range]` to `target`.
+    ///
+    /// - Throws: ``TokenizerFileError`` for a character without token where there is no unknown token.
+    func encode(
+        _ text: [UInt8], _ range: Range<Int>, _ workspace: inout Workspace, to target: inout [Int32]
+    ) throws(TokenizerFileError)
+}
+
 /// The tokenizer of a `tokenizer.json`. Several threads may use it.
 ///
 /// Ids and texts are those of the library `tokenizers`.
@@ -28,15 +41,13 @@ package final class TokenizerPipeline: Sendable {
     private let leavesBytes: Bool
 
     /// The memory of encoding. A thread takes one for a text.
-    private final class Workspace: Sendable {
-        struct Memory {
-            var bytePairs = BytePairModel.Workspace()
-            var unigram = UnigramModel.Workspace()
-        }
-        let memory = Mutex(Memory())
+    private struct Memory {
+        var cache = WordCache()
+        var bytePairs = BytePairModel.Workspace()
+        var unigram = UnigramModel.Workspace()
     }
 
-    private let pool = Mutex<[Workspace]>([])
+    private let pool = Mutex<[Memory]>([])
 
     /// What a file describes.
     struct Parts {
@@ -98,10 +109,11 @@ package final class TokenizerPipeline: Sendable {
         if !text.isEmpty {
             let list = try cut(text)
             ids.reserveCapacity(max(16, text.count / 4))
-            let workspace = pool.withLock { $0.popLast() } ?? Workspace()
-            defer { pool.withLock { $0.append(workspace) } }
-            try workspace.memory.withLock { memory throws(TokenizerFileError) in
-                try encode(list, &memory, to: &ids)
+            var memory = pool.withLock { $0.popLast() } ?? Memory()
+            defer { pool.withLock { $0.append(memory) } }
+            switch model {
+            case .bytePairs(let model): try Self.encode(list, model, &memory.cache, &memory.bytePairs, to: &ids)
+            case .unigram(let model): try Self.encode(list, model, &memory.cache, &memory.unigram, to: &ids)
             }
         }
         return addsSpecialTokens ? postProcessor?.adding(to: ids) ?? ids : ids
@@ -111,48 +123,34 @@ package final class TokenizerPipeline: Sendable {
     private func cut(_ text: [UInt8]) throws(TokenizerFileError) -> PieceList {
         var list = PieceList(text: text, pieces: [Piece(range: 0..<text.count, isStart: true)])
         if addedTokens.hasRaw { try addedTokens.cutRaw(&list) }
-        if let normalizer { try normalize(&list, normalizer) }
+        if let normalizer {
+            try list.replaceTexts { bytes, piece throws(TokenizerFileError) in
+                var text = Normalizer.Text(bytes: Array(bytes), isStart: piece.isStart)
+                try normalizer.normalize(&text)
+                piece.isStart = text.isStart
+                return text.bytes
+            }
+        }
         if addedTokens.hasNormalized { try addedTokens.cutNormalized(&list) }
         try preTokenizer?.apply(to: &list, leavesBytes: leavesBytes)
         return list
     }
 
-    private func normalize(_ list: inout PieceList, _ normalizer: Normalizer) throws(TokenizerFileError) {
-        var changed: [UInt8] = []
-        var pieces: [Piece] = []
-        for piece in list.pieces {
-            let start = changed.count
-            var text = Normalizer.Text(bytes: Array(list.text[piece.range]), isStart: piece.isStart)
-            if piece.token < 0 { try normalizer.normalize(&text) }
-            guard !text.bytes.isEmpty else { continue }
-            // Mostly one piece, whose bytes need no copy.
-            if changed.isEmpty { changed = text.bytes } else { changed += text.bytes }
-            guard changed.count <= PieceList.longestText else { throw .tooLong }
-            pieces.append(Piece(range: start..<changed.count, token: piece.token, isStart: text.isStart))
-        }
-        list = PieceList(text: changed, pieces: pieces)
-    }
-
-    private func encode(
-        _ list: PieceList, _ memory: inout Workspace.Memory, to ids: inout [Int32]
+    /// Appends the ids of all pieces to `ids`. Pieces that the cache has are not encoded again.
+    private static func encode<Model: PieceModel>(
+        _ list: PieceList, _ model: Model, _ cache: inout WordCache, _ workspace: inout Model.Workspace,
+        to ids: inout [Int32]
     ) throws(TokenizerFileError) {
-        switch model {
-        case .bytePairs(let model):
-            for piece in list.pieces {
-                if piece.token >= 0 {
-                    ids.append(piece.token)
-                } else {
-                    model.encode(list.text, piece.range, &memory.bytePairs, to: &ids)
-                }
+        for piece in list.pieces {
+            guard piece.token < 0 else {
+                ids.append(piece.token)
+                continue
             }
-        case .unigram(let model):
-            for piece in list.pieces {
-                if piece.token >= 0 {
-                    ids.append(piece.token)
-                } else {
-                    try model.encode(list.text, piece.range, &memory.unigram, to: &ids)
-                }
-            }
+            let hash = SeededHash.hash(list.text, piece.range)
+            if cache.append(list.text, piece.range, hash: hash, to: &ids) { continue }
+            let first = ids.count
+            try model.encode(list.text, piece.range, &workspace, to: &ids)
+            cache.insert(list.text, piece.range, hash: hash, ids: ids[first...])
         }
     }
 
@@ -182,11 +180,10 @@ package final class TokenizerPipeline: Sendable {
         guard let decoder else { return (previous == nil ? [] : [0x20]) + text }
         if decoder.isByteLevel { return ByteAlphabet.bytes(of: text[...]) ?? text }
         if decoder.hasByteTokens, let byte = TokenDecoder.byte(of: text) { return [byte] }
-        let alone = (try? decode([id])) ?? text
         // A neighbour that is bytes could form a character with nothing here, so another token stands for it.
         guard let previous, let before = self.text(of: previous), TokenDecoder.byte(of: before) == nil,
             let first = try? decode([previous]), let both = try? decode([previous, id]), both.starts(with: first)
-        else { return previous == nil ? alone : inner(id) ?? alone }
+        else { return (previous == nil ? nil : inner(id)) ?? (try? decode([id])) ?? text }
         return Array(both.dropFirst(first.count))
     }
 

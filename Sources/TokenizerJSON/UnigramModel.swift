@@ -1,7 +1,7 @@
 // UnigramModel - the likeliest cut of a text into tokens that have scores.
 
 /// The model `Unigram`.
-struct UnigramModel {
+struct UnigramModel: PieceModel {
     let vocabulary: TextTable
     private let trie: ByteTrie
     private let scores: [Double]
@@ -39,7 +39,6 @@ struct UnigramModel {
     struct Workspace {
         fileprivate var nodes: [Node] = []
         fileprivate var cuts: [(range: Range<Int>, isUnknown: Bool)] = []
-        var cache = WordCache()
 
         /// Largest number of nodes that is kept for the next piece.
         private static let mostKept = 1 << 18
@@ -56,9 +55,6 @@ struct UnigramModel {
     func encode(
         _ text: [UInt8], _ range: Range<Int>, _ workspace: inout Workspace, to target: inout [Int32]
     ) throws(TokenizerFileError) {
-        let hash = SeededHash.hash(text, range)
-        if workspace.cache.append(text, range, hash: hash, to: &target) { return }
-        let first = target.count
         try findBestCut(text, range, &workspace)
         backtrack(range, &workspace)
         for cut in workspace.cuts.reversed() {
@@ -70,7 +66,6 @@ struct UnigramModel {
                 target.append(unknownId)
             }
         }
-        workspace.cache.insert(text, range, hash: hash, ids: target[first...])
         workspace.shrink()
     }
 

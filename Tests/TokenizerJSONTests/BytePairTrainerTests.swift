@@ -7,7 +7,7 @@ import Testing
 @Suite struct BytePairTrainerTests {
     private func file(_ texts: [String], size: Int) throws -> [UInt8] {
         var trainer = try BytePairTrainer()
-        for text in texts { try trainer.add(Array(text.utf8)) }
+        for text in texts { try trainer.add(count: 1, threads: 1) { _ in Array(text.utf8) } }
         return trainer.file(vocabularySize: size)
     }
 
@@ -33,7 +33,7 @@ import Testing
         let texts = (0..<1000).map { "text \($0 % 37) of \($0 * $0) and \(String(repeating: "ab", count: $0 % 5))\n" }
         let bytes = texts.map { Array($0.utf8) }
         var trainer = try BytePairTrainer()
-        try trainer.add(Array("one more".utf8))
+        try trainer.add(count: 1, threads: 1) { _ in Array("one more".utf8) }
         try trainer.add(count: bytes.count, threads: threads) { bytes[$0] }
         try trainer.add(count: 0, threads: threads) { bytes[$0] }
         #expect(try trainer.file(vocabularySize: 400) == file(["one more"] + texts, size: 400))

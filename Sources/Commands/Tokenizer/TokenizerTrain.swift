@@ -134,20 +134,20 @@ struct TokenizerTrain: ParsableCommand {
         if sample.skipped.count > 0 { console.warning(sample.skipped.lines.joined(separator: "\n")) }
         let bytes = try settings.map { try train(sample, $0) } ?? trainByteBPE(sample)
         // The model is loaded before it is written. An unusable model is an error.
-        let model: any Tokenizers.Tokenizer
-        if kind == .byteBPE {
-            let whole = try JSONTokenizer(modelBytes: bytes, name: path, origin: path, endToken: nil)
-            model = try JSONTokenizer(
-                modelBytes: bytes, name: path, origin: path, endToken: Int32(whole.size - 1))
-        } else {
-            model = try SentencePieceTokenizer(modelBytes: bytes, name: path, origin: path)
-        }
+        let model: any Tokenizers.Tokenizer =
+            if kind == .byteBPE {
+                try JSONTokenizer(modelBytes: bytes, name: path, origin: path, endToken: nil)
+            } else {
+                try SentencePieceTokenizer(modelBytes: bytes, name: path, origin: path)
+            }
+        // A byte-level tokenizer that is trained here has its end token behind all others.
+        let endToken = kind == .byteBPE ? Int32(model.size - 1) : model.endToken
         do {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
         } catch {
             throw ProgramFailure(.runtimeFailure, "\(path) cannot be written: \(FileErrors.reason(error))")
         }
-        console.line("\(path): \(model.size) pieces, end token \(model.endToken)")
+        console.line("\(path): \(model.size) pieces, end token \(endToken)")
         let end = kind == .byteBPE ? ", data.end_token: \(JSONValue.quoted(BytePairTrainer.endText))" : ""
         console.line("a configuration needs data.tokenizer: \(path)\(end) and model.vocab_size: \(model.size) or more")
     }

@@ -135,7 +135,7 @@ private struct DomainReader {
         } else if DocumentSource(path: domain.path) == nil {
             return nil
         }
-        var store: TokenStore?
+        var store = TokenStore(vocabularySize: vocabularySize)
         for path in files {
             guard let format = DocumentSource(path: path) else {
                 throw try wrongEnding(path, allowed: textFormats) {
@@ -155,13 +155,9 @@ private struct DomainReader {
             let file = TextFile(path: path, format: format, reading: domain.reading)
             try file.requireText(for: tokenizer)
             if let remark = try file.remark(for: tokenizer) { warn(remark) }
-            var tokens = store ?? TokenStore(vocabularySize: vocabularySize)
-            // One owner at a time, so that the tokens are not copied.
-            store = nil
             try tokenize(
-                file, into: &tokens, with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
+                file, into: &store, with: DocumentEncoder(tokenizer: tokenizer, threads: threads),
                 keepsDocuments: findsDocuments, progress: progress, warn: warn, checkCancellation: checkCancellation)
-            store = tokens
         }
         return store
     }
