@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.alone) struct DoctorTests {
+    @Suite(.twoSlots) struct DoctorTests {
         /// The object of `doctor --json`.
         private struct Report: Decodable {
             struct Finding: Decodable {

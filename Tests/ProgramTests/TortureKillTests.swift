@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension ProgramTests {
-    @Suite(.alone) struct TortureKillTests {
+    @Suite(.twoSlots) struct TortureKillTests {
         private static let every = 3
         private static let checkpoints = "runs/run/checkpoints"
         /// The schedule is far longer than any number of kills lasts; the last start stops early, which keeps it.

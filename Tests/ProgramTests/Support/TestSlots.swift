@@ -20,25 +20,34 @@ actor SlotGate {
 
     /// Waits until so many slots are free, and takes them. More than there are means all of them.
     ///
-    /// A test that fits goes before one that does not: tests that run alone run when the others have ended.
+    /// Tests of several slots go first, because they are long. Tests that run alone go last.
     func enter(_ count: Int) async {
-        let count = min(count, slots)
-        if count <= free {
-            free -= count
-            return
+        await withCheckedContinuation {
+            waiting.append((min(count, slots), $0))
+            admit()
         }
-        await withCheckedContinuation { waiting.append((count, $0)) }
     }
 
     /// Gives back the slots that ``enter(_:)`` took for this count.
     func leave(_ count: Int) {
         free += min(count, slots)
-        while let next = waiting.firstIndex(where: { $0.count <= free }) {
+        admit()
+    }
+
+    private func admit() {
+        while let next, waiting[next].count <= free {
             let (count, continuation) = waiting.remove(at: next)
             free -= count
             continuation.resume()
         }
     }
+
+    /// The test that goes before all others that wait. While its slots are not free, nobody is admitted.
+    private var next: Int? {
+        waiting.indices.max { (rank(waiting[$0].count), $1) < (rank(waiting[$1].count), $0) }
+    }
+
+    private func rank(_ count: Int) -> Int { count == slots ? 0 : count }
 
     /// Runs `body` with so many slots.
     func withSlots(_ count: Int, _ body: () async throws -> Void) async throws {
@@ -70,9 +79,27 @@ struct TestSlots: TestTrait, SuiteTrait, TestScoping {
         let count = test.traits.compactMap { ($0 as? TestSlots)?.count }.max() ?? count
         try await SlotGate.machine.withSlots(count) {
             let begin = ContinuousClock.now
-            try await Self.$isAdmitted.withValue(true) { try await function() }
+            try await withTaskExecutorPreference(ThreadExecutor.shared) {
+                try await Self.$isAdmitted.withValue(true) { try await function() }
+            }
             TestTimes.record(test, (ContinuousClock.now - begin) / .seconds(1))
         }
+    }
+}
+
+/// Runs the parts of an asynchronous function on threads of their own.
+///
+/// Why: a program test blocks its thread until a program ends. The threads that Swift has for asynchronous functions are as
+/// many as the cores: blocked by program tests, they would leave slots unused and keep all other tests waiting.
+private final class ThreadExecutor: TaskExecutor {
+    static let shared = ThreadExecutor()
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let thread = Thread { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        // The main thread's size, which tests of deep recursion are used to.
+        thread.stackSize = 8 << 20
+        thread.start()
     }
 }
 
