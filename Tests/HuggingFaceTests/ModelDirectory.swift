@@ -18,13 +18,18 @@ struct StoredTensor {
 
     init(_ name: String, shape: [Int], values: [Float]) {
         (self.name, self.shape) = (name, shape)
-        bytes = values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
+        bytes = littleEndianBytes(values)
     }
 
     init(_ name: String, type: String, shape: [Int], halves: [UInt16]) {
         (self.name, self.type, self.shape) = (name, type, shape)
-        bytes = halves.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
+        bytes = littleEndianBytes(halves)
     }
+}
+
+/// The bytes of numbers as this machine, a little-endian one, holds them.
+private func littleEndianBytes<Number: BitwiseCopyable>(_ numbers: [Number]) -> [UInt8] {
+    unsafe numbers.withUnsafeBytes { unsafe Array($0) }
 }
 
 /// A whole safetensors file, written here by other code than the program's.

@@ -26,7 +26,7 @@ public struct ReferenceAttention: Sendable {
         var out = [Double](repeating: 0, count: B * T * H * Dh)
         forEachQuery(qkv) { b, h, i, p in
             for j in seen(b, i) {
-                for d in 0..<Dh { out[outputIndex(b, i, h, d)] += p[j, default: 0] * qkv[valueIndex(b, j, h, d)] }
+                for d in 0..<Dh { out[outputIndex(b, i, h, d)] += p[j] * qkv[valueIndex(b, j, h, d)] }
             }
         }
         return out
@@ -55,14 +55,14 @@ public struct ReferenceAttention: Sendable {
                 for d in 0..<Dh {
                     let outGradient = outputGradient[outputIndex(b, i, h, d)]
                     probabilityGradients[j] += outGradient * qkv[valueIndex(b, j, h, d)]
-                    qkvGradient[valueIndex(b, j, h, d)] += p[j, default: 0] * outGradient
+                    qkvGradient[valueIndex(b, j, h, d)] += p[j] * outGradient
                 }
             }
             for l in seen(b, i) {
                 var scoreGradient = 0.0
                 for j in seen(b, i) {
                     scoreGradient +=
-                        probabilityGradients[j] * p[j, default: 0] * ((j == l ? 1 : 0) - p[l, default: 0])
+                        probabilityGradients[j] * p[j] * ((j == l ? 1 : 0) - p[l])
                 }
                 for d in 0..<Dh {
                     qkvGradient[queryIndex(b, i, h, d)] += scale * scoreGradient * qkv[keyIndex(b, l, h, d)]
@@ -73,16 +73,16 @@ public struct ReferenceAttention: Sendable {
         return qkvGradient
     }
 
-    /// Calls `body` with the probabilities of the keys that each query sees.
+    /// Calls `body` with the probability of each key up to the query's own; 0 for a key that the query does not see.
     private func forEachQuery(
-        _ qkv: [Double], _ body: (_ b: Int, _ h: Int, _ i: Int, _ p: [Int: Double]) -> Void
+        _ qkv: [Double], _ body: (_ b: Int, _ h: Int, _ i: Int, _ p: [Double]) -> Void
     ) {
         for b in 0..<B {
             for h in 0..<H {
                 for i in 0..<T {
                     let seen = seen(b, i)
                     let p = Reference.softmax(seen.map { score(qkv, b, h, i, $0) })
-                    body(b, h, i, Dictionary(uniqueKeysWithValues: zip(seen, p)))
+                    body(b, h, i, [Double](repeating: 0, count: seen.lowerBound) + p)
                 }
             }
         }
