@@ -4,7 +4,8 @@
 Each file holds {"tokenizer": TEXT of a tokenizer.json, "cases": [{"text", "ids", "decoded", "skipped"}, ...]}. "decoded"
 is left out where it is the text, "skipped" (without special tokens) where it is "decoded".
 With a folder of data as argument, compares at full size instead: every document of its *.jsonl.zst and *.txt files and
-20,000 random texts, by `mile-dist prepare` (MILE_DIST_EXECUTABLE), for each tokenizer.json that follows.
+20,000 random texts, for each tokenizer.json that follows. MILE_DIST_EXECUTABLE names the program: `prepare` encodes the texts,
+`tokenizer decode` turns the package's ids back into text.
 """
 import json
 import os
@@ -206,6 +207,20 @@ def documents(folder):
                 yield file.read()
 
 
+def decoding_differences(program, path, tokenizer, encoded):
+    """Lists of ids whose text is another by `tokenizer decode`. A text may have several lines; a line of END follows each."""
+    end = tokenizer.encode("END", add_special_tokens=False).ids
+    lines = "".join(" ".join(map(str, ids)) + "\n" + " ".join(map(str, end)) + "\n" for ids in encoded)
+    output = subprocess.run(
+        [program, "tokenizer", "decode", "--tokenizer", path], check=True, input=lines.encode(), capture_output=True).stdout
+    border = "\n" + tokenizer.decode(end, skip_special_tokens=False) + "\n"
+    expected = [tokenizer.decode(ids, skip_special_tokens=False) for ids in encoded]
+    found = output.decode().split(border)
+    if len(found) != len(expected) + 1:
+        return len(expected)
+    return sum(a != b for a, b in zip(found, expected))
+
+
 def compare(folder, paths):
     program = os.environ["MILE_DIST_EXECUTABLE"]
     texts = [text for text in list(documents(folder)) + HOSTILE + random_texts(20000, 3) if text]
@@ -222,14 +237,15 @@ def compare(folder, paths):
                 data = file.read()
             form = "H" if tokenizer.get_vocab_size() < 65500 else "i"
             found = struct.unpack(f"<{len(data) // struct.calcsize(form)}{form}", data)
+        encoded = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         position = different = 0
-        for text in texts:
-            ids = tokenizer.encode(text, add_special_tokens=False).ids + [0]
-            different += list(found[position:position + len(ids)]) != ids
-            position += len(ids)
+        for ids in encoded:
+            different += list(found[position:position + len(ids) + 1]) != ids + [0]
+            position += len(ids) + 1
         different += position != len(found)
-        failures += different
-        print(f"{path}: {different} of {len(texts)} texts differ", flush=True)
+        wrong = decoding_differences(program, path, tokenizer, encoded)
+        failures += different + wrong
+        print(f"{path}: {different} of {len(texts)} texts differ in ids, {wrong} decoded", flush=True)
     return failures
 
 
