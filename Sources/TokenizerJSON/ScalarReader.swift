@@ -86,13 +86,17 @@ enum CharacterProperty {
         }
     }
 
-    /// ASCII punctuation and symbols, and punctuation of Unicode up to version 8.
+    /// Punctuation of Unicode 8 that later versions count among symbols or marks.
+    private static let formerPunctuation: Set<UInt32> = [0x166D, 0x111C9]
+
+    /// ASCII punctuation and symbols, and punctuation of Unicode 8.
     static func isPunctuation(_ code: UInt32) -> Bool {
         if code < 0x80 {
             return (0x21...0x2F).contains(code) || (0x3A...0x40).contains(code) || (0x5B...0x60).contains(code)
                 || (0x7B...0x7E).contains(code)
         }
         guard let properties = properties(code), isAdded(properties, upTo: 8) else { return false }
+        if formerPunctuation.contains(code) { return true }
         switch properties.generalCategory {
         case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
             .finalPunctuation, .otherPunctuation:
