@@ -22,13 +22,13 @@ export MILE_DIST_EXECUTABLE="$binaries/mile-dist"
 run_suites "suites" ""
 run_rank_tests "$binaries/mile-distPackageTests.xctest" 1 2 3 4
 
-# Slurm waits for its daemons and for a time limit meanwhile; the commands of the pages take one core.
+# Slurm waits for its daemons and for a time limit meanwhile.
 start_script cluster/tests/slurm.sh
-start_script Tests/check-commands.sh
 run_script cluster/tests/slurm-stand-ins.sh
 run_script cluster/tests/ssh.sh
 run_script Tests/check-pages.sh
 run_script Tests/check-pages.sh --self-test
+run_script Tests/check-commands.sh
 run_script Tests/check-commands.sh --self-test
 run_script Tests/build-docs.sh "$logs/docs"
 
