@@ -124,7 +124,7 @@ let package = Package(
         module("InputFiles", ["Primitives", "Reporting"]),
         // Hugging Face's tokenizer.json: text to token ids and back.
         module("TokenizerJSON", ["JSONReading", "Primitives", "RegularExpressions", "UnicodeText"]),
-        // Tokenizers: text to token ids and back, by bytes or a SentencePiece model.
+        // Tokenizers: text to token ids and back, by bytes, a SentencePiece model or a tokenizer.json.
         module("Tokenizers", ["InputFiles", "JSONReading", "SentencePieceText", "TokenizerJSON"]),
         // Texts, prepared data, and the order of sequences.
         module(

@@ -63,7 +63,9 @@ internal import Primitives
             posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP)),
         ]
         var identifier: pid_t = 0
-        var words = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
+        var words = unsafe ([program] + arguments).map { unsafe strdup($0) }
+        if unsafe words.contains(where: { unsafe $0 == nil }) { codes.append(ENOMEM) }
+        unsafe words.append(nil)
         let code =
             unsafe codes.first { $0 != 0 }
             ?? words.withUnsafeMutableBufferPointer { list in
@@ -71,6 +73,7 @@ internal import Primitives
                 return unsafe posix_spawnp(&identifier, program, &actions, &attributes, base, environ)
             }
         unsafe words.forEach { unsafe free($0) }
+        // Both only free memory, and have nothing to report.
         unsafe posix_spawn_file_actions_destroy(&actions)
         unsafe posix_spawnattr_destroy(&attributes)
         // Only the child writes. Otherwise the pipe would have no end.

@@ -86,9 +86,6 @@ enum CharacterProperty {
         }
     }
 
-    /// Punctuation of Unicode 8 that later versions count among symbols or marks.
-    private static let formerPunctuation: Set<UInt32> = [0x166D, 0x111C9]
-
     /// ASCII punctuation and symbols, and punctuation of Unicode 8.
     static func isPunctuation(_ code: UInt32) -> Bool {
         if code < 0x80 {
@@ -96,7 +93,8 @@ enum CharacterProperty {
                 || (0x7B...0x7E).contains(code)
         }
         guard let properties = properties(code), isAdded(properties, upTo: 8) else { return false }
-        if formerPunctuation.contains(code) { return true }
+        // Later versions count these two among symbols and marks.
+        if code == 0x166D || code == 0x111C9 { return true }
         switch properties.generalCategory {
         case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
             .finalPunctuation, .otherPunctuation:

@@ -55,6 +55,7 @@ struct UnigramModel: PieceModel {
     func encode(
         _ text: [UInt8], _ range: Range<Int>, _ workspace: inout Workspace, to target: inout [Int32]
     ) throws(TokenizerFileError) {
+        defer { workspace.shrink() }
         try findBestCut(text, range, &workspace)
         backtrack(range, &workspace)
         for cut in workspace.cuts.reversed() {
@@ -66,7 +67,6 @@ struct UnigramModel: PieceModel {
                 target.append(unknownId)
             }
         }
-        workspace.shrink()
     }
 
     /// Fills `nodes`: for each offset in the piece, the best token that ends there.

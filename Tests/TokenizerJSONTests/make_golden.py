@@ -10,6 +10,7 @@ With a folder of data as argument, compares at full size instead: every document
 import json
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -213,9 +214,9 @@ def decoding_differences(program, path, tokenizer, encoded):
     lines = "".join(" ".join(map(str, ids)) + "\n" + " ".join(map(str, end)) + "\n" for ids in encoded)
     output = subprocess.run(
         [program, "tokenizer", "decode", "--tokenizer", path], check=True, input=lines.encode(), capture_output=True).stdout
-    border = "\n" + tokenizer.decode(end, skip_special_tokens=False) + "\n"
-    expected = [tokenizer.decode(ids, skip_special_tokens=False) for ids in encoded]
-    found = output.decode().split(border)
+    border = f"\n{tokenizer.decode(end, skip_special_tokens=False)}\n".encode()
+    expected = [tokenizer.decode(ids, skip_special_tokens=False).encode() for ids in encoded]
+    found = output.split(border)
     if len(found) != len(expected) + 1:
         return len(expected)
     return sum(a != b for a, b in zip(found, expected))
@@ -228,22 +229,24 @@ def compare(folder, paths):
     for path in paths:
         tokenizer = Tokenizer.from_file(path)
         with tempfile.TemporaryDirectory() as work:
+            # A tokenizer_config.json beside the file would name an end token, which decoding leaves out.
+            copied = shutil.copy(path, work + "/tokenizer.json")
             with open(work + "/texts.jsonl", "w") as file:
                 file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
             subprocess.run(
-                [program, "prepare", "--tokenizer", path, "--end-token", "0", "--output", work + "/out",
+                [program, "prepare", "--tokenizer", copied, "--end-token", "0", "--output", work + "/out",
                  work + "/texts.jsonl"], check=True, stdout=subprocess.DEVNULL)
             with open(work + "/out.bin", "rb") as file:
                 data = file.read()
             form = "H" if tokenizer.get_vocab_size() < 65500 else "i"
             found = struct.unpack(f"<{len(data) // struct.calcsize(form)}{form}", data)
-        encoded = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+            encoded = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+            wrong = decoding_differences(program, copied, tokenizer, encoded)
         position = different = 0
         for ids in encoded:
             different += list(found[position:position + len(ids) + 1]) != ids + [0]
             position += len(ids) + 1
         different += position != len(found)
-        wrong = decoding_differences(program, path, tokenizer, encoded)
         failures += different + wrong
         print(f"{path}: {different} of {len(texts)} texts differ in ids, {wrong} decoded", flush=True)
     return failures

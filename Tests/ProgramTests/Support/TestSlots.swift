@@ -9,6 +9,9 @@ actor SlotGate {
     /// Two slots for each core. Why: a program test waits half of its time, for mpirun, for files, for a signal's effect.
     static let machine = SlotGate(slots: 2 * ProcessInfo.processInfo.activeProcessorCount)
 
+    /// Tests that wait.
+    var waitingCount: Int { waiting.count }
+
     private let slots: Int
     private var free: Int
     private var waiting: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
@@ -23,7 +26,7 @@ actor SlotGate {
     /// Tests of several slots go first, because they are long. Tests that run alone go last.
     func enter(_ count: Int) async {
         await withCheckedContinuation {
-            waiting.append((min(count, slots), $0))
+            waiting.append((count, $0))
             admit()
         }
     }
@@ -35,9 +38,9 @@ actor SlotGate {
     }
 
     private func admit() {
-        while let next, waiting[next].count <= free {
+        while let next, min(waiting[next].count, slots) <= free {
             let (count, continuation) = waiting.remove(at: next)
-            free -= count
+            free -= min(count, slots)
             continuation.resume()
         }
     }
@@ -47,7 +50,7 @@ actor SlotGate {
         waiting.indices.max { (rank(waiting[$0].count), $1) < (rank(waiting[$1].count), $0) }
     }
 
-    private func rank(_ count: Int) -> Int { count == slots ? 0 : count }
+    private func rank(_ count: Int) -> Int { count == .max ? 0 : count }
 
     /// Runs `body` with so many slots.
     func withSlots(_ count: Int, _ body: () async throws -> Void) async throws {
@@ -89,17 +92,15 @@ struct TestSlots: TestTrait, SuiteTrait, TestScoping {
 
 /// Runs the parts of an asynchronous function on threads of their own.
 ///
-/// Why: a program test blocks its thread until a program ends. The threads that Swift has for asynchronous functions are as
-/// many as the cores: blocked by program tests, they would leave slots unused and keep all other tests waiting.
-private final class ThreadExecutor: TaskExecutor {
+/// Why: a program test blocks its thread until a program ends. Swift has as many threads for asynchronous functions as
+/// there are cores. Blocked by program tests, they would leave slots unused and keep all other tests waiting.
+final class ThreadExecutor: TaskExecutor {
     static let shared = ThreadExecutor()
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        let thread = Thread { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-        // The main thread's size, which tests of deep recursion are used to.
-        thread.stackSize = 8 << 20
-        thread.start()
+        // A serial queue gets a thread at once, however many others are blocked.
+        DispatchQueue(label: "program test").async { unsafe job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
 
